@@ -53,9 +53,13 @@ async function failing(
   const report = new ReportBuilder(input, options.output);
   const job = planJob(options, logits);
   const work = { workerPool, options, logits, report };
-  const error = await computeAndCommit(job, work, options.output, open, () => {}).catch(
-    (error) => error,
-  );
+  const error = await computeAndCommit(
+    job,
+    work,
+    options.output,
+    open,
+    () => {},
+  ).catch((error) => error);
   logits.close();
   return { order, error };
 }

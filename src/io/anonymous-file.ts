@@ -10,23 +10,23 @@ import { join } from "node:path";
 import { writeFully } from "./positional.js";
 import { randomHex } from "./temporary-names.js";
 
-/** Linux: a file that never has a name. Node has no constant for it. */
+/** Linux flag for files without a name; Node has no constant for it. */
 const O_TMPFILE = 0o20200000;
 
 /**
- * A file that nobody else sees: its space is freed when it is closed, however the process ends. It is on the file system of
- * a directory, or of the system's for temporary files if that one cannot be written to.
+ * A temporary file without a name, whose space is freed when it is closed, however the process ends. It is created in a
+ * directory, or in the system's temporary directory if that one is not writable.
  */
 export class AnonymousFile {
   readonly fd: number;
   #bytes = 0;
 
-  /** @throws the system's error if neither directory can be written to */
+  /** @throws the system's error if neither directory is writable */
   constructor(directory = tmpdir()) {
     this.fd = openIn(directory);
   }
 
-  /** A file that `write` has written, which is closed if that fails. */
+  /** Returns a file that `write` has filled; closes it if `write` throws. */
   static written(
     directory: string | undefined,
     write: (file: AnonymousFile) => void,
@@ -45,7 +45,7 @@ export class AnonymousFile {
     return this.#bytes;
   }
 
-  /** Writes at the end; returns the position. */
+  /** Appends bytes; returns their offset. */
   append(source: Uint8Array): number {
     const position = this.#bytes;
     writeFully(this.fd, source, position);
@@ -53,7 +53,7 @@ export class AnonymousFile {
     return position;
   }
 
-  /** Appends zeros, for writers by position; returns where they start. */
+  /** Appends zeros, to be overwritten by positional writes; returns their offset. */
   reserve(bytes: number): number {
     const position = this.#bytes;
     this.#bytes += bytes;

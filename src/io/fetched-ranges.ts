@@ -4,16 +4,16 @@ export interface ByteRange {
   end: number;
 }
 
-/** Fetched blocks of a file, in a form that threads can send to each other. */
+/** Fetched blocks of a file, as a message for another thread. */
 export interface PresentBytes {
   bytes: number;
   shared: SharedArrayBuffer;
 }
 
-/** Small against a request's time, large against its head: what is fetched is whole blocks. */
+/** Unit of fetching: takes little time compared with a request's latency, and is large compared with its headers. */
 export const BLOCK_BYTES = 64 << 10;
 
-/** Bytes were read that have not been fetched: zeros would be found. */
+/** Bytes are needed that have not been fetched; reading them would return zeros. */
 export class MissingRangesError extends Error {
   readonly code = "ERR_ABSENT_BYTES";
   constructor(readonly ranges: readonly ByteRange[]) {
@@ -23,8 +23,8 @@ export class MissingRangesError extends Error {
 }
 
 /**
- * Set of the blocks of a file that were fetched; the others are holes. It has one bit per block, in memory that all threads share.
- * Readers call `check` first.
+ * Set of the fetched blocks of a file; the others are holes. One bit per block, in memory that all threads share. Readers call
+ * `check` first.
  */
 export class FetchedRanges {
   readonly #bits: Uint8Array;
@@ -56,14 +56,14 @@ export class FetchedRanges {
 
   /** Returns the missing blocks of some ranges, in order and without overlaps. */
   missing(ranges: readonly ByteRange[]): ByteRange[] {
-    const found: ByteRange[] = [];
+    const missing: ByteRange[] = [];
     const inOrder = ranges.toSorted((a, b) => a.start - b.start);
-    let free = 0;
+    let next = 0;
     for (const { start, end } of inOrder) {
-      const last = Math.ceil(Math.min(end, this.bytes) / BLOCK_BYTES);
+      const blockEnd = Math.ceil(Math.min(end, this.bytes) / BLOCK_BYTES);
       for (
-        let k = Math.max(free, Math.floor(start / BLOCK_BYTES));
-        k < last;
+        let k = Math.max(next, Math.floor(start / BLOCK_BYTES));
+        k < blockEnd;
         k++
       ) {
         if (this.#has(k)) continue;
@@ -71,13 +71,13 @@ export class FetchedRanges {
           start: k * BLOCK_BYTES,
           end: Math.min((k + 1) * BLOCK_BYTES, this.bytes),
         };
-        const before = found.at(-1);
-        if (before?.end === block.start) before.end = block.end;
-        else found.push(block);
+        const last = missing.at(-1);
+        if (last?.end === block.start) last.end = block.end;
+        else missing.push(block);
       }
-      free = Math.max(free, last);
+      next = Math.max(next, blockEnd);
     }
-    return found;
+    return missing;
   }
 
   /** Rejects a range that is not completely fetched; bytes after the end of the file are ignored. @throws MissingRangesError */

@@ -5,22 +5,22 @@ import { InputUnsupportedError } from "../errors.js";
  * safety does not depend on them: every length is also checked against the bytes of the file.
  */
 export const LIMITS = {
-  /** Bytes of a footer, message header or file header: a hundred thousand columns take some 20 MiB. */
+  /** Bytes of a footer, message header or file header; 100,000 columns take about 20 MiB. */
   maxMetadataBytes: 64 * 2 ** 20,
-  /** Columns, nested ones included, or arrays in an archive. */
+  /** Columns including nested ones, or arrays in an archive. */
   maxColumns: 1_000_000,
   /** Levels of nested columns, and dimensions of arrays. */
   maxNesting: 64,
   /** Rows of a record batch, row group or array. */
   maxBatchRows: 2 ** 32,
-  /** Bytes after decompression or decoding: a kilobyte can be made to unpack to a full disk. */
+  /** Bytes after decompression or decoding, since a tiny file can declare enough to fill a disk. */
   maxDecodedBytes: 2 ** 40,
 };
 
 /** A limit, the unit that it counts, and the number found. */
 type Claim = readonly [limit: keyof typeof LIMITS, what: string, found: number];
 
-/** Metadata declares more than a limit allows; thrown where the name of the file is not known. */
+/** Metadata declares more than a limit allows. For code that does not know the name of the file. */
 export class OverLimit extends Error {
   constructor(...[limit, what, found]: Claim) {
     super(`expected at most ${LIMITS[limit]} ${what}, found ${found}`);

@@ -1,22 +1,21 @@
 import { resolve } from "node:path";
 import { UsageError } from "../errors.js";
 
-/** Whether a location is on S3; every other is a path of this machine. */
+/** Whether a location is on S3; all others are local paths. */
 export function isS3(location: string): boolean {
   return /^s3:\/\//i.test(location);
 }
 
 /**
- * Rejects a URL whose scheme is not s3://, which would otherwise be taken for a path and reported as missing. The message
- * names only the scheme, since a URL may contain a signature.
- * @param option the option that has the location
+ * Rejects a URL of another scheme than s3://, which would be treated as a path and reported as missing. The message shows only
+ * the scheme, since a URL may contain a signature.
  * @throws UsageError
  */
 export function assertSupportedScheme(
   location: string,
   option: "input" | "output",
 ): void {
-  // At least two letters: C:// is a drive of Windows.
+  // A scheme has at least two letters: C:// is a Windows drive.
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location) ?? [];
   if (!scheme || isS3(location)) return;
   const advice =
@@ -29,7 +28,7 @@ export function assertSupportedScheme(
 }
 
 /**
- * Returns a location as names begin with it: an absolute path, or s3://bucket/key without a slash at its end.
+ * Returns an absolute path, or s3://bucket/key without a trailing slash.
  * @throws UsageError, also for a URL of another scheme
  */
 export function resolveLocation(location: string): string {
@@ -37,7 +36,7 @@ export function resolveLocation(location: string): string {
   if (!isS3(location)) return resolve(location);
   const [, bucket = "", rest = ""] =
     /^s3:\/\/([^/]*)\/?(.*)$/is.exec(location) ?? [];
-  // The message does not show the bucket, which may be a secret in the wrong place.
+  // The message does not show the bucket, which may be a misplaced secret.
   if (!/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i.test(bucket))
     throw new UsageError(
       "s3://: the bucket name is missing or invalid; write s3://bucket/prefix/",

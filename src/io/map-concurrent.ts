@@ -1,4 +1,7 @@
-/** What `work` makes of every item, in their order, so many at once. The first that fails ends it, once what is under way has ended. */
+/**
+ * Maps items with at most `atOnce` calls in flight; results keep the order. The first rejection stops new calls and is thrown
+ * after those in flight have ended.
+ */
 export async function mapConcurrent<T, R>(
   items: readonly T[],
   atOnce: number,
@@ -7,7 +10,7 @@ export async function mapConcurrent<T, R>(
   const results: R[] = new Array(items.length);
   let next = 0;
   let failed = false;
-  const one = async () => {
+  const runLane = async () => {
     while (next < items.length && !failed) {
       const k = next++;
       try {
@@ -18,9 +21,9 @@ export async function mapConcurrent<T, R>(
       }
     }
   };
-  const lanes = Array.from({ length: Math.min(atOnce, items.length) }, one);
-  const ends = await Promise.allSettled(lanes);
-  const end = ends.find(({ status }) => status === "rejected");
-  if (end) throw (end as PromiseRejectedResult).reason;
+  const lanes = Array.from({ length: Math.min(atOnce, items.length) }, runLane);
+  const outcomes = await Promise.allSettled(lanes);
+  const failure = outcomes.find(({ status }) => status === "rejected");
+  if (failure) throw (failure as PromiseRejectedResult).reason;
   return results;
 }

@@ -1,11 +1,11 @@
 import { read, readSync, write, writeSync } from "node:fs";
 
-/** Node refuses or cuts calls of 2 GiB and over. */
+/** Node rejects or shortens calls of 2 GiB or more. */
 const MAX_CALL_BYTES = 1 << 30;
 
 /**
  * Fills `target` from byte `position` of the file, looping over short reads.
- * @throws ShortReadError where the file ends too early; Node's own errors as they are.
+ * @throws ShortReadError if the file ends too early; Node's errors unchanged
  */
 export function readFully(
   fd: number,
@@ -15,14 +15,14 @@ export function readFully(
   checkPosition(position);
   for (let done = 0; done < target.byteLength; ) {
     const length = Math.min(target.byteLength - done, MAX_CALL_BYTES);
-    const found = readSync(fd, target, done, length, position + done);
-    if (found === 0)
+    const bytesRead = readSync(fd, target, done, length, position + done);
+    if (bytesRead === 0)
       throw new ShortReadError(position, target.byteLength, done);
-    done += found;
+    done += bytesRead;
   }
 }
 
-/** Does what `readFully` does, without holding up the event loop. */
+/** Asynchronous version of `readFully`. */
 export async function readFullyAsync(
   fd: number,
   target: Uint8Array,
@@ -31,14 +31,14 @@ export async function readFullyAsync(
   checkPosition(position);
   for (let done = 0; done < target.byteLength; ) {
     const length = Math.min(target.byteLength - done, MAX_CALL_BYTES);
-    const found = await new Promise<number>((resolve, reject) =>
+    const bytesRead = await new Promise<number>((resolve, reject) =>
       read(fd, target, done, length, position + done, (error, bytes) =>
         error ? reject(error) : resolve(bytes),
       ),
     );
-    if (found === 0)
+    if (bytesRead === 0)
       throw new ShortReadError(position, target.byteLength, done);
-    done += found;
+    done += bytesRead;
   }
 }
 
@@ -60,7 +60,7 @@ export function writeFully(
   }
 }
 
-/** Does what `writeFully` does, without holding up the event loop. */
+/** Asynchronous version of `writeFully`. */
 export async function writeFullyAsync(
   fd: number,
   source: Uint8Array,
@@ -76,13 +76,13 @@ export async function writeFullyAsync(
     });
 }
 
-/** Node reads a position that is no whole number as "at the file's cursor", and writes there without an error. */
+/** Rejects invalid positions: Node would silently use the file's cursor instead. */
 function checkPosition(position: number): void {
   if (!Number.isSafeInteger(position) || position < 0)
     throw new RangeError(`expected a byte position, found ${position}`);
 }
 
-/** The file ended inside a range that its own metadata promised. */
+/** A file ended before the end of a range that should exist. */
 export class ShortReadError extends Error {
   readonly code = "ERR_SHORT_READ";
   constructor(position: number, expected: number, found: number) {

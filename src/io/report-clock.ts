@@ -9,7 +9,7 @@ export interface CallCost {
   peakMemoryBytes: number;
 }
 
-/** Starts the clock of a call; the returned function returns the cost so far of computing a number of rows. */
+/** Starts a clock. The returned function returns the cost so far of computing `rows` rows. */
 export function startClock(): (rows: number) => CallCost {
   const start = performance.now();
   return (rows) => {
@@ -20,8 +20,8 @@ export function startClock(): (rows: number) => CallCost {
 }
 
 /**
- * Returns the peak resident memory of this process in bytes. On Linux it comes from /proc, because the maximum of getrusage
- * starts with that of the parent process.
+ * Returns the peak resident memory of this process in bytes. On Linux it comes from /proc, because getrusage inherits the
+ * maximum of the parent process.
  */
 function peakMemoryBytes(): number {
   const kilobytes = process.platform === "linux" ? highWaterMark() : undefined;
@@ -31,8 +31,8 @@ function peakMemoryBytes(): number {
 function highWaterMark(): number | undefined {
   try {
     const status = readFileSync("/proc/self/status", "latin1");
-    const [, found] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
-    return found === undefined ? undefined : Number(found);
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
+    return kilobytes === undefined ? undefined : Number(kilobytes);
   } catch {
     return undefined;
   }

@@ -1,12 +1,16 @@
 import { writeFullyAsync } from "./positional.js";
-import { DIRECT_BYTES, isDirectWriteRejected, writeOrCompare } from "./write-or-compare.js";
+import {
+  DIRECT_BYTES,
+  isDirectWriteRejected,
+  writeOrCompare,
+} from "./write-or-compare.js";
 
-/** A file from its start to its end. */
+/** A file that is written from start to end. */
 export abstract class Sequential {
   /** Bytes added so far. */
   position = 0;
 
-  /** Adds zeros up to `position`, then the bytes, which may be changed as soon as the promise is fulfilled. */
+  /** Adds zeros up to `position`, then the bytes. They may be changed when the promise resolves. */
   async add(bytes: Uint8Array, position = this.position): Promise<void> {
     if (position > this.position)
       await this.add(new Uint8Array(position - this.position));
@@ -16,14 +20,14 @@ export abstract class Sequential {
 
   protected abstract put(bytes: Uint8Array): Promise<void>;
 
-  /** Waits until all of it is written. */
+  /** Waits until all bytes are written. */
   async finish(): Promise<void> {}
 
-  /** Waits until nothing is being written, whether or not that succeeds. */
+  /** Waits until nothing is being written; ignores errors. */
   async settled(): Promise<void> {}
 }
 
-/** Compares a file with the bytes. @throws DifferentByte */
+/** Compares the bytes with a file; `add` throws DifferentByte. */
 export class SequentialComparison extends Sequential {
   constructor(private readonly fd: number) {
     super();
@@ -34,7 +38,7 @@ export class SequentialComparison extends Sequential {
   }
 }
 
-/** Writes the bytes from position `start` on to a stream. */
+/** Writes the bytes to a stream, except those before position `start`. */
 export class SequentialStream extends Sequential {
   constructor(
     private readonly stream: { write(bytes: Uint8Array): Promise<void> },
@@ -51,10 +55,10 @@ export class SequentialStream extends Sequential {
 
 /** Size of one write. */
 const BLOCK_BYTES = 2 << 20;
-/** One is filled while the others are written: a disk is faster with two writes to do than with one. */
+/** One block is filled while two are written: two concurrent writes are faster than one. */
 const BLOCKS = 3;
 
-/** Writes a file in large aligned blocks, past the page cache where `direct` is a descriptor for that (-1: it is not). */
+/** Writes a file in large aligned blocks, past the page cache unless the descriptor `direct` is -1. */
 export class SequentialFile extends Sequential {
   readonly #blocks = alignedBlocks(BLOCKS, BLOCK_BYTES);
   /** The last write of each block. */
@@ -73,7 +77,7 @@ export class SequentialFile extends Sequential {
 
   protected async put(bytes: Uint8Array): Promise<void> {
     if (this.direct < 0 && bytes.byteLength >= BLOCK_BYTES) {
-      // Only direct writes need aligned blocks: the rest is written without a copy.
+      // Only direct writes need aligned blocks; other large writes need no copy.
       await this.#writeBlock();
       await this.#write(bytes, this.position);
       this.#start += bytes.byteLength;
@@ -105,12 +109,12 @@ export class SequentialFile extends Sequential {
     return this.#blocks[this.#current] as Uint8Array;
   }
 
-  /** Starts to write the block as far as it is filled, and continues with the next. */
+  /** Starts writing the filled part of the block, and continues with the next block. */
   async #writeBlock(): Promise<void> {
     const filled = this.#block.subarray(0, this.#used);
     const writing = this.#write(filled, this.#start);
     this.#start += this.#used;
-    // Thrown where the block is needed again.
+    // The error is thrown when the block is reused, or by `finish`.
     writing.catch(() => {});
     this.#writing[this.#current] = writing;
     this.#current = (this.#current + 1) % BLOCKS;
@@ -118,7 +122,7 @@ export class SequentialFile extends Sequential {
     this.#used = 0;
   }
 
-  /** Writes a multiple of DIRECT_BYTES at a multiple of it. */
+  /** Writes bytes; with `direct`, length and position are multiples of DIRECT_BYTES. */
   async #write(bytes: Uint8Array, position: number): Promise<void> {
     if (this.direct >= 0)
       try {
@@ -130,7 +134,7 @@ export class SequentialFile extends Sequential {
   }
 }
 
-/** WebAssembly memory starts on a page; without it, direct writes from other memory may be refused. */
+/** Allocates WebAssembly memory, which is page-aligned. Direct writes from other memory may be rejected. */
 function alignedBlocks(count: number, bytes: number): Uint8Array[] {
   let buffer: ArrayBufferLike;
   try {

@@ -10,9 +10,9 @@ import {
   SoftjacError,
 } from "../errors.js";
 
-// The only place that says what an error of the operating system means. Such an error never means that an input is damaged.
+// The only module that interprets errors of the operating system. They never mean that an input is damaged.
 
-/** System errors that have an answer of their own. */
+/** System errors that are handled specially. */
 const KINDS: Record<string, "missing" | "permission" | "full"> = {
   ENOENT: "missing",
   ENOTDIR: "missing",
@@ -23,7 +23,7 @@ const KINDS: Record<string, "missing" | "permission" | "full"> = {
   EDQUOT: "full",
 };
 
-/** What the user can do; the other errors get the system's own description. */
+/** Advice for the user; other errors get the system's description. */
 const ADVICE: Record<string, string> = {
   ENOENT: "its directory does not exist",
   ENOTDIR: "a component of its path is not a directory",
@@ -44,7 +44,7 @@ const ADVICE: Record<string, string> = {
   EINTR: "the call was interrupted; run the command again",
 };
 
-/** Names by number. Two numbers have two names each: the name that Node uses comes last. */
+/** Names by errno. Two numbers have two names each; the later entry, which Node uses, wins. */
 const NAMES = new Map(
   Object.entries({
     ...constants.errno,
@@ -61,10 +61,10 @@ export function systemErrorName(error: unknown): string | null {
     message,
   } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
   if (typeof code !== "string") return null;
-  // A thread that cannot start: the reason is in the message alone.
+  // A thread could not start; only the message contains the reason.
   if (code === "ERR_WORKER_INIT_FAILED")
     return /\bE[A-Z0-9]+\b(?!_)/.exec(message ?? "")?.[0] ?? "EAGAIN";
-  // Node has no name for some errors, ESTALE and EDQUOT among them.
+  // Node has no name for some errors, such as ESTALE and EDQUOT.
   if (code.startsWith("Unknown system error"))
     return NAMES.get(Math.abs(errno)) ?? "EIO";
   return /^(?!ERR_)(?:E[A-Z0-9_]+|UNKNOWN)$/.test(code) ? code : null;
@@ -75,7 +75,7 @@ export function systemErrorKind(error: unknown) {
   return KINDS[systemErrorName(error) ?? ""];
 }
 
-/** Whether an error, or a cause of it, says that a disk or a quota is full. */
+/** Whether an error or one of its causes is a full disk or quota. */
 export function isFullDisk(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -83,15 +83,15 @@ export function isFullDisk(error: unknown): boolean {
   );
 }
 
-/** Whether the system refused something: the same call may succeed later, or on another machine. */
+/** Whether the system refused a call, which may succeed later or on another machine. */
 export function isSystemRefusal(error: unknown): error is IoError {
   return error instanceof IoError && systemErrorName(error.cause) !== null;
 }
 
-/** Returns a system error on an output or on a temporary file as one of softjac's errors; every other error as it is. */
+/** Converts a system error on an output or temporary file to a softjac error; returns other errors unchanged. */
 export function ioError(path: string, failure: string, cause: unknown): Error {
-  const own = packageFileError(cause);
-  if (own) return own;
+  const packageError = packageFileError(cause);
+  if (packageError) return packageError;
   const name = systemErrorName(cause);
   if (name === null) return cause as Error;
   return systemErrorKind(cause) === "permission"
@@ -99,7 +99,7 @@ export function ioError(path: string, failure: string, cause: unknown): Error {
     : new IoError(path, `${failure}: ${described(name)}`, { cause });
 }
 
-/** Returns a system error on an input as one of softjac's errors; every other error as it is. */
+/** Converts a system error on an input to a softjac error; returns other errors unchanged. */
 export function inputError(
   path: string,
   failure: string,
@@ -112,10 +112,10 @@ export function inputError(
     : ioError(path, failure, cause);
 }
 
-/** Calls the system for an output. @throws as ioError says */
+/** Makes a system call on an output. @throws errors of `ioError` */
 export const outputCall = calling(ioError);
 
-/** Calls the system for an input. @throws as inputError says */
+/** Makes a system call on an input. @throws errors of `inputError` */
 export const inputCall = calling(inputError);
 
 function calling(errorOf: typeof ioError) {
@@ -128,7 +128,7 @@ function calling(errorOf: typeof ioError) {
   };
 }
 
-/** @throws IoError if the file system of a directory has no space for so many bytes */
+/** @throws IoError if the file system of `directory` has fewer than `bytes` free */
 export function checkSpace(
   path: string,
   directory: string,
@@ -145,20 +145,20 @@ export function checkSpace(
   throw Object.assign(new IoError(path, message, { cause }), { room: free });
 }
 
-/** Returns an error that no other place has named as one of softjac's errors, if it is the system's; else as it is. */
+/** Converts a system error of an unknown call to a softjac error; returns other errors unchanged. */
 export function knownError(error: unknown): unknown {
   if (error instanceof SoftjacError) return error;
   const { path } = (error ?? {}) as NodeJS.ErrnoException;
   return ioError(path ?? "softjac", "could not be used", error);
 }
 
-/** The part of a system error that threads send to each other. */
+/** A system error as data, for messages between threads. */
 export interface SystemFailure {
   code: string;
   path?: string | undefined;
 }
 
-/** Returns a system error, or the absence of a module of the package, as data; null for every other error. */
+/** Returns a system error or a missing module as data, null for other errors. */
 export function systemFailure(error: unknown): SystemFailure | null {
   const { code, message, path } = (error ?? {}) as NodeJS.ErrnoException;
   if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND")
@@ -167,7 +167,7 @@ export function systemFailure(error: unknown): SystemFailure | null {
   return name === null ? null : { code: name, path };
 }
 
-/** Returns the error that another thread has sent as data. */
+/** Returns the error of a SystemFailure. */
 export function systemErrorOf(failure: SystemFailure): Error {
   return Object.assign(new Error(failure.code), failure);
 }
@@ -175,18 +175,18 @@ export function systemErrorOf(failure: SystemFailure): Error {
 const PACKAGE_DIRECTORY = fileURLToPath(new URL("./", import.meta.url));
 
 /**
- * Opens a WebAssembly file of the built package, because the library that loads it would end the process without it.
+ * Rejects a missing WebAssembly file of the built package. The library that loads it would end the process.
  * @throws the system's error
  */
 export function checkOwnFile(name: string): void {
-  // Sources load it from the library's own folder.
+  // Only the build copies these files next to this module.
   if (/\.[cm]?js$/.test(import.meta.url))
     closeSync(openSync(`${PACKAGE_DIRECTORY}${name}`, "r"));
 }
 
 /**
- * Returns the error for a file of the package that cannot be read; null where a system error is not about one. A missing
- * file is no internal error: the user can put it back, and another machine may have it.
+ * Returns the error for a file of the package that cannot be read; null if the system error is about another file. A missing
+ * file is a ConfigurationError, because reinstalling fixes it.
  */
 function packageFileError(cause: unknown): Error | null {
   const { code = "", path } = systemFailure(cause) ?? {};

@@ -1,24 +1,24 @@
 import { readFileSync, readlinkSync } from "node:fs";
 
-// A process as names of temporary files have it, so that others can tell that it has died:
+// Names of temporary files contain a mark of their process, so that other processes can tell whether it is alive:
 //
 //   3f2a9c01-4026531836-12345-678901
-//   |        |          |     +-- when it started, in ticks since the boot: ids of processes are used again
-//   |        |          +-- its id
-//   |        +-- its namespace of ids: a container has one of its own
-//   +-- the boot of its machine
+//   |        |          |     +-- start time in clock ticks since boot, because process ids are reused
+//   |        |          +-- process id
+//   |        +-- PID namespace (containers have their own)
+//   +-- start of the machine's boot id
 
 const MARK = /(?:^|[-.])(([0-9a-f]{8})-(\d+)-(\d+)-(\d+))(?=[-.]|$)/;
 
 let mark: string | undefined;
 
-/** This process; without /proc one that nobody ever takes for dead. */
+/** Returns the mark of this process; without /proc a mark whose process is never considered dead. */
 export function processMark(): string {
   mark ??= `${bootAndNamespace() ?? "00000000-0"}-${process.pid}-${startTimeOf("self") ?? 0}`;
   return mark;
 }
 
-/** Whether a name has the mark of a process of this machine, and whether that process lives; null: nobody knows. */
+/** Whether the process of a marked name is alive; null if that is unknown (no mark, or another machine or namespace). */
 export function isAlive(name: string): boolean | null {
   const [, , boot, namespace, id = "", start] = MARK.exec(name) ?? [];
   if (boot === undefined || start === "0") return null;
@@ -26,7 +26,7 @@ export function isAlive(name: string): boolean | null {
   return startTimeOf(id) === start;
 }
 
-/** The boot and the namespace of this process; null where they are not known. */
+/** Returns boot and PID namespace of this process, or null without /proc. */
 function bootAndNamespace(): string | null {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
@@ -37,10 +37,10 @@ function bootAndNamespace(): string | null {
   }
 }
 
-/** When a process started; null: there is none, or it has ended and waits for its parent. */
+/** Returns the start time of a process, or null if it does not exist or is a zombie. */
 function startTimeOf(id: string): string | null {
   try {
-    // The name of the command, which may have spaces and brackets, comes before the last bracket.
+    // The second field, the command name in parentheses, may itself contain spaces and parentheses.
     const text = readFileSync(`/proc/${id}/stat`, "latin1");
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const [state] = fields;
@@ -51,8 +51,8 @@ function startTimeOf(id: string): string | null {
 }
 
 /**
- * Returns `digits` hexadecimal digits for a name that nobody else is to have. It is no secret: where that matters, a file
- * is created only if none exists. node:crypto would add 7 ms to the start of every command.
+ * Returns random hexadecimal digits for a unique name. They need not be secret, since files are created with O_EXCL.
+ * node:crypto would add 7 ms to the start of every command.
  */
 export function randomHex(digits: number): string {
   let hex = "";

@@ -1,7 +1,7 @@
-// Thrift's compact protocol (thrift-compact-protocol.md), in which Parquet's metadata is written. A shape lists the fields
-// to read or write; other fields are skipped. Nothing that the bytes declare is trusted.
+// Thrift's compact protocol (thrift-compact-protocol.md), the encoding of Parquet's metadata. A shape lists the fields to read
+// or write; other fields are skipped. Input is untrusted.
 
-/** Form of a value; `struct` stands for the encoded bytes of a struct. */
+/** Type of a value; `struct` means the encoded bytes of a struct. */
 type Shape =
   | "integer"
   | "flag"
@@ -10,12 +10,12 @@ type Shape =
   | readonly [Shape]
   | StructShape;
 
-/** Fields of a struct: their numbers (at most 15 apart), names and shapes. */
+/** Fields of a struct: ids (at most 15 apart), names and shapes. */
 export interface StructShape {
   readonly [id: number]: readonly [name: string, shape: Shape];
 }
 
-/** The value of a shape. Every field of a struct may be missing. */
+/** Value of a shape. Any field of a struct may be missing. */
 export type Shaped<S> = S extends "integer"
   ? number
   : S extends "flag"
@@ -46,17 +46,17 @@ const LIST = 9;
 const SET = 10;
 const STRUCT = 12;
 
-/** A count of elements in four bits that says that the count itself follows. */
+/** Value of the 4-bit element count if the count follows as a varint. */
 const LONG_COUNT = 15;
-/** Parquet's metadata nests about eight deep. */
+/** Limit on nesting; Parquet's metadata has about eight levels. */
 const MAX_DEPTH = 32;
-/** Integers of 64 bits have at most ten groups of seven. */
+/** Limit on varints: 64 bits are at most ten groups of seven. */
 const MAX_FACTOR = 128 ** 10;
 
-/** The reason why metadata is not valid. */
+/** Metadata is not valid Thrift; the message gives the reason. */
 export class MalformedThrift extends Error {}
 
-/** Reads a struct from the first byte on; `end` is the position of the byte after it. @throws MalformedThrift */
+/** Decodes a struct at the start of `bytes`; `end` is the offset after it. @throws MalformedThrift */
 export function decodeThrift<S extends StructShape>(
   bytes: Uint8Array,
   shape: S,
@@ -67,15 +67,14 @@ export function decodeThrift<S extends StructShape>(
 }
 
 class Decoder {
-  /** Of the next byte. */
+  /** Offset of the next byte. */
   position = 0;
   #depth = 0;
 
   constructor(private readonly bytes: Uint8Array) {}
 
-  /** Reads a value of a type; without a shape it is skipped. */
+  /** Reads a value of a wire type; skips it if there is no shape. */
   value(type: number, shape?: Shape): unknown {
-    // Bytes of another type would be read as numbers that nobody wrote.
     if (shape !== undefined && !typesOf(shape).includes(type))
       throw new MalformedThrift(`a value of type ${type}`);
     switch (type) {
@@ -101,8 +100,8 @@ class Decoder {
         const start = this.position;
         const isWhole = shape === "struct";
         const fields = isWhole ? undefined : (shape as StructShape | undefined);
-        const found = this.#nested(() => this.#struct(fields));
-        return isWhole ? this.bytes.slice(start, this.position) : found;
+        const value = this.#nested(() => this.#struct(fields));
+        return isWhole ? this.bytes.slice(start, this.position) : value;
       }
       default:
         throw new MalformedThrift(`values of type ${type}`);
@@ -110,32 +109,32 @@ class Decoder {
   }
 
   #struct(shape: StructShape | undefined): Record<string, unknown> {
-    const found: Record<string, unknown> = {};
+    const struct: Record<string, unknown> = {};
     for (let id = 0; ; ) {
       const head = this.#byte();
       const type = head & 15;
-      if (type === STOP) return found;
+      if (type === STOP) return struct;
       const step = head >> 4;
-      // A step of 0: the number itself follows.
+      // If the difference of ids is 0, the id follows.
       id = step ? id + step : this.#integer();
       const field = shape?.[id];
       const value = this.value(type, field?.[1]);
-      if (field) found[field[0]] = value;
+      if (field) struct[field[0]] = value;
     }
   }
 
   #list(shape: readonly [Shape] | undefined): unknown[] {
-    const found: unknown[] = [];
+    const list: unknown[] = [];
     const head = this.#byte();
     const short = head >> 4;
     const count = short === LONG_COUNT ? this.#varint() : short;
-    // A flag in a list is a byte.
+    // Booleans in lists take a byte each.
     const type = Math.max(head & 15, BYTE);
     for (let k = 0; k < count; k++) {
       const value = this.value(type, shape?.[0]);
-      if (shape) found.push(value);
+      if (shape) list.push(value);
     }
-    return found;
+    return list;
   }
 
   #nested<T>(read: () => T): T {
@@ -146,7 +145,7 @@ class Decoder {
     return value;
   }
 
-  /** Reads an integer of 32 or 64 bits, exact to 2^53. Parquet's metadata has others only where they are not read. */
+  /** Reads a zigzag integer, exact up to 2^53. The fields that softjac reads have no larger ones. */
   #integer(): number {
     const zigzag = this.#varint();
     return zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
@@ -166,7 +165,7 @@ class Decoder {
     return this.bytes[this.#advance(1)] as number;
   }
 
-  /** Steps over bytes; returns where they start. */
+  /** Skips bytes; returns their offset. */
   #advance(bytes: number): number {
     const start = this.position;
     this.position += bytes;
@@ -178,7 +177,7 @@ class Decoder {
 
 const utf8 = new TextDecoder();
 
-/** Types that a value of a shape may have, the one that is written first. An integer of 32 bits is read from one of 64, too. */
+/** Returns the wire types that a shape accepts, the one to write first. */
 function typesOf(shape: Shape): readonly number[] {
   if (shape === "integer") return [I64, I32];
   if (shape === "flag") return [TRUE, FALSE];
@@ -203,7 +202,7 @@ function encoded(shape: Shape, value: unknown): Buffer {
   if (Array.isArray(shape)) {
     const [element] = shape as unknown as [Shape];
     const values = (value as unknown[]).map((each) => encoded(element, each));
-    // Parquet's lists of integers are lists of enumerations, which have 32 bits.
+    // Integer lists in Parquet's metadata are lists of enums (i32).
     const type = element === "integer" ? I32 : (typesOf(element)[0] as number);
     const head = Buffer.of((LONG_COUNT << 4) | type);
     return Buffer.concat([head, varint(values.length), ...values]);

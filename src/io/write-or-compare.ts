@@ -1,21 +1,20 @@
 import { constants, openSync, readSync } from "node:fs";
 import { writeFully } from "./positional.js";
 
-/** A file that is written, or that is compared with what would be written. */
+/** A file to write, or to compare with the bytes that would be written. */
 export interface WriteTarget {
   fd: number;
   compare: boolean;
-  /** Where bytes leave in order: memory that has a part of the file, position p of it at p modulo its length. */
+  /** Ring buffer of a streamed output: file offset p is stored at p % length. */
   ring?: SharedArrayBuffer | null;
 }
 
-/** A file has another byte than the one that belongs there. */
+/** A byte of the compared file differs from the expected one. */
 export class DifferentByte extends Error {
   constructor(
-    /** Byte of the file. */
     readonly position: number,
     readonly expected: number,
-    /** null: the file has ended. */
+    /** Byte of the file, or null after its end. */
     readonly found: number | null,
   ) {
     super(
@@ -24,10 +23,10 @@ export class DifferentByte extends Error {
   }
 }
 
-/** Read at once when comparing. */
+/** Bytes read at once for a comparison. */
 const COMPARE_BYTES = 1 << 20;
 
-/** Writes all of `source` at `position`, or makes sure that it stands there. @throws DifferentByte */
+/** Writes `source` at `position`, or compares it with the bytes there. @throws DifferentByte */
 export function writeOrCompare(
   { fd, compare, ring }: WriteTarget,
   source: Uint8Array,
@@ -43,9 +42,9 @@ function writeToRing(
   source: Uint8Array,
   position: number,
 ): void {
-  const at = position % ring.byteLength;
-  const first = Math.min(source.byteLength, ring.byteLength - at);
-  ring.set(source.subarray(0, first), at);
+  const offset = position % ring.byteLength;
+  const first = Math.min(source.byteLength, ring.byteLength - offset);
+  ring.set(source.subarray(0, first), offset);
   ring.set(source.subarray(first), 0);
 }
 
@@ -70,13 +69,13 @@ function compareBytes(fd: number, source: Uint8Array, position: number): void {
   }
 }
 
-// Writing past the page cache (O_DIRECT): what is written is on its way to the disk at once, and costs no memory. Through
-// the page cache a sync of some GB has been measured at a quarter of the disk's speed.
+// Writing past the page cache (O_DIRECT) starts disk writes at once and takes no memory. Through the page cache, syncing some
+// GB was measured at a quarter of the disk's speed.
 
-/** Bytes, addresses and file offsets must be multiples of it; no disk asks for more. */
+/** Alignment of lengths, addresses and file offsets of direct writes; no disk needs more. */
 export const DIRECT_BYTES = 4096;
 
-/** A descriptor of an existing file for writes past the page cache; -1 where the system or file system has none. */
+/** Opens an existing file for writes past the page cache. Returns -1 if the system or file system does not support them. */
 export function openDirect(path: string): number {
   if (constants.O_DIRECT === undefined) return -1;
   try {
@@ -86,17 +85,18 @@ export function openDirect(path: string): number {
   }
 }
 
-/** A file as it is written: through the page cache, and (-1: not) past it. */
+/** A file to write, through the page cache and past it. */
 export interface DirectTarget extends WriteTarget {
+  /** Descriptor for writes past the page cache, or -1. */
   direct: number;
 }
 
-/** Under this the page cache is quicker. */
+/** Below this size, writes through the page cache are faster. */
 const MIN_BYTES = 64 << 10;
 
 /**
- * Writes `bytes` at `address` of a buffer that itself starts on a page: whole pages past the page cache, where they are
- * pages of the buffer as well (see padBefore), and what is left at the ends through it.
+ * Writes `bytes` from `address` of a page-aligned buffer. If `address` and `position` are equal modulo the page size (see
+ * padBefore), whole pages go past the page cache and the rest at both ends through it.
  */
 export function writePages(
   { fd, compare, direct, ring = null }: DirectTarget,
@@ -125,12 +125,12 @@ export function writePages(
   if (last < bytes) write(fd, last, bytes);
 }
 
-/** Bytes to leave before something at `address` so that it stands in its page as `position` does in a file's. */
+/** Returns the padding that makes `address` and `position` equal modulo the page size. */
 export function padBefore(address: number, position: number): number {
   return (((position - address) % DIRECT_BYTES) + DIRECT_BYTES) % DIRECT_BYTES;
 }
 
-/** Whether a direct write was refused for how it was asked for: the same write through the page cache will do. */
+/** Whether the system rejected a write only because it was direct: it can be repeated through the page cache. */
 export function isDirectWriteRejected(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "EINVAL";
 }

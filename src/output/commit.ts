@@ -22,14 +22,14 @@ import { checkReplaceable, lstatOrNull } from "./written-files.js";
 
 export interface PendingOptions {
   force: boolean;
-  /** The commit waits for the disk. */
+  /** Whether the commit syncs the file and its directory. */
   sync: boolean;
-  /** Most of it is written past the page cache. */
+  /** Whether to write past the page cache. */
   direct?: boolean;
 }
 
 /**
- * Opens a temporary file of `bytes` beside `path`, and removes those that dead processes left there.
+ * Opens a temporary file of `bytes` next to `path`, after removing those of dead processes.
  * @throws IoError (no space, no such directory), PermissionError
  */
 export async function openPending(
@@ -57,8 +57,8 @@ export async function openPending(
 }
 
 /**
- * Writes a small file whole: whoever reads it finds the old text or the new one.
- * @throws OutputExistsError where something is at `path` that is not a regular file; IoError, PermissionError
+ * Replaces a small file atomically: readers find the old text or the new one.
+ * @throws OutputExistsError if `path` is not a regular file; IoError, PermissionError
  */
 export function replaceFile(path: string, text: string): void {
   checkReplaceable(path, true);
@@ -76,13 +76,13 @@ export function replaceFile(path: string, text: string): void {
   }
 }
 
-/** A file that replaces another is not readable to more people than that was. */
+/** Returns the permissions of an existing file, which the file that replaces it gets. */
 function modeOf(path: string): number | undefined {
-  const found = lstatOrNull(path);
-  return found === null ? undefined : Number(found.mode);
+  const stats = lstatOrNull(path);
+  return stats === null ? undefined : Number(stats.mode);
 }
 
-/** Gives a complete file its name. @throws OutputExistsError, IoError, PermissionError */
+/** Renames a complete file to `path`. @throws OutputExistsError, IoError, PermissionError */
 function publish(file: TemporaryFile, path: string, force: boolean): void {
   if (force) checkReplaceable(path, true);
   outputCall(path, "could not be renamed to its final name", () =>
@@ -93,7 +93,7 @@ function publish(file: TemporaryFile, path: string, force: boolean): void {
   file.published();
 }
 
-/** A link never replaces anything: of two runs at once the first wins. */
+/** Publishes a file by a hard link, which never replaces a file: the first of two concurrent runs wins. */
 function linkIfAbsent(temporaryPath: string, path: string): void {
   try {
     linkSync(temporaryPath, path);
@@ -113,7 +113,7 @@ function linkIfAbsent(temporaryPath: string, path: string): void {
   unlinkSync(temporaryPath);
 }
 
-/** Opens a directory to sync it, before anything is published; null if it may not be read. */
+/** Opens a directory to sync it; null if it cannot be opened. */
 function openDirectory(directory: string): number | null {
   try {
     return openSync(directory, constants.O_RDONLY);
@@ -122,7 +122,7 @@ function openDirectory(directory: string): number | null {
   }
 }
 
-/** The name is durable once its directory is. Some file systems cannot sync a directory; the name is there anyway. */
+/** Syncs a directory, so that a new name in it is durable. Ignores file systems that cannot sync directories. */
 function syncDirectory(fd: number, path: string): void {
   try {
     fsyncSync(fd);

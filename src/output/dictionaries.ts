@@ -9,7 +9,7 @@ import {
 
 const COPY_BYTES = 1 << 20;
 
-/** Encodes the metadata of a dictionary: nothing of the input's own metadata is copied unread. */
+/** Encodes the metadata of a dictionary from decoded fields, since the input's metadata is untrusted. */
 export function encodeDictionary(source: CopiedDictionary): Uint8Array {
   const { id, isDelta, batch, bodyBytes } = source;
   const { rows, nodes, buffers } = batch;
@@ -31,9 +31,12 @@ export function* headPieces(
       yield { offset: start, bytes: source.body };
       continue;
     }
-    for (let at = 0; at < source.bodyBytes; at += COPY_BYTES) {
-      const bytes = Math.min(COPY_BYTES, source.bodyBytes - at);
-      yield { offset: start + at, bytes: read(source.bodyStart + at, bytes) };
+    for (let done = 0; done < source.bodyBytes; done += COPY_BYTES) {
+      const bytes = Math.min(COPY_BYTES, source.bodyBytes - done);
+      yield {
+        offset: start + done,
+        bytes: read(source.bodyStart + done, bytes),
+      };
     }
   }
 }

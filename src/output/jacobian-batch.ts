@@ -2,13 +2,13 @@ import type { CopiedShape } from "../arrow/copied-nodes.js";
 import type { BufferRange } from "../arrow/encode-messages.js";
 import { aligned } from "../arrow/encode-messages.js";
 
-/** What the layout of one record batch depends on. */
+/** Everything that determines the layout of a record batch. */
 export interface JacobianBatchShape {
   rows: number;
   /** Number of index columns after `row`. */
   positions?: number;
   results: ResultShape[];
-  /** Results carry a validity bitmap. */
+  /** Whether results have a validity bitmap. */
   nullableResults: boolean;
   /** Nodes of each copied column. */
   copied: CopiedShape[][];
@@ -17,16 +17,16 @@ export interface JacobianBatchShape {
 /** A column of results in one record batch. */
 export interface ResultShape {
   list: boolean;
-  /** Lists of varying length have int32 offsets. */
+  /** Whether lists vary in length and have int32 offsets. */
   offsets: boolean;
-  /** Values that it has. */
+  /** Number of values. */
   items: number;
   /** Bytes per value. */
   width: number;
 }
 
 export interface JacobianBatchLayout {
-  /** In the order of the schema: row, positions, copied columns, results (lists + item). */
+  /** Buffers in schema order: row, positions, copied columns, results (list, then item). */
   buffers: BufferRange[];
   bodyBytes: number;
   row: number;
@@ -36,13 +36,13 @@ export interface JacobianBatchLayout {
 }
 
 /**
- * Places every buffer of a record batch; offsets from the start of its body.
+ * Computes the offset of every buffer of a record batch, from the start of its body.
  *
  * | column   | buffers                                               |
  * |----------|-------------------------------------------------------|
  * | row      | validity (none), int64[rows]                          |
  * | position | validity (none), int32[rows]                          |
- * | copied … | of each node: validity, offsets, values, as it has them |
+ * | copied … | for each node: those of validity, offsets, values that it has |
  * | result … | validity, (offsets,) (lists: item validity, none,) values |
  */
 export function layoutJacobianBatch(
@@ -89,7 +89,7 @@ export function layoutJacobianBatch(
   };
 }
 
-/** One bit a row, from the low end of each byte; 0 for the bad rows, and beyond the last row. */
+/** Returns an Arrow validity bitmap (least significant bit first) that is 0 for bad rows and after the last row. */
 export function validityBitmap(rows: number, badRows: number[]): Uint8Array {
   const bitmap = new Uint8Array(Math.ceil(rows / 8)).fill(0xff);
   if (rows % 8) bitmap[bitmap.length - 1] = (1 << (rows % 8)) - 1;

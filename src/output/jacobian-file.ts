@@ -14,24 +14,24 @@ import {
   layoutJacobianBatch,
 } from "./jacobian-batch.js";
 
-// The output file. Where every size is known, all of it is placed before the run:
+// The output file. If all sizes are known, every offset is computed before the run:
 //
 //   0            ARROW1 00 00
 //   8            schema message, padded to 64
 //   …            dictionary messages (copied from the input)
-//   …            record batch k: FFFFFFFF | length | metadata, padded so that the body starts on 64 | body
+//   …            record batch k: FFFFFFFF | length | metadata, padded so that the body starts at a multiple of 64 | body
 //   …            EOS: FFFFFFFF 00000000
 //   …            footer | int32 length | ARROW1
 
 const MAGIC = new TextEncoder().encode("ARROW1");
 const EOS_BYTES = 8;
-/** Block of a record batch in the footer: a struct of 24 bytes, aligned to 8. */
+/** Size of a Block struct in the footer, one per record batch. */
 const FOOTER_BLOCK_BYTES = 24;
 
 export interface JacobianFileHeadSpec {
   fields: Field[];
   metadata: KeyValues;
-  /** Dictionaries to copy: their metadata, unframed, and the bytes of their bodies (a multiple of 8). */
+  /** Dictionaries to copy: unframed metadata, and size of the body (a multiple of 8). */
   dictionaries: { metadata: Uint8Array; bodyBytes: number }[];
 }
 
@@ -39,7 +39,7 @@ export interface JacobianFileHeadSpec {
 export interface JacobianFileHead {
   schema: Uint8Array;
   dictionaries: MessageBlock[];
-  /** Position of the first record batch. */
+  /** Offset of the first record batch. */
   end: number;
 }
 
@@ -47,7 +47,7 @@ export interface JacobianFileHead {
 export interface JacobianFileTail {
   footerStart: number;
   footer: Uint8Array;
-  /** Of the whole file. */
+  /** Size of the whole file. */
   bytes: number;
 }
 
@@ -61,13 +61,13 @@ export interface PositionedBatch extends MessageBlock {
   bodyStart: number;
 }
 
-/** A piece of the file outside the batch bodies. */
+/** Bytes at an offset of the file. */
 export interface Piece {
   offset: number;
   bytes: Uint8Array;
 }
 
-/** Places every message, body and the footer. Pure: the same spec gives the same bytes. */
+/** Computes the offsets of all messages, bodies and the footer. Pure: the same spec gives the same bytes. */
 export function layoutJacobianFile(
   spec: JacobianFileHeadSpec,
   shapes: readonly JacobianBatchShape[],
@@ -83,7 +83,7 @@ export function layoutJacobianFile(
   return layoutEnd(spec, head, batches);
 }
 
-/** Record batches of one shape that follow one another. */
+/** Consecutive record batches of the same shape. */
 export interface UniformBatches {
   shape: JacobianBatchShape;
   count: number;
@@ -95,7 +95,7 @@ export interface JacobianFileSizes {
   largestBodyBytes: number;
 }
 
-/** Returns the sizes that layoutJacobianFile would give for the same record batches, in memory that does not depend on their number. */
+/** Returns the sizes of `layoutJacobianFile` in constant memory. */
 export function measureJacobianFile(
   spec: JacobianFileHeadSpec,
   batches: Iterable<UniformBatches>,
@@ -104,23 +104,23 @@ export function measureJacobianFile(
   const empty = layoutTail(spec, head.dictionaries, [], head.end);
   let end = head.end;
   let largestBodyBytes = 0;
-  let number = 0;
+  let batchCount = 0;
   for (const { shape, count } of batches) {
     const first = positionBatch(shape, end);
     end = first.bodyStart + first.bodyBytes;
-    // From here on each starts on 64 bytes, and takes as much.
+    // All following ones start at a multiple of 64 and have equal sizes.
     if (count > 1) {
       const next = positionBatch(shape, end);
       end += (count - 1) * (next.metadataBytes + next.bodyBytes);
     }
     largestBodyBytes = Math.max(largestBodyBytes, first.bodyBytes);
-    number += count;
+    batchCount += count;
   }
-  const bytes = empty.bytes + end - head.end + number * FOOTER_BLOCK_BYTES;
+  const bytes = empty.bytes + end - head.end + batchCount * FOOTER_BLOCK_BYTES;
   return { bytes, largestBodyBytes };
 }
 
-/** Places the schema and the dictionaries. */
+/** Encodes the schema and computes the offsets of the dictionaries. */
 export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
   const schema = framed(schemaMessage(spec.fields, spec.metadata), 8);
   let end = 8 + schema.byteLength;
@@ -136,7 +136,7 @@ export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
   return { schema, dictionaries, end };
 }
 
-/** Places a record batch at `offset`. */
+/** Returns a record batch at `offset`. */
 export function positionBatch(
   shape: JacobianBatchShape,
   offset: number,
@@ -149,7 +149,7 @@ export function positionBatch(
   return { offset, metadataBytes, bodyBytes, shape, layout, bodyStart };
 }
 
-/** Places the footer behind the batches. */
+/** Appends the footer after the batches. */
 export function layoutEnd(
   spec: JacobianFileHeadSpec,
   head: JacobianFileHead,
@@ -161,7 +161,7 @@ export function layoutEnd(
   return { ...head, batches, ...tail };
 }
 
-/** Places the footer behind messages that end at `end`. */
+/** Encodes the footer for messages that end at `end`. */
 export function layoutTail(
   { fields, metadata }: Pick<JacobianFileHeadSpec, "fields" | "metadata">,
   dictionaries: MessageBlock[],
@@ -177,10 +177,10 @@ export function layoutTail(
   };
 }
 
-/** A file continues as a stream after the magic and its padding. */
+/** The bytes of a file from here to the end-of-stream marker are a valid Arrow stream. */
 export const STREAM_START = 8;
 
-/** Magic and schema. */
+/** Returns magic and schema. */
 export function headPiece({ schema }: JacobianFileHead): Piece {
   const bytes = new Uint8Array(STREAM_START + schema.byteLength);
   bytes.set(magic());
@@ -195,7 +195,7 @@ export function magic(): Uint8Array {
   return bytes;
 }
 
-/** Returns EOS, footer and closing magic; of a stream EOS alone. */
+/** Returns the end-of-stream marker, footer and closing magic; for a stream the marker alone. */
 export function tailPiece(layout: JacobianFileTail, isStream = false): Piece {
   const tail = new Uint8Array(layout.bytes - layout.footerStart + EOS_BYTES);
   tail.fill(0xff, 0, 4);
@@ -210,12 +210,16 @@ export function tailPiece(layout: JacobianFileTail, isStream = false): Piece {
   return { offset: layout.footerStart - EOS_BYTES, bytes };
 }
 
-/** Returns the bytes of the same batches as a stream: without the magic, and what follows the end marker. */
+/** Returns the size of the output as a stream: without magic and footer. */
 export function streamBytes({ footerStart }: JacobianFileTail): number {
   return footerStart - STREAM_START;
 }
 
-/** Returns the framed metadata of a batch: `copiedNulls` counts the nulls of each node of the copied columns, `badRows` those of the results. */
+/**
+ * Returns the framed metadata of a batch.
+ * @param copiedNulls null count of each node of the copied columns
+ * @param badRows null count of each result
+ */
 export function batchMetadata(
   { shape, layout, offset }: PositionedBatch,
   copiedNulls: number[],

@@ -10,42 +10,39 @@ import type { ByteStream } from "./standard-output.js";
 /** The output path that means standard output. */
 export const STANDARD_OUTPUT = "-";
 
-/** Where a run's bytes go: a file to write, or one to compare them with. */
+/** Destination of a run's bytes: a file to write, a file to compare them with, or a stream. */
 export interface OutputTarget {
   readonly fd: number;
   readonly compare: boolean;
-  /** Descriptor for writes past the page cache (io/put-bytes.ts); -1: none. */
+  /** Descriptor for writes past the page cache (io/write-or-compare.ts), or -1. */
   readonly direct: number;
-  /** For bytes that leave in order: the part of them that is in memory (io/put-bytes.ts), and where they go. */
+  /** For a streamed output: its ring buffer (io/write-or-compare.ts) and the stream. */
   readonly ring?: SharedArrayBuffer | null;
   readonly stream?: ByteStream;
-  /** Resolves when the ring has space for bytes before `end`, or when the output is stopped. */
+  /** Resolves when the ring buffer has space up to `end`, or when the output is stopped. */
   waitForSpace?(end: number): Promise<void>;
-  /** Puts zeros. */
+  /** Writes zeros to `[start, end)` of the ring buffer. */
   zeroFill?(start: number, end: number): void;
-  /** Says that all bytes before `end` have been put. */
+  /** Declares that all bytes before `end` are in the ring buffer. */
   markComplete?(end: number): void;
-  /** Stops: nothing more leaves. */
+  /** Stops the stream: no more bytes are sent. */
   stop?(): void;
-  /**
-   * Says that so many bytes more have been written, so that the disk can start to work on them while the run goes on, and
-   * little is left for the commit to wait for.
-   */
+  /** Reports newly written bytes, so that syncing starts during the run and the commit has little to wait for. */
   reportWritten(bytes: number): void;
 }
 
-/** An output while it is being written: a file beside its target that nobody else sees as the output. */
+/** An output that is being written: a temporary file next to the target path, or a stream. */
 export interface PendingOutput extends OutputTarget {
   readonly temporaryPath: string;
-  /** Bytes that it has taken, if they are not those that a writer gave it. */
+  /** Returns the size of the output if it differs from the bytes that the writer gave it. */
   bytes?(): number;
-  /** Makes it durable and gives it its name: all of it, or nothing. */
+  /** Makes the output durable and renames it to its final path, atomically. */
   commit(): Promise<void>;
-  /** Removes it. Does nothing after a commit. */
+  /** Removes the output. Does nothing after a commit. */
   discard(): Promise<void>;
 }
 
-/** Opens an output for bytes in order, from its start to its end. */
+/** Opens an output for sequential writing. */
 export function openSequential(output: OutputTarget): Sequential {
   const { fd, direct, stream, compare } = output;
   if (stream) return new SequentialStream(stream, STREAM_START);

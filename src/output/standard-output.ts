@@ -13,19 +13,19 @@ import { ioError } from "../io/system-error.js";
 const FD = 1;
 const NAME = "standard output";
 
-/** Takes bytes in order, no faster than they are read. */
+/** A sequential byte stream with backpressure. */
 export interface ByteStream {
   /** Resolves when the bytes may be changed. @throws OutputClosedError, IoError */
   write(bytes: Uint8Array): Promise<void>;
-  /** Writes nothing more; the write under way fails. */
+  /** Stops writing; the write in progress fails. */
   destroy(): void;
-  /** Waits until all has been taken. */
+  /** Resolves when all bytes have been handed to the system. */
   end(): Promise<void>;
 }
 
 /**
- * Opens standard output for bytes: a pipe or socket without ever blocking the thread, so that signals are heard while
- * nobody reads; a file from its current position.
+ * Opens standard output for binary data. Writes to a pipe or socket never block the thread, so that signals are handled while
+ * nobody reads. A file is written from its current position.
  * @throws UsageError for a terminal
  */
 export function openStandardOutput(): ByteStream {
@@ -41,8 +41,8 @@ export function openStandardOutput(): ByteStream {
 }
 
 /**
- * Opens the pipe again, to write to it on another thread: Node makes its own descriptor a non-blocking one, and asks for
- * every 64 KiB whether there is space, which takes twice as long. Returns null if the system has no such way.
+ * Opens the pipe again for blocking writes on Node's thread pool, which take half the time: Node makes its own descriptor
+ * non-blocking and polls it for every 64 KiB. Returns null if that is impossible.
  */
 function reopen(): number | null {
   if (process.platform !== "linux") return null;
@@ -55,12 +55,12 @@ function reopen(): number | null {
 
 function socket(): ByteStream {
   const socket = new Socket({ fd: FD, readable: false, writable: true });
-  // Each write gets its error.
+  // Each write reports its own error; an error event without listener would end the process.
   socket.on("error", () => {});
   return {
     write: ({ buffer, byteOffset, byteLength }) =>
       new Promise((resolve, reject) => {
-        // A write to a closed socket may never call back.
+        // The callback of a write to a closed socket may never be called.
         const closed = () => reject(new OutputClosedError(NAME));
         socket.once("close", closed);
         socket.write(Buffer.from(buffer, byteOffset, byteLength), (error) => {
@@ -82,7 +82,7 @@ function socket(): ByteStream {
 
 function file(fd: number, isOurs: boolean): ByteStream {
   let stopped = false;
-  /** Rejects the write under way, which may never end. */
+  /** Rejects the write in progress, which may never end. */
   let giveUp = () => {};
   return {
     async write(bytes) {

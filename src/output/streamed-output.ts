@@ -7,8 +7,9 @@ import type { ByteStream } from "./standard-output.js";
 const STEP_BYTES = 4 << 20;
 
 /**
- * Opens a stream for a planned run: bytes are put at their position in the file, of which a part is in memory, and leave
- * from there in order. `bytes` 0: the writer writes to `stream` itself.
+ * Opens a streamed output of a planned run: workers write bytes to a ring buffer (see WriteTarget), from which they are sent
+ * in order.
+ * @param bytes size of the ring buffer; 0 if the writer writes to `stream` itself
  */
 export function openStreamedOutput(
   bytes: number,
@@ -29,9 +30,9 @@ export function openStreamedOutput(
   };
   const send = async () => {
     while (sent < complete && !stopped) {
-      const at = sent % bytes;
-      const step = Math.min(complete - sent, bytes - at, STEP_BYTES);
-      await stream.write(memory.subarray(at, at + step));
+      const from = sent % bytes;
+      const step = Math.min(complete - sent, bytes - from, STEP_BYTES);
+      await stream.write(memory.subarray(from, from + step));
       sent += step;
       wake();
     }
@@ -56,11 +57,11 @@ export function openStreamedOutput(
       if (failed) throw failed.error;
     },
     zeroFill(start, end) {
-      for (let at = start; at < end; ) {
-        const from = at % bytes;
-        const step = Math.min(end - at, bytes - from);
+      for (let offset = start; offset < end; ) {
+        const from = offset % bytes;
+        const step = Math.min(end - offset, bytes - from);
         memory.fill(0, from, from + step);
-        at += step;
+        offset += step;
       }
     },
     markComplete(end) {
@@ -77,7 +78,7 @@ export function openStreamedOutput(
       if (stopped) throw new OutputClosedError("standard output");
       await stream.end();
     },
-    // A write may wait for a reader who never comes: it is not waited for.
+    // Does not wait for the write in progress: the reader may never read.
     discard: async () => stop(),
   };
 }

@@ -20,44 +20,43 @@ import { openDirect } from "../io/write-or-compare.js";
 import type { OutputTarget } from "./output-target.js";
 import { lstatOrNull } from "./written-files.js";
 
-/** Temporary files that exist now, for a process that must end at once. */
+/** Temporary files of this process that exist now. */
 const pendingPaths = new Set<string>();
 
-/** Removes every temporary file of this process, for the second Ctrl-C. */
+/** Removes all temporary files of this process, before it exits at the second Ctrl-C. */
 export function removePendingOutputs(): void {
   for (const path of pendingPaths) rmSync(path, { force: true });
 }
 
 export interface TemporaryOptions {
-  /** Finishing waits for the disk. */
+  /** Whether `finish` syncs the file. */
   sync?: boolean;
-  /** Most of it is written past the page cache. */
+  /** Whether to write past the page cache. */
   direct?: boolean;
   mode?: number | undefined;
 }
 
-/** A file that is no output yet. */
 export interface TemporaryFile extends OutputTarget {
   readonly temporaryPath: string;
-  /** Makes it durable, and closes it as `close` does. */
+  /** Makes the file durable, then closes it like `close`. */
   finish(): Promise<void>;
-  /** Closes it before it is published. @throws IoError if its name belongs to another file, or to a link, by now */
+  /** Closes the file before it is published. @throws IoError if another file or a link has taken its name */
   close(): void;
-  /** Says that it has its final name, and must not be removed any more. */
+  /** Declares that the file has its final name: it is no longer removed. */
   published(): void;
-  /** Removes it unless it has been published, after the writes that are under way. */
+  /** Removes the file unless it is published, after writes in progress have ended. */
   discard(): Promise<void>;
-  /** Removes it unless it has been published. */
+  /** Removes the file unless it is published. */
   remove(): void;
 }
 
-/** Returns a new name beside `path`, which tells others the output and the process. */
+/** Returns a new path next to `path` that identifies the output and this process (see removeStale). */
 export function temporaryPathFor(path: string): string {
   const name = `${namePrefix(path)}${processMark()}-${randomHex(12)}.tmp`;
   return join(dirname(path), name);
 }
 
-/** Removes temporary files of an output that processes of this machine left when they died. */
+/** Removes temporary files of an output that dead processes of this machine left behind. */
 export function removeStale(path: string): void {
   const start = namePrefix(path);
   const rest = /^([0-9a-f]{8}-\d+-\d+-\d+)-[0-9a-f]{12}\.tmp$/;
@@ -65,7 +64,7 @@ export function removeStale(path: string): void {
     const [, mark] = rest.exec(name.slice(start.length)) ?? [];
     return name.startsWith(start) && mark && isAlive(mark) === false;
   };
-  // A stale file that cannot be found or removed does not keep the output from being written.
+  // A stale file that cannot be removed is no reason to fail.
   try {
     for (const name of readdirSync(dirname(path)).filter(isStale)) {
       const stale = join(dirname(path), name);
@@ -74,7 +73,7 @@ export function removeStale(path: string): void {
   } catch {}
 }
 
-/** Part of the output's name is for people, and its hash for programs: the whole name might be too long. */
+/** Returns the start of the temporary names of an output: a readable part of its name, and a hash of the whole name. */
 function namePrefix(path: string): string {
   const name = basename(path);
   // FNV-1a, since loading node:crypto or node:zlib takes longer than a small run.
@@ -93,7 +92,7 @@ export function openTemporary(
   path: string,
   temporaryPath: string,
   bytes: number,
-  { sync = false, direct: past = false, mode }: TemporaryOptions,
+  { sync = false, direct: isDirect = false, mode }: TemporaryOptions,
 ): TemporaryFile {
   checkSpace(path, dirname(temporaryPath), bytes);
   const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
@@ -102,7 +101,7 @@ export function openTemporary(
     openSync(temporaryPath, flags, 0o666),
   );
   pendingPaths.add(temporaryPath);
-  const direct = past ? openDirect(temporaryPath) : -1;
+  const direct = isDirect ? openDirect(temporaryPath) : -1;
   let open = true;
   const writeBack = new WriteBack(fd);
   const closeAll = () => {
@@ -113,10 +112,10 @@ export function openTemporary(
   };
   const close = () =>
     outputCall(path, "could not be written to disk", () => {
-      // While it is open its inode has no other file.
-      const own = fstatSync(fd, { bigint: true });
+      // The inode number cannot be reused while the file is open.
+      const opened = fstatSync(fd, { bigint: true });
       const named = lstatOrNull(temporaryPath);
-      if (named?.dev !== own.dev || named.ino !== own.ino)
+      if (named?.dev !== opened.dev || named.ino !== opened.ino)
         throw new IoError(
           path,
           `is not written, because another process replaced its temporary file ${temporaryPath}`,
@@ -124,7 +123,7 @@ export function openTemporary(
       closeAll();
     });
   const remove = () => {
-    // The error that made the run fail is the one to report, not one of removing the file.
+    // Errors are ignored: the error that made the run fail is the one to report.
     try {
       closeAll();
     } catch {}
@@ -134,7 +133,7 @@ export function openTemporary(
     } catch {}
   };
   try {
-    // An empty file is not truncated: ext4 takes that for a file that is replaced, and has close wait for the disk.
+    // Truncating to 0 would make ext4 flush the file at close (auto_da_alloc).
     if (bytes > 0)
       outputCall(path, "could not be resized", () => ftruncateSync(fd, bytes));
     if (mode !== undefined)
@@ -156,7 +155,7 @@ export function openTemporary(
       if (sync && direct < 0) writeBack.reportWritten(bytes);
     },
     async finish() {
-      // After an fsync that failed nobody knows what is on the disk: it is not tried again, and the file is discarded.
+      // After a failed fsync the contents on disk are unknown, so it is not retried.
       try {
         await writeBack.finished();
         if (sync) await promisify(fsync)(fd);
@@ -175,12 +174,12 @@ export function openTemporary(
   };
 }
 
-/** Bytes after which the disk is given work: for a file of 64 MiB it has some while the rest is computed. */
+/** Bytes after which a sync starts, so that even a file of 64 MiB is partly synced while the rest is computed. */
 const STEP_BYTES = 16 * 2 ** 20;
 
 /**
- * Syncs a file while it is still being written: an fdatasync in the background, one at a time. Without it the final fsync
- * waits for everything: 0.4 s of 1.1 s for 880 MB, measured.
+ * Syncs a file while it is written: fdatasync in the background, one at a time. Without this the final fsync takes 0.4 s of
+ * 1.1 s for 880 MB.
  */
 export class WriteBack {
   #unsynced = 0;
@@ -189,7 +188,7 @@ export class WriteBack {
 
   constructor(private readonly fd: number) {}
 
-  /** @throws the error that the disk reported for earlier bytes */
+  /** @throws the error of an earlier sync */
   reportWritten(bytes: number): void {
     if (this.#error) throw this.#error;
     this.#unsynced += bytes;
@@ -204,7 +203,7 @@ export class WriteBack {
     );
   }
 
-  /** Waits for the sync under way. @throws the first error that the disk reported */
+  /** Waits for the sync in progress. @throws the first error of a sync */
   async finished(): Promise<void> {
     await this.#running;
     if (this.#error) throw this.#error;

@@ -13,7 +13,7 @@ import { outputCall } from "../io/system-error.js";
 import type { FileUse } from "../options/options-table.js";
 import { STANDARD_OUTPUT } from "./output-target.js";
 
-/** A format of outputs, its description in messages, and the extensions of its names; the first is the usual one. */
+/** A format of outputs: its description in messages, and its file extensions, the usual one first. */
 export interface NamedFormat {
   writes: string;
   extensions: readonly string[];
@@ -29,7 +29,7 @@ export const HTML: NamedFormat = {
   extensions: ["html", "htm"],
 };
 
-/** Extensions that name another format to people and tools; an extension in no list may be part of any name. */
+/** Extensions of other formats. An extension that is in no list is accepted as part of the name. */
 const FOREIGN_EXTENSIONS = new Set(
   `avro bmp bz2 ckpt csv db duckdb gif gz gzip h5 hdf hdf5 jpeg jpg joblib json jsonl lz4 lzma mat md msgpack nc ndjson
   npy npz ods onnx orc parq parquet pb pdf pickle pkl png pq pt pth rar rda rdata rds safetensors sav snappy sql sqlite
@@ -39,7 +39,7 @@ const FOREIGN_EXTENSIONS = new Set(
 );
 
 /**
- * Rejects a name whose extension promises another format than the file has.
+ * Rejects a file name with the extension of another format.
  * @throws UsageError
  */
 export function checkName(
@@ -58,40 +58,40 @@ export function checkName(
     );
 }
 
-/** A file that a command, or a call of the library, reads or writes. */
+/** A file that a command or a library call reads or writes. */
 export interface UsedFile {
-  /** In messages: "--report", "the input", "standard output". */
+  /** Name in messages: "--report", "the input", "standard output". */
   name: string;
-  /** A descriptor where the file is open already. */
+  /** Path, or the descriptor of an open file. */
   path: string | number;
   use: FileUse;
 }
 
 /**
- * Rejects a file to be written that is another file of the same command, or lies in a folder of the command, one whose
- * name is not UTF-8, and a state file that is not a regular file. Every path that a command writes is checked here before any work.
- * Rejects URLs of unsupported schemes, written or read.
+ * Checks every path of a command before any work. Rejects URLs of unsupported schemes, names that are not UTF-8, state files
+ * that are not regular files, and a written file that is another file of the command or is inside one of its directories.
  * @throws UsageError
  */
 export function checkFiles(files: readonly UsedFile[]): void {
   for (const { path, use } of files)
     assertSupportedScheme(`${path}`, use === "read" ? "input" : "output");
   for (const file of files) if (file.use !== "read") checkUtf8(file);
-  const places = files
+  const resolvedFiles = files
     .filter(({ path, use }) => use === "state" || !isS3(`${path}`))
-    .map(placeOf);
-  const states = places.filter(({ file }) => file.use === "state");
-  const outputs = places.filter(({ file }) => file.use === "output");
+    .map(resolveFile);
+  const states = resolvedFiles.filter(({ file }) => file.use === "state");
+  const outputs = resolvedFiles.filter(({ file }) => file.use === "output");
   for (const state of states) checkState(state);
-  // Of a state file and the output, the state file is the one to move.
+  // State files first: if one is the output, the message asks the user to move the state file.
   for (const one of [...states, ...outputs])
-    for (const other of places) if (other !== one) checkApart(one, other);
+    for (const other of resolvedFiles)
+      if (other !== one) checkDistinct(one, other);
 }
 
 /**
- * Rejects an output file that could not be published at the end.
- * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file);
- * UsageError where the path is an input, or its extension is of another format
+ * Rejects an output path that could not be written at the end of the run.
+ * @throws OutputExistsError if `path` exists (with `force`: and is not a regular file); UsageError if it is an input or has the
+ * extension of another format
  */
 export function checkOutput({
   path,
@@ -104,7 +104,7 @@ export function checkOutput({
   force: boolean;
   format: NamedFormat;
   inputs: readonly string[];
-  /** `-` stands for standard output. */
+  /** Whether `-` means standard output. */
   streams?: boolean;
 }): void {
   if (streams && path === STANDARD_OUTPUT) {
@@ -121,26 +121,26 @@ export function checkOutput({
       "output",
     );
   checkName(path, format);
-  const read = inputs.map((input) => inputFile(input));
-  checkFiles([{ name: "output", path, use: "output" }, ...read]);
+  const inputFiles = inputs.map((input) => inputFile(input));
+  checkFiles([{ name: "output", path, use: "output" }, ...inputFiles]);
   checkReplaceable(path, force);
 }
 
-/** An input as messages name it; `-` is standard input. */
+/** Returns an input for `checkFiles`; `-` is standard input. */
 export function inputFile(path: string): UsedFile {
   return path === "-"
     ? { name: "standard input", path: 0, use: "read" }
     : { name: "the input", path, use: "read" };
 }
 
-/** @throws OutputExistsError where something is at `path` that a file may not replace */
+/** @throws OutputExistsError if `path` is not a regular file, or exists and `force` is false */
 export function checkReplaceable(path: string, force: boolean): void {
-  const found = lstatOrNull(path);
-  if (!found) return;
-  if (!found.isFile())
+  const stats = lstatOrNull(path);
+  if (!stats) return;
+  if (!stats.isFile())
     throw new OutputExistsError(
       path,
-      `is ${kindOf(found)}; choose another path`,
+      `is ${kindOf(stats)}; choose another path`,
     );
   if (!force)
     throw new OutputExistsError(
@@ -149,7 +149,7 @@ export function checkReplaceable(path: string, force: boolean): void {
     );
 }
 
-/** What is at a path, links not followed; null: nothing. @throws IoError, PermissionError */
+/** Returns the lstat of a path, or null if nothing is there. @throws IoError, PermissionError */
 export function lstatOrNull(path: string): BigIntStats | null {
   return outputCall(path, "could not be examined", () => {
     const options = { bigint: true, throwIfNoEntry: false } as const;
@@ -157,20 +157,21 @@ export function lstatOrNull(path: string): BigIntStats | null {
   });
 }
 
-/** A used file as it is now. */
-interface Place {
+/** A used file with its stats and resolved path. */
+interface ResolvedFile {
   file: UsedFile;
-  found: BigIntStats | null;
-  /** Absolute, and without links to folders on the way; empty: a descriptor. */
+  /** null if the file does not exist or cannot be examined. */
+  stats: BigIntStats | null;
+  /** Absolute path with resolved links to directories; empty for a descriptor. */
   resolved: string;
 }
 
-function placeOf(file: UsedFile): Place {
-  const found = statOrNull(file);
-  return { file, found, resolved: resolvedPath(file.path, found) };
+function resolveFile(file: UsedFile): ResolvedFile {
+  const stats = statOrNull(file);
+  return { file, stats, resolved: resolvedPath(file.path, stats) };
 }
 
-/** Node puts U+FFFD in the place of bytes that are not UTF-8: the path would name another file. */
+/** Rejects a path that was not UTF-8: Node replaced the bytes with U+FFFD, so it names another file. */
 function checkUtf8({ name, path }: UsedFile): void {
   const [start] = /^.*\ufffd[^\\/]*/s.exec(`${path}`) ?? [];
   if (start !== undefined && !existsSync(start))
@@ -179,17 +180,17 @@ function checkUtf8({ name, path }: UsedFile): void {
     );
 }
 
-function checkState({ file: { name, path }, found }: Place): void {
+function checkState({ file: { name, path }, stats }: ResolvedFile): void {
   const advice =
     "give the path of a regular file, or use --json for the report on standard output";
   if (isNoFile(`${path}`))
     throw new UsageError(`${name}: ${path} is not a file name; ${advice}`);
-  if (found && !found.isFile())
-    throw new UsageError(`${name}: ${path} is ${kindOf(found)}; ${advice}`);
+  if (stats && !stats.isFile())
+    throw new UsageError(`${name}: ${path} is ${kindOf(stats)}; ${advice}`);
 }
 
-/** @throws UsageError where a written file is the same as another, or in a folder of another */
-function checkApart(one: Place, other: Place): void {
+/** @throws UsageError if `one` is the same file as `other`, or inside it */
+function checkDistinct(one: ResolvedFile, other: ResolvedFile): void {
   const { name, path } = one.file;
   const { name: otherName, path: otherPath, use } = other.file;
   const shown =
@@ -206,13 +207,13 @@ function checkApart(one: Place, other: Place): void {
     );
 }
 
-function isSame(one: Place, other: Place): boolean {
-  if (one.found && other.found)
+function isSame(one: ResolvedFile, other: ResolvedFile): boolean {
+  if (one.stats && other.stats)
     return (
-      one.found.dev === other.found.dev && one.found.ino === other.found.ino
+      one.stats.dev === other.stats.dev && one.stats.ino === other.stats.ino
     );
-  if (one.found || other.found) return false;
-  // On some file systems names that differ in case are one file, which nothing shows before it is there.
+  if (one.stats || other.stats) return false;
+  // The file system may ignore case, which cannot be detected before the file exists.
   return folded(one.resolved) === folded(other.resolved);
 }
 
@@ -220,43 +221,43 @@ function folded(path: string): string {
   return path.normalize().toLowerCase();
 }
 
-/** A path that names no file of this machine. */
+/** Whether a path does not name a local file. */
 function isNoFile(path: string): boolean {
   return path === STANDARD_OUTPUT || isS3(path) || /[\\/]$/.test(path);
 }
 
-function kindOf(found: BigIntStats): string {
-  if (found.isDirectory()) return "a directory";
-  return found.isSymbolicLink() ? "a symbolic link" : "a device or pipe";
+function kindOf(stats: BigIntStats): string {
+  if (stats.isDirectory()) return "a directory";
+  return stats.isSymbolicLink() ? "a symbolic link" : "a device or pipe";
 }
 
 function statOrNull({ path, use }: UsedFile): BigIntStats | null {
   try {
     if (typeof path === "number") {
-      const found = fstatSync(path, { bigint: true });
-      return found.isFile() ? found : null;
+      const stats = fstatSync(path, { bigint: true });
+      return stats.isFile() ? stats : null;
     }
     return (use === "read" ? statSync : lstatSync)(path, { bigint: true });
   } catch {
-    // Not there, or not to be examined: opening it says why.
+    // Opening the file reports the error.
     return null;
   }
 }
 
 function resolvedPath(
   path: string | number,
-  found: BigIntStats | null,
+  stats: BigIntStats | null,
 ): string {
   if (typeof path === "number") return "";
-  if (found?.isDirectory()) return realpathSync(path);
+  if (stats?.isDirectory()) return realpathSync(path);
   const full = resolve(path);
-  let folder = dirname(full);
-  for (let rest = basename(full); ; folder = dirname(folder))
+  let directory = dirname(full);
+  for (let rest = basename(full); ; directory = dirname(directory))
     try {
-      return join(realpathSync(folder), rest);
+      return join(realpathSync(directory), rest);
     } catch {
-      // A folder that is not there yet, or not ours to enter.
-      if (folder === dirname(folder)) return full;
-      rest = join(basename(folder), rest);
+      // The directory does not exist yet, or cannot be entered.
+      if (directory === dirname(directory)) return full;
+      rest = join(basename(directory), rest);
     }
 }

@@ -23,22 +23,22 @@ import { layoutTail, magic, tailPiece } from "../jacobian-file.js";
 import { openSequential, type PendingOutput } from "../output-target.js";
 import { openStreamedOutput } from "../streamed-output.js";
 
-/** The built worker, beside the bundle that this module is part of. */
+/** The built worker, next to the bundle that contains this module. */
 const WORKER_URL = new URL("./compress.js", import.meta.url);
 
 export interface CompressedOutputSpec {
   codec: Codec;
   /** Fields and metadata in the footer of a file. */
   file: { fields: Field[]; metadata: KeyValues };
-  /** Bytes of the plain output that are in memory at once (output/streamed-output.ts). */
+  /** Ring buffer of the plain output, in bytes (output/streamed-output.ts). */
   ringBytes: number;
-  /** Threads that compress; 0: this one. */
+  /** Number of compression threads; 0 compresses on the main thread. */
   threads: number;
 }
 
 /**
- * Opens an output that takes the plain stream of a writer and passes it to `pending` with the bodies of record batches
- * compressed.
+ * Opens an output that takes the plain stream of a writer, compresses the bodies of record batches, and passes it to
+ * `pending`.
  */
 export async function openCompressedOutput(
   { codec, file, ringBytes, threads }: CompressedOutputSpec,
@@ -72,8 +72,8 @@ export async function openCompressedOutput(
 }
 
 /**
- * Opens threads for compression, or for 0 uses this one. They are apart from those of the kernel, which wait most of the
- * time: numbers are compressed at a tenth of the speed at which results are computed.
+ * Opens threads for compression; 0 compresses on the main thread. They do not take cores from the kernel's threads, which
+ * mostly wait: compression has a tenth of the kernel's speed.
  */
 async function openCompressors(
   threads: number,
@@ -89,34 +89,34 @@ interface CompressedStreamSpec
   extends Pick<CompressedOutputSpec, "codec" | "file"> {
   compressors: Threads<CompressTask, CompressReply>;
   pending: PendingOutput;
-  /** Where the compressed file goes. */
+  /** Destination of the compressed bytes. */
   target: Sequential;
 }
 
-/** A part of the stream: its next bytes, of which `left` have not arrived. */
+/** A section of the stream, of which `left` bytes have not arrived. */
 interface Section {
   left: number;
   add(piece: Uint8Array): Promise<void> | void;
-  /** Called when all have arrived; returns the next section. */
+  /** Called when all bytes have arrived; returns the next section. */
   end(): Promise<Section>;
 }
 
-/** Memory for one record batch: its body, plain and compressed. */
+/** Memory for the plain and the compressed body of one record batch. */
 type BodySlot = Pick<CompressTask, "source" | "target">;
 
 /**
- * Writes the stream of a writer with the bodies of record batches compressed, buffer by buffer. Several are compressed at
- * once, and written in order. Dictionaries stay plain.
+ * Compresses the bodies of record batches in an Arrow stream, buffer by buffer. Several batches are compressed concurrently and
+ * written in order. Dictionaries stay uncompressed.
  *
- * A message of the stream is FFFFFFFF, the length of its metadata, the metadata, and the body, whose length the metadata
- * states. A length of 0 ends the stream.
+ * A message of the stream is FFFFFFFF, the length of its metadata, the metadata (which contains the length of the body), and
+ * the body. A length of 0 ends the stream.
  */
 class CompressedStream {
   readonly #batches: MessageBlock[] = [];
   readonly #dictionaries: MessageBlock[] = [];
-  /** Memory that no batch uses; most batches have one size. */
+  /** Memory that no batch uses; null if not allocated yet. */
   readonly #free: (BodySlot | null)[];
-  /** For each batch that has not been written, in order: fulfilled when it has. */
+  /** One promise for each batch that is not written yet, in order. */
   readonly #writing: Promise<void>[] = [];
   #last: Promise<void> = Promise.resolve();
   #section = this.#prefix();
@@ -128,7 +128,7 @@ class CompressedStream {
     this.#free = new Array(atOnce).fill(null);
   }
 
-  /** Takes bytes of the stream, in pieces of any size. */
+  /** Accepts the bytes of the stream, in pieces of any size. */
   async write(bytes: Uint8Array): Promise<void> {
     for (let rest = bytes; rest.byteLength > 0; ) {
       const piece = rest.subarray(0, this.#section.left);
@@ -140,7 +140,7 @@ class CompressedStream {
     }
   }
 
-  /** Waits until nothing is being written, whether or not that succeeds. */
+  /** Waits until nothing is being written; ignores errors. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#writing);
     await this.spec.target.settled();
@@ -148,14 +148,14 @@ class CompressedStream {
 
   #prefix(): Section {
     const prefix = new Uint8Array(8);
-    return inMemory(prefix, async () => {
+    return sectionInto(prefix, async () => {
       const length = new DataView(prefix.buffer).getInt32(4, true);
       if (length === 0) {
         await this.#finish();
         return this.#prefix();
       }
       const metadata = new Uint8Array(length);
-      return inMemory(metadata, () => this.#message(metadata));
+      return sectionInto(metadata, () => this.#message(metadata));
     });
   }
 
@@ -175,18 +175,18 @@ class CompressedStream {
 
   async #batch(batch: BatchMetadata, bodyBytes: number): Promise<Section> {
     while (this.#free.length === 0) await this.#writing.shift();
-    const known = this.#free.pop();
+    const memory = this.#free.pop();
     const slot = {
-      source: withRoom(known?.source, bodyBytes),
-      target: withRoom(known?.target, maxCompressedBytes(batch.buffers)),
+      source: atLeast(memory?.source, bodyBytes),
+      target: atLeast(memory?.target, maxCompressedBytes(batch.buffers)),
     };
     const body = new Uint8Array(slot.source, 0, bodyBytes);
-    return inMemory(body, async () => {
+    return sectionInto(body, async () => {
       const { codec, compressors } = this.spec;
       const { buffers } = batch;
       const compressed = compressors.run({ ...slot, codec, buffers });
       const writing = this.#writeBatch(batch, slot, compressed, this.#last);
-      // Thrown to whoever waits for it.
+      // Later writes and the end of the stream await this promise and throw its error.
       writing.catch(() => {});
       this.#last = writing;
       this.#writing.push(writing);
@@ -217,7 +217,7 @@ class CompressedStream {
     this.#free.push(slot);
   }
 
-  /** Adds a message's metadata, framed for its position. */
+  /** Writes the metadata of a message, with padding for its offset. */
   async #add(metadata: Uint8Array, bodyBytes: number): Promise<MessageBlock> {
     const { target } = this.spec;
     const offset = target.position;
@@ -241,8 +241,8 @@ class CompressedStream {
   }
 }
 
-/** Returns a section that is collected in memory. */
-function inMemory(memory: Uint8Array, end: () => Promise<Section>): Section {
+/** Returns a section whose bytes are collected in memory. */
+function sectionInto(memory: Uint8Array, end: () => Promise<Section>): Section {
   let filled = 0;
   return {
     left: memory.byteLength,
@@ -254,7 +254,7 @@ function inMemory(memory: Uint8Array, end: () => Promise<Section>): Section {
   };
 }
 
-function withRoom(
+function atLeast(
   memory: SharedArrayBuffer | undefined,
   bytes: number,
 ): SharedArrayBuffer {
