@@ -20,14 +20,14 @@ import type { IndexColumns } from "./stored-table.js";
 /** Columns that store blocks. */
 export interface BlockColumns extends IndexColumns {
   /** `lists` stands for bsr, packed or dense, which the length of the lists distinguishes. */
-  form: "lists" | Exclude<Layout, "bsr" | "packed" | "dense">;
+  storage: "lists" | Exclude<Layout, "bsr" | "packed" | "dense">;
   result: BlockResult;
-  /** Column of the block for `lists`; columns of PARTS for the other forms. */
+  /** Column of the block for `lists`; else the columns of PARTS. */
   parts: NumberColumn[];
 }
 
 type Part = [name: string, isList: boolean, kind: NumberKind];
-const PARTS: Record<Exclude<BlockColumns["form"], "lists">, Part[]> = {
+const PARTS: Record<Exclude<BlockColumns["storage"], "lists">, Part[]> = {
   csr: [
     ["indices", true, "whole"],
     ["values", true, "float"],
@@ -52,36 +52,39 @@ const PARTS: Record<Exclude<BlockColumns["form"], "lists">, Part[]> = {
 export function selectBlockColumns(
   path: string,
   fields: readonly Field[],
-  known: FileFacts,
+  metadata: BlockMetadata,
 ): BlockColumns {
   const names = new Set(fields.map(({ name }) => name));
   const numbers = (part: Part) => numbersOf(path, fields, part);
-  const inner = known.rowShape?.slice(1) ?? [];
+  const inner = metadata.rowShape?.slice(1) ?? [];
   const index = ["row", ...positionNames(inner)].map((name) =>
     numbers([name, false, "whole"]),
   );
-  const form = formOf(path, fields, known, names);
-  const result = resultOf(path, form, known, names);
+  const storage = storageOf(path, fields, metadata, names);
+  const result = resultOf(path, storage, metadata, names);
   const parts: Part[] =
-    form === "lists" ? [[result, true, "float"]] : PARTS[form];
-  return { form, result, index, inner, parts: parts.map(numbers) };
+    storage === "lists" ? [[result, true, "float"]] : PARTS[storage];
+  return { storage, result, index, inner, parts: parts.map(numbers) };
 }
 
-function formOf(
+function storageOf(
   path: string,
   fields: readonly Field[],
-  { layout }: FileFacts,
+  { layout }: BlockMetadata,
   names: ReadonlySet<string>,
-): BlockColumns["form"] {
+): BlockColumns["storage"] {
   const isList = layout === "bsr" || layout === "packed" || layout === "dense";
-  const forms = (["lists", "csr", "coo", "factored"] as const).filter((form) =>
-    form === "lists"
-      ? names.has("jacobian") || names.has("log_jacobian")
-      : PARTS[form].every(([name]) => names.has(name)),
+  const candidates = (["lists", "csr", "coo", "factored"] as const).filter(
+    (storage) =>
+      storage === "lists"
+        ? names.has("jacobian") || names.has("log_jacobian")
+        : PARTS[storage].every(([name]) => names.has(name)),
   );
   const stated = isList ? "lists" : layout;
-  const form = stated ? forms.find((form) => form === stated) : forms[0];
-  if (form) return form;
+  const storage = stated
+    ? candidates.find((storage) => storage === stated)
+    : candidates[0];
+  if (storage) return storage;
   const found = listed(fields);
   if (!stated)
     throw new InputUnsupportedError(
@@ -102,19 +105,19 @@ function formOf(
 
 function resultOf(
   path: string,
-  form: BlockColumns["form"],
-  { result, emit }: FileFacts,
+  storage: BlockColumns["storage"],
+  { result, emit }: BlockMetadata,
   names: ReadonlySet<string>,
 ): BlockResult {
   const has = (name: BlockResult) => {
-    if (form === "lists") return names.has(name);
+    if (storage === "lists") return names.has(name);
     // The factors determine both blocks.
-    return form === "factored" || (emit?.includes(name) ?? true);
+    return storage === "factored" || (emit?.includes(name) ?? true);
   };
   if (result !== undefined && !has(result))
     throw new UsageError(`result: ${path} has no result ${result}`, "result");
   const isLog =
-    form === "lists"
+    storage === "lists"
       ? !has("jacobian")
       : emit?.includes("log_jacobian") && !emit.includes("jacobian");
   return result ?? (isLog ? "log_jacobian" : "jacobian");
@@ -131,9 +134,7 @@ function numbersOf(
   fields: readonly Field[],
   [name, isList, kind]: Part,
 ): NumberColumn {
-  const indices = fields.flatMap((field, k) =>
-    field.name === name ? [k] : [],
-  );
+  const indices = fields.flatMap((f, k) => (f.name === name ? [k] : []));
   const [index = -1] = indices;
   const field = fields[index];
   if (!field || indices.length > 1)
@@ -154,7 +155,7 @@ function numbersOf(
 }
 
 /** Metadata of a file, completed by options. */
-export interface FileFacts extends RunMetadata {
+export interface BlockMetadata extends RunMetadata {
   result?: BlockResult | undefined;
 }
 

@@ -75,7 +75,7 @@ export function indexProblem(
 /** Factors that determine a block. */
 export interface Factors {
   p: ArrayLike<number>;
-  /** Class with the largest p. */
+  /** Index of the largest p; -1 if `p` lacks it. */
   predicted: number;
   /** 1 - max p, without cancellation. */
   uncertainty: number;
@@ -98,25 +98,13 @@ export function entriesOfFactors(
   };
 }
 
-/** Returns the block of k classes, `[k, k]` row-major, from their p; null if p is unknown. */
-export function blockOfP(
-  {
-    p,
-    classes,
-    predicted,
-    uncertainty,
-  }: {
-    classes: readonly number[];
-    p: readonly number[] | null;
-    predicted: number;
-    uncertainty: number;
-  },
+/** Returns the block of the classes that `p` has, `[k, k]` row-major. */
+export function blockOfFactors(
+  factors: Factors,
   temperature: number,
-): Float64Array | null {
-  if (!p) return null;
-  const factors = { p, predicted: classes.indexOf(predicted), uncertainty };
+): Float64Array {
   const entry = entriesOfFactors(factors, temperature);
-  const k = p.length;
+  const k = factors.p.length;
   return Float64Array.from({ length: k * k }, (_, n) =>
     entry(Math.floor(n / k), n % k),
   );

@@ -53,15 +53,15 @@ export class JacobianReader
       close(): Promise<void>;
     },
   ) {
-    const { form } = blocks;
-    super(form.classes);
+    const { format } = blocks;
+    super(format.classes);
     this.path = file.path;
-    this.rows = form.rows;
+    this.rows = format.rows;
     this.count = file.count;
-    this.layout = form.layout;
-    this.dtype = form.dtype;
-    this.result = form.result;
-    this.temperature = form.temperature;
+    this.layout = format.layout;
+    this.dtype = format.dtype;
+    this.result = format.result;
+    this.temperature = format.temperature;
     this.threshold = file.threshold;
     this.#blocks = blocks;
     this.#close = file.close;
@@ -69,7 +69,7 @@ export class JacobianReader
 
   /** Lengths of the axes of the positions; empty for rows of one axis. */
   get positionLengths(): readonly number[] {
-    return this.#blocks.form.inner;
+    return this.#blocks.format.inner;
   }
 
   protected override async example(

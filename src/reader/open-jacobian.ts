@@ -17,11 +17,11 @@ import {
 } from "../results/run-metadata.js";
 import {
   BLOCK_RESULTS,
+  type BlockMetadata,
   type BlockResult,
-  type FileFacts,
   selectBlockColumns,
 } from "./block-columns.js";
-import { blockForm, declaredTensor } from "./block-form.js";
+import { blockFormat, declaredTensor } from "./block-format.js";
 import { FileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { StoredBlocks } from "./stored-blocks.js";
@@ -87,16 +87,16 @@ export async function readerOf(
   options: OpenJacobianOptions,
 ): Promise<JacobianReader> {
   const { path } = file;
-  const { fields, metadata } = file.schema;
-  const known = withOptions(path, decodeRunMetadata(path, metadata), options);
-  const columns = selectBlockColumns(path, fields, known);
-  const isCoo = columns.form === "coo";
+  const { fields } = file.schema;
+  const metadata = withOptions(file, options);
+  const columns = selectBlockColumns(path, fields, metadata);
+  const isCoo = columns.storage === "coo";
   const table = new StoredTable(file, bytes, columns, columns.parts, isCoo);
   const tensor = declaredTensor(path, fields, columns);
-  const { rowShape, threshold = null } = known;
+  const { rowShape, threshold = null } = metadata;
   const stated = rowShape
     ? keyCount(rowShape)
-    : (known.rows ?? (tensor?.length === 3 ? tensor[1] : undefined));
+    : (metadata.rows ?? (tensor?.length === 3 ? tensor[1] : undefined));
   const { last } = await table.ends();
   if (stated !== undefined && last >= stated)
     throw new InputFormatError(
@@ -105,14 +105,14 @@ export async function readerOf(
       `expected row numbers below ${stated} (from softjac.rows or the option), found ${last}`,
     );
   const end = stated ?? last + 1;
-  const rows = known.rows ?? end;
-  const facts = { path, fields, columns, table, tensor, known };
-  const form = await blockForm(facts, rows);
+  const rows = metadata.rows ?? end;
+  const facts = { path, fields, columns, table, tensor, metadata };
+  const format = await blockFormat(facts, rows);
   // Ragged lists leave gaps between the keys, and the file does not list these gaps.
-  if (rows !== end) Object.assign(form, { rowStart: 0, rowEnd: end });
-  const count = isCoo ? form.rowEnd - form.rowStart : table.count;
+  if (rows !== end) Object.assign(format, { rowStart: 0, rowEnd: end });
+  const count = isCoo ? format.rowEnd - format.rowStart : table.count;
   const close = () => bytes.close();
-  return new JacobianReader(new StoredBlocks(path, form, table), {
+  return new JacobianReader(new StoredBlocks(path, format, table), {
     path,
     count,
     threshold,
@@ -125,10 +125,10 @@ export async function readerOf(
  * @throws UsageError for an option that is unknown, invalid, or contradicts the metadata
  */
 function withOptions(
-  path: string,
-  metadata: RunMetadata,
+  { path, schema }: ArrowContainer,
   options: OpenJacobianOptions,
-): FileFacts {
+): BlockMetadata {
+  const metadata = decodeRunMetadata(path, schema.metadata);
   for (const [name, value] of Object.entries(options)) {
     const spec = OPTIONS.find((option) => option.name === name);
     if (!spec)

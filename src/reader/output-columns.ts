@@ -76,15 +76,10 @@ export function otherColumns(
   { keep = [], onBadRow, rowShape }: StoredRun,
   onProblem: OnProblem,
 ): string[] {
-  const results = [
-    ...indexNames(rowShape),
-    ...expected.map(({ name }) => name),
-  ];
-  const others = fields
-    .map(({ name }) => name)
-    .filter(
-      (name) => !results.some((result) => holdsResult(fields, name, result)),
-    );
+  const results = resultNames(rowShape, expected);
+  const isResult = (name: string) =>
+    results.some((result) => holdsResult(fields, name, result));
+  const others = fields.map(({ name }) => name).filter((n) => !isResult(n));
   // Version 0.1.0 wrote neither onBadRow nor the list of copied columns.
   if (onBadRow !== undefined)
     for (const name of others)
@@ -95,8 +90,15 @@ export function otherColumns(
   return others;
 }
 
-/** Returns the names of the index columns: `row`, then the positions. */
-export function indexNames(rowShape: StoredRun["rowShape"]): string[] {
+/** Returns the names of the index columns and of the expected columns. */
+export function resultNames(
+  rowShape: StoredRun["rowShape"],
+  expected: readonly OutputColumn[],
+): string[] {
+  return [...indexNames(rowShape), ...expected.map(({ name }) => name)];
+}
+
+function indexNames(rowShape: StoredRun["rowShape"]): string[] {
   return ["row", ...positionNames(rowShape?.slice(1) ?? [])];
 }
 

@@ -5,7 +5,7 @@ import {
   indexProblem,
   triangleIndex,
 } from "./block-entries.js";
-import type { BlockForm } from "./block-form.js";
+import type { BlockFormat } from "./block-format.js";
 import type { ByteSource } from "./byte-source.js";
 import {
   type FloatArray,
@@ -44,7 +44,7 @@ interface StoredParts {
  * @throws InputFormatError
  */
 export async function readBlock(
-  form: BlockForm,
+  format: BlockFormat,
   table: StoredTable,
   row: number,
   ranges: readonly RowRange[],
@@ -56,9 +56,9 @@ export async function readBlock(
     const { columns } = table.batches[first.batch] as StoredBatch;
     const parts = { source, columns, k: first.start };
     if (await isNull(parts)) return null;
-    if (form.layout !== "coo") return rowBlock(form, parts, row);
+    if (format.layout !== "coo") return rowBlock(format, parts, row);
   }
-  return coordinateEntries(form, table, row, ranges, source);
+  return coordinateEntries(format, table, row, ranges, source);
 }
 
 /** Returns whether a row is null. @throws InputFormatError if the columns disagree */
@@ -76,19 +76,19 @@ async function isNull({ source, columns, k }: StoredParts): Promise<boolean> {
 }
 
 function rowBlock(
-  form: BlockForm,
+  format: BlockFormat,
   parts: StoredParts,
   row: number,
 ): Promise<ExampleBlock> {
-  if (form.layout === "factored") return factoredBlock(form, parts);
-  return form.layout === "csr"
-    ? listedEntries(form, parts)
-    : listedBlock(form, parts, row);
+  if (format.layout === "factored") return factoredBlock(format, parts);
+  return format.layout === "csr"
+    ? listedEntries(format, parts)
+    : listedBlock(format, parts, row);
 }
 
 /** Opens a block of bsr, packed or dense: a list of all values. */
 async function listedBlock(
-  { layout, classes, rows, dtype }: BlockForm,
+  { layout, classes, rows, dtype }: BlockFormat,
   { source, columns, k }: StoredParts,
   row: number,
 ): Promise<ExampleBlock> {
@@ -138,7 +138,7 @@ async function listedBlock(
 
 /** Opens a block of factored: softmax, argmax and tail. */
 async function factoredBlock(
-  { classes, dtype, result, temperature }: BlockForm,
+  { classes, dtype, result, temperature }: BlockFormat,
   { source, columns, k }: StoredParts,
 ): Promise<ExampleBlock> {
   const [softmax, argmax, tails] = columns as [
@@ -153,11 +153,9 @@ async function factoredBlock(
       `expected ${classes} values, one per class, found ${last - first} ${where}`,
     );
   const p = await softmax.numbers(source, first, last);
-  const invalid = p.find((value) => !(value >= 0 && value <= 1));
-  if (invalid !== undefined)
-    throw softmax.error(
-      `expected values from 0 to 1, found ${invalid} ${where}`,
-    );
+  const bad = p.find((value) => !(value >= 0 && value <= 1));
+  if (bad !== undefined)
+    throw softmax.error(`expected values from 0 to 1, found ${bad} ${where}`);
   const [predicted = -1] = await argmax.numbers(source, k, k + 1);
   if (!(predicted >= 0 && predicted < classes))
     throw argmax.error(
@@ -189,10 +187,10 @@ async function factoredBlock(
 
 /** Reads a block of csr: lists of indices i·Q + j and of values. */
 async function listedEntries(
-  form: BlockForm,
+  format: BlockFormat,
   { source, columns, k }: StoredParts,
 ): Promise<ExampleBlock> {
-  const { classes } = form;
+  const { classes } = format;
   const [indexColumn, valueColumn] = columns as [StoredColumn, StoredColumn];
   const [start = 0, end = 0] = await indexColumn.bounds(source, k, k + 1);
   const [first = 0, last = 0] = await valueColumn.bounds(source, k, k + 1);
@@ -205,18 +203,18 @@ async function listedEntries(
   const problem = indexProblem(indices, classes);
   if (problem) throw indexColumn.error(`${problem} in row ${k} of the batch`);
   const values = await valueColumn.numbers(source, first, last);
-  return sparseBlock(form, indices as Float64Array, values);
+  return sparseBlock(format, indices as Float64Array, values);
 }
 
 /** Reads a block of coo: a table row for each entry. */
 async function coordinateEntries(
-  form: BlockForm,
+  format: BlockFormat,
   table: StoredTable,
   row: number,
   ranges: readonly RowRange[],
   source: ByteSource,
 ): Promise<ExampleBlock> {
-  const { classes, dtype } = form;
+  const { classes, dtype } = format;
   const [firstRange] = ranges;
   const count = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
   if (firstRange && count > classes * classes)
@@ -249,11 +247,11 @@ async function coordinateEntries(
     const problem = indexProblem(indices.subarray(0, at), classes);
     if (problem) throw j.error(`${problem} for row ${row}`);
   }
-  return sparseBlock(form, indices, values);
+  return sparseBlock(format, indices, values);
 }
 
 function sparseBlock(
-  { classes, dtype }: BlockForm,
+  { classes, dtype }: BlockFormat,
   indices: Float64Array,
   values: FloatArray,
 ): ExampleBlock {

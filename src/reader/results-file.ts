@@ -16,7 +16,7 @@ import type { Example } from "./example.js";
 import { ExampleDecoder } from "./example-decoder.js";
 import type { JacobianReader } from "./jacobian-reader.js";
 import { readerOf } from "./open-jacobian.js";
-import { expectedColumns, indexNames } from "./output-columns.js";
+import { expectedColumns, resultNames } from "./output-columns.js";
 import {
   type NumberSources,
   neededColumns,
@@ -92,12 +92,9 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
     const run = readStoredRun(path, metadata);
     const expected = expectedColumns(run, []);
     const sources = numberSources(run, expected);
-    const resultNames = [
-      ...indexNames(run.rowShape),
-      ...expected.map(({ name }) => name),
-    ];
+    const results = resultNames(run.rowShape, expected);
     const copiedColumns = fields.flatMap((field, columnIndex) =>
-      resultNames.includes(field.name)
+      results.includes(field.name)
         ? []
         : [{ name: field.name, type: describeField(field), columnIndex }],
     );
@@ -130,8 +127,8 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
       scan: () => interpretingEach(path, "rows", decoded(stored, decoder)),
       find: (row) =>
         interpreting(path, nameOfKey(inner, row), async () => {
-          const found = await stored.find(row);
-          return found && decoder.decode(found);
+          const storedRow = await stored.find(row);
+          return storedRow && decoder.decode(storedRow);
         }),
       openBlocks: (result) =>
         interpreting(path, "structure", () =>

@@ -1,7 +1,7 @@
 import { RowMissingError } from "../errors.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { indexOfKey, nameOfKey } from "../results/row-axes.js";
-import type { BlockForm } from "./block-form.js";
+import type { BlockFormat } from "./block-format.js";
 import { ReadAhead } from "./byte-source.js";
 import { type ExampleBlock, readBlock } from "./read-block.js";
 import type { RowRange, StoredTable } from "./stored-table.js";
@@ -21,7 +21,7 @@ export interface BatchBlocks {
 export class StoredBlocks {
   constructor(
     private readonly path: string,
-    readonly form: BlockForm,
+    readonly format: BlockFormat,
     private readonly table: StoredTable,
   ) {}
 
@@ -31,13 +31,13 @@ export class StoredBlocks {
    * @throws RowMissingError, InputFormatError
    */
   find(row: number): Promise<ExampleBlock | null> {
-    const { path, form, table } = this;
-    return interpreting(path, nameOfKey(form.inner, row), async () => {
-      const isInside = row >= form.rowStart && row < form.rowEnd;
+    const { path, format, table } = this;
+    return interpreting(path, nameOfKey(format.inner, row), async () => {
+      const isInside = row >= format.rowStart && row < format.rowEnd;
       if (table.isCoo && !isInside) throw await this.#missing(row);
       const ranges = await table.find(row);
       if (!table.isCoo && ranges.length === 0) throw await this.#missing(row);
-      return readBlock(form, table, row, ranges, table.source);
+      return readBlock(format, table, row, ranges, table.source);
     });
   }
 
@@ -47,7 +47,7 @@ export class StoredBlocks {
   }
 
   async *#batches(): AsyncGenerator<BatchBlocks> {
-    const { form, table } = this;
+    const { format, table } = this;
     const numbersOf = table.numbersInOrder();
     let before = -1;
     for (const [batch, { count }] of table.batches.entries()) {
@@ -65,7 +65,7 @@ export class StoredBlocks {
       }
       // Rows of a block in the dense tensor are far apart, so reading ahead would read zeros.
       const source =
-        form.layout === "dense" ? table.source : new ReadAhead(table.source);
+        format.layout === "dense" ? table.source : new ReadAhead(table.source);
       const rangesOf = async (k: number): Promise<RowRange[]> => {
         const start = starts[k] as number;
         const end = starts[k + 1];
@@ -77,14 +77,20 @@ export class StoredBlocks {
       yield {
         rows: Float64Array.from(rows),
         block: async (k) =>
-          readBlock(form, table, rows[k] as number, await rangesOf(k), source),
+          readBlock(
+            format,
+            table,
+            rows[k] as number,
+            await rangesOf(k),
+            source,
+          ),
       };
     }
   }
 
   async #missing(row: number): Promise<RowMissingError> {
     const { path, table } = this;
-    const { inner, rowStart, rowEnd } = this.form;
+    const { inner, rowStart, rowEnd } = this.format;
     const { count } = table;
     const { first, last } = await table.ends();
     const range =

@@ -4,7 +4,7 @@ import { interpreting } from "../input/interpreting.js";
 import { resolve } from "../options/check-options.js";
 import { shortList } from "../printable.js";
 import type { BlockResult } from "../reader/block-columns.js";
-import { blockOfP } from "../reader/block-entries.js";
+import { blockOfFactors } from "../reader/block-entries.js";
 import { CopiedValues } from "../reader/copied-values.js";
 import type { Example } from "../reader/example.js";
 import { openResultsFile, type ResultsFile } from "../reader/results-file.js";
@@ -226,12 +226,11 @@ async function blockOf(
     emit.includes(name),
   );
   if (!result) {
-    const { predicted = -1, uncertainty = Number.NaN } = example ?? {};
-    const factors = { p, classes: shown, predicted, uncertainty };
-    const block = blockOfP(factors, temperature);
-    return block
-      ? { result: "jacobian", blockFrom: "p", block: rowsOf(block, false) }
-      : { result: null, blockFrom: null, block: null };
+    if (!example || !p) return { result: null, blockFrom: null, block: null };
+    const predicted = shown.indexOf(example.predicted);
+    const factors = { p, predicted, uncertainty: example.uncertainty };
+    const block = rowsOf(blockOfFactors(factors, temperature), false);
+    return { result: "jacobian", blockFrom: "p", block };
   }
   const reader = await part.openBlocks(result);
   const block = await reader.part(rowOfKey(part.inner, key), shown);

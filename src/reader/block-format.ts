@@ -13,7 +13,7 @@ import type { FloatType, StoredColumn } from "./stored-column.js";
 import type { StoredTable } from "./stored-table.js";
 
 /** Properties that all blocks of a file share. */
-export interface BlockForm {
+export interface BlockFormat {
   layout: Layout;
   result: BlockResult;
   /** Number of rows M of the logits. */
@@ -29,7 +29,6 @@ export interface BlockForm {
   temperature: number | null;
 }
 
-/** Open file with its metadata and the options. */
 export interface BlockFacts {
   path: string;
   fields: readonly Field[];
@@ -37,7 +36,8 @@ export interface BlockFacts {
   table: StoredTable;
   /** Shape of the lists if their column is an arrow.fixed_shape_tensor; else null. */
   tensor: readonly number[] | null;
-  known: RunMetadata;
+  /** Metadata of the file, completed by the options. */
+  metadata: RunMetadata;
 }
 
 /**
@@ -46,30 +46,30 @@ export interface BlockFacts {
  * @param rows M
  * @throws InputFormatError, InputUnsupportedError, UsageError
  */
-export async function blockForm(
+export async function blockFormat(
   facts: BlockFacts,
   rows: number,
-): Promise<BlockForm> {
-  const { path, columns, known } = facts;
-  const { form, result, parts, inner } = columns;
+): Promise<BlockFormat> {
+  const { path, columns, metadata } = facts;
+  const { storage, result, parts, inner } = columns;
   const { layout, classes } =
-    form === "lists"
-      ? await listForm(facts, rows)
-      : { layout: form, classes: await statedClasses(facts) };
+    storage === "lists"
+      ? await listLayout(facts, rows)
+      : { layout: storage, classes: await statedClasses(facts) };
   if (layout === "packed" && result === "log_jacobian")
     throw new InputUnsupportedError(
       path,
       `column ${result}`,
       "layout packed cannot store log_jacobian, which is not symmetric",
     );
-  const values = parts.at(form === "factored" ? 0 : -1) as NumberColumn;
-  if (known.dtype !== undefined && values.type !== known.dtype)
+  const values = parts.at(storage === "factored" ? 0 : -1) as NumberColumn;
+  if (metadata.dtype !== undefined && values.type !== metadata.dtype)
     throw new InputFormatError(
       path,
       `column ${values.name}`,
-      `expected ${known.dtype} as in softjac.dtype, found ${values.type}`,
+      `expected ${metadata.dtype} as in softjac.dtype, found ${values.type}`,
     );
-  const { rowStart = 0, rowEnd = rows, temperature = null } = known;
+  const { rowStart = 0, rowEnd = rows, temperature = null } = metadata;
   const dtype = values.type as FloatType;
   const range = { rows, rowStart, rowEnd, inner };
   return { layout, classes, result, ...range, dtype, temperature };
@@ -82,12 +82,12 @@ export async function blockForm(
 export function declaredTensor(
   path: string,
   fields: readonly Field[],
-  { form, parts }: BlockColumns,
+  { storage, parts }: BlockColumns,
 ): readonly number[] | null {
   const field = fields[parts[0]?.columns[0] ?? -1];
   const metadata = new Map(field?.metadata);
   const name = metadata.get("ARROW:extension:name");
-  const isTensor = form === "lists" && name === "arrow.fixed_shape_tensor";
+  const isTensor = storage === "lists" && name === "arrow.fixed_shape_tensor";
   if (!field || !isTensor || parts[0]?.values === 0) return null;
   const shape = tensorShapeOf(field);
   if (shape) return shape;
@@ -101,32 +101,34 @@ export function declaredTensor(
 type ListLayout = "bsr" | "packed" | "dense";
 const LIST_LAYOUTS = ["bsr", "packed", "dense"] as const;
 
-interface ListForm {
+interface ListFormat {
   layout: ListLayout;
   classes: number;
 }
 
 /** Determines the layout and Q from the length of lists: Q² for bsr, Q(Q+1)/2 for packed, Q·M·Q for dense. */
-async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
-  const { path, columns, table, tensor, known } = facts;
+async function listLayout(
+  facts: BlockFacts,
+  rows: number,
+): Promise<ListFormat> {
+  const { path, columns, table, tensor, metadata } = facts;
   const { name, values } = columns.parts[0] as NumberColumn;
   const reject = (text: string): never => {
     throw new InputFormatError(path, `column ${name}`, text);
   };
-  const stated = known.layout as ListLayout | undefined;
+  const stated = metadata.layout as ListLayout | undefined;
   const size = values ?? (await firstLength(table));
   if (!size) {
     // A dense tensor without rows has lists of length 0; nulls have no length.
     const isEmpty = values === null || table.count === 0;
-    if (known.classes !== undefined && isEmpty)
-      return { layout: stated ?? "bsr", classes: known.classes };
+    if (metadata.classes !== undefined && isEmpty)
+      return { layout: stated ?? "bsr", classes: metadata.classes };
     return reject(
       "the number of classes is unknown: there is no softjac.classes and no list of values; give the option classes",
     );
   }
-  const tensorLayout = tensor?.length === 3 ? "dense" : tensor && "bsr";
-  const layout =
-    stated ?? tensorLayout ?? layoutOfSize(facts, name, size, rows);
+  const declared = tensor?.length === 3 ? "dense" : tensor && "bsr";
+  const layout = stated ?? declared ?? layoutOfSize(facts, name, size, rows);
   const Q = layout && classesOf(layout, size, rows);
   if (tensor) {
     const shape = layout === "dense" ? [Q, rows, Q] : [Q, Q];
@@ -135,7 +137,7 @@ async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
         `expected a tensor of shape ${layout === "dense" ? `Q x ${rows} x Q` : "Q x Q"}${stated ? ` of layout ${stated}` : ""}, found the shape ${tensor.join(" x ")}`,
       );
   }
-  if (Q && (known.classes ?? Q) === Q) return { layout, classes: Q };
+  if (Q && (metadata.classes ?? Q) === Q) return { layout, classes: Q };
   const length = {
     bsr: "Q·Q",
     packed: "Q(Q+1)/2",
@@ -143,13 +145,13 @@ async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
     none: "Q·Q or Q(Q+1)/2",
   }[layout ?? "none"];
   return reject(
-    `expected lists of ${length} values${layout ? ` for layout ${layout}` : ""}${known.classes === undefined ? "" : ` of ${known.classes} classes`} (from softjac.layout, softjac.classes or the options), found lists of ${size}`,
+    `expected lists of ${length} values${layout ? ` for layout ${layout}` : ""}${metadata.classes === undefined ? "" : ` of ${metadata.classes} classes`} (from softjac.layout, softjac.classes or the options), found lists of ${size}`,
   );
 }
 
-/** Returns the layout whose lists have this length; dense only if the number of classes is known. */
+/** Returns the layout whose lists have this length; dense only if the number of classes is stated. */
 function layoutOfSize(
-  { path, known: { classes } }: BlockFacts,
+  { path, metadata: { classes } }: BlockFacts,
   name: string,
   size: number,
   rows: number,
@@ -188,11 +190,11 @@ function classesOf(
 
 /** Returns Q for csr, coo and factored. */
 async function statedClasses(facts: BlockFacts): Promise<number> {
-  const { path, fields, columns, table, known } = facts;
+  const { path, fields, columns, table, metadata } = facts;
   const softmax = fields.find(({ name }) => name === "softmax")?.type;
   let stored = softmax?.kind === "FixedSizeList" ? softmax.listSize : null;
-  if (columns.form === "factored") stored ??= await firstLength(table);
-  const classes = known.classes ?? stored;
+  if (columns.storage === "factored") stored ??= await firstLength(table);
+  const classes = metadata.classes ?? stored;
   if (!classes)
     throw new UsageError(
       `classes: ${path} has no softjac.classes; give the number of classes as an option`,
