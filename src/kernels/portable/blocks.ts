@@ -12,9 +12,9 @@ import {
   winnerOf,
 } from "./work.js";
 
-// Results of a block: rows [iStart, iEnd) of it, row-major.
+// Blocks: every function stores rows [iStart, iEnd), row-major. a = argmax.
 
-/** The upper triangle, row by row: row i has its entries from the diagonal on (numpy.triu_indices). */
+/** Stores the upper triangle, row by row, each row from its diagonal on (the order of numpy.triu_indices). */
 export function storePacked(
   work: usize,
   classes: usize,
@@ -34,7 +34,7 @@ export function storePacked(
   }
 }
 
-/** ∂ log p_j / ∂o_i = (δ_ij - p_i)/T. */
+/** Stores ∂ log p_j / ∂o_i = (δ_ij - p_i)/T. */
 export function storeLogJacobian(
   work: usize,
   classes: usize,
@@ -55,20 +55,20 @@ export function storeLogJacobian(
   }
 }
 
-/** √p_k; where p_k is subnormal or 0, from e_k/S before that was rounded. */
+/** Returns √p_k. If p_k is subnormal or 0, it is computed from e_k and S, which have more digits. */
 function rootAt(work: usize, classes: usize, k: usize): f64 {
   const p = pAt(work, k);
   if (p > 1e-290) return Math.sqrt(p);
   const e = loadF64(vectorAt(work, classes, 1) + 8 * k);
   const low = loadF64(vectorAt(work, classes, 2) + 8 * k);
   const part = e * (1.0 - loadF64(work + TOTAL_LOW)) + low;
-  // e is scaled by 2^512, S here is not, and 2^-256 is the square root of 2^-512.
+  // e is scaled by 2^512 and S here is not; the factor is 2^-256 = √(2^-512).
   return (
     Math.sqrt(part / (loadF64(work + TOTAL) * UNSCALE)) * 8.636168555094445e-78
   );
 }
 
-/** V = (diag(√p) - p √pᵀ)/√T, so that V Vᵀ = J. */
+/** Stores V = (diag(√p) - p √pᵀ)/√T, for which V Vᵀ = J. */
 export function storeFactor(
   work: usize,
   classes: usize,
@@ -97,7 +97,7 @@ export function storeFactor(
   }
 }
 
-/** Σ_ij of a covariance given as its diagonal (form 0), its upper triangle (1) or whole (2). */
+/** Returns Σ_ij of a covariance that is stored as its diagonal (form 0), its upper triangle (1) or a full matrix (2). */
 function sigmaAt(
   sigma: usize,
   classes: usize,
@@ -109,11 +109,11 @@ function sigmaAt(
   if (form === 2) return loadF64(sigma + 8 * (i * classes + j));
   const low = i < j ? i : j;
   const high = i < j ? j : i;
-  // triu order: rows before `low` hold classes, classes - 1, … entries
+  // The rows before row `low` have classes, classes - 1, … entries.
   return loadF64(sigma + 8 * (low * classes - (low * (low + 1)) / 2 + high));
 }
 
-/** Σ'_ij = Σ_ij - Σ_aj - Σ_ia + Σ_aa: rows and columns of a are 0, and J Σ' J = J Σ J since J·1 = 0. */
+/** Returns Σ'_ij = Σ_ij - Σ_aj - Σ_ia + Σ_aa. Row and column a are 0, and J Σ' J = J Σ J, since J·1 = 0. */
 function centredAt(
   sigma: usize,
   classes: usize,
@@ -138,8 +138,8 @@ function centredAt(
 }
 
 /**
- * r_i = Σ_k Σ'_ik p_k and c_j = Σ_k p_k Σ'_kj into the vectors to work in, ⟨p, r⟩ into the winner's places of both
- * (which are 0 otherwise, as Σ' has nothing there).
+ * Stores r_i = Σ_k Σ'_ik p_k in vector 5 and c_j = Σ_k p_k Σ'_kj in vector 6. r_a and c_a are 0; ⟨p, r⟩ is stored in
+ * place of r_a.
  */
 export function storeMoments(
   work: usize,
@@ -179,7 +179,7 @@ export function storeMoments(
   storeF64(rows + 8 * a, total + totalLost);
 }
 
-/** (J Σ J)_ij = p_i p_j (Σ'_ij - r_i - c_j + ⟨p, r⟩)/T², after storeMoments. */
+/** Returns (J Σ J)_ij = p_i p_j (Σ'_ij - r_i - c_j + ⟨p, r⟩)/T². Requires storeMoments. */
 export function covarianceAt(
   work: usize,
   classes: usize,

@@ -1,6 +1,6 @@
-// What a result is called between the plan and the kernels. Vectors have `classes` values, scalars one; of blocks,
-// rows [iStart, iEnd) are stored at a time.
+// Codes of the results, for plans and kernels.
 
+// Vectors of `classes` values.
 export const SOFTMAX: i32 = 1;
 export const LOG_SOFTMAX: i32 = 2;
 export const COLUMN: i32 = 3;
@@ -11,6 +11,7 @@ export const LOG_JVP: i32 = 7;
 export const GRADIENT: i32 = 8;
 export const VARIANCE: i32 = 9;
 
+// Scalars.
 export const LOGSUMEXP: i32 = 20;
 export const TRACE: i32 = 21;
 export const CROSS_ENTROPY: i32 = 22;
@@ -21,13 +22,14 @@ export const CONFIDENCE: i32 = 26;
 export const UNCERTAINTY: i32 = 27;
 export const TAIL_SUM: i32 = 28;
 
+// Blocks, of which rows [iStart, iEnd) are stored at a time.
 export const JACOBIAN: i32 = 40;
 export const PACKED: i32 = 41;
 export const LOG_JACOBIAN: i32 = 42;
 export const FACTOR: i32 = 43;
 export const COVARIANCE: i32 = 44;
 
-/** Whether a result needs storeLog. */
+/** Returns whether a result needs storeLog. */
 export function needsLog(code: i32): bool {
   return (
     code === LOG_SOFTMAX ||

@@ -5,7 +5,7 @@ import { errorOfProduct, errorOfSum } from "./work.js";
 const ROOT_HIGH: f64 = 1.0054299011128027;
 const ROOT_LOW: f64 = 9.499186535455032e-17;
 
-/** 2^(j/128) in two doubles, high and low, for j = 0 … 127: each the one before times the root, within 2^-96. */
+/** Stores pairs (high, low) of 2^(j/128), j = 0 … 127, within 2^-96: each is the previous one times 2^(1/128). */
 export function storeExpTable(table: usize): void {
   let high = 1.0;
   let low = 0.0;

@@ -14,14 +14,14 @@ import {
 } from "./sparse-space.js";
 import { pAt } from "./work.js";
 
-// The classes that are kept with a row of the block, in order of their numbers, with their p. What is kept with a small p
-// is kept with a larger one, and more: from the smallest p of a tile on, each row adds to what the one before it had. What
-// a row moves are no more than its own entries, and to sort and find the places of all that comes takes Q log Q.
+// The classes j of the kept entries (i, j) of a row, in ascending order, with their p. A row with a larger p has all classes
+// of a row with a smaller p, and maybe more: from the smallest p of a tile on, each row adds classes to those of the previous
+// one. A row moves at most as many values as it has entries; sorting and searching all added classes takes Q log Q steps.
 
-/** From this part of all classes on it is quicker to look at every class than to sort some: 1/8. */
+/** If at least classes/MANY are added, collecting all classes is faster than sorting the added ones. */
 const MANY: usize = 8;
 
-/** Adds the classes of places [size, end) to those of places [0, size), which are there. */
+/** Adds the classes of places [size, end) to the classes of places [0, size). */
 export function addClasses(
   work: usize,
   classes: usize,
@@ -40,7 +40,7 @@ export function addClasses(
       loadI32(classAt(space, classes, s)),
     );
   sortNew(newClassAt(space, classes, 0), added);
-  // From the last on: all that come behind it make room for it and those before it.
+  // Insert from the last one on; each moves the classes after it to their final position.
   let old = size;
   for (; added > 0; added = added - 1) {
     const k = loadI32(newClassAt(space, classes, added - 1));
@@ -53,7 +53,7 @@ export function addClasses(
   }
 }
 
-/** The classes of places [0, end), whatever is there. */
+/** Stores the classes of places [0, end) anew. */
 function collectClasses(
   work: usize,
   classes: usize,
@@ -69,7 +69,7 @@ function collectClasses(
   }
 }
 
-/** How many of the `size` classes come before class i. */
+/** Returns how many of the `size` classes are lower than class i. */
 export function classesBefore(
   classes: usize,
   space: usize,
@@ -87,7 +87,7 @@ export function classesBefore(
   return low;
 }
 
-/** Sorts `count` int32: a few by insertion, more by a heap, of which the largest goes last. */
+/** Sorts `count` int32 ascending: up to 8 by insertion, more by heapsort. */
 function sortNew(numbers: usize, count: usize): void {
   if (count <= 8) {
     for (let n: usize = 1; n < count; n++) {
@@ -108,7 +108,7 @@ function sortNew(numbers: usize, count: usize): void {
   }
 }
 
-/** Lets the number at `at` sink under those that are larger, in the heap [0, end). */
+/** Restores the max-heap [0, end) by moving the number at `at` down. */
 function sink(numbers: usize, at: usize, end: usize): void {
   const number = loadI32(numbers + 4 * at);
   for (let child = at + at + 1; child < end; child = at + at + 1) {

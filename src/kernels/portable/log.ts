@@ -9,7 +9,7 @@ import {
   UNSCALE,
 } from "./work.js";
 
-// ln 2 in two doubles; n times the first is exact for n < 2^20.
+// ln 2 in two doubles; n·LN2_HIGH is exact for n < 2^20.
 const LN2_HIGH: f64 = 0.6931471803691238;
 const LN2_LOW: f64 = 1.9082149292705877e-10;
 /** 2^-60 */
@@ -17,11 +17,11 @@ const TINY: f64 = 8.673617379884035e-19;
 const SQRT2: f64 = Math.SQRT2;
 
 /**
- * log(S) = log1p(tail) in two doubles, at LOG and LOG_LOW: relative error about 2^-60.
+ * Stores log(S) = log1p(tail) in two doubles at LOG and LOG_LOW, with a relative error of about 2^-60.
  *
- * S = 2^n·f with f in [√½, √2), log S = n·ln 2 + 2 atanh(z), z = (f - 1)/(f + 1) in two doubles; f - 1 is tail itself
- * where n = 0, so that a small tail keeps all its digits. The series of atanh ends at z^27/27 (|z| <= 0.1716: the
- * remainder is under 2^-69).
+ * S = 2^n·f with f in [√½, √2), log S = n·ln 2 + 2 atanh(z), z = (f - 1)/(f + 1) in two doubles. For n = 0, f - 1 is
+ * tail itself, so that a small tail keeps all its digits. The series of atanh ends at z^27/27; its remainder is under
+ * 2^-69, since |z| <= 0.1716.
  */
 export function storeLog(work: usize): void {
   const tail = loadF64(work + TAIL) * UNSCALE;
@@ -67,7 +67,7 @@ export function storeLog(work: usize): void {
   const z8 = z4 * z4;
   const series =
     c0 + z4 * c1 + z8 * (c2 + z4 * c3) + z8 * z8 * (c4 + z4 * (c5 + z4 / 27.0));
-  // 2 atanh(z) = 2 z + 2 z³·series; z² and the product are good to 2^-53 of a part that is 1 % of the whole at most
+  // 2 atanh(z) = 2 z + 2 z³·series; z² and the product have a relative error of 2^-53, in a term of at most 1 % of the sum
   const small = 2.0 * (zLow + z * z2 * series);
   const large = 2.0 * z;
 

@@ -1,12 +1,12 @@
-// Memory by address, for the sources of this folder. Where they are compiled to WebAssembly, src/kernels/simd/machine.ts
-// stands in for this file and every call is one instruction.
+// Memory access by address, for the files of this directory. For WebAssembly, build.mjs replaces this file with
+// src/kernels/simd/machine.ts, in which most functions are one instruction.
 
 let f64s: Float64Array = new Float64Array(0);
 let f32s: Float32Array = new Float32Array(0);
 let i32s: Int32Array = new Int32Array(0);
 let u32s: Uint32Array = new Uint32Array(0);
 
-/** From here on, addresses are bytes of `buffer`. */
+/** Selects the buffer that the addresses below refer to. */
 export function enter(buffer: ArrayBufferLike): void {
   if (f64s.buffer === buffer) return;
   f64s = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
@@ -35,7 +35,7 @@ export function loadAddress(address: usize): usize {
   return u32s[address >>> 2] as usize;
 }
 
-/** Value k of a result: float64, or rounded once to float32. */
+/** Stores value k of a result as float64, or rounded once to float32. */
 export function storeValue(
   out: usize,
   k: usize,
@@ -46,7 +46,7 @@ export function storeValue(
   else f64s[(out >>> 3) + k] = value;
 }
 
-/** The nearest float32. */
+/** Returns the nearest float32. */
 export function rounded32(value: f64): f64 {
   return Math.fround(value);
 }
@@ -55,18 +55,18 @@ export function loadF32(address: usize): f64 {
   return f32s[address >>> 2] as f64;
 }
 
-/** `count` int32 of the same value. */
+/** Stores `count` copies of an int32. */
 export function fillI32(out: usize, value: i32, count: usize): void {
   i32s.fill(value, out >>> 2, (out >>> 2) + count);
 }
 
-/** Each of `count` int32, and `term`. */
+/** Stores `count` int32, each plus `term`. */
 export function addI32(out: usize, from: usize, term: i32, count: usize): void {
   for (let k: usize = 0; k < count; k++)
     i32s[(out >>> 2) + k] = (i32s[(from >>> 2) + k] as i32) + term;
 }
 
-/** 0 - each of `count` float64 times `factor`, to another place. */
+/** Stores 0 - factor·x for `count` float64 x. */
 export function storeNegatedProducts(
   out: usize,
   from: usize,
@@ -77,13 +77,13 @@ export function storeNegatedProducts(
     f64s[(out >>> 3) + k] = 0.0 - factor * (f64s[(from >>> 3) + k] as f64);
 }
 
-/** `count` int32 so many places up. */
+/** Moves `count` int32 up by `places` values. */
 export function moveUpI32(at: usize, count: usize, places: usize): void {
   const start = at >>> 2;
   i32s.copyWithin(start + places, start, start + count);
 }
 
-/** `count` float64 so many places up. */
+/** Moves `count` float64 up by `places` values. */
 export function moveUpF64(at: usize, count: usize, places: usize): void {
   const start = at >>> 3;
   f64s.copyWithin(start + places, start, start + count);

@@ -1,11 +1,11 @@
 import { loadAddress, loadI32, storeI32 } from "./machine.js";
 
-// The program of a stride: what is stored of every row, in order. One entry:
+// The program of a row block lists the results to store for every row, in order. One entry:
 //
-//   0   code            i32        12  input: address of row 0's, 0 for none
-//   4   out: address    u32        16  bytes of input per row
-//   8   bytes per row   u32        20  param                    i32
-//                                  24  float32 (1) or float64   i32
+//   0   code                   i32     12  address of row 0's input (0: none)   u32
+//   4   address of row 0       u32     16  bytes of input per row               u32
+//   8   bytes per row          u32     20  param                                i32
+//                                      24  float32 (1) or float64 (0)           i32
 
 export const ENTRY_BYTES: usize = 32;
 
@@ -33,7 +33,6 @@ export function entryFloat32(entry: usize): bool {
   return loadI32(entry + 24) !== 0;
 }
 
-/** Writes an entry; addresses as above. */
 export function storeEntry(
   entry: usize,
   code: i32,

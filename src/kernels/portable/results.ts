@@ -42,7 +42,7 @@ import {
 } from "./vectors.js";
 import { pAt, WINNER, winnerOf } from "./work.js";
 
-/** Whether all of `count` values are finite. */
+/** Returns whether all of `count` values are finite. */
 function finite(values: usize, count: usize): bool {
   let sum = 0.0;
   for (let k: usize = 0; k < count; k++) {
@@ -52,16 +52,16 @@ function finite(values: usize, count: usize): bool {
   return sum === 0.0;
 }
 
-/** Values of a covariance in its form: a diagonal, a triangle, a matrix. */
+/** Returns the number of values of a diagonal (form 0), an upper triangle (1) or a matrix (2). */
 function covarianceValues(classes: usize, form: i32): usize {
   if (form === 0) return classes;
   return form === 1 ? (classes * (classes + 1)) / 2 : classes * classes;
 }
 
 /**
- * Stores one result of the row in the work area (of a block, rows [iStart, iEnd)) to `out`; softmax and the plain
- * Jacobian block are the kernels' own. `input`: address of the row's other input (float64), `param`: a class, or the
- * form of a covariance. Returns false where that input is no class number, or not finite.
+ * Stores one result of the row in the work area to `out`; for a block, its rows [iStart, iEnd). Each kernel has its own
+ * code for SOFTMAX and JACOBIAN. `input` is the address of the row's auxiliary input (float64); `param` is a class, or the
+ * form of a covariance. Returns false if the input is not finite, or not a class number.
  */
 export function storePortableResult(
   code: i32,

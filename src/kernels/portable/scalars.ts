@@ -18,9 +18,9 @@ import {
   winnerOf,
 } from "./work.js";
 
-// Results of one value.
+// Results of one value; a = argmax, w = 1 - p_a.
 
-/** log Σ exp(o_k/T) = m/T + log1p(tail), both in two doubles. */
+/** Returns log Σ exp(o_k/T) = m/T + log1p(tail), of two terms in two doubles each. */
 export function logSumExp(work: usize): f64 {
   const peak = loadF64(work + PEAK);
   const log = loadF64(work + LOG);
@@ -32,14 +32,14 @@ export function logSumExp(work: usize): f64 {
   );
 }
 
-/** e_k·2^512, rounded once; 0 for the winner. (Its high part alone is off by more than an ε: see softmax.ts.) */
+/** Returns exp((o_k - m)/T)·2^512 rounded once; 0 for a. (The high part alone is off by more than an ε, see softmax.ts.) */
 function powerAt(work: usize, classes: usize, k: usize): f64 {
   const at = vectorAt(work, classes, 1) + 8 * k;
   return loadF64(at) + loadF64(at + 8 * paddedClasses(classes));
 }
 
 /**
- * 1 - Σp² = Σ p_k (1 - p_k), of terms that do not cancel; compensated. The winner's is p_a·w, the others' are summed
+ * Returns 1 - Σp² = Σ p_k (1 - p_k), whose terms do not cancel; compensated. The term of a is p_a·w. The others are summed
  * before the division by S, so that a sum of many subnormals is rounded once.
  */
 export function gini(work: usize, classes: usize): f64 {
@@ -63,7 +63,7 @@ export function trace(work: usize, classes: usize): f64 {
   return gini(work, classes) / loadF64(work + TEMPERATURE);
 }
 
-/** -Σ p_k log p_k = log1p(tail) + Σ p_k·(m - o_k)/T: every term is positive. In nats. */
+/** Returns -Σ p_k log p_k = log1p(tail) + Σ p_k·(m - o_k)/T in nats; no term is negative. */
 export function entropy(work: usize, classes: usize): f64 {
   const d = vectorAt(work, classes, 3);
   let sum = 0.0;
@@ -80,7 +80,7 @@ export function entropy(work: usize, classes: usize): f64 {
   return loadF64(work + LOG) + (loadF64(work + LOG_LOW) + spread);
 }
 
-/** Σ over k != a of exp((o_k - m)/T). */
+/** Returns Σ exp((o_k - m)/T) over k != a. */
 export function tailSum(work: usize): f64 {
   return (loadF64(work + TAIL) + loadF64(work + TAIL_LOW)) * UNSCALE;
 }

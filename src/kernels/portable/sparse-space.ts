@@ -1,21 +1,19 @@
 import { loadF64, loadI32, storeF64, storeI32 } from "./machine.js";
 import { errorOfSum, pAt } from "./work.js";
 
-// The space to work in, Q classes; what countEntries leaves here is what storeEntries reads:
-//   0     least |value| that is kept   f64        24  1: the block is that of log-softmax        f64
-//   8     the value of ties, or 0      f64        32  the next larger number                     f64
-//   16    ties kept in their row       f64        40  the row of which some ties are kept        i32
-// and from 64:
-//   0     p, sorted                    f64[Q]     16Q+8   rest, low                              f64[Q+1]
-//   8Q    rest: Σ of p from here on,   f64[Q+1]   24Q+16  class of each place                    i32[Q]
-//         high, then low                          28Q+16  place of each class                    i32[Q]
-//                                                 32Q+16  places kept with each place            i32[Q]
-//                                                 36Q+16  entries of each class's row            i32[Q]
-//                                                 40Q+16  where a class's entries begin          i32[Q]
-//                                                 44Q+16  classes of a tile, by place            i32[Q]
-// The sums are of no use once all is counted; while entries are stored (kept-classes.ts) in their place stand:
-//   8Q    p of the classes that are    f64[Q+1]   16Q+8   those classes                          i32[Q]
-//         kept with a row                         20Q+8   classes that come to them              i32[Q]
+// Work space that countEntries fills and storeEntries reads. Q = classes; a place is an index into the sorted p.
+//   0     least |value| that is kept      f64        24  1 for the block of log-softmax          f64
+//   8     value of ties, or 0             f64        32  next larger float64                     f64
+//   16    number of ties kept in TIE_ROW  f64        40  TIE_ROW: row with only some ties kept   i32
+// From 64:
+//   0     p, from large to small          f64[Q]     28Q+16  place of each class                 i32[Q]
+//   8Q    Σ p from each place on, high    f64[Q+1]   32Q+16  end of the places kept with each    i32[Q]
+//   16Q+8 Σ p from each place on, low     f64[Q+1]   36Q+16  number of entries of each row       i32[Q]
+//   24Q+16 class of each place            i32[Q]     40Q+16  index of each row's first entry     i32[Q]
+//                                                    44Q+16  rows of a tile, by place            i32[Q]
+// storeEntries does not need the sums; kept-classes.ts uses their memory:
+//   8Q    p of the kept classes           f64[Q+1]   16Q+8   kept classes of a row               i32[Q]
+//                                                    20Q+8   classes to be added                 i32[Q]
 
 export const LEAST: usize = 0;
 export const TIE: usize = 8;
@@ -25,7 +23,6 @@ export const ABOVE_TIE: usize = 32;
 export const TIE_ROW: usize = 40;
 const FIRST: usize = 64;
 
-/** Bytes of the space that countEntries and storeEntries work in. */
 export function sparseSpaceBytes(classes: usize): usize {
   return FIRST + 48 * classes + 16;
 }
@@ -45,7 +42,7 @@ export function placeAt(space: usize, classes: usize, k: usize): usize {
 export function endAt(space: usize, classes: usize, s: usize): usize {
   return space + FIRST + 32 * classes + 16 + 4 * s;
 }
-/** int32[Q]: how many entries the row of each class has, in row TIE_ROW with those ties that are left out. */
+/** int32[Q]: number of entries of row k; for row TIE_ROW, ties that are dropped are included. */
 export function rowCountAt(space: usize, classes: usize, k: usize): usize {
   return space + FIRST + 36 * classes + 16 + 4 * k;
 }
@@ -65,7 +62,7 @@ export function tileAt(space: usize, classes: usize, n: usize): usize {
   return space + FIRST + 44 * classes + 16 + 4 * n;
 }
 
-/** Sorts places [start, end) by insertion: the larger p first, of equal ones the lower class, as they stand. */
+/** Sorts places [start, end) by insertion, from large to small p; stable, so that equal p stay in class order. */
 function insertionSort(
   space: usize,
   classes: usize,
@@ -89,7 +86,7 @@ function insertionSort(
   }
 }
 
-/** Merges runs [start, middle) and [middle, end) of one pair of arrays into another: of equal ones the first run's first. */
+/** Merges the sorted runs [start, middle) and [middle, end) of one pair of arrays into another; stable. */
 function mergeRuns(
   fromP: usize,
   fromClass: usize,
@@ -102,7 +99,7 @@ function mergeRuns(
   let a = start;
   let b = middle;
   let n = start;
-  // Which one comes next is as good as random: no branch is made of it.
+  // The comparison is unpredictable, so the code avoids a branch.
   for (; a < middle && b < end; n++) {
     const second: usize =
       loadF64(fromP + 8 * b) > loadF64(fromP + 8 * a) ? 1 : 0;
@@ -119,10 +116,10 @@ function mergeRuns(
   }
 }
 
-/** Places that insertion sorts at once. */
+/** Length of the runs that are sorted by insertion. */
 const RUN: usize = 8;
 
-/** Sorts all places: runs by insertion, then merged in turn with what later holds the sums and the next entries. */
+/** Sorts all places by merging runs; the memory of the sums and of nextAt is the second buffer. */
 function sortPlaces(space: usize, classes: usize): void {
   for (let start: usize = 0; start < classes; start += RUN)
     insertionSort(
@@ -156,7 +153,7 @@ function sortPlaces(space: usize, classes: usize): void {
   }
 }
 
-/** Sorts p, and sums it from its small end, in two doubles. */
+/** Sorts p, and stores its sums from the small end in two doubles. */
 export function prepareSpace(work: usize, classes: usize, space: usize): void {
   for (let k: usize = 0; k < classes; k++) {
     storeF64(space + FIRST + 8 * k, pAt(work, k));

@@ -39,9 +39,9 @@ import {
 import { over, pAt, TEMPERATURE } from "./work.js";
 
 /**
- * Finds the entries of the block in `work` with |value as stored| >= threshold (0: those that are not 0), of these the
- * `topK` largest (0: all; of equal ones the first). Leaves in `space` what storeEntries needs, and at `dropped` the
- * largest |J_ij| that is left out and their sum, each float64. Returns how many entries are kept.
+ * Counts the entries of the block in `work` with |value as stored| >= threshold (0: all nonzeros), at most the `topK`
+ * largest (0: no limit; in case of ties the first). Prepares `space` for storeEntries, and stores the largest dropped
+ * |J_ij| and the sum of all at `dropped`, each float64.
  */
 export function countEntries(
   code: i32,
@@ -72,7 +72,7 @@ export function countEntries(
   storeF64(space + TIE, 0.0);
   storeRowCounts(work, classes, space, least, float32);
   if (tie === 0.0 || count <= topK) return count;
-  // of the entries equal to the k-th, those beyond k are left out as well
+  // Ties beyond the k-th entry are dropped as well.
   storeF64(dropped, tie);
   storeF64(dropped + 8, loadF64(dropped + 8) + (count - topK) * tie);
   storeF64(space + TIE, tie);
@@ -80,7 +80,7 @@ export function countEntries(
   return topK;
 }
 
-/** How many entries each row has, after walk with `least`. */
+/** Stores the number of entries of each row. Requires walk with `least`. */
 function storeRowCounts(
   work: usize,
   classes: usize,
@@ -114,8 +114,8 @@ function rowCount(
 }
 
 /**
- * Of equal entries the first are kept, until there are `topK` with those that are larger: the rows before TIE_ROW have all
- * of theirs, that row has the first TIES_LEFT, and those behind it have none.
+ * Decides which ties are kept, the first ones, so that `topK` entries remain: rows before TIE_ROW keep all of theirs, row
+ * TIE_ROW keeps the first TIES_LEFT, and later rows keep none.
  */
 function shareTies(
   work: usize,
@@ -125,7 +125,7 @@ function shareTies(
   float32: bool,
 ): void {
   storeF64(space + ABOVE_TIE, loadF64(space + TIE));
-  // the next larger float64
+  // The next larger float64.
   const low = loadI32(space + ABOVE_TIE) + 1;
   storeI32(space + ABOVE_TIE, low);
   if (low === 0)
@@ -153,8 +153,9 @@ function isKept(value: f64, least: f64, float32: bool): bool {
 }
 
 /**
- * Rows [iStart, iEnd) of the entries that countEntries found, in order of i, then j: the values, and as int32 either i and
- * j, or (where `columns` is 0) i·Q + j to `indices`. Tiles must come in order, each once. Returns how many there are.
+ * Stores the entries of rows [iStart, iEnd) that countEntries has counted, in order of i, then j: values, and as int32
+ * either i and j, or (if `columns` is 0) i·Q + j to `indices`. Tiles must come in order, each once. Returns the number of
+ * entries.
  */
 export function storeEntries(
   work: usize,
@@ -185,7 +186,7 @@ export function storeEntries(
   let count: i32 = 0;
   let i = iStart;
   while (i < iEnd) {
-    // up to the row of which some equal entries are kept, that row, and those behind it
+    // Up to TIE_ROW, that row alone, and the rows after it.
     const least = i > tieRow ? loadF64(space + ABOVE_TIE) : tie;
     let end = i < tieRow ? tieRow : i === tieRow ? i + 1 : iEnd;
     if (end > iEnd) end = iEnd;
@@ -220,7 +221,7 @@ export function storeEntries(
   return count;
 }
 
-/** Rows [iStart, iEnd) of the entries of at least `least`, with which the staircase has been walked. */
+/** Stores the entries of at least `least` of rows [iStart, iEnd). Requires walk with `least`. */
 function storeRows(
   work: usize,
   classes: usize,
@@ -238,7 +239,7 @@ function storeRows(
     storeI32(nextAt(space, classes, i), count);
     count = count + loadI32(rowCountAt(space, classes, i));
   }
-  // the tile's classes, from the largest p on
+  // The rows of the tile, from the largest p on.
   let tile: usize = 0;
   for (let s: usize = 0; s < classes; s++) {
     const k = loadI32(classAt(space, classes, s)) as usize;
@@ -270,7 +271,7 @@ function storeRows(
   return count;
 }
 
-/** The entries of row i: those with the `size` classes that kept-classes.ts has, i's own apart from them. */
+/** Stores the entries of row i: those of the `size` kept classes (kept-classes.ts), and the diagonal one if it is kept. */
 function storeRow(
   work: usize,
   classes: usize,
@@ -311,7 +312,7 @@ function storeRow(
   storeProducts(p, ps, after, size, t, values, at, float32);
 }
 
-/** Of classes [from, to) of those at `kept`: i·Q + j each, or i and j, from place `at` on. */
+/** Stores i·Q + j, or i and j, for the kept classes j with index [from, to), from entry `at` on. */
 function storeIndices(
   classes: usize,
   i: usize,
@@ -332,7 +333,7 @@ function storeIndices(
   addI32(columns + 4 * at, first, 0, count);
 }
 
-/** -p·p_j/T for classes [from, to) of those with p at `ps`, or (0) -p/T for each, to `values` from `at` on. */
+/** Stores -p·p_j/T for the p_j with index [from, to) of `ps`, or -p/T if `ps` is 0, from entry `at` on. */
 function storeProducts(
   p: f64,
   ps: usize,
@@ -353,7 +354,7 @@ function storeProducts(
   storeNegatedProducts(values + 8 * at, ps + 8 * from, p, to - from);
 }
 
-/** Leaves the first TIES_LEFT of a row's equal entries in; closes the gaps. */
+/** Removes all but the first TIES_LEFT ties of a row. Returns the number of entries that remain. */
 function dropTies(
   space: usize,
   indices: usize,

@@ -10,13 +10,13 @@ import {
   winnerOf,
 } from "./work.js";
 
-// Which entries of one row's block are large enough, without visiting the others.
+// Finds the entries of a block with |J_ij| >= threshold without visiting the others.
 //
-// With p sorted from large to small, |J_ij| = p_i p_j/T (i ≠ j) is at least a threshold in a staircase: the larger p_i,
-// the more of the sorted p_j. The block of log-softmax, |J_ij| = p_i/T, has whole rows instead. Rounding keeps the order,
-// so that the staircase is exact for the values as stored. It takes Q log Q to sort, and 2 Q to walk.
+// With p sorted from large to small, the entries |J_ij| = p_i p_j/T (i ≠ j) above a threshold form a staircase: the larger
+// p_i, the more of the sorted p_j. In the block of log-softmax, |J_ij| = p_i/T, they are whole rows. Rounding is monotonic,
+// so the staircase is exact for the values as stored. Sorting takes Q log Q steps, walking the staircase 2 Q.
 
-/** The value as stored. */
+/** Returns the value as stored. */
 export function stored(value: f64, float32: bool): f64 {
   return float32 ? rounded32(value) : value;
 }
@@ -25,7 +25,7 @@ function isLog(space: usize): bool {
   return loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
 }
 
-/** Entry (k, k), before it is stored. */
+/** Returns the diagonal entry (k, k). */
 export function ownEntry(work: usize, k: usize, t: f64, log: bool): f64 {
   if (!log) return over(diagonalAt(work, k), t);
   const own =
@@ -33,7 +33,10 @@ export function ownEntry(work: usize, k: usize, t: f64, log: bool): f64 {
   return over(own, t);
 }
 
-/** Walks the staircase: how many are kept with each place. Returns how many entries there are, diagonal included. */
+/**
+ * Walks the staircase: stores the end of the places kept with each place (endAt). Returns the number of entries of at least
+ * `threshold`, diagonal included.
+ */
 export function walk(
   work: usize,
   classes: usize,
@@ -63,7 +66,7 @@ export function walk(
   return total;
 }
 
-/** The largest |entry| under `threshold`, after walk with it; 0 for none. */
+/** Returns the largest |entry| below `threshold`, or 0. Requires walk with the same threshold. */
 export function largestUnder(
   work: usize,
   classes: usize,
@@ -88,7 +91,7 @@ export function largestUnder(
   return largest;
 }
 
-/** The k-th largest |entry| (0 where there are fewer that are not 0): bisection of the exponent, then of values. */
+/** Returns the k-th largest |entry|, or 0 if fewer are nonzero: bisects geometrically, then steps down value by value. */
 export function kthLargest(
   work: usize,
   classes: usize,
@@ -112,7 +115,10 @@ export function kthLargest(
   return value;
 }
 
-/** Σ |J_ij| of what is under the threshold: per place the rest of p, less its own, and the diagonal. After walk. */
+/**
+ * Returns Σ |J_ij| of the entries below `threshold`: for each place the sum of the smaller p without its own, and the
+ * diagonal. Requires walk with the same threshold.
+ */
 export function droppedSum(
   work: usize,
   classes: usize,
@@ -128,7 +134,7 @@ export function droppedSum(
   for (let s: usize = 0; s < classes; s++) {
     const p = sortedAt(space, s);
     const end = loadI32(endAt(space, classes, s)) as usize;
-    // its own p is the first of the rest, or smaller than another: taking it off loses one bit at most
+    // p is the first term of the sum, or smaller than another term: subtracting it loses at most one bit.
     const from = end === s ? end + 1 : end;
     let rest = 0.0;
     if (log) rest = end === 0 ? (classes as f64) - 1.0 : 0.0;

@@ -1,4 +1,4 @@
-// The names that AssemblyScript has for machine types, so that the sources of this folder are both languages at once.
+// AssemblyScript's names of machine types: the files of this directory are both TypeScript and AssemblyScript.
 declare type f64 = number;
 declare type i32 = number;
 declare type usize = number;

@@ -11,7 +11,7 @@ import {
   winnerOf,
 } from "./work.js";
 
-// Results of `classes` values. T divides last; a = argmax, w = 1 - p_a = tail/S.
+// Results of `classes` values; a = argmax, w = 1 - p_a = tail/S. The division by T comes last.
 
 export function storeSoftmax(
   work: usize,
@@ -23,7 +23,7 @@ export function storeSoftmax(
     storeValue(out, k, pAt(work, k), float32);
 }
 
-/** log p_k = (o_k - m)/T - log1p(tail): both of one sign, so nothing cancels. */
+/** Returns log p_k = (o_k - m)/T - log1p(tail). Neither term is positive, so nothing cancels. */
 export function logSoftmaxAt(work: usize, classes: usize, k: usize): f64 {
   const d = loadF64(vectorAt(work, classes, 3) + 8 * k);
   const delta = loadF64(vectorAt(work, classes, 4) + 8 * k);
@@ -44,7 +44,7 @@ export function storeLogSoftmax(
     storeValue(out, k, logSoftmaxAt(work, classes, k), float32);
 }
 
-/** p_k (1 - p_k), for the winner p_a·w: before the division by T. */
+/** Returns p_k (1 - p_k), or p_a·w for k = a, not divided by T. */
 export function diagonalAt(work: usize, k: usize): f64 {
   const p = pAt(work, k);
   return k === winnerOf(work) ? p * loadF64(work + WINNER) : p * (1.0 - p);
@@ -61,7 +61,7 @@ export function storeDiagonal(
     storeValue(out, k, over(diagonalAt(work, k), t), float32);
 }
 
-/** Column (or row: the block is symmetric) j of the block, in the block's own bits. */
+/** Stores column j of the (symmetric) block, with the same bits as the block. */
 export function storeColumn(
   work: usize,
   classes: usize,
@@ -77,7 +77,7 @@ export function storeColumn(
   }
 }
 
-/** (p - e_y)/T; p_y - 1 is -w where y is the winner, and does not cancel elsewhere. */
+/** Stores (p - e_y)/T. p_y - 1 is -w if y = a, and does not cancel otherwise. */
 export function storeGradient(
   work: usize,
   classes: usize,
@@ -95,8 +95,8 @@ export function storeGradient(
 }
 
 /**
- * c = ⟨p, h⟩ with h_k = v_k - v_a, left in the first vector to work in; compensated. Since J·1 = 0 nothing changes by
- * taking v_a off, and the winner's p_a (v_a - ⟨p, v⟩) = -p_a·c then has no cancellation left in it.
+ * Stores h_k = v_k - v_a in vector 5 and returns c = ⟨p, h⟩, compensated. Since J·1 = 0, subtracting v_a does not change
+ * the result, and p_a (v_a - ⟨p, v⟩) = -p_a·c no longer cancels.
  */
 function centred(work: usize, classes: usize, v: usize): f64 {
   const h = vectorAt(work, classes, 5);
@@ -114,7 +114,7 @@ function centred(work: usize, classes: usize, v: usize): f64 {
   return sum + lost;
 }
 
-/** J v = Jᵀ v = p∘(v - ⟨p, v⟩)/T. */
+/** Stores J v = Jᵀ v = p∘(v - ⟨p, v⟩)/T. */
 export function storeProduct(
   work: usize,
   classes: usize,
@@ -134,7 +134,7 @@ export function storeProduct(
     );
 }
 
-/** (v - ⟨p, v⟩)/T: what a step v of the logits does to log-softmax. */
+/** Stores (v - ⟨p, v⟩)/T, the change of log-softmax for a change v of the logits. */
 export function storeLogJvp(
   work: usize,
   classes: usize,
@@ -149,7 +149,7 @@ export function storeLogJvp(
     storeValue(out, k, over(loadF64(h + 8 * k) - c, t), float32);
 }
 
-/** (g - p Σg)/T: the gradient through log-softmax. For the winner w·Σg less the sum of the others: p_a is near 1. */
+/** Stores (g - p Σg)/T, the gradient through log-softmax. For a: w·Σg minus the sum of the other g, since p_a may be near 1. */
 export function storeLogVjp(
   work: usize,
   classes: usize,

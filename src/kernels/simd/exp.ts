@@ -1,15 +1,14 @@
-// exp in two doubles, scaled. The numbers are derived in src/kernels/softmax.ts, which does the same operations in the
-// same order; the two agree bit for bit.
+// Scaled exp in two doubles. src/kernels/softmax.ts derives it and does the same operations in the same order, so that the
+// bits agree.
 //
-// Its constants are read from memory, one load each: as literals, engines build each of them anew in every turn of the
-// loop, three instructions each.
+// Constants are loaded from memory, because engines rebuild literals in every iteration, with three instructions each.
 import { EXP_TABLE } from "../portable/work.js";
 
 @inline const SCALE_EXPONENT: i64 = 512;
 
-/** Writes the constants to `constants`; whoever calls storeScaledExp has called this before. */
+/** Stores the constants that storeScaledExp reads. */
 export function storeExpConstants(constants: usize): void {
-  store<f64>(constants, -1000.0, 0); // under this, exactly 0
+  store<f64>(constants, -1000.0, 0); // at most this: exactly 0
   store<f64>(constants, 184.6649652337873, 8); // 128/ln 2
   store<f64>(constants, 6755399441055744.0, 16); // 1.5·2^52: adding it rounds to an integer
   store<f64>(constants, 0.00541521234481479, 24); // ln 2/128, high
@@ -21,7 +20,7 @@ export function storeExpConstants(constants: usize): void {
   store<i64>(constants, SCALE_EXPONENT + 1023, 72);
 }
 
-/** Stores exp(d + delta)·2^512 as two f64x2, `high` and `low`; lanes with d <= -1000 or out of `wanted` give exactly 0. */
+/** Stores exp(d + delta)·2^512 as two f64x2 `high` and `low`; exactly 0 in lanes with d <= -1000 or not `wanted`. */
 @inline
 export function storeScaledExp(
   d: v128, delta: v128, wanted: v128, work: usize, constants: usize, high: usize, low: usize,

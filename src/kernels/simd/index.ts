@@ -1,5 +1,5 @@
-// What the module exports: the Kernel interface of src/kernels/kernel.ts on raw addresses. No allocation, no globals:
-// every instance shares one memory, and each call touches only what its arguments name.
+// Exports of the module: the interface Kernel of src/kernels/kernel.ts. There are no allocations and no globals: all
+// instances share one memory, and a call accesses only the memory that its arguments refer to.
 import { JACOBIAN, needsLog, PACKED, PRODUCT, SOFTMAX } from "../portable/codes.js";
 import { storeLog } from "../portable/log.js";
 import { fillI32 } from "../portable/machine.js";
@@ -15,7 +15,6 @@ import { clearRow, prepare, setTemperature, softmaxPair } from "./softmax";
 export { prepare };
 export { countEntries, storeEntries } from "../portable/sparse.js";
 
-/** Softmax of one row into its work area. Returns 1, or 0 for a bad row, whose work area is cleared. */
 export function loadRow(source: usize, float32: bool, classes: usize, temperature: f64, work: usize): i32 {
   setTemperature(work, classes, temperature);
   if (softmaxPair(source, source, float32, classes, work, true) & 1) {
@@ -26,7 +25,6 @@ export function loadRow(source: usize, float32: bool, classes: usize, temperatur
   return 0;
 }
 
-/** One result of the row in the work area, of a block rows [iStart, iEnd). Returns 0 for an input that cannot be. */
 export function storeResult(
   code: i32, work: usize, classes: usize, iStart: usize, iEnd: usize, input: usize, param: i32, out: usize, float32: bool,
 ): i32 {
@@ -46,7 +44,7 @@ export function storeResult(
   return storePortableResult(code, work, classes, iStart, iEnd, input, param, out, float32) ? 1 : 0;
 }
 
-/** `count` values of float64 as they are, or rounded once to float32. */
+/** Copies `count` float64 values, or rounds them once to float32. */
 function storeValues(from: usize, count: usize, out: usize, float32: bool): void {
   const even = count & ~1;
   if (float32) {
@@ -59,10 +57,6 @@ function storeValues(from: usize, count: usize, out: usize, float32: bool): void
   }
 }
 
-/**
- * A stride: the `results` entries of `program` (src/kernels/portable/program.ts) for `rows` consecutive rows; zeros for
- * bad rows, whose numbers go to `badRows` as i32. Returns how many there are.
- */
 export function storeRows(
   source: usize, sourceFloat32: bool, rows: usize, classes: usize, temperature: f64, work: usize,
   program: usize, results: usize, badRows: usize,
@@ -82,7 +76,7 @@ export function storeRows(
   let r: usize = 0;
   let unsure: usize = 0;
   if (isQuick(program, end, classes, temperature)) {
-    // as long as most rows are sure: the careful way costs less without trying first
+    // Stop once about a quarter of the rows are unsure: the exact way alone is faster then.
     for (; r < rows && (unsure << 2) < r + 32; r++) {
       const row = source + r * sourceBytes;
       if (storeQuickRow(row, sourceFloat32, classes, work, program, end, r)) continue;
@@ -103,7 +97,7 @@ export function storeRows(
   return <i32>bad;
 }
 
-/** Every result of row r, whose softmax stands at `work`; zeros and false where it is bad or an input is. */
+/** Stores all results of row r from its softmax at `work`. Stores zeros and returns false if the row is bad. */
 function storeRow(program: usize, end: usize, r: usize, work: usize, classes: usize, log: bool, good: bool): bool {
   if (good && log) storeLog(work);
   for (let entry = program; good && entry < end; entry += ENTRY_BYTES) {
@@ -117,7 +111,6 @@ function storeRow(program: usize, end: usize, r: usize, work: usize, classes: us
   return false;
 }
 
-/** `count` values of float32 to float64. */
 export function widen(source: usize, count: usize, out: usize): void {
   const even = count & ~1;
   for (let k: usize = 0; k < even; k += 2)
@@ -125,7 +118,6 @@ export function widen(source: usize, count: usize, out: usize): void {
   if (even != count) store<f64>(out + (even << 3), <f64>load<f32>(source + (even << 2)));
 }
 
-/** `classes` columns of `rows` values each, one after the other at `columns`, to row-major at `out`; bytes = 1, 2, 4 or 8. */
 export function interleave(columns: usize, rows: usize, classes: usize, bytes: usize, out: usize): void {
   for (let r: usize = 0; r < rows; r++) {
     for (let k: usize = 0; k < classes; k++) {
@@ -139,7 +131,6 @@ export function interleave(columns: usize, rows: usize, classes: usize, bytes: u
   }
 }
 
-/** The value at `from`, of 4 or 8 bytes, `count` times. */
 export function repeat(out: usize, from: usize, bytes: usize, count: usize): void {
   if (bytes == 4) {
     fillI32(out, load<i32>(from), count);
@@ -152,7 +143,6 @@ export function repeat(out: usize, from: usize, bytes: usize, count: usize): voi
   if (even != count) store<i64>(out + (even << 3), value);
 }
 
-/** Row numbers first, first + 1, … as int64. */
 export function storeRowNumbers(first: f64, rows: usize, out: usize): void {
   const start = <i64>first;
   for (let r: usize = 0; r < rows; r++) store<i64>(out + (r << 3), start + <i64>r);

@@ -2,7 +2,7 @@ import { storeValue } from "../portable/machine.js";
 import { diagonalAt } from "../portable/vectors.js";
 import { HEADER, TEMPERATURE } from "../portable/work.js";
 
-/** Rows [iStart, iEnd) of the block (diag(p) - p pᵀ)/T, row-major float64, to `out`. */
+/** Stores rows [iStart, iEnd) of the block (diag(p) - p pᵀ)/T as float64, row-major. */
 export function storeTile64(work: usize, classes: usize, iStart: usize, iEnd: usize, out: usize): void {
   const p = work + HEADER;
   const even = classes & ~1;
@@ -27,7 +27,7 @@ export function storeTile64(work: usize, classes: usize, iStart: usize, iEnd: us
   }
 }
 
-/** The same, each entry rounded once to float32. */
+/** Stores rows [iStart, iEnd) of the block (diag(p) - p pᵀ)/T, each entry rounded once to float32, row-major. */
 export function storeTile32(work: usize, classes: usize, iStart: usize, iEnd: usize, out: usize): void {
   const p = work + HEADER;
   const quads = classes & ~3;
@@ -52,7 +52,7 @@ export function storeTile32(work: usize, classes: usize, iStart: usize, iEnd: us
   }
 }
 
-/** Rows [iStart, iEnd) of the block's upper triangle, each from its diagonal on; the twin of storePacked. */
+/** Stores rows [iStart, iEnd) of the upper triangle, each from its diagonal on; SIMD version of storePacked. */
 export function storeTriangle(work: usize, classes: usize, iStart: usize, iEnd: usize, out: usize, float32: bool): void {
   const p = work + HEADER;
   const zero = f64x2.splat(0.0);

@@ -1,4 +1,4 @@
-// What src/kernels/portable/machine.ts is in WebAssembly; build.mjs puts it in that one's place.
+// WebAssembly version of src/kernels/portable/machine.ts, which build.mjs replaces with this file.
 
 @inline
 export function loadF64(address: usize): f64 {

@@ -1,30 +1,29 @@
-// float32 results at half the cost (Ziv's way to round): softmax in plain float64, and for every value a bound on how far
-// the careful way (softmax.ts) may be from it. Where both ends of that range round to one float32, that is what the
-// careful way would round to, and so are its bits; where they do not, which is one row in some hundred, the careful way
-// decides. Nothing here needs a twin: it cannot give other bits.
+// float32 results at half the cost, by Ziv's rounding test: softmax is computed in plain float64, with a bound on its
+// distance from the exact way (softmax.ts). If both ends of that range round to the same float32, the exact way gives it
+// too. Otherwise (about one row in a hundred) the exact way computes the row. The results have the same bits either way,
+// so the plain kernel has no such code.
 //
-// The bound, relative to e: the difference o - m and its reduction by n·ln 2/128 are wrong by 3·|d|·2^-53 at most, and
-// |d| > 110 rounds to 0 anyway; the polynomial by r^5/120 <= 2^-49; the products by some 2^-53; the sum of CLASSES_MOST
-// values by 2^-41. Together less than 2^-40.
+// Error bound relative to e: o - m and its reduction by n·ln 2/128 contribute at most 3·|d|·2^-53 (|d| > 110 rounds to 0),
+// the polynomial r^5/120 <= 2^-49, the products some 2^-53, the sum of MAX_CLASSES values 2^-41: together less than 2^-40.
 import { PRODUCT, SOFTMAX } from "../portable/codes.js";
 import {
   ENTRY_BYTES, entryCode, entryFloat32, entryInput, entryOut,
 } from "../portable/program.js";
 import { EXP_CONSTANTS, EXP_TABLE, HEADER, vectorAt } from "../portable/work.js";
 
-@inline const CLASSES_MOST: usize = 4096;
+@inline const MAX_CLASSES: usize = 4096;
 @inline const BOUND: f64 = 1.8189894035458565e-12; // 2^-39
 @inline const UP: f64 = 1.0 + BOUND;
 @inline const DOWN: f64 = 1.0 - BOUND;
-/** Under this difference e is taken for that of this one: what comes of it is 0 in float32. */
+/** Minimum of o - m; smaller differences are replaced by it, because the results are 0 in float32. */
 @inline const FLOOR: f64 = -700.0;
-/** Inputs of products beyond this are left to the careful way: e^-700 of them would be felt. */
-@inline const INPUT_MOST: f64 = 1.2676506002282294e30; // 2^100
-@inline const FELT: f64 = 1e-260;
+/** Maximum of inputs of products; with larger ones, e^-700 instead of a smaller e would make a difference. */
+@inline const MAX_INPUT: f64 = 1.2676506002282294e30; // 2^100
+@inline const UNDERFLOW: f64 = 1e-260;
 
-/** Whether the results of a program can be had this way. */
+/** Returns whether storeQuickRow supports all results of a program. */
 export function isQuick(program: usize, end: usize, classes: usize, temperature: f64): bool {
-  if (temperature != 1.0 || classes > CLASSES_MOST) return false;
+  if (temperature != 1.0 || classes > MAX_CLASSES) return false;
   for (let entry = program; entry < end; entry += ENTRY_BYTES) {
     const code = entryCode(entry);
     if ((code != SOFTMAX && code != PRODUCT) || !entryFloat32(entry)) return false;
@@ -32,7 +31,7 @@ export function isQuick(program: usize, end: usize, classes: usize, temperature:
   return true;
 }
 
-/** Stores every result of row r, if each of them is sure; a bad row never is. */
+/** Stores the results of row r. Returns false if any of them is unsure, as in every bad row. */
 export function storeQuickRow(
   source: usize, float32: bool, classes: usize, work: usize, program: usize, end: usize, r: usize,
 ): bool {
@@ -47,7 +46,7 @@ export function storeQuickRow(
   return true;
 }
 
-/** Two logits as f64x2; behind the last of an odd number -inf. */
+/** Loads two logits as f64x2; the last one of an odd number with -inf. */
 @inline
 function loadTwo(source: usize, float32: bool, k: usize, last: bool): v128 {
   if (last) {
@@ -59,9 +58,7 @@ function loadTwo(source: usize, float32: bool, k: usize, last: bool): v128 {
     : v128.load(source + (k << 3));
 }
 
-/**
- * e_k = exp(o_k - m) to the vector at HEADER, padded with next to nothing; returns their sum, a NaN for every bad row.
- */
+/** Stores e_k = exp(o_k - m) at HEADER, padded with e^-700 to an even number. Returns their sum, NaN for every bad row. */
 function storeQuickExps(source: usize, float32: bool, classes: usize, work: usize): f64 {
   const even = classes & ~1;
   const es = work + HEADER;
@@ -90,7 +87,7 @@ function storeQuickExps(source: usize, float32: bool, classes: usize, work: usiz
   let sum = f64x2.splat(0.0);
   let rest = f64x2.splat(0.0);
   for (let k: usize = 0; k < classes; k += 2) {
-    // a NaN stays one here, and in r
+    // A NaN remains NaN in d and r.
     const d = f64x2.pmax(f64x2.sub(v128.load(os + (k << 3)), m), floor);
     const shifted = f64x2.add(f64x2.mul(d, perStep), magic);
     const first = (<usize>(<i32>i64x2.extract_lane(shifted, 0) & 127)) << 4;
@@ -102,12 +99,12 @@ function storeQuickExps(source: usize, float32: bool, classes: usize, work: usiz
     const upper = f64x2.add(c2, f64x2.mul(r, c3));
     const p = f64x2.add(r, f64x2.mul(r2, f64x2.add(upper, f64x2.mul(r2, c4))));
     const h = f64x2.add(root, f64x2.mul(root, p));
-    // times 2^(n >> 7), by its exponent; of a NaN the payload is added, and what results may be a number
+    // Multiply by 2^(n >> 7) by adding to the exponent. This may turn a NaN into a number.
     const e = i64x2.add(h, i64x2.shl(i64x2.shr_u(shifted, 7), 52));
     v128.store(es + (k << 3), e);
     sum = f64x2.add(sum, e);
   }
-  // adds 0, or a NaN
+  // Add 0, or NaN if any r is NaN.
   sum = f64x2.add(sum, f64x2.mul(rest, f64x2.splat(0.0)));
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
@@ -120,29 +117,29 @@ function storeQuickSoftmax(classes: usize, work: usize, inverse: f64, out: usize
   let unsure = f64x2.splat(0.0);
   for (let k: usize = 0; k < even; k += 2) {
     const e = v128.load(es + (k << 3));
-    const least = f32x4.demote_f64x2_zero(f64x2.mul(e, down));
-    const most = f32x4.demote_f64x2_zero(f64x2.mul(e, up));
-    unsure = v128.or(unsure, v128.xor(least, most));
-    v128.store64_lane(out + (k << 2), least, 0);
+    const below = f32x4.demote_f64x2_zero(f64x2.mul(e, down));
+    const above = f32x4.demote_f64x2_zero(f64x2.mul(e, up));
+    unsure = v128.or(unsure, v128.xor(below, above));
+    v128.store64_lane(out + (k << 2), below, 0);
   }
   if (even != classes) {
     const e = load<f64>(es + (even << 3));
-    const least = <f32>(e * (inverse * DOWN));
-    const most = <f32>(e * (inverse * UP));
-    if (least != most) return false;
-    store<f32>(out + (even << 2), least);
+    const below = <f32>(e * (inverse * DOWN));
+    const above = <f32>(e * (inverse * UP));
+    if (below != above) return false;
+    store<f32>(out + (even << 2), below);
   }
-  // a NaN has the same bits twice
+  // Two NaNs have the same bits, so `inverse` is checked too.
   return !v128.any_true(unsure) && inverse - inverse == 0.0;
 }
 
-/** p∘(v - ⟨p, v⟩), taking off the winner's v_a first, as the careful way does: h = v - v_a. */
+/** Stores p∘(v - ⟨p, v⟩), computed from h = v - v_a, a = argmax, as in the exact way. */
 function storeQuickProduct(classes: usize, work: usize, inverse: f64, v: usize, out: usize): bool {
   const es = work + HEADER;
   const hs = vectorAt(work, classes, 2);
   let top = 0.0;
   for (let k: usize = 0; k < classes; k++) {
-    // exp(0) is 1; of several winners any will do
+    // e is 1 for every maximum, and any of them will do.
     if (load<f64>(es + (k << 3)) == 1.0) {
       top = load<f64>(v + (k << 3));
       break;
@@ -165,14 +162,14 @@ function storeQuickProduct(classes: usize, work: usize, inverse: f64, v: usize, 
   }
   const c = (f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1)) * inverse;
   const scale = (f64x2.extract_lane(size, 0) + f64x2.extract_lane(size, 1)) * inverse;
-  const most = Math.max(f64x2.extract_lane(largest, 0), f64x2.extract_lane(largest, 1));
-  // also where something is a NaN, which stays in the sums
-  if (!(most <= INPUT_MOST) || !(scale <= INPUT_MOST)) return false;
+  const largestInput = Math.max(f64x2.extract_lane(largest, 0), f64x2.extract_lane(largest, 1));
+  // False for NaN too, which remains in the sums.
+  if (!(largestInput <= MAX_INPUT) || !(scale <= MAX_INPUT)) return false;
 
   const vc = f64x2.splat(c);
   const vInverse = f64x2.splat(inverse);
   const perSize = f64x2.splat(3.0 * BOUND);
-  const fixed = f64x2.splat(3.0 * BOUND * scale + FELT);
+  const fixed = f64x2.splat(3.0 * BOUND * scale + UNDERFLOW);
   let unsure = f64x2.splat(0.0);
   for (let k: usize = 0; k < classes; k += 2) {
     const p = f64x2.mul(v128.load(es + (k << 3)), vInverse);

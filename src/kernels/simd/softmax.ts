@@ -5,19 +5,18 @@ import {
 } from "../portable/work.js";
 import { storeExpConstants, storeScaledExp } from "./exp";
 
-/** Before anything else in a work area: what never changes. */
 export function prepare(work: usize): void {
   storeExpTable(work + EXP_TABLE);
   storeExpConstants(work + EXP_CONSTANTS);
 }
 
-/** The temperature of all rows to come, in both of the areas. */
+/** Sets the temperature in both work areas. */
 export function setTemperature(work: usize, classes: usize, temperature: f64): void {
   storeTemperature(work, temperature);
   storeTemperature(secondArea(work, classes), temperature);
 }
 
-/** Class k of two rows as f64x2; float32 is widened (exact). */
+/** Loads class k of two rows as f64x2. */
 @inline
 function loadPair(first: usize, second: usize, k: usize, float32: bool): v128 {
   return float32
@@ -26,13 +25,13 @@ function loadPair(first: usize, second: usize, k: usize, float32: bool): v128 {
 }
 
 /**
- * Softmax of two rows at once, a lane each, into the two areas at `work` (src/kernels/portable/work.ts); the twin of
- * softmaxRow in src/kernels/softmax.ts. `whole`: e, d and delta are wanted too, not p and the header alone.
- * Returns 1 for the first row good, plus 2 for the second (bad: a NaN, a +inf, or nothing but -inf).
+ * Computes the softmax of two rows, one per lane, into the two areas at `work`; SIMD version of softmaxRow in
+ * src/kernels/softmax.ts. Stores e, d and delta only if `whole` is set. Returns 1 if the first row is good, plus 2 if the
+ * second one is (bad: a NaN, a +inf, or only -inf).
  */
 export function softmaxPair(first: usize, second: usize, float32: bool, classes: usize, work: usize, whole: bool): i32 {
   const other = secondArea(work, classes);
-  // [classes, 2]: logits, later d; delta; e high; e low
+  // [classes, 2] each: logits, later d; delta; e high; e low.
   const ds = secondArea(other, classes);
   const deltas = ds + (classes << 4);
   const highs = deltas + (classes << 4);
@@ -46,7 +45,7 @@ export function softmaxPair(first: usize, second: usize, float32: bool, classes:
     m = f64x2.pmax(m, o);
     unordered = v128.or(unordered, f64x2.ne(o, o));
   }
-  // a NaN makes m - m a NaN, as an infinity does
+  // For a NaN, as for an infinity, m - m is NaN.
   m = v128.or(m, unordered);
   const finite = f64x2.eq(f64x2.sub(m, m), f64x2.splat(0.0));
   const good = i64x2.bitmask(finite);
@@ -61,7 +60,7 @@ export function softmaxPair(first: usize, second: usize, float32: bool, classes:
   }
 
   const temperature = load<f64>(work + TEMPERATURE);
-  // (o - m)/T as (o/2 - m/2)/(T/2): with T beside it, a difference beyond float64 may give a quotient within it.
+  // (o - m)/T as (o/2 - m/2)/(T/2), because o - m may overflow though the quotient does not.
   const half = temperature == 1.0 ? f64x2.splat(1.0) : f64x2.splat(0.5);
   const negM = f64x2.neg(f64x2.mul(m, half));
   let sum = f64x2.splat(0.0);
@@ -132,12 +131,12 @@ function storeLanes(first: usize, second: usize, pair: v128): void {
   v128.store64_lane(second, pair, 1);
 }
 
-/** `count` pairs to two vectors. */
+/** Separates `count` pairs into two vectors. */
 function separate(pairs: usize, count: usize, first: usize, second: usize): void {
   for (let k: usize = 0; k < count; k++) storeLanes(first + (k << 3), second + (k << 3), v128.load(pairs + (k << 4)));
 }
 
-/** d - quotient·t, exact (Dekker's product). */
+/** Returns d - quotient·t, exactly (Dekker's product). */
 @inline
 function remainder(d: v128, quotient: v128, t: v128): v128 {
   const splitter = f64x2.splat(134217729.0);
@@ -155,7 +154,7 @@ function remainder(d: v128, quotient: v128, t: v128): v128 {
   return f64x2.sub(f64x2.sub(d, product), error);
 }
 
-/** The work area of a bad row: p = 0 everywhere, so that what is stored from it is 0. */
+/** Clears the work area of a bad row, so that its results are 0. */
 export function clearRow(classes: usize, work: usize): void {
   clearHeader(work);
   memory.fill(work + HEADER, 0, classes << 3);
