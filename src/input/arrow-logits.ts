@@ -13,7 +13,7 @@ import {
 } from "../errors.js";
 import { positionNames } from "../printable.js";
 import { valuesAllowed } from "../results/columns.js";
-import { decompressed } from "./compression/decompressed.js";
+import { decompressBodies } from "./compression/decompress-bodies.js";
 import { type CopiedColumn, selectCopied } from "./copied-columns.js";
 import {
   type DecodedNumbers,
@@ -81,7 +81,7 @@ export async function locateLogits(
       ...[logits, ...inputs].flatMap(({ columns }) => columns),
       ...copied.flatMap(({ index, constant }) => (constant ? [] : [index])),
     ];
-    file = await decompressed(whole, [...new Set(columnIndices)], options);
+    file = await decompressBodies(whole, [...new Set(columnIndices)], options);
     if (logits.nesting) {
       // Nested rows can be anywhere in the file, so a remote file is fetched first.
       requireInput(file, [{ start: 0, end: file.bytes }]);

@@ -62,12 +62,12 @@ export function inputFormat(
       where,
       "the file is empty; check the program that wrote it",
     );
-  const other = unsupportedFormat(start, file.path);
-  if (other)
+  const description = unsupportedFormat(start, file.path);
+  if (description)
     throw new InputUnsupportedError(
       file.path,
       where,
-      `expected ${expected}, found ${other}`,
+      `expected ${expected}, found ${description}`,
     );
   throw new InputFormatError(
     file.path,
@@ -82,7 +82,7 @@ function unsupportedFormat(start: string, path: string): string | null {
   const text = /[^\t\n\r -~\x80-\xff]/.test(start)
     ? null
     : start.replace(/^(?:\xef\xbb\xbf)?\s*/, "");
-  const [, found = null] =
+  const [, description = null] =
     OTHER_FORMATS.find(([marks, , at = 0]) =>
       marks.some((mark) =>
         typeof mark === "string"
@@ -93,7 +93,7 @@ function unsupportedFormat(start: string, path: string): string | null {
   const isR = /\.(?:rds|rda|rdata)$/i.test(path);
   return isR && R_MAGICS.some((magic) => start.startsWith(magic))
     ? "an R data file; write the data frame with arrow::write_parquet in R"
-    : found;
+    : description;
 }
 
 const AS_PARQUET = "convert it to Parquet";
@@ -110,7 +110,7 @@ function compressedWith(program: string, name = program): string {
 /** Unsupported formats, the most specific first, with a description and advice. A RegExp matches the start of text files. */
 const OTHER_FORMATS: readonly [
   marks: readonly (string | RegExp)[],
-  found: string,
+  description: string,
   at?: number,
 ][] = [
   [[GZIP], compressedWith("gzip")],

@@ -103,7 +103,7 @@ function adviceOn(fields: Field[], scalars: Field[]): string {
     ...(decodedLists(field, 0) ? [field.name] : []),
     ...readableFields(field),
   ]);
-  const choose = chooseOf(names);
+  const choose = chooseAdvice(names);
   if (choose) return choose;
   if (scalars.length === 1) return USE_BINARY;
   return fields.filter(isDecodableNumber).length > 1
@@ -112,7 +112,7 @@ function adviceOn(fields: Field[], scalars: Field[]): string {
 }
 
 /** Returns the advice to choose one of these columns; empty if there are none. */
-function chooseOf(names: readonly string[]): string {
+function chooseAdvice(names: readonly string[]): string {
   return names.length > 0
     ? `choose one with --column: ${shortList(names, shortName)}`
     : "";
@@ -158,7 +158,7 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
       ? null
       : decodedLists(field, 0));
   if (!column) {
-    const problem = chooseOf(readableFields(field)) || columnProblem(field);
+    const problem = chooseAdvice(readableFields(field)) || columnProblem(field);
     return { ...common, form: null, problem };
   }
   const flat = column.storage === "struct" ? "structs" : "lists";
@@ -219,7 +219,7 @@ function listColumn(path: string, field: Field, index: number): LogitsColumn {
   if (!column) {
     const advice = marginsColumn(field, index)
       ? USE_BINARY
-      : chooseOf(readableFields(field)) || WRITE_LISTS;
+      : chooseAdvice(readableFields(field)) || WRITE_LISTS;
     throw new InputUnsupportedError(
       path,
       where,

@@ -57,13 +57,13 @@ export function withNestedColumns(
   names: Names,
 ): ArrowContainer {
   const { schema } = container;
-  const found = nestedColumns(schema.fields, names);
+  const nested = nestedColumns(schema.fields, names);
   return {
     ...container,
-    nested: found.map(({ path }) => path),
+    nested: nested.map(({ path }) => path),
     schema: {
       ...schema,
-      fields: [...schema.fields, ...found.map(({ field }) => field)],
+      fields: [...schema.fields, ...nested.map(({ field }) => field)],
     },
   };
 }

@@ -67,8 +67,8 @@ export function classOfPartition(
 ): Float64Array | null {
   if (value === null) return null;
   const names = given ?? own ?? [];
-  const found = type === "int64" ? Number(value) : names.indexOf(value);
-  if (found >= 0 || type === "int64") return Float64Array.of(found);
+  const index = type === "int64" ? Number(value) : names.indexOf(value);
+  if (index >= 0 || type === "int64") return Float64Array.of(index);
   throw new InputUnsupportedError(
     path,
     `directory ${name}=${value}`,

@@ -56,14 +56,14 @@ export interface BatchContext {
   position: number;
 }
 
-type MessageOfBatch = Pick<RecordBatch, "context" | "batch">;
+type BatchMessage = Pick<RecordBatch, "context" | "batch">;
 
 /**
  * Checks that a batch's buffers lie in its body and that it has the numbers of nodes and buffers that the schema implies.
  * @throws InputFormatError
  */
 export function checkBatchShape(
-  { context, batch }: MessageOfBatch,
+  { context, batch }: BatchMessage,
   { nodes, buffers, views }: Omit<SchemaSpans, "columns">,
 ): void {
   const { path, where, bodyBytes } = context;
@@ -107,7 +107,7 @@ export function checkBatchShape(
 
 /** Locates the numbers of a column, or of one column per class, in a batch. @throws InputFormatError */
 export function locateValues(
-  record: MessageOfBatch & { columns: ColumnSpan[] },
+  record: BatchMessage & { columns: ColumnSpan[] },
   { storage, columns }: { storage: ColumnStorage; columns: readonly number[] },
 ): ValueBuffers {
   const located = columns.map((index) =>
@@ -153,7 +153,7 @@ export type PartsOfDictionary = (
 
 /** Locates the buffers of a column and of its children in a batch. @throws InputFormatError */
 export function locateColumn(
-  record: MessageOfBatch,
+  record: BatchMessage,
   span: ColumnSpan,
   partsOf: PartsOfDictionary = () => [],
 ): CopiedBuffers {
@@ -163,7 +163,7 @@ export function locateColumn(
 
 /** Checks that a column has one value per row of the batch. @throws InputFormatError */
 export function checkRows(
-  record: MessageOfBatch,
+  record: BatchMessage,
   span: ColumnSpan,
   name = span.field.name,
 ): void {
@@ -177,7 +177,7 @@ export function checkRows(
 }
 
 function locateNode(
-  record: MessageOfBatch,
+  record: BatchMessage,
   span: ColumnSpan,
   name: string,
   minLength: number,
@@ -237,15 +237,15 @@ function locateNode(
 
 /** Returns the field node of a column: its number of values, and of nulls. */
 export function nodeOf(
-  { batch }: Pick<MessageOfBatch, "batch">,
+  { batch }: Pick<BatchMessage, "batch">,
   { node }: ColumnSpan,
 ): BatchMetadata["nodes"][number] {
   return batch.nodes[node] as BatchMetadata["nodes"][number];
 }
 
-/** Returns the absolute offset of the column's k-th buffer, which must have at minLength `bytes` bytes. @throws InputFormatError */
+/** Returns the absolute offset of the column's k-th buffer, which must have at least `bytes` bytes. @throws InputFormatError */
 export function locateBuffer(
-  record: MessageOfBatch,
+  record: BatchMessage,
   { field, buffer }: ColumnSpan,
   k: number,
   bytes: number,
@@ -262,7 +262,7 @@ export function locateBuffer(
   return context.bodyStart + offset;
 }
 
-function error({ context }: MessageOfBatch, text: string): InputFormatError {
+function error({ context }: BatchMessage, text: string): InputFormatError {
   return new InputFormatError(context.path, context.where, text);
 }
 

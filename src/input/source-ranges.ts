@@ -67,11 +67,11 @@ export function overlapping(
     if ((batches[middle] as LogitsBatch).rowEnd <= rowStart) low = middle + 1;
     else high = middle;
   }
-  const found: LogitsBatch[] = [];
+  const result: LogitsBatch[] = [];
   for (let k = low; k < batches.length; k++) {
     const batch = batches[k] as LogitsBatch;
     if (batch.rowStart >= rowEnd) break;
-    if (batch.rowEnd > batch.rowStart) found.push(batch);
+    if (batch.rowEnd > batch.rowStart) result.push(batch);
   }
-  return found;
+  return result;
 }

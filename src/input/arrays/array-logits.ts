@@ -25,8 +25,8 @@ import {
   type LogitsArray,
   type LogitsShape,
 } from "./choose-arrays.js";
+import { type LocatedRows, locateRows } from "./locate-rows.js";
 import { openNpy } from "./npy.js";
-import { type PlacedRows, placeRows } from "./place-rows.js";
 import {
   type NumberArray,
   type OpenArrays,
@@ -67,35 +67,35 @@ export async function locateArrays(
   }));
   const ownNames = [...options.ownNames, ...positionNames(leading.slice(1))];
   const copiedArrays = chooseCopied(path, arrays, { keep, ownNames }, shape);
-  const placed = await container.place(
+  const located = await container.locate(
     [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...copiedArrays],
     options,
   );
-  const present = placed.fd === file.fd ? file.present : null;
-  const sources: PlacedRows[] = [];
+  const present = located.fd === file.fd ? file.present : null;
+  const sources: LocatedRows[] = [];
   const close = () => {
     for (const { decoded } of sources) decoded?.close();
-    placed.close();
+    located.close();
   };
   try {
-    const from = { path, present, ...placed };
-    const place = (
+    const from = { path, present, ...located };
+    const locate = (
       arrays: readonly ArrayRows[],
       holds: "numbers" | "classes" | "margins",
-    ) => placeRows(from, arrays, holds, options);
-    sources.push(place(logits, binary ? "margins" : "numbers"));
+    ) => locateRows(from, arrays, holds, options);
+    sources.push(locate(logits, binary ? "margins" : "numbers"));
     for (const { option, name, array } of inputs)
       sources.push(
         array
-          ? place([array], isClassOption(option) ? "classes" : "numbers")
-          : await placeLabelFile(name, shape, options),
+          ? locate([array], isClassOption(option) ? "classes" : "numbers")
+          : await locateLabelFile(name, shape, options),
       );
-    for (const array of copiedArrays) sources.push(place([array], "numbers"));
+    for (const array of copiedArrays) sources.push(locate([array], "numbers"));
   } catch (error) {
     close();
     throw error;
   }
-  const [source, ...rest] = sources as [PlacedRows, ...PlacedRows[]];
+  const [source, ...rest] = sources as [LocatedRows, ...LocatedRows[]];
   const others = rest.slice(0, inputs.length);
   const copiedRows = rest.slice(inputs.length);
   let rowEnd = 0;
@@ -120,7 +120,7 @@ export async function locateArrays(
   });
   return {
     path,
-    fd: placed.fd,
+    fd: located.fd,
     bytes,
     source: file.source,
     present,
@@ -137,7 +137,7 @@ export async function locateArrays(
     notes: [],
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(({ option, name }, n) => {
-      const { storage, type, values } = others[n] as PlacedRows;
+      const { storage, type, values } = others[n] as LocatedRows;
       return { option, name, storage, type, width: numberWidth(type), values };
     }),
     batches,
@@ -170,29 +170,29 @@ function isLabelFile(
 }
 
 /** Copies the labels of an .npy file to a temporary file, so that later changes of the file have no effect. */
-async function placeLabelFile(
+async function locateLabelFile(
   path: string,
   logits: LogitsShape,
   options: OpenOptions,
-): Promise<PlacedRows> {
+): Promise<LocatedRows> {
   const file = openInputFile(path);
-  let placed: PlacedRows | undefined;
+  let located: LocatedRows | undefined;
   try {
     return await interpreting(path, "structure", async () => {
-      const { arrays, place } = await openNpy(file);
+      const { arrays, locate } = await openNpy(file);
       const rows = checkedInput(
         path,
         arrays[0] as StoredArray,
         "label",
         logits,
       );
-      const from = { ...file, ...(await place([rows], options)) };
-      placed = placeRows(from, [rows], "classes", { ...options, copy: true });
+      const from = { ...file, ...(await locate([rows], options)) };
+      located = locateRows(from, [rows], "classes", { ...options, copy: true });
       await checkUnchanged(file.source);
-      return placed;
+      return located;
     });
   } catch (error) {
-    placed?.decoded?.close();
+    located?.decoded?.close();
     throw error;
   } finally {
     file.close();
@@ -218,7 +218,7 @@ function shapeOf(logits: readonly LogitsArray[], binary: boolean): LogitsShape {
 
 /** Returns the buffers of the rows from `row` on. */
 function rowsFrom(
-  { storage, type, values, starts: [starts = []] }: PlacedRows,
+  { storage, type, values, starts: [starts = []] }: LocatedRows,
   row: number,
 ): ValueBuffers {
   const rowBytes = (storage === "columns" ? 1 : values) * numberWidth(type);

@@ -105,7 +105,7 @@ function classAxisOf(
 
 const SHAPES = "shape (rows, classes)";
 const MARGIN_SHAPES = "shape (rows,) or (rows, 1)";
-const SAVE_SO = "save the logits as an array of this shape";
+const SAVE_THIS_SHAPE = "save the logits as an array of this shape";
 const CHOOSE_AXIS =
   "choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)";
 
@@ -125,7 +125,7 @@ function expectation(
     return withAdvice(
       `expected numbers of ${SHAPES}, found ${found}`,
       [array],
-      SAVE_SO,
+      SAVE_THIS_SHAPE,
     );
   const axis = `--class-axis ${classAxis}: expected`;
   if (classAxis !== undefined && axes < 2)
@@ -157,7 +157,7 @@ function onlyArray(
       ? OMIT_BINARY
       : hasMargins
         ? USE_BINARY
-        : SAVE_SO;
+        : SAVE_THIS_SHAPE;
   return chooseCandidate(
     path,
     "array",
@@ -229,8 +229,8 @@ export function chooseInput(
       `--label ${name}: no such array; the file has ${listedArrays(arrays)}, and there is no .npy file at this path`,
     );
   const flag = `--${flagOf(option)} ${name}`;
-  const place = indexOfName(namedArrays(path, arrays, flag), flag, name);
-  return checkedInput(path, arrays[place] as StoredArray, option, logits);
+  const index = indexOfName(namedArrays(path, arrays, flag), flag, name);
+  return checkedInput(path, arrays[index] as StoredArray, option, logits);
 }
 
 /** Returns the rows of an option's array: floats, or any numbers for classes. @throws InputUnsupportedError */
@@ -242,7 +242,7 @@ export function checkedInput(
 ): ArrayRows {
   const { type } = array;
   const isClass = isClassOption(option);
-  return asRows(path, array, shapesOf(option, logits), {
+  return asRows(path, array, allowedShapes(option, logits), {
     isOfType: type !== null && (isClass || isFloat(type)),
     expected: isClass ? "class numbers" : "floats",
     use: `for --${flagOf(option)}`,
@@ -264,8 +264,8 @@ export function chooseCopied(
   const named = namedArrays(path, arrays, `--keep ${keep.join()}`);
   const full = leading.length > 1 ? [shape(leading)] : [];
   const shapes = [shape([rows]), ...full, ...repeatedShape(leading)];
-  return copiedIndices(named, keep, ownNames).map((place) => {
-    const array = arrays[place] as StoredArray;
+  return copiedIndices(named, keep, ownNames).map((index) => {
+    const array = arrays[index] as StoredArray;
     return asRows(path, array, shapes, {
       // Arrow has no bfloat16.
       isOfType: isNumbers(array) && array.type !== "bfloat16",
@@ -289,7 +289,7 @@ function asRows(
     advice(fits: boolean): string;
   },
 ): ArrayRows {
-  const match = shapes.find(({ shape }) => isSame(shape, array.shape));
+  const match = shapes.find(({ shape }) => isSameShape(shape, array.shape));
   if (wanted.isOfType && match)
     return rowsOf(array as NumberArray, match.valueAxes, match.repeats);
   const listed = shapes.map(({ shape }) => `[${shape.join(", ")}]`);
@@ -308,7 +308,7 @@ function asRows(
  * Returns the shapes that an option accepts: the shape of the logits, or rows with the option's number of values on the last
  * axes. Class numbers may also be one per row, or one per index of the first axis.
  */
-function shapesOf(
+function allowedShapes(
   option: AuxiliaryName,
   { rows, leading, classes, classAxis }: LogitsShape,
 ): RowShape[] {
@@ -316,7 +316,7 @@ function shapesOf(
     shape: leading.toSpliced(classAxis, 0, classes),
     valueAxes: [classAxis],
   };
-  const isOther = ({ shape }: RowShape) => !isSame(shape, asLogits.shape);
+  const isOther = ({ shape }: RowShape) => !isSameShape(shape, asLogits.shape);
   if (isClassOption(option)) {
     const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
     const others = outer.flatMap((rows) => [
@@ -342,6 +342,9 @@ function repeatedShape([first = 0, ...inner]: readonly number[]): RowShape[] {
   return repeats > 1 ? [{ ...shape([first]), repeats }] : [];
 }
 
-function isSame(shape: readonly number[], other: readonly number[]): boolean {
+function isSameShape(
+  shape: readonly number[],
+  other: readonly number[],
+): boolean {
   return shape.join() === other.join();
 }

@@ -37,7 +37,7 @@ export async function openNpy(file: InputFile): Promise<ArrayContainer> {
   });
   return {
     arrays: [{ ...array, name: null }],
-    place: async () => ({ fd: file.fd, start: () => start, close: () => {} }),
+    locate: async () => ({ fd: file.fd, start: () => start, close: () => {} }),
   };
 }
 

@@ -7,7 +7,7 @@ import { type InputFile, requireInput } from "../read-input.js";
 import { npyHeader } from "./npy.js";
 import type {
   ArrayContainer,
-  PlacedArrays,
+  LocatedArrays,
   StoredArray,
 } from "./stored-array.js";
 import { readZipMembers, unsupported, type ZipMember } from "./zip-archive.js";
@@ -27,7 +27,7 @@ interface Member extends StoredArray {
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
 export async function openNpz(file: InputFile): Promise<ArrayContainer> {
-  // The directory is at the end, and members are read as a whole.
+  // Headers are in the members, and members are read whole.
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const members = readZipMembers(file);
   const arrays: Member[] = [];
@@ -46,7 +46,7 @@ export async function openNpz(file: InputFile): Promise<ArrayContainer> {
   }
   return {
     arrays,
-    place: (chosen, options) => place(file, chosen as Member[], options),
+    locate: (chosen, options) => locate(file, chosen as Member[], options),
   };
 }
 
@@ -74,11 +74,11 @@ async function memberArray(
 }
 
 /** Reads stored members in place; if any is deflated, decompresses all to a temporary file. */
-async function place(
+async function locate(
   file: InputFile,
   chosen: readonly Member[],
   { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
-): Promise<PlacedArrays> {
+): Promise<LocatedArrays> {
   // A member may be chosen twice, for example as labels and as a column to copy.
   const members = new Map(chosen.map((array) => [array.member, array.start]));
   const inflates = chosen.some(({ member }) => member.method !== 0);

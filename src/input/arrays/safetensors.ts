@@ -70,7 +70,7 @@ export function openSafetensors(file: InputFile): ArrayContainer {
   checkOffsets(tensors, file.bytes - start, fail);
   return {
     arrays: tensors,
-    place: async () => ({
+    locate: async () => ({
       fd: file.fd,
       start: (array) => start + (array as Tensor).begin,
       close: () => {},

@@ -33,14 +33,14 @@ export interface ArrayContainer {
    * Makes the values of arrays readable by position; verifies checksums if the file has any.
    * @throws InputFormatError, IoError, AbortedError
    */
-  place(
+  locate(
     chosen: readonly StoredArray[],
     options: Pick<OpenOptions, "scratch" | "signal">,
-  ): Promise<PlacedArrays>;
+  ): Promise<LocatedArrays>;
 }
 
 /** File with the values of arrays: the input itself, or a decompressed copy. */
-export interface PlacedArrays {
+export interface LocatedArrays {
   fd: number;
   /** Returns the byte offset of the first value of an array. */
   start(array: StoredArray): number;
@@ -137,9 +137,9 @@ export function withAdvice(
   arrays: readonly StoredArray[],
   advice?: string,
 ): string {
-  const [, found = advice] =
+  const [, typeAdvice = advice] =
     TYPE_ADVICE.find(([type]) =>
       arrays.some(({ stored }) => type.test(stored)),
     ) ?? [];
-  return found ? `${text}; ${found}` : text;
+  return typeAdvice ? `${text}; ${typeAdvice}` : text;
 }

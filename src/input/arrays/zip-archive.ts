@@ -112,8 +112,8 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
   };
   rejectSplit(file, record.readUInt32LE(4), record.readUInt16LE(8), end);
   const endAt = file.bytes - length + k;
-  const found = findEnd64(file, endAt, fail) ?? { ...end, at: endAt };
-  const { entries, bytes, start, at } = found;
+  const directory = findEnd64(file, endAt, fail) ?? { ...end, at: endAt };
+  const { entries, bytes, start, at } = directory;
   if (
     (end.entries !== entries && end.entries !== 0xffff) ||
     (end.bytes !== bytes && end.bytes !== IN_ZIP64) ||
@@ -126,7 +126,7 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     fail(
       `expected the directory to end at byte ${at}, found ${bytes} bytes from byte ${start}`,
     );
-  return found;
+  return directory;
 }
 
 /** Reads the zip64 end record; null if no locator precedes the end record. */
@@ -148,15 +148,15 @@ function findEnd64(
     at + 12 + number(4) !== locatorAt
   )
     fail(`no zip64 end record at bytes ${at} to ${locatorAt}`);
-  const found = {
+  const directory = {
     entries: number(32),
     bytes: number(40),
     start: number(48),
     at,
   };
   const disks = record.readUInt32LE(16) + locator.readUInt32LE(4);
-  rejectSplit(file, disks, number(24), found);
-  return found;
+  rejectSplit(file, disks, number(24), directory);
+  return directory;
 }
 
 function rejectSplit(
@@ -264,9 +264,9 @@ function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
   const number = (short: number): number => {
     if (short !== IN_ZIP64) return short;
     if (long.length < 8) return Number.NaN;
-    const found = Number(long.readBigUInt64LE());
+    const value = Number(long.readBigUInt64LE());
     long = long.subarray(8);
-    return Number.isSafeInteger(found) ? found : Number.NaN;
+    return Number.isSafeInteger(value) ? value : Number.NaN;
   };
   return {
     name: new TextDecoder(flags & UTF8_NAME ? "utf-8" : "latin1").decode(name),

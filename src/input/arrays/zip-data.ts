@@ -25,23 +25,23 @@ export async function memberHead(
   if (method === 0) return read(position, wanted);
   // Synchronous, because setting up a stream takes a millisecond and an archive may have a million members.
   try {
-    const found = inflateRawSync(
+    const head = inflateRawSync(
       read(position, Math.min(packed, bytes + MAX_OVERHEAD_BYTES)),
       {
         maxOutputLength: MAX_INFLATED_BYTES,
         finishFlush: constants.Z_SYNC_FLUSH,
       },
     );
-    if (found.length >= wanted && found.length <= member.bytes)
-      return new Uint8Array(found.subarray(0, wanted));
+    if (head.length >= wanted && head.length <= member.bytes)
+      return new Uint8Array(head.subarray(0, wanted));
   } catch {}
   // For damaged data, memberData() throws the error with the reason.
   const chunks: Uint8Array[] = [];
-  let found = 0;
+  let length = 0;
   for await (const chunk of memberData(file, member)) {
     chunks.push(chunk);
-    found += chunk.length;
-    if (found >= bytes) break;
+    length += chunk.length;
+    if (length >= bytes) break;
   }
   return new Uint8Array(Buffer.concat(chunks).subarray(0, bytes));
 }

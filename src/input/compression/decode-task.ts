@@ -68,7 +68,7 @@ export function padded(bytes: number): number {
  * @param targetFd file with the offsets that were decoded already
  * @throws InputFormatError
  */
-export function taskOf(
+export function decompressTask(
   container: ArrowContainer,
   targetFd: number,
   { batch, context, decoded }: Body,

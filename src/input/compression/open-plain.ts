@@ -8,7 +8,7 @@ import { openArrow } from "../arrow-container.js";
 import { checkUnwritten } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
 import type { ArrowContainer } from "../record-batches.js";
-import { decompressed } from "./decompressed.js";
+import { decompressBodies } from "./decompress-bodies.js";
 
 const NESTED: readonly string[] = [
   "List",
@@ -23,7 +23,7 @@ const NESTED: readonly string[] = [
 /**
  * Opens an Arrow file or stream to read any of its columns. Decompresses all columns of supported types to an anonymous file if
  * bodies are compressed.
- * @throws as openArrow and decompressed
+ * @throws as openArrow and decompressBodies
  */
 export function openPlainArrow(path: string): Promise<ArrowContainer> {
   return interpreting(path, "structure", async () => {
@@ -33,7 +33,7 @@ export function openPlainArrow(path: string): Promise<ArrowContainer> {
       const indices = [...container.schema.fields.keys()].filter((k) =>
         isRead(container.schema.fields[k] as Field),
       );
-      plain = await decompressed(container, indices, {});
+      plain = await decompressBodies(container, indices, {});
       // Checked now, because later changes of the file do not affect the decoded copy.
       checkUnwritten(container);
       return plain;

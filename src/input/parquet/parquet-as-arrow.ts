@@ -97,7 +97,7 @@ function neededColumns(
     ...inputs.map(({ option, name }) =>
       selectValues(path, columns, option, name),
     ),
-  ].flatMap(({ columns }) => columns.filter((place) => place < all.length));
+  ].flatMap(({ columns }) => columns.filter((index) => index < all.length));
   const copyable = withPartitions(fields, partitions);
   const copied = selectCopied(path, copyable, keep, ownNames)
     .map(({ index }) => index)

@@ -75,8 +75,8 @@ export function readFooter(file: InputFile): ParquetFooter {
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
   const fields = metadata.schema.children.map(schemaField);
   checkColumns(file, fields);
-  const found = arrowFields(metadata.arrowSchema ?? "");
-  const arrow = found && haveSameFields(fields, found) ? found : null;
+  const stored = arrowFields(metadata.arrowSchema ?? "");
+  const arrow = stored && haveSameFields(fields, stored) ? stored : null;
   return { start, metadata, fields: arrow ?? fields, arrowFields: arrow };
 }
 
@@ -106,26 +106,26 @@ function checkColumns(file: InputFile, fields: Field[]): void {
 }
 
 /** Whether fields have the same structure; names are compared for columns and fields of structs. */
-function haveSameFields(fields: Field[], other: Field[]): boolean {
+function haveSameFields(fields: Field[], others: Field[]): boolean {
   return (
-    fields.length === other.length &&
+    fields.length === others.length &&
     fields.every((field, k) => {
-      const found = other[k] as Field;
+      const other = others[k] as Field;
       return (
-        found.name === field.name &&
+        other.name === field.name &&
         (field.type.kind === "Struct"
-          ? haveSameFields(field.children, found.children)
-          : found.children.length === field.children.length)
+          ? haveSameFields(field.children, other.children)
+          : other.children.length === field.children.length)
       );
     })
   );
 }
 
-function encrypted(path: string, found: string): InputUnsupportedError {
+function encrypted(path: string, subject: string): InputUnsupportedError {
   return new InputUnsupportedError(
     path,
     "footer",
-    `encrypted Parquet files are not supported (${found} encrypted); write the file without encryption`,
+    `encrypted Parquet files are not supported (${subject} encrypted); write the file without encryption`,
   );
 }
 
@@ -154,8 +154,8 @@ function arrowFields(text: string): Field[] | null {
     const { schema } = decodeMessage(bytes.subarray(start));
     return schema?.fields.map(valueField) ?? null;
   } catch (error) {
-    const known = [RangeError, MalformedFlatbuffer, OverLimit];
-    if (known.some((kind) => error instanceof kind)) return null;
+    const expected = [RangeError, MalformedFlatbuffer, OverLimit];
+    if (expected.some((kind) => error instanceof kind)) return null;
     throw error;
   }
 }

@@ -12,14 +12,14 @@ import {
   startsOf,
 } from "./array-axes.js";
 import { type ArrayBytes, decodeArrays } from "./decode-arrays.js";
-import { bytesOf, type PlacedArrays, whereOf } from "./stored-array.js";
+import { bytesOf, type LocatedArrays, whereOf } from "./stored-array.js";
 
 /** File that has the values of arrays. */
 type ArrayFile = Pick<InputFile, "path" | "present"> &
-  Pick<PlacedArrays, "fd" | "start">;
+  Pick<LocatedArrays, "fd" | "start">;
 
 /** Rows of numbers as workers read them, in place or decoded. */
-export interface PlacedRows {
+export interface LocatedRows {
   storage: ArrayForm;
   type: NumberType;
   /** Numbers per row. */
@@ -36,12 +36,12 @@ export interface PlacedRows {
  * @param options `copy` forces a copy
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
-export function placeRows(
+export function locateRows(
   file: ArrayFile,
   arrays: readonly ArrayRows[],
   holds: "numbers" | "classes" | "margins",
   options: Pick<OpenOptions, "scratch"> & { copy?: boolean },
-): PlacedRows {
+): LocatedRows {
   const [first] = arrays as [ArrayRows];
   const { type, values } = first;
   const starts = arrays.map((array) => file.start(array));

@@ -27,19 +27,19 @@ import {
 } from "../record-batches.js";
 import {
   type Body,
+  decompressTask,
   neededBuffers,
   PADDING,
   padded,
-  taskOf,
 } from "./decode-task.js";
-import { decompressAll, type FailedReply } from "./decompressors.js";
+import { decompressAll, type FailedReply } from "./decompress-all.js";
 
 /**
  * Decompresses the columns at `indices` and their dictionaries to an anonymous file, and returns the container with these
  * bodies. Returns a container without compressed bodies unchanged. Declared lengths are checked before decompression.
  * @throws InputFormatError, IoError if there is no space, AbortedError
  */
-export async function decompressed(
+export async function decompressBodies(
   container: ArrowContainer,
   indices: readonly number[],
   options: Pick<OpenOptions, "scratch" | "signal">,
@@ -113,7 +113,7 @@ async function decodeGroup(
       for (const needed of body.needed) {
         if ((needed.bytes !== null) !== isKnown) continue;
         const where = `${body.context.where}, column ${needed.column}`;
-        const task = taskOf(container, target.fd, body, needed, where);
+        const task = decompressTask(container, target.fd, body, needed, where);
         if (!task) continue;
         task.target = free;
         const length = task.decodedBytes;
