@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { arrayTask } from "../../src/cli/array-task.js";
 
-/** The task for variables as a shell sets them: A=1 B=2. */
+/** Returns the task for environment variables, given as A=1 B=2. */
 function taskOf(variables: string, count?: number) {
   const env = variables.split(" ").map((one) => one.split("="));
   const task = arrayTask(Object.fromEntries(env), count);

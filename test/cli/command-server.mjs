@@ -1,4 +1,4 @@
-// Runs commands of the built command line one after another, in a process that keeps their code loaded.
+// Runs the built command several times in one process, which loads its code once.
 import { setMaxListeners } from "node:events";
 
 const [, , cli] = process.argv;
@@ -7,7 +7,7 @@ const { env } = process;
 let written = {};
 let runs = 0;
 
-// Each command listens for signals until its process ends.
+// Each command adds listeners for signals.
 setMaxListeners(0);
 for (const name of STREAMS)
   process[name].write = (chunk, ...rest) => {
@@ -23,7 +23,7 @@ process.on("message", async ({ args, cwd, env: given }) => {
   process.chdir(cwd);
   process.argv = [process.execPath, cli, ...args];
   process.exitCode = undefined;
-  // Another query makes it another module, which is run again; what it imports stays loaded.
+  // A new query string evaluates the module again, but not its imports.
   await import(`file://${cli}?run=${runs++}`);
   for (const event of ["uncaughtException", "exit"])
     process.removeAllListeners(event);

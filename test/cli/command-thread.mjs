@@ -1,9 +1,9 @@
-// Passes commands to the process that runs them, while the thread that asked for them waits.
+// Passes commands to command-server.mjs while the calling thread blocks.
 import { fork } from "node:child_process";
 import { workerData } from "node:worker_threads";
 
 const { server, cli, port, state } = workerData;
-/** A command that was stopped ends its process a little later, whatever else runs in it. */
+/** Exit code of a stopped command, which ends its process a little later; the next command needs a new process. */
 const STOPPED = 75;
 let child;
 port.on("message", (command) => {

@@ -6,7 +6,7 @@ import { workDirectory } from "../support/logits-input.js";
 import { hasProgram } from "../support/machine.js";
 import { CLI, softjac } from "./support.js";
 
-// The words that shells offer, by the script that softjac prints for them.
+// Completions of shells with the script that softjac prints.
 
 const at = workDirectory();
 symlinkSync(CLI, at("softjac"));
@@ -61,7 +61,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`,
 
 test.skipIf(!hasProgram("zsh"))("zsh completes in a terminal", () => {
   const source = scriptFor("zsh");
-  // A shell in a pseudo-terminal; what it prints is read until it shows the word.
+  // Runs a shell in a pseudo-terminal, and reads its output until the word appears.
   const program = `zmodload zsh/zpty
 zpty shell zsh -f -i
 type() {
@@ -86,6 +86,6 @@ zpty -d shell`;
   ).toEqual(["found loaded*ready", "found verif*y", "found samp*le"]);
 });
 
-test("completion is among the commands", () => {
+test("completion is a command", () => {
   expect(softjac("--help").stdout).toMatch(/^ {2}softjac completion /m);
 });

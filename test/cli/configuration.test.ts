@@ -6,7 +6,7 @@ import { COMMANDS } from "../../src/cli/commands.js";
 import { workDirectory } from "../support/logits-input.js";
 import { DIGITS, softjac, typed } from "./support.js";
 
-// Options from elsewhere than the command line.
+// Options from configuration files and environment variables.
 
 const at = workDirectory();
 let files = 0;
@@ -26,7 +26,7 @@ async function parse(words: string[], env: Record<string, string> = {}) {
 
 const RUN = ["run", "in.arrow", "-o", "out.arrow"];
 
-test("the command line, then variables, then the file", async () => {
+test("the command line overrides variables, which override the file", async () => {
   const config = fileOf({
     threads: 1,
     "chunk-rows": 10,
@@ -65,7 +65,7 @@ test("the command line, then variables, then the file", async () => {
   expect([...line].sort()).toEqual(["inputs", "output", "threads"]);
 });
 
-test("names as the library has them, and what the line must have", async () => {
+test("a file has the option names of the library, and can have required options", async () => {
   const config = fileOf({
     inputs: ["a.arrow", "b.arrow"],
     output: "out/",
@@ -112,7 +112,7 @@ const REFUSED: [content: unknown, message: string][] = [
   [{ keep: [1] }, "keep: expected a list of names, found [1]"],
 ];
 
-test.each(REFUSED)("a file is refused: %j", async (content, message) => {
+test.each(REFUSED)("rejects a file: %j", async (content, message) => {
   const config = fileOf(content);
   const call = () => parse([...RUN, "--config", config]);
   await expect(call).rejects.toThrow(`${config}: ${message}`);
@@ -121,7 +121,7 @@ test.each(REFUSED)("a file is refused: %j", async (content, message) => {
   );
 });
 
-test("a pipe, device or directory is refused before it is opened; a link to a file is not", async () => {
+test("rejects a pipe, device or directory before opening it; accepts a link to a file", async () => {
   const pipe = at("pipe");
   execFileSync("mkfifo", [pipe]);
   for (const [path, kind] of [
@@ -148,20 +148,20 @@ test.each([
   ["THREADS", "0", "expected a whole number from 1 to 256, found 0"],
   ["SYNC", "no", 'expected true or false, found "no"'],
   ["DTYPE", "float16", 'expected float32 or float64, found "float16"'],
-])("a variable is refused: SOFTJAC_%s=%s", async (name, value, message) => {
+])("rejects a variable: SOFTJAC_%s=%s", async (name, value, message) => {
   await expect(parse(RUN, { [`SOFTJAC_${name}`]: value })).rejects.toThrow(
     `SOFTJAC_${name}: ${message}`,
   );
 });
 
-test("an option of an earlier version in a file is an error that names its replacement", async () => {
+test("a removed option in a file is an error that names its replacement", async () => {
   const config = fileOf({ heartbeat: 10 });
   await expect(parse([...RUN, "--config", config])).rejects.toThrow(
     `${config}: heartbeat was removed; progress lines are written every 30 s`,
   );
 });
 
-test("variables that are no option are named, those of a Kubernetes service are not", async () => {
+test("warns of unknown variables, except those of a Kubernetes service", async () => {
   const { warnings } = await parse(RUN, {
     SOFTJAC_THREDS: "1",
     SOFTJAC_SERVICE_HOST: "10.0.0.1",
@@ -174,7 +174,7 @@ test("variables that are no option are named, those of a Kubernetes service are 
   ]);
 });
 
-test("exit codes: 78 for what is configured, 64 for the line", async () => {
+test("exit codes: 78 for configuration, 64 for the command line", async () => {
   const config = fileOf({ threads: 0 });
   const run = ["run", DIGITS, "-o", at("out.arrow")];
   const wrong = softjac(...run, "--config", config);
@@ -184,7 +184,7 @@ test("exit codes: 78 for what is configured, 64 for the line", async () => {
   expect(softjac(...run, "--config").status).toBe(64);
 });
 
-test("options of datasets in a file that also serves runs over one input", async () => {
+test("a file for runs over one input can have options of datasets", async () => {
   const config = fileOf({ shardRows: 500, force: true, grace: 3, threads: 1 });
   const one = softjac("run", DIGITS, "-o", at("one.arrow"), "--config", config);
   expect(one.status, one.stderr).toBe(0);

@@ -22,7 +22,7 @@ writeFileSync(taken, "");
 const cut = at("cut.arrow");
 writeFileSync(cut, "ARROW1\0\0");
 
-/** Lines that end with an exit code, and their sentence; help.test.ts has the lines that are wrong themselves. */
+/** Command lines and their messages by exit code; help.test.ts has invalid command lines. */
 const REFUSED: Record<number, Record<string, string>> = {
   64: {
     [`run -o ${out}`]:
@@ -58,7 +58,7 @@ describe.each(Object.entries(REFUSED))("%s", (exit, lines) => {
   });
 });
 
-test("an input, a folder or an output that permissions keep from the user", () => {
+test("permission denied for an input, a directory and an output", () => {
   const secret = at("secret.arrow");
   writeFileSync(secret, "");
   chmodSync(secret, 0);
@@ -83,7 +83,7 @@ test("an input, a folder or an output that permissions keep from the user", () =
     ],
   ];
   for (const [args, message] of cases) {
-    // Root may read everything: nobody may not.
+    // Root may read everything, so the command runs as nobody.
     const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
       encoding: "utf8",
       ...(process.getuid?.() === 0 && { uid: 65534, gid: 65534 }),
@@ -93,12 +93,12 @@ test("an input, a folder or an output that permissions keep from the user", () =
   }
 });
 
-/** Without the line that names the logits. */
+/** Removes the line that names the logits. */
 function withoutNote(stderr: string): string {
   return stderr.replace(/^softjac: reading logits from .*\n/, "");
 }
 
-/** An error of every class, and the exit code of the command that it ends. */
+/** An error of every class with its exit code. */
 const CLASSES: [name: keyof typeof errors, made: Error, exit: number][] = [
   ["UsageError", new errors.UsageError("x"), 64],
   ["InputMissingError", new errors.InputMissingError("p"), 66],
@@ -140,7 +140,7 @@ test.each(CLASSES)("%s has its exit code", (name, made, exit) => {
   expect(exitCodeOf(made, null)).toBe(exit);
 });
 
-test("no class of errors is without an exit code", () => {
+test("every error class has an exit code", () => {
   const names = Object.keys(errors).filter((name) =>
     /^[A-Z]\w*Error$/.test(name),
   );
@@ -165,7 +165,7 @@ test("a ragged row ends the command with 65", () => {
   expect(status).toBe(65);
 });
 
-test("--json on failure: the report with the error in it, on standard output", () => {
+test("--json prints the report with the error on failure", () => {
   const { status, stdout } = softjac("run", nan, "-o", out, "--json");
   expect(status).toBe(65);
   expect(JSON.parse(stdout)).toMatchObject({

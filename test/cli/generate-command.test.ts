@@ -10,7 +10,7 @@ const taken = at("taken.arrow");
 writeFileSync(taken, "");
 const SIZE = ["--rows", "100", "--classes", "5"];
 
-test("a summary on standard error; --quiet says nothing; --json is the report", () => {
+test("prints a summary on standard error, nothing with --quiet, the report with --json", () => {
   const { status, stdout, stderr } = softjac("generate", at("a"), ...SIZE);
   expect(status).toBe(0);
   expect(stdout).toBe("");
@@ -38,7 +38,7 @@ test("a summary on standard error; --quiet says nothing; --json is the report", 
   });
 });
 
-test("the same line makes the same bytes, --force over what is there", () => {
+test("the same command gives the same bytes; --force overwrites", () => {
   softjac("generate", at("d"), ...SIZE);
   const before = readFileSync(at("d"));
   expect(softjac("generate", at("d"), ...SIZE, "--force").status).toBe(0);
@@ -84,7 +84,7 @@ test.each<[exit: number, line: string, message: string]>([
   });
 });
 
-test("SIGINT in the middle: exit 130, nothing left", async () => {
+test("SIGINT during the run exits with 130 and leaves no file", async () => {
   const output = at("stopped.arrow");
   const child = spawn(process.execPath, [
     CLI,

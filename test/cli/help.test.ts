@@ -18,14 +18,14 @@ async function helpOf(words: string[], columns = 80): Promise<string> {
   return line.text;
 }
 
-/** The long options that a help lists, in order. */
+/** Returns the long options in a help text, in order. */
 function listed(help: string): string[] {
   return [...help.matchAll(/^ {2}(?:-\w, (?:-\w, )?| {4})--([\w-]+)/gm)].map(
     ([, name]) => name as string,
   );
 }
 
-/** The names of options, and those that every command has. */
+/** Returns the names of options, including those that every command has. */
 function namesIn(options: readonly OptionSpec[]): string[] {
   const names = options.map(({ name }) => kebab(name));
   return [...new Set([...names, "help", "version", "all"])].sort();
@@ -36,7 +36,7 @@ describe.each(COMMANDS.map((command) => [command.name, command] as const))(
   (name, command) => {
     const options = flagsOf(command);
 
-    test("is a screen and a half at most, and has the common options", async () => {
+    test("has at most a screen and a half, with the common options", async () => {
       const help = await helpOf([name]);
       expect(softjac(name, "--help").stdout).toBe(`${help}\n`);
       expect(help.split("\n").length).toBeLessThanOrEqual(36);
@@ -61,7 +61,7 @@ describe.each(COMMANDS.map((command) => [command.name, command] as const))(
   },
 );
 
-test("softjac's own help names every command", async () => {
+test("softjac --help lists every command", async () => {
   const help = await helpOf([]);
   for (const { name, summary } of COMMANDS) {
     expect(help).toMatch(new RegExp(`^ {2}softjac ${name}( |$)`, "m"));
@@ -69,7 +69,7 @@ test("softjac's own help names every command", async () => {
   }
 });
 
-test("softjac alone: help on standard error, and 64", async () => {
+test("softjac without arguments prints help on standard error and exits with 64", async () => {
   expect(softjac()).toMatchObject({
     status: 64,
     stdout: "",
@@ -127,14 +127,14 @@ test.each(
   });
 });
 
-test("names that resemble nothing have no suggestion", () => {
+test("unknown names that resemble no option have no suggestion", () => {
   expect(suggestion("frobnicate", ["run", "verify"])).toBe("");
   expect(suggestion("--limit", ["--emit", "--input"])).toBe("");
   expect(suggestion("", ["run"])).toBe("");
   expect(suggestion("x", [])).toBe("");
 });
 
-test("--no-color and NO_COLOR: no escape sequences, even where the environment forces colors", () => {
+test("--no-color and NO_COLOR print no escape sequences, even if the environment forces colors", () => {
   const output = at("shown.arrow");
   expect(softjac("run", DIGITS, "-o", output, "--quiet").status).toBe(0);
   const shown = (NO_COLOR: string, ...more: string[]) =>

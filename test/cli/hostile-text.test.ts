@@ -7,7 +7,7 @@ import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { softjacIn, wordsOf } from "./support.js";
 
-// Names, values and settings that would clear a terminal, forge a line of softjac's, or reverse the reading order.
+// Names, values and settings that would clear the terminal, forge a log line, or reverse the reading order.
 
 const at = workDirectory();
 const HOSTILE =
@@ -25,7 +25,7 @@ function softjac(args: string[], env: Record<string, string> = {}) {
   return softjacIn({ env: { FORCE_COLOR: "", ...env } }, ...args);
 }
 
-/** Asserts that text has nothing to escape but line breaks (printable.test.ts tests what is escaped), and no forged line. */
+/** Asserts that text has no unescaped characters but line breaks, and no forged line. printable.test.ts tests the escapes. */
 function expectPrintable(...texts: string[]) {
   for (const text of texts) {
     expect(printableLines(text)).toBe(text);
@@ -86,7 +86,7 @@ describe.each(Object.entries(LINES))("%s", (status, lines) => {
   });
 });
 
-test("names are shown escaped, whole where they are short", () => {
+test("names are escaped, and shortened only if they are long", () => {
   expect(softjac(["inspect", input]).stdout).toContain(
     `logits${ESCAPED}: fixed_size_list<float64>[3]`,
   );
@@ -95,7 +95,7 @@ test("names are shown escaped, whole where they are short", () => {
   );
 });
 
-test("a configuration file and the environment", () => {
+test("names and values in a configuration file and the environment", () => {
   const config = at("config.json");
   writeFileSync(config, JSON.stringify({ [HOSTILE]: 1 }));
   const refused = softjac(wordsOf`run ${input} -o ${other} --config ${config}`);
@@ -107,7 +107,7 @@ test("a configuration file and the environment", () => {
   expect(warned.status).toBe(0);
 });
 
-test("members of an archive", () => {
+test("names of archive members", () => {
   mkdirSync(at("zip"));
   const name = at("zip/in.safetensors");
   const header = JSON.stringify({
@@ -126,7 +126,7 @@ test("members of an archive", () => {
   }
 });
 
-test("1,000 columns with names of 2,000 letters: no message of more than 2 kB", () => {
+test("messages about 1,000 columns with names of 2,000 letters have at most 2 kB", () => {
   const wide = at("wide.arrow");
   writeNamed(
     wide,

@@ -7,13 +7,13 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 const at = workDirectory();
 const CLI = pathToFileURL(distFile("cli.js")).href;
 
-/** Modules of Node that a small run does without. */
+/** Modules of Node that a small run does not need. */
 const SLOW_TO_LOAD = [
   ...["child_process", "cluster", "crypto", "dns", "http", "http2", "https"],
   ...["inspector", "readline", "repl", "tls", "worker_threads", "zlib"],
 ];
 
-/** What of Node a command has loaded when it ends. */
+/** Returns the modules of Node that a command has loaded when it ends. */
 function loadedBy(...args: string[]): string[] {
   const script = `
     process.argv.push(...${JSON.stringify(args)});
@@ -28,17 +28,17 @@ function loadedBy(...args: string[]): string[] {
   return JSON.parse(stderr) as string[];
 }
 
-test("a run over an Arrow file pays for the start of nothing that it does without", () => {
+test("a run over an Arrow file loads no module that it does not need", () => {
   const input = at("in.arrow");
   writeLogits(input, { rows: 100, classes: 5, logit: (r, k) => r / (k + 1) });
   const loaded = loadedBy("run", input, "-o", at("out.arrow"), "--quiet");
   expect(loaded).toContain("NativeModule fs");
-  // One of them takes as long as all of a small run's computing.
+  // Loading one of them takes as long as computing a small run.
   for (const name of SLOW_TO_LOAD)
     expect(loaded).not.toContain(`NativeModule ${name}`);
 });
 
-test("modules are seen under these names once they are loaded", () => {
+test("moduleLoadList has these names", () => {
   const imports = SLOW_TO_LOAD.map((name) => `import "node:${name}";`).join("");
   const script = `${imports}
     process.stderr.write(JSON.stringify(process.moduleLoadList));`;

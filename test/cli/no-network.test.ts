@@ -10,7 +10,7 @@ const at = workDirectory();
 const uses = at("uses");
 const preload = new URL("../support/refuse-network.mjs", import.meta.url).href;
 
-/** Runs the command, which exits with 97 once it uses a network. */
+/** Runs the command, which exits with 97 at the first use of the network. */
 function run(
   args: string[],
   env: Record<string, string> = {},
@@ -26,7 +26,7 @@ function run(
   });
 }
 
-/** Returns the uses that were noted since the last call. */
+/** Returns the recorded uses since the last call. */
 function noted(): string[] {
   if (!existsSync(uses)) return [];
   const lines = readFileSync(uses, "utf8").trim().split("\n");

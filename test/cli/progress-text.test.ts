@@ -17,21 +17,21 @@ const state = {
   secondsLeft: 3.8,
 };
 
-describe("the line that tells how far a command is", () => {
-  test("all figures where there is room, the bar in proportion", () => {
+describe("progress line", () => {
+  test("shows all figures and a proportional bar if there is space", () => {
     const text = progressText(state, 140);
     expect(text).toBe(
       `${"\u2588".repeat(10)}${"\u2591".repeat(30)}  25%  1.25 M of 5.00 M rows  0:04 left  988 k rows/s  869 MB/s  7 of 8 threads busy`,
     );
   });
 
-  test("parts of a dataset, none where there are none", () => {
+  test("shows the shards of a dataset", () => {
     const of = { ...state, shards: 1200, shardsDone: 300 };
     expect(progressText(of, 140)).toContain("300 of 1,200 shards");
     expect(progressText(state, 140)).not.toContain("shards");
   });
 
-  test("never wider than the terminal, whole figures only", () => {
+  test("is not wider than the terminal and has only complete figures", () => {
     const whole = progressText(state, 200).slice(41).split("  ");
     for (let columns = 1; columns <= 200; columns++) {
       const text = progressText(
@@ -45,11 +45,11 @@ describe("the line that tells how far a command is", () => {
     }
   });
 
-  test("from nothing to all", () => {
+  test("from 0 % to 100 %", () => {
     const empty = { ...state, rows: 0, rowsDone: 0, secondsLeft: null };
     expect(progressText(empty, 80)).toContain("  0%  0 of 0 rows");
     expect(progressText({ ...state, rowsDone: 5e6 }, 80)).toContain("100%");
-    // Only the last row makes it 100.
+    // Only the last row gives 100 %.
     expect(progressText({ ...state, rowsDone: 4_999_999 }, 80)).toContain(
       " 99%",
     );
@@ -80,7 +80,7 @@ test.each([
 });
 
 test.each(["bsr", "csr"] as const)(
-  "a run tells its pace: bytes up to the output's, threads at work (%s)",
+  "progress of a run has the bytes of the output and the busy threads (%s)",
   async (layout) => {
     const input = at(`${layout}.arrow`);
     const output = at(`${layout}-out.arrow`);
@@ -100,7 +100,7 @@ test.each(["bsr", "csr"] as const)(
       expect(threadsBusy).toBeLessThanOrEqual(2);
     }
     expect(Math.max(...seen.map(({ threadsBusy }) => threadsBusy))).toBe(2);
-    // All but the frame of the file; of csr all but the last of two batches, too.
+    // All bytes but the head and tail of the file, and in csr those of the last batch.
     const least = layout === "bsr" ? 0.9 : 0.4;
     expect(before / outputBytes).toBeGreaterThan(least);
     expect(before).toBeLessThanOrEqual(outputBytes);

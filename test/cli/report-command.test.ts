@@ -11,7 +11,7 @@ typed`run ${DIGITS} -o ${results} --keep label,split --report
   ${at("run.json")} --quiet`;
 typed`verify ${results} -i ${DIGITS} --report ${at("verify.json")} --quiet`;
 
-test("a page, and in a few lines what it shows", () => {
+test("writes a page and prints a short summary", () => {
   const { status, stdout, stderr } = typed`report ${results} -o ${page}
     --label label`;
   expect(status).toBe(0);
@@ -25,7 +25,7 @@ test("a page, and in a few lines what it shows", () => {
   );
 });
 
-test("--json is what the library gives, and what the page is made of", async () => {
+test("--json prints the report of the library, which is embedded in the page", async () => {
   const { status, stdout } = typed`report ${results} -o ${page} --force --json
     --classes 7`;
   expect(status).toBe(0);
@@ -42,7 +42,7 @@ test("--json is what the library gives, and what the page is made of", async () 
   expect(own.classes.shown.length).toBe(7);
 });
 
-test("a line of a log says what was made, and has no tables", () => {
+test("the log has one line about the page and no tables", () => {
   const { status, stderr } = typed`report ${results} -o ${page} --force
     --log-format json`;
   expect(status).toBe(0);
@@ -53,7 +53,7 @@ test("a line of a log says what was made, and has no tables", () => {
   expect(stderr.length).toBeLessThan(3000);
 });
 
-test("the report of a verification is in it", () => {
+test("the page includes the report of a verification", () => {
   const { status, stdout } = typed`report ${results} -o ${page} --force --json
     --verify-report ${at("verify.json")}`;
   expect(status).toBe(0);
@@ -64,7 +64,7 @@ test("the report of a verification is in it", () => {
   );
 });
 
-test("an existing page stays, unless --force", () => {
+test("an existing page is replaced only with --force", () => {
   writeFileSync(at("there.html"), "old");
   const refused = softjac("report", results, "-o", at("there.html"));
   expect(refused).toMatchObject({
@@ -78,7 +78,7 @@ test("an existing page stays, unless --force", () => {
   ).toBe(0);
 });
 
-test("64, 65 and 66, in one sentence, and no page", () => {
+test("errors exit with 64, 65 and 66, print one line and write no page", () => {
   const out = at("none.html");
   const failing = (...args: string[]) => {
     const { status, stderr } = softjac("report", ...args);

@@ -14,7 +14,7 @@ import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { CLI, DIGITS, softjac } from "./support.js";
 
-// What a command tells of itself: lines on standard error, and files.
+// Log lines on standard error, and files with reports and metrics.
 
 const at = workDirectory();
 const folder = at("logits");
@@ -23,7 +23,7 @@ for (const [seed, name] of ["a", "b"].entries())
   await built.generate({
     output: join(folder, `${name}.arrow`),
     rows: 200,
-    // Parts of 8 MB: smaller ones are made without threads.
+    // Smaller shards than these of 8 MB are computed without threads.
     classes: 100,
     seed,
   });
@@ -36,7 +36,7 @@ const jsonLines = (text: string) =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-/** Prometheus' text format, read as its documentation has it. */
+/** Parses Prometheus' text format. */
 function metricsOf(text: string): Record<string, number> {
   const types = new Set<string>();
   const found: Record<string, number> = {};
@@ -60,7 +60,7 @@ function metricsOf(text: string): Record<string, number> {
   return found;
 }
 
-test("JSON lines: what happened, and nothing else on standard error", () => {
+test("--log-format json prints only JSON lines on standard error", () => {
   const output = newOutput();
   const args = ["run", folder, "-o", output, "--shard-rows", "100"];
   const { status, stderr, stdout } = softjac(...args, "--log-format", "json");
@@ -101,7 +101,7 @@ test("JSON lines: what happened, and nothing else on standard error", () => {
   });
 });
 
-test("failures as JSON lines; --quiet leaves errors alone", () => {
+test("failures are JSON lines; --quiet prints errors only", () => {
   const missing = ["run", at("none"), "-o", at("none.arrow")];
   const failed = softjac(...missing, "--log-format", "json", "--quiet");
   expect(failed.status).toBe(66);
@@ -112,7 +112,7 @@ test("failures as JSON lines; --quiet leaves errors alone", () => {
   expect(softjac(...done, "--log-format", "json").stderr).toBe("");
 });
 
-describe("files", () => {
+describe("report and metrics files", () => {
   const files = () => {
     const n = names++;
     const [report, metrics] = [at(`r${n}`), at(`m${n}`)];
@@ -136,11 +136,11 @@ describe("files", () => {
       softjac_rows_done: 1797,
       softjac_output_bytes: rest.outputBytes,
     });
-    // Nothing of how they were written is left.
+    // No temporary files remain.
     expect(readdirSync(at(".")).filter((n) => n.endsWith(".tmp"))).toEqual([]);
   });
 
-  test("of a dataset that fails, and of the one that goes on", () => {
+  test("of a dataset that fails, and of the run that continues it", () => {
     const inputs = at("half");
     mkdirSync(inputs);
     writeFileSync(join(inputs, "a.arrow"), readFileSync(DIGITS));
@@ -167,7 +167,7 @@ describe("files", () => {
     expect(json(report)).toMatchObject({ status: "done", shardsUpToDate: 3 });
   });
 
-  test("written again with each heartbeat, of a run that is stopped at last", async () => {
+  test("are updated during a run, and when it is stopped", async () => {
     const { report, metrics, args } = files();
     const output = newOutput();
     const preload = (name: string) => [
@@ -215,7 +215,7 @@ describe("files", () => {
     );
   }, 30_000);
 
-  test("that cannot be written: said once, and 74 where all else went well", () => {
+  test("that cannot be written: warns once and exits with 74 if everything else succeeded", () => {
     const none = join(at("no"), "such", "folder");
     const output = at("told.arrow");
     const made = softjac("run", DIGITS, "-o", output, "--metrics", none);

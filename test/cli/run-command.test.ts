@@ -9,7 +9,7 @@ import { CLI, DIGITS, NO_SIMD, softjac, typed } from "./support.js";
 
 const at = workDirectory();
 
-test("a summary on standard error, nothing on standard output", () => {
+test("prints a summary on standard error and nothing on standard output", () => {
   const { status, stdout, stderr } = typed`run ${DIGITS} -o ${at("a.arrow")}
     --keep id,label`;
   expect(status).toBe(0);
@@ -19,7 +19,7 @@ test("a summary on standard error, nothing on standard output", () => {
   );
 });
 
-test("--quiet says nothing; --json is the report", () => {
+test("--quiet prints nothing; --json prints the report", () => {
   expect(softjac("run", DIGITS, "-o", at("b.arrow"), "--quiet")).toMatchObject({
     stdout: "",
     stderr: "",
@@ -54,7 +54,7 @@ test("--dry-run prints the plan and writes nothing", () => {
   expect(JSON.parse(done.stdout).outputBytes).toBe(outputBytes);
 });
 
-test("a closed pipe ends it quietly", () => {
+test("a closed pipe ends it without an error message", () => {
   const script = `"${process.execPath}" "${CLI}" run "${DIGITS}" -o "${at("e.arrow")}" --json | true`;
   execFileSync("bash", ["-c", `set -o pipefail; ${script}`]);
   expect(existsSync(at("e.arrow"))).toBe(true);
@@ -107,7 +107,7 @@ test.each([
   expect(temporary()).toEqual([]);
 });
 
-test("the second signal ends it at once, and the temporary file goes too", async () => {
+test("the second signal ends it at once and removes the temporary file", async () => {
   const output = at("twice.arrow");
   const preload = (path: string) => [
     "--import",
@@ -120,7 +120,7 @@ test("the second signal ends it at once, and the temporary file goes too", async
       ...preload("../support/says-signals.mjs"),
       ...[CLI, "run", large, "-o", output, "--threads", "2"],
     ],
-    // The first signal alone would wait for ever.
+    // The first signal alone would wait forever.
     { env: { ...process.env, THREADS_DO: "hang", THREADS_AT: large } },
   );
   const ended = new Promise<number | null>((resolve) =>

@@ -30,7 +30,7 @@ function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
   };
 }
 
-test("p as bars, numbers of the block beside them", () => {
+test("shows p as bars and the block as numbers", () => {
   expect(showText(rowOf([0, Math.log(4)]), { columns: 80, color: false })).toBe(
     `out.arrow: row 1,234, of 5,000
   id           x7
@@ -45,7 +45,7 @@ J[i,j] = ∂softmax(o)_j/∂o_i: i down, j across
   );
 });
 
-test("values of a damaged file that are no probabilities", () => {
+test("shows values of a damaged file that are not probabilities", () => {
   const row = rowOf([0, 0, 0], { p: [5e25, -1, Number.NaN] });
   const lines = showText(row, { columns: 80, color: false }).split("\n");
   const bars = lines.map((line) => [...line].filter((c) => c === "█").length);
@@ -53,7 +53,7 @@ test("values of a damaged file that are no probabilities", () => {
   expect(bars.filter((length) => length > 0)).toHaveLength(1);
 });
 
-test("a block that is small everywhere says its power of ten once", () => {
+test("a block of small values shows its power of ten once", () => {
   const text = showText(rowOf([0, 20]), { columns: 80, color: false });
   expect(text).toContain("in units of 1e-8");
   expect(text).toContain(".206");
@@ -61,7 +61,7 @@ test("a block that is small everywhere says its power of ten once", () => {
 });
 
 test.each([40, 80, 120])(
-  "fits %d columns: shades where numbers do not",
+  "fits into %d columns, with shades if numbers do not fit",
   (columns) => {
     const row = rowOf([5, 0, 4, 1, 3, 2, 1, 0, 2, 1, 3]);
     for (const color of [false, true]) {
@@ -77,7 +77,7 @@ test.each([40, 80, 120])(
   },
 );
 
-test("nothing to show is said", () => {
+test("says if there is nothing to show", () => {
   const none = { p: null, block: null, result: null, blockFrom: null } as const;
   const options = { columns: 80, color: false };
   expect(showText(rowOf([1, 2], none), options)).toContain(

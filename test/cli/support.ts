@@ -7,7 +7,7 @@ import {
 } from "node:worker_threads";
 import { distFile } from "../support/dist.js";
 
-/** Module to load before the command, so that it has no SIMD and is slower. */
+/** Preload that disables SIMD, which makes the command slower. */
 export const NO_SIMD = fileURLToPath(
   new URL("../support/no-simd.mjs", import.meta.url),
 );
@@ -24,23 +24,23 @@ type Where = { cwd?: string; env?: Record<string, string | undefined> };
 
 type Thread = { port: MessagePort; state: Int32Array };
 
-/** Milliseconds that a command may take. */
+/** Time limit of a command in milliseconds. */
 const LIMIT = 120_000;
 
-// Test files that share a process share the thread as well.
+// Test files in one process share the thread.
 const shared = globalThis as { softjacCommands?: Thread };
 
-/** Runs the built command to its end, in a process that has run others: a new one would take a third of a second to start. */
+/** Runs the built command in a process that is reused, because a new one takes a third of a second to start. */
 export function softjac(...args: string[]): Finished {
   return softjacIn({}, ...args);
 }
 
-/** The same for a line as it is typed; a value in it is part of one word, whatever it contains. */
+/** Runs a command line written as a template; a value never splits into several words. */
 export function typed(...line: Parameters<typeof wordsOf>): Finished {
   return softjac(...wordsOf(...line));
 }
 
-/** The words of such a line. */
+/** Returns the words of a command line written as a template. */
 export function wordsOf(
   texts: TemplateStringsArray,
   ...values: readonly unknown[]
@@ -53,7 +53,7 @@ export function wordsOf(
     .map((word) => word.replace(/\0/g, () => `${values[used++]}`));
 }
 
-/** The same in a directory, with variables of the environment besides those of this process; undefined removes one. */
+/** Runs the built command in a directory with additional environment variables; undefined removes a variable. */
 export function softjacIn(
   { cwd = process.cwd(), env = {} }: Where,
   ...args: string[]

@@ -13,7 +13,7 @@ import { describe, expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { CLI, DIGITS, NO_SIMD, softjac, typed } from "./support.js";
 
-// Standard output and standard error that are full, closed, or terminals that go away.
+// Standard output and standard error that are full or closed, and terminals that are closed.
 
 const at = workDirectory();
 const results = at("results.arrow");
@@ -51,17 +51,20 @@ test
     [["run", DIGITS, "-o", at("dry.arrow"), "--dry-run"]],
     [["run", DIGITS, "-o", at("json.arrow"), "--json"]],
     [["run", DIGITS, "-o", "-"]],
-  ])("standard output is full: 74 in one sentence %j", (args) => {
-  const { status, stderr } = withFull(1, ...args);
-  expect(status).toBe(74);
-  // A run names its logits before.
-  expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
-    NO_SPACE,
-  );
-});
+  ])(
+  "standard output is full: exits with 74 and prints one line %j",
+  (args) => {
+    const { status, stderr } = withFull(1, ...args);
+    expect(status).toBe(74);
+    // A run names its logits first.
+    expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
+      NO_SPACE,
+    );
+  },
+);
 
 test.skipIf(!hasFull)(
-  "standard output is full where the command fails: its own error and code",
+  "standard output is full and the command fails: reports the error of the command",
   () => {
     const args = ["run", at("none"), "-o", at("none.arrow"), "--json"];
     expect(withFull(1, ...args)).toMatchObject({
@@ -74,7 +77,7 @@ test.skipIf(!hasFull)(
 test
   .skipIf(!hasFull)
   .each([[["--log-format", "human"]], [["--log-format", "json"]]])(
-  "standard error is full: the output is complete, and the exit code 0 %j",
+  "standard error is full: the output is complete and the exit code is 0 %j",
   (args) => {
     const output = at(`log-${args[1]}.arrow`);
     const found = withFull(2, "run", DIGITS, "-o", output, "--json", ...args);
@@ -86,7 +89,7 @@ test
 
 const hasPython = spawnSync("python3", ["-c", "import pty"]).status === 0;
 
-/** Runs a Python script that starts the command; returns what it prints. */
+/** Runs a Python script that starts the command, and returns the script's output. */
 function python(script: string, ...args: string[]): string {
   const { stdout, stderr } = spawnSync("python3", ["-c", script, ...args], {
     encoding: "utf8",
@@ -96,9 +99,9 @@ function python(script: string, ...args: string[]): string {
 }
 
 test.skipIf(!hasPython).each([["human"], ["json"]])(
-  "standard error is a pipe that takes nothing more: a signal after the output is in place, 0 (%s)",
+  "standard error is a full pipe: a signal after the output is complete exits with 0 (%s)",
   (format) => {
-    // The file shows that the exit code is set: only lines on standard error are left to write.
+    // The file exists once the exit code is set and only log lines remain to be written.
     const preload = at("says-exit-code.mjs");
     writeFileSync(
       preload,
@@ -144,8 +147,8 @@ describe.skipIf(!hasPython)("a terminal", () => {
     logit: (r, k) => ((r * 7 + k) % 13) / 3,
   });
 
-  test("that is closed: exit 129, no core dump, no temporary file", () => {
-    // The terminal goes once the temporary file is there.
+  test("that is closed: exits with 129 and leaves no core dump or temporary file", () => {
+    // Closes the terminal once the temporary file exists.
     const script = `
 import os, pty, sys, time
 folder, *command = sys.argv[1:]
@@ -169,8 +172,8 @@ print(os.waitstatus_to_exitcode(status), os.WCOREDUMP(status))`;
     );
   });
 
-  test("that takes nothing more: a signal ends a command that writes to it", () => {
-    // More than a terminal holds; what comes first says that it is being written.
+  test("that is full: a signal ends a command that writes to it", () => {
+    // Prints more than a terminal buffers; the signal follows the first bytes.
     const script = `
 import os, pty, select, signal, sys
 child, terminal = pty.fork()
@@ -190,8 +193,8 @@ print(os.waitstatus_to_exitcode(status))`;
   });
 });
 
-describe("a signal in the first moments", () => {
-  // A thread of Node's own sends it while the command's modules are being loaded.
+describe("a signal during start-up", () => {
+  // The thread of Node's loader hooks sends it while the modules of the command are being loaded.
   const hooks = at("hooks.mjs");
   writeFileSync(
     hooks,
@@ -210,7 +213,7 @@ describe("a signal in the first moments", () => {
       encoding: "utf8",
     });
 
-  test("of a run over a file: 143, as later", () => {
+  test("of a run over a file exits with 143, as later", () => {
     const found = early("run", DIGITS, "-o", at("early.arrow"));
     expect(found).toMatchObject({
       status: 143,
@@ -220,7 +223,7 @@ describe("a signal in the first moments", () => {
     expect(existsSync(at("early.arrow"))).toBe(false);
   });
 
-  test("of a run over a dataset: 75, as later", () => {
+  test("of a run over a dataset exits with 75, as later", () => {
     const folder = at("inputs");
     mkdirSync(folder);
     copyFileSync(DIGITS, `${folder}/digits.arrow`);
@@ -235,10 +238,10 @@ describe("a signal in the first moments", () => {
   });
 });
 
-test("an error that nobody catches: one sentence, the temporary file goes, 70", async () => {
+test("an uncaught error prints one line, removes the temporary file and exits with 70", async () => {
   const output = at("uncaught.arrow");
   const preload = at("throws.mjs");
-  // Once the output is being written.
+  // Throws once the output is being written.
   writeFileSync(
     preload,
     `import fs from "node:fs";

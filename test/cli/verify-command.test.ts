@@ -9,7 +9,7 @@ const at = workDirectory();
 const output = at("out.arrow");
 await built.run({ input: DIGITS, output, keep: ["id"] });
 
-/** The same file with one bit of one value turned: the last of a softmax's mantissa, or its sign. */
+/** Copies a file with one bit of a softmax value flipped: the last of its mantissa, or its sign. */
 function turned(name: string, bit: "least" | "sign", row = 0): string {
   const path = at(name);
   const bytes = readFileSync(output);
@@ -28,12 +28,12 @@ function turned(name: string, bit: "least" | "sign", row = 0): string {
 
 function readLogits(row: number): Float32Array {
   const bytes = readFileSync(DIGITS);
-  // the first record batch's logits: where flechette says they stand
+  // The offset in the first record batch comes from flechette.
   const table = flechette(bytes);
   return table.getChild("logits").at(row) as Float32Array;
 }
 
-test("a right file: 0, and what was compared", () => {
+test("a correct file: exits with 0 and prints what was compared", () => {
   for (const args of [[], ["--all"], ["--sample", "5", "--seed", "3"]]) {
     const { status, stderr, stdout } = softjac(
       "verify",
@@ -57,7 +57,7 @@ test("a right file: 0, and what was compared", () => {
   }
 });
 
-test("kept columns are named where only values are compared", async () => {
+test("names copied columns, which are not compared without --all", async () => {
   const names = { output, input: DIGITS };
   expect((await built.verify(names)).notCompared).toEqual(["id"]);
   const all = await built.verify({ ...names, all: true });
@@ -74,7 +74,7 @@ test.each([
 ])("65 where %s does not list a column of the file", (_, from, to, column) => {
   const path = at("edited.arrow");
   const bytes = readFileSync(output);
-  // The lengths of flatbuffers stand in front of their texts; the schema is there twice.
+  // Flatbuffers store lengths before strings; the file has the schema twice.
   const text = (value: string) => {
     const found = Buffer.alloc(4 + from.length);
     found.writeUInt32LE(value.length);
@@ -92,7 +92,7 @@ test.each([
   );
 });
 
-test("--json is the library's report", async () => {
+test("--json prints the report of the library", async () => {
   const { status, stdout } = typed`verify ${output} -i ${DIGITS} --json --all`;
   expect(status).toBe(0);
   const report = await built.verify({ output, input: DIGITS, all: true });
@@ -108,7 +108,7 @@ test("--json is the library's report", async () => {
   });
 });
 
-test("65 for a wrong value, with its row; quiet or not", () => {
+test("a wrong value exits with 65 and names the row, also with --quiet", () => {
   const wrong = turned("wrong.arrow", "sign");
   for (const quiet of [[], ["--quiet"]]) {
     const { status, stderr } = softjac("verify", wrong, "-i", DIGITS, ...quiet);
@@ -119,7 +119,7 @@ test("65 for a wrong value, with its row; quiet or not", () => {
   }
 });
 
-test("a value's last bit is found by --all alone", () => {
+test("only --all detects the last bit of a value", () => {
   const row = 1;
   const wrong = turned("least.arrow", "least", row);
   const sampled = softjac("verify", wrong, "-i", DIGITS, "--sample", "2");
@@ -131,7 +131,7 @@ test("a value's last bit is found by --all alone", () => {
   );
 });
 
-test("64, 65 and 66 where there is nothing to compare", () => {
+test("exits with 64, 65 and 66 if there is nothing to compare", () => {
   const failing = (...args: string[]) => softjac("verify", ...args);
   expect(failing(output)).toMatchObject({ status: 64 });
   expect(failing(output).stderr).toMatch("--input");

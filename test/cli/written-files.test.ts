@@ -24,16 +24,16 @@ import { CLI, DIGITS, softjac } from "./support.js";
 
 const at = workDirectory();
 
-/** Options of free text that are not paths of files; every other one must say what the command does with its file. */
+/** Options of free text that are not paths; all others state whether the command reads or writes the file. */
 const NOT_PATHS = [
   ...["column", "columns", "keep", "classColumn", "label", "cotangent"],
   ...["tangent", "covariance", "title", "run", "endpoint", "region", "queue"],
   ...["queuePassword", "queueName"],
 ];
-/** Folders that bound what jobs may name; the name of an input of a dataset. */
+/** Options that are paths, but not of files that a command opens itself. */
 const OF_COMMANDS = ["worker allow", "show input"];
 
-/** Files of every kind that a path can be, in a new folder. */
+/** Makes a directory with files of every kind. */
 function filesOfEveryKind(name: string) {
   const folder = at(name);
   mkdirSync(folder);
@@ -49,7 +49,7 @@ function filesOfEveryKind(name: string) {
   return path;
 }
 
-/** Names, kinds, and contents: what must be the same after a refusal. */
+/** Returns the state of a directory, which must not change if the command line is rejected. */
 function stateOf(folder: string): unknown[] {
   return readdirSync(folder).map((name) => {
     const { mode, ino, size, mtimeMs } = lstatSync(join(folder, name));
@@ -57,7 +57,7 @@ function stateOf(folder: string): unknown[] {
   });
 }
 
-/** A line with every word and option that a command must have. */
+/** Returns a command line with all required arguments and options. */
 function lineOf(
   command: CommandSpec,
   path: (file: string) => string,
@@ -76,7 +76,7 @@ function lineOf(
   return [...line, `--config=${path("config.json")}`];
 }
 
-/** The sentence with which a line is refused; null: its files are not. */
+/** Returns the message that rejects the files of a command line, or null. */
 async function refusal(line: string[]): Promise<string | null> {
   const parsed = await parseArguments(line, COMMANDS);
   if (parsed.kind !== "command") throw new Error(`no command: ${line}`);
@@ -111,7 +111,7 @@ describe.each(
   const output = written && (written.argument ? "output" : "--output");
   const input = `the same file as the input ${path("input.arrow")}; ${OTHER}`;
 
-  test("files that are apart, and those of an earlier run, are accepted", async () => {
+  test("accepts distinct files, and those of an earlier run", async () => {
     const given = states.map((state) => `${state}=${path(state)}`);
     expect(await refusal([...line, ...given])).toBeNull();
     for (const state of states) writeFileSync(path(state), "earlier");
@@ -147,7 +147,7 @@ describe.each(
     expect(stateOf(path("."))).toEqual(before);
   });
 
-  test("two state files of one path", async () => {
+  test("rejects two files with one path", async () => {
     for (const [k, state] of states.entries())
       for (const other of states.slice(k + 1))
         for (const file of ["state", "linked/state", "STATE"])
@@ -181,7 +181,7 @@ describe.each(
     });
 });
 
-test("every option of free text is a path with a use, or not a path", () => {
+test("every option of free text states its use of a file, or is not a path", () => {
   for (const command of COMMANDS) {
     for (const { name, kind, choices, file } of command.options)
       if (kind === "path" || kind === "paths")
@@ -193,7 +193,7 @@ test("every option of free text is a path with a use, or not a path", () => {
   }
 });
 
-test("inputs of folders and patterns; files that the streams are redirected to", async () => {
+test("inputs in directories and patterns, and files that streams are redirected to", async () => {
   const path = filesOfEveryKind("folders");
   mkdirSync(path("inputs"));
   const file = path("inputs/a.arrow");
@@ -240,7 +240,7 @@ describe("the command itself", () => {
   const before = stateOf(path("."));
 
   test.each(["run", "verify", "report", "generate", "plan"])(
-    "%s refuses a state file before any work",
+    "%s rejects a state file before any work",
     (name) => {
       const command = COMMANDS.find((one) => one.name === name);
       const line = lineOf(command as CommandSpec, path);
@@ -254,8 +254,8 @@ describe("the command itself", () => {
     },
   );
 
-  // Arguments are not bytes here, and shells pass them on.
-  test("a name that is not UTF-8 is refused, where nothing has that name", () => {
+  // Node decodes arguments, which shells pass on as bytes.
+  test("a name that is not UTF-8 is rejected if no file has it", () => {
     const sh = (file: string, ...args: string[]) =>
       spawnSync(
         "sh",
@@ -281,14 +281,14 @@ describe("the command itself", () => {
         `softjac: ${state}: x\ufffd: file names must be UTF-8; choose another name\n`,
       );
     expect(stateOf(path("."))).toEqual(before);
-    // Named so.
+    // A directory has this name.
     mkdirSync(path("d\ufffd"));
     expect(sh("d\\357\\277\\275/out.arrow", ...run).status).toBe(0);
     expect(readdirSync(path("d\ufffd"))).toEqual(["out.arrow"]);
     rmSync(path("d\ufffd"), { recursive: true });
   });
 
-  test("from the environment and the config file as well", () => {
+  test("paths from the environment and the config file", () => {
     const config = at("with-report.json");
     writeFileSync(config, JSON.stringify({ report: path("hard-link") }));
     const run = ["run", path("input.arrow"), "-o", path("new.arrow")];
@@ -329,7 +329,7 @@ test.each([
   ["generate", ["generate", "--rows", "2", "--classes", "2"], ".arrow"],
   ["report", ["report", "results.arrow", "-o"], ".html"],
 ])(
-  "%s opens every file that it makes as a new one, without following links",
+  "%s opens every file that it creates as a new file, without following links",
   (name, words, extension) => {
     const path = filesOfEveryKind(`flags-${name}`);
     if (name === "report")
@@ -346,7 +346,7 @@ test.each([
     const created = made.calls.filter(
       ({ call, flags }) => call === "open" && Number(flags) & O_CREAT,
     );
-    // The output, the report, and the metrics of the start and of the end.
+    // Output, report, and metrics at the start and at the end.
     expect(
       created
         .map(({ path }) =>
@@ -363,7 +363,7 @@ test.each([
       expect(Number(flags) & (O_EXCL | O_NOFOLLOW | O_TRUNC)).toBe(
         O_EXCL | O_NOFOLLOW,
       );
-    // No other call opens for writing.
+    // No other call opens a file for writing.
     const writable = made.calls.filter(
       ({ call, flags }) =>
         call === "open" &&

@@ -19,23 +19,23 @@ const at = workDirectory();
 const ROWS = 60_000;
 const CLASSES = 3;
 const CHUNK_ROWS = 300;
-/** Of the last task: looked at before the run, and computed long after the first task is done. */
+/** Row of the last task, which is computed long after the first task is done. */
 const LATE = 59_990;
 
-/** Puts other logits in the place of a row's, in the file as it stands. */
+/** Overwrites the logits of a row. */
 function overwrite(path: string, row: number, logits: number[]): void {
   const bytes = readFileSync(path);
   const first = Buffer.from(Float64Array.of(0.5, 1.5, 2.5).buffer);
   const start = bytes.indexOf(first);
   expect(start).toBeGreaterThan(0);
   const values = Buffer.from(Float64Array.from(logits).buffer);
-  // in its place: workers are reading the rows around it
+  // Written in place, because workers are reading the rows around it.
   const fd = openSync(path, "r+");
   writeSync(fd, values, 0, values.byteLength, start + row * values.byteLength);
   closeSync(fd);
 }
 
-/** Runs over a file that is changed once its first task is done. */
+/** Runs, and calls `change` once the first task is done. */
 async function runOverChange(
   bad: (row: number) => boolean,
   change: (input: string) => void,
@@ -49,7 +49,7 @@ async function runOverChange(
   });
   let isChanged = false;
   const onProgress = (rowsDone: number) => {
-    // None is done while bad rows are looked for.
+    // No rows are done during the scan for bad rows.
     if (rowsDone === 0 || isChanged) return;
     isChanged = true;
     change(input);
@@ -72,7 +72,7 @@ const CHANGED = `rows from ${LATE - (LATE % CHUNK_ROWS)}: the bad rows are not t
 
 for (const threads of [1, 2])
   test.each([
-    ["a row that was good is bad", [], [[LATE, BAD]]],
+    ["a good row becomes bad", [], [[LATE, BAD]]],
     ["a row that was bad is good", [LATE], [[LATE, GOOD]]],
     [
       "another row is bad, as many as before",
@@ -103,7 +103,7 @@ for (const threads of [1, 2])
   );
 
 test.each(["error", "skip"] as const)(
-  "other logits in rows that stay good, as half of a file that is written again (--on-bad-row %s): nothing is published",
+  "rewriting half of the file during a run publishes nothing, although no row becomes bad (--on-bad-row %s)",
   async (onBadRow) => {
     const { outcome, left, input } = await runOverChange(
       () => false,
@@ -125,7 +125,7 @@ test.each(["error", "skip"] as const)(
 );
 
 test.each(["bsr", "coo"] as const)(
-  "%s: an input that is cut while it is read ends the run, and not as zeros in the output",
+  "%s: truncating the input during a run fails, and writes no zeros to the output",
   async (layout) => {
     const { outcome, left, input } = await runOverChange(
       () => false,

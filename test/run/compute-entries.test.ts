@@ -21,7 +21,7 @@ interface Change {
   topK?: number;
   threshold?: number;
   plan?: Partial<EntriesPlan>;
-  /** Fulfilled when a batch is on the disk. */
+  /** Delays the end of each write of a batch. */
   written?: () => Promise<void>;
   signal?: AbortSignal;
   onProgress?: () => void;
@@ -30,13 +30,13 @@ interface Change {
 interface Done {
   values: number[];
   rows: number[];
-  /** Table rows of each record batch. */
+  /** Rows of each record batch. */
   batches: number[];
   dropped: { max: number | null; sum: number | null };
   slots: number;
 }
 
-/** computeEntries() with tasks carried out when and how the test says; what was written, in order. */
+/** Runs computeEntries with tasks executed by `schedule`, and returns what was written, in order. */
 async function computeWith(
   schedule: Schedule<EntriesTask>,
   layout: "csr" | "coo" = "csr",
@@ -61,7 +61,7 @@ async function computeWith(
   const logits = await openLogits(input, openOptions(options));
   try {
     const job = planEntriesJob(options, logits, layout);
-    // Batches of a few KiB, and slots that some tasks do not fit.
+    // Batches of a few KiB, and slots too small for some tasks.
     job.setup.capacity = 700;
     Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });
     const output = {
@@ -78,7 +78,7 @@ async function computeWith(
       job,
       { ...context, signal, onProgress },
       async (batch) => {
-        // A slow disk: what comes next must not touch what is being written.
+        // A slow disk: later tasks must not overwrite bytes that are being written.
         const copy = snapshot(batch);
         await written();
         expect(snapshot(batch)).toEqual(copy);
@@ -106,7 +106,7 @@ function snapshot({ row, columns }: EntriesBatch) {
 }
 
 test.each(["csr", "coo"] as const)(
-  "%s: a slow first task holds back what comes after it, in no more slots than there are",
+  "%s: rows after a slow first task wait in their slots",
   async (layout) => {
     const atOnce = await computeWith(async (_, run) => run(), layout);
     let release = () => {};
@@ -118,13 +118,13 @@ test.each(["csr", "coo"] as const)(
     const order: number[] = [];
     const slow = await computeWith(async (task, run) => {
       if (held) {
-        // until the first is taken over no slot is free again
+        // No slot is free before the first task ends.
         expect(busy.has(task.slot)).toBe(false);
         busy.add(task.slot);
         if (task.rowStart === 0) await firstMayEnd;
       }
       order.push(task.rowStart);
-      // every other slot is full of finished work by now
+      // Every other slot holds a finished task.
       if (order.length === 3 * 2) {
         for (let n = 0; n < 5; n++) await turn();
         held = false;
@@ -140,7 +140,7 @@ test.each(["csr", "coo"] as const)(
 );
 
 test.each(["csr", "coo"] as const)(
-  "%s: what leaves is what memory has, where examples go on from one slot to the next, too",
+  "%s: entries equal the in-memory ones, also if examples continue in the next slot",
   async (layout) => {
     const logits = Float64Array.from(
       { length: shape.rows * shape.classes },
@@ -153,7 +153,7 @@ test.each(["csr", "coo"] as const)(
       });
       const found = await computeWith(async (_, run) => run(), layout, {
         threshold,
-        // tasks of more rows than fit, which go on often
+        // Tasks have more rows than fit, and continue often.
         plan: { slotEntries: 70_000 },
       });
       expect(found.values).toEqual([...expected.values]);
@@ -164,10 +164,10 @@ test.each(["csr", "coo"] as const)(
   },
 );
 
-test("csr: a record batch has as many whole examples as fit, and no more than it may have", async () => {
+test("csr: a record batch has as many whole examples as fit, up to batchExamples", async () => {
   const atOnce = async (_: EntriesTask, run: () => Reply) => run();
   const full = await computeWith(atOnce, "csr", { topK: 10 });
-  // 640 entries, 10 of each example
+  // 640 entries, 10 per example.
   expect(full.batches).toEqual([...Array(46).fill(64), 3000 - 46 * 64]);
   const few = await computeWith(atOnce, "csr", {
     topK: 10,
@@ -177,7 +177,7 @@ test("csr: a record batch has as many whole examples as fit, and no more than it
   expect(few.values).toEqual(full.values);
 });
 
-test("tasks that end in any order leave in row order", async () => {
+test("tasks that end in any order are written in row order", async () => {
   const atOnce = await computeWith(async (_, run) => run());
   expect(atOnce.rows).toEqual(Array.from({ length: 3000 }, (_, r) => r));
   let n = 0;
@@ -188,7 +188,7 @@ test("tasks that end in any order leave in row order", async () => {
   expect(mixed).toEqual(atOnce);
 });
 
-test("of two failing tasks the first in row order is told; those in flight are drained first", async () => {
+test("if two tasks fail, the first in row order is reported after tasks in flight are drained", async () => {
   let running = 0;
   let first = Number.POSITIVE_INFINITY;
   const failing = computeWith(async (task, run) => {
@@ -209,7 +209,7 @@ test("of two failing tasks the first in row order is told; those in flight are d
   expect(running).toBe(0);
 });
 
-test("where the first task fails, those behind it are drained before it is told", async () => {
+test("if the first task fails, later ones are drained before it is reported", async () => {
   let running = 0;
   const failing = computeWith(async (task, run) => {
     running++;
@@ -226,7 +226,7 @@ test("where the first task fails, those behind it are drained before it is told"
   expect(running).toBe(0);
 });
 
-test("what is being written when a task fails is written before that is told", async () => {
+test("if a task fails, the write in progress is finished before it is reported", async () => {
   let writing = 0;
   let begun = 0;
   const failing = computeWith(
@@ -249,7 +249,7 @@ test("what is being written when a task fails is written before that is told", a
   expect(writing).toBe(0);
 });
 
-test("an abort is heard between the parts of one task", async () => {
+test("a task in several parts can be aborted between two of them", async () => {
   const stop = new AbortController();
   let parts = 0;
   const aborted = computeWith(
@@ -266,7 +266,7 @@ test("an abort is heard between the parts of one task", async () => {
   expect(parts).toBe(1);
 });
 
-test("there is a sign of life after each part of a task", async () => {
+test("onProgress is called after each part of a task", async () => {
   let parts = 0;
   let calls = 0;
   await computeWith(
@@ -281,7 +281,7 @@ test("there is a sign of life after each part of a task", async () => {
   expect(calls).toBe(parts);
 });
 
-test("an error of the caller's onProgress is thrown as it is, and ends the run", async () => {
+test("an error thrown by onProgress ends the run and is thrown unchanged", async () => {
   const own = new Error("mine");
   let calls = 0;
   const failing = computeWith(async (_, run) => run(), "coo", {
@@ -294,7 +294,7 @@ test("an error of the caller's onProgress is thrown as it is, and ends the run",
 });
 
 test.each(["input", "output"] as const)(
-  "a failing call on the %s that a worker meets is named",
+  "a system error of a worker names the %s",
   async (side) => {
     const failing = computeWith(async () => ({
       ok: false,

@@ -35,7 +35,7 @@ const WAYS = [
 afterEach(() => setKernel("simd"));
 
 test.each(SHAPES)(
-  "$name: the same bytes for any threads, chunk size and kernel",
+  "$name: any number of threads, chunk size and kernel gives the same bytes",
   async (shape) => {
     const input = at("in.arrow");
     writeLogits(input, {
@@ -59,7 +59,7 @@ test.each(SHAPES)(
   },
 );
 
-test("the bytes of the values are those of the in-memory functions", async () => {
+test("values have the same bytes as those of the in-memory functions", async () => {
   const rows = 3000;
   const classes = 17;
   const logits = Float64Array.from(

@@ -20,13 +20,13 @@ import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
 
-// The sizes that --dry-run prints are those of the files that a run writes.
+// Compares the sizes that --dry-run prints with the files that a run writes.
 
 const at = workDirectory();
 const input = at("in.arrow");
 const output = at("out.arrow");
 
-/** Logits, of which every fifth row is so peaked that entries underflow to 0; a class; a text with nulls. */
+/** Writes logits, labels and nullable strings. Every fifth row is so peaked that entries underflow to 0. */
 function write(rows: number, classes: number, isSingle = false): void {
   const draw = normal(random(7));
   const logits = Array.from({ length: rows }, (_, r) =>
@@ -47,7 +47,7 @@ interface Batch {
   children?: Batch[];
 }
 
-/** Bytes of the buffers of values of a column in the file that was written. */
+/** Returns the size of the value buffers of a column in the output. */
 function valueBytes(name: string): number {
   const { data } = tableFromIPC(readFileSync(output)).getChild(name);
   return (data as readonly Batch[]).reduce((sum, { values, children }) => {
@@ -142,7 +142,7 @@ describe("sizes of layouts and columns", () => {
         if (exact) expect(size).toBe(bytes);
         else {
           expect(size).toBeLessThanOrEqual(bytes);
-          // A bound of a useful size: that of the values and some percent.
+          // The bound is useful if it exceeds the values by a few percent only.
           expect(bytes).toBeLessThan(1.1 * rows * (bytesPerRow + 20) + 20_000);
         }
       }
@@ -159,7 +159,7 @@ describe("sizes of layouts and columns", () => {
     },
   );
 
-  test("all entries of csr and coo are kept: the bound is near", async () => {
+  test("the bound for csr and coo is tight if all entries are kept", async () => {
     writeFileSync(
       input,
       tableToIPC(
@@ -199,7 +199,7 @@ describe("sizes of layouts and columns", () => {
     }
   });
 
-  test("on the command line a table, and the same in JSON", () => {
+  test("the command prints a table, and the same numbers with --json", () => {
     write(1000, 10);
     const run = (...more: string[]) =>
       softjacIn(

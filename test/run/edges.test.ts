@@ -12,7 +12,7 @@ async function tableOf(input: string, options = {}) {
   return tableFromIPC(readFileSync(output));
 }
 
-test("no rows: a table of no rows with the whole schema", async () => {
+test("no rows give an empty table with the full schema", async () => {
   const input = at("empty.arrow");
   writeLogits(input, { rows: 0, classes: 4, logit: () => 0 });
   const table = await tableOf(input);
@@ -25,7 +25,7 @@ test("no rows: a table of no rows with the whole schema", async () => {
   expect(table.schema.metadata.get("softjac.rows")).toBe("0");
 });
 
-test("one class: p = 1, J = 0", async () => {
+test("one class gives p = 1 and J = 0", async () => {
   const input = at("one.arrow");
   writeLogits(input, { rows: 3, classes: 1, logit: (r) => 1e3 * r });
   const table = await tableOf(input);
@@ -35,7 +35,7 @@ test("one class: p = 1, J = 0", async () => {
   }
 });
 
-test("float32 in, float64 out, and the other way round", async () => {
+test("float32 input gives float64 output, and vice versa", async () => {
   const input = at("f32.arrow");
   writeLogits(input, {
     rows: 2,
@@ -66,10 +66,10 @@ const BAD = [
 ];
 
 test.each(BAD)(
-  "a row with $name: refused, with the first such row",
+  "rejects $name and names the first such row",
   async ({ set, found }) => {
     const input = at("bad.arrow");
-    // Rows 4711 and later are bad, in many chunks at once: the first is named whatever thread meets which first.
+    // Row 4711 and later ones are bad in many chunks at once; the error names the first in row order.
     writeLogits(input, {
       rows: 200_000,
       classes: 3,
@@ -92,7 +92,7 @@ test.each(BAD)(
   },
 );
 
-test("onBadRow null: null results, counted; masked classes are no bad rows", async () => {
+test("onBadRow null stores and counts null results; rows with masked classes are not bad", async () => {
   const input = at("nulls.arrow");
   writeLogits(input, {
     rows: 100,

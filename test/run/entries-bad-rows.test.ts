@@ -18,7 +18,7 @@ function writeBad(path: string, rows = 60): void {
   });
 }
 
-test("bad rows: error names the first; null has null lists; skip leaves gaps", async () => {
+test("bad rows: error names the first, null stores null lists, skip leaves gaps", async () => {
   const input = at("bad.arrow");
   writeBad(input);
   for (const layout of ["csr", "coo"] as const)

@@ -3,7 +3,7 @@ import { EntriesBatch } from "../../src/run/entries-batches.js";
 
 type Column = EntriesBatch["columns"][number];
 
-/** Rows of a slot from `first` on: their numbers at 0, a value of each at 256, entries at 512. */
+/** Returns a slot with row numbers from `first` at offset 0, one value per row at 256, and entries at 512. */
 function slotOf(first: number): { buffer: ArrayBuffer; base: number } {
   const buffer = new ArrayBuffer(1024);
   for (let n = 0; n < 8; n++) {
@@ -16,7 +16,7 @@ function slotOf(first: number): { buffer: ArrayBuffer; base: number } {
 
 const int32 = (bytes: Uint8Array) => [...new Int32Array(bytes.slice().buffer)];
 
-test("a batch counts its rows from its own first one, also when it is not the file's first", () => {
+test("a batch counts its rows from its own first row", () => {
   const batch = new EntriesBatch([
     { width: 4, list: false, listSize: 1, offset: 256 },
     { width: 8, list: true, listSize: null, offset: 512 },
@@ -24,7 +24,7 @@ test("a batch counts its rows from its own first one, also when it is not the fi
   for (const first of [0, 1000]) {
     batch.clear();
     const slot = slotOf(first);
-    // one that is left out before all others belongs to no batch, nor does the last
+    // The first and the last row are skipped and belong to no batch.
     batch.skip(first);
     batch.addExample(first + 1, 2, false);
     batch.addRows(slot, 0, 1, 2);

@@ -7,7 +7,7 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 
-test("an example that is larger than a record batch should be has one of its own", async () => {
+test("an example larger than the target size has its own record batch", async () => {
   const classes = 1800;
   const input = at("large.arrow");
   writeLogits(input, { rows: 3, classes, logit: (r, k) => ((r + k) % 9) / 9 });
@@ -28,7 +28,7 @@ test("an example that is larger than a record batch should be has one of its own
   expect(examples[2]?.values[5 * classes + 1700]).toBe(-(p * q));
 }, 60_000);
 
-test("masked classes have no entries; no rows are no batches", async () => {
+test("masked classes have no entries; no rows give no batches", async () => {
   const input = at("masked.arrow");
   writeLogits(input, {
     rows: 6,
@@ -53,7 +53,7 @@ test("masked classes have no entries; no rows are no batches", async () => {
   );
 });
 
-test("more classes than int32 indices can hold: csr refuses, coo does not", async () => {
+test("csr rejects more classes than int32 indices can hold, coo does not", async () => {
   const classes = 50_000;
   const input = at("wide.arrow");
   writeLogits(input, { rows: 2, classes, logit: (r, k) => -(k + r) / 3 });
@@ -76,7 +76,7 @@ test("more classes than int32 indices can hold: csr refuses, coo does not", asyn
   expect(report.entries).toBe(2 * expected);
 });
 
-test("an aborted run leaves nothing", async () => {
+test("an aborted run leaves no files", async () => {
   const input = at("many-2.arrow");
   writeLogits(input, {
     rows: 90_000,

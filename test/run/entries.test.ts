@@ -15,7 +15,7 @@ afterEach(() => setKernel("simd"));
 
 const RESULTS = ["jacobian", "log_jacobian"] as const;
 const sizes = [
-  // In coo more than 4 MiB, so that threads compute them.
+  // More than 4 MiB in coo, so that threads compute them.
   { rows: 1900, classes: 7, batchRows: [500, 31] },
   { rows: 2, classes: 450, batchRows: [1] },
   { rows: 4, classes: 1, batchRows: [4] },
@@ -36,10 +36,10 @@ for (const { rows, classes, batchRows } of sizes) {
     batchRows,
     logit: (r, k) => logits[r * classes + k] as number,
   });
-  // The large block has each choice with one of the two, since its entries are many.
+  // The large block has many entries, so each choice is tested with only one of the two.
   for (const [k, choice] of choices.entries())
     for (const of of rows > 2 ? RESULTS : RESULTS.slice(k % 2).slice(0, 1))
-      test(`${rows}x${classes}, ${of}, ${JSON.stringify(choice)}: csr and coo have the entries that memory has`, async () => {
+      test(`${rows}x${classes}, ${of}, ${JSON.stringify(choice)}: csr and coo have the in-memory entries`, async () => {
         const expected = built.softmaxJacobianEntries(logits, {
           rows,
           classes,
@@ -109,7 +109,7 @@ function logitsOf(rows: number, classes: number, seed: number): Float64Array {
 }
 
 test.each(["csr", "coo"] as const)(
-  "%s: the same bytes whatever the threads, tasks and kernel; the tasks' own size too",
+  "%s: any number of threads, task size and kernel gives the same bytes",
   async (layout) => {
     const rows = 20_000;
     const logits = logitsOf(rows, 11, 3);
@@ -147,7 +147,7 @@ test.each(["csr", "coo"] as const)(
   },
 );
 
-test("csr: results and kept columns beside the entries, read by two readers", async () => {
+test("csr: two readers read results and copied columns beside the entries", async () => {
   const input = at("kept.arrow");
   writeKept(input, 20);
   const output = at("kept-out.arrow");
@@ -186,7 +186,7 @@ test("csr: results and kept columns beside the entries, read by two readers", as
   );
 });
 
-test("float32: values are rounded, and it is these that are compared with the threshold", async () => {
+test("float32 values are rounded before they are compared with the threshold", async () => {
   const input = at("single.arrow");
   writeLogits(input, {
     rows: 40,

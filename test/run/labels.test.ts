@@ -24,7 +24,7 @@ import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { read } from "../support/plain-rows.js";
 
-// Labels that are names, labels that say that a row has none, and labels that are wrong.
+// Labels that are class names, that mark rows as unlabelled, and that are wrong.
 
 const at = workDirectory();
 const input = at("in.arrow");
@@ -41,7 +41,7 @@ const logits: Columns[string] = [ROWS, fixedSizeList(float64(), 3)];
 
 const column = (name: string) => read(output, name);
 
-/** -log p of each row's class. */
+/** Returns -log p of the label of each row; null without a label. */
 function crossEntropy(classes: readonly (number | null)[]): unknown[] {
   return ROWS.map((row, r) => {
     const k = classes[r] ?? null;
@@ -62,7 +62,7 @@ const RUN: RunOptions = {
   force: true,
 };
 
-/** Runs with these options, and verifies every byte without any. */
+/** Runs with these options, and verifies every byte without repeating them. */
 async function results(options: Partial<RunOptions> = {}): Promise<string[]> {
   const warnings: string[] = [];
   await built.run(
@@ -87,7 +87,7 @@ function metadata(): Map<string, string> {
   );
 }
 
-describe("labels that are names", () => {
+describe("labels that are class names", () => {
   test.each<[string, unknown[], Type]>([
     ["strings", TEXTS, utf8()],
     ["large strings", TEXTS, largeUtf8()],
@@ -118,7 +118,7 @@ describe("labels that are names", () => {
     );
   });
 
-  test("on the command line a backslash stands before a comma of a name", () => {
+  test("a backslash escapes a comma in a name on the command line", () => {
     write({ logits, label: [TEXTS, utf8()] });
     const { status, stderr } = softjacIn(
       { cwd: at(".") },
@@ -132,7 +132,7 @@ describe("labels that are names", () => {
     expect(column("cross_entropy")).toEqual(crossEntropy(CLASSES));
   });
 
-  test("names of columns and fields, whatever the codes of a dictionary", async () => {
+  test("names of columns and fields are used, not dictionary codes", async () => {
     const fields = Object.fromEntries(NAMES.map((name) => [name, float64()]));
     const rows = ROWS.map((row) =>
       Object.fromEntries(NAMES.map((name, k) => [name, row[k]])),
@@ -156,7 +156,7 @@ describe("labels that are names", () => {
     }
   });
 
-  test("given names win over those of columns, and verify knows them", async () => {
+  test("--class-names overrides names of columns, and verify uses them", async () => {
     write({
       ...Object.fromEntries(
         ["x0", "x1", "x2"].map((name, k) => [
@@ -178,7 +178,7 @@ describe("labels that are names", () => {
     });
   });
 
-  test("without names, the codes of a dictionary are the classes, with a warning", async () => {
+  test("without names, dictionary codes are the classes, with a warning", async () => {
     write({ logits, label: [TEXTS, dictionary(utf8(), int8())] });
     expect(await results()).toEqual([
       "column label: the codes of its dictionary are the classes (0 is a dog, old, 1 is cat); use --class-names to match its strings instead",
@@ -187,7 +187,7 @@ describe("labels that are names", () => {
     expect(column("cross_entropy")).toEqual(crossEntropy(codes));
   });
 
-  test("a dictionary of numbers has the classes as its values", async () => {
+  test("the values of a dictionary of numbers are the classes", async () => {
     write({ logits, label: [CLASSES, dictionary(int64(), int8())] });
     expect(await results()).toEqual([]);
     expect(column("cross_entropy")).toEqual(crossEntropy(CLASSES));
@@ -254,7 +254,7 @@ describe("labels that are names", () => {
   });
 });
 
-test("report reads names and codes as run does", async () => {
+test("report reads names and codes like run", async () => {
   const results = at("kept.arrow");
   const reportOf = (options: { classNames?: string[] } = {}) =>
     built.report({
@@ -289,7 +289,7 @@ test("report reads names and codes as run does", async () => {
 });
 
 test.runIf(process.platform === "linux")(
-  "no temporary file stays open when the logits turn out to be unreadable",
+  "no temporary file stays open if the logits are invalid",
   async () => {
     write({
       logits: [ROWS.map(() => []), list(float64())],
@@ -333,7 +333,7 @@ describe("rows without a label", () => {
   );
 });
 
-describe("a label that is no class is an error whatever is done with bad rows", () => {
+describe("a label that is not a class is an error for every --on-bad-row", () => {
   test.each([
     [3, int32(), "classes are counted from 0"],
     [-2, int8(), "classes are counted from 0"],
@@ -362,7 +362,7 @@ describe("a label that is no class is an error whatever is done with bad rows", 
     );
   });
 
-  test("also in a row whose logits are bad, and in arrays in memory", async () => {
+  test("also in a row with bad logits, and in memory", async () => {
     const bad = ROWS.with(2, [Number.NaN, 0, 0]);
     write({
       logits: [bad, fixedSizeList(float64(), 3)],

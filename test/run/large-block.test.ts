@@ -6,7 +6,7 @@ import { normal, random } from "../support/random.js";
 
 const at = workDirectory();
 
-test("3,000 classes: 72 MB a block, written in tiles, every entry the in-memory one", async () => {
+test("3,000 classes: blocks of 72 MB, written in tiles, equal the in-memory ones", async () => {
   const classes = 3000;
   const gauss = normal(random(5));
   const logits = Float64Array.from({ length: 2 * classes }, () => 2 * gauss());
@@ -32,7 +32,7 @@ test("3,000 classes: 72 MB a block, written in tiles, every entry the in-memory 
       logits.subarray(row * classes, (row + 1) * classes),
       { rows: 1, classes },
     );
-    // Each block is the last buffer of its batch: look for its first bytes where it can begin.
+    // Each block is the last buffer of its batch; its first bytes are searched where it can begin.
     const window = new Uint8Array(1 << 20);
     const start = row * blockBytes;
     readSync(fd, window, 0, window.length, start);

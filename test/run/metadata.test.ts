@@ -43,7 +43,7 @@ function metadataOf(path: string): Record<string, string> {
 }
 
 type Options = Omit<RunOptions, "input" | "output">;
-/** For each option that changes bytes: a run that has it, and how the metadata states it. */
+/** Options of a run and the resulting metadata, for each option that changes bytes. */
 const CASES: Record<string, [options: Options, stated: string]> = {
   column: [{ column: "logits" }, "logits"],
   columns: [{ columns: "logit*" }, "logit*"],
@@ -78,7 +78,7 @@ test("every option that changes bytes has a case", () => {
 });
 
 test.each(Object.entries(CASES))(
-  "%s is in the metadata, and verify needs nothing repeated",
+  "%s is stored in the metadata, and verify reads it from there",
   async (name, [options, stated]) => {
     const given: Options = {
       ...(!["columns", "classAxis"].includes(name) && { column: "logits" }),
@@ -103,7 +103,7 @@ test.each(Object.entries(CASES))(
   },
 );
 
-test("names of the classes: of columns and of the fields of a struct", async () => {
+test("class names come from columns and from fields of a struct", async () => {
   const output = at("names.arrow");
   const names = '["logit_a","logit_b","logit, c"]';
   await built.run({ input: wide, output, columns: "logit*" });
@@ -128,7 +128,7 @@ test("names of the classes: of columns and of the fields of a struct", async () 
   });
 });
 
-test("the column that is chosen is stated; options of verify replace what is stated", async () => {
+test("the chosen column is stored; options of verify override stored ones", async () => {
   const output = at("chosen.arrow");
   const lists = at("lists.arrow");
   await built.run({
@@ -153,7 +153,7 @@ test("the column that is chosen is stated; options of verify replace what is sta
   });
 });
 
-test("classes of other names, or in another order, are found", async () => {
+test("verify detects other class names and another order", async () => {
   const output = at("order.arrow");
   await built.run({ input: wide, output, columns: "logit*" });
   const other = at("other.arrow");
@@ -172,7 +172,7 @@ test("classes of other names, or in another order, are found", async () => {
   ]);
 });
 
-test("every part of a dataset states how it was made", async () => {
+test("every shard of a dataset stores the options of the run", async () => {
   const output = at("parts");
   await built.runDataset({
     inputs: [input],

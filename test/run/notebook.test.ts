@@ -7,7 +7,7 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 
-/** What the command line makes of rows of five logits. */
+/** Runs the command on rows of five logits. */
 function byCommand(rows: number[][], column: string, ...args: string[]) {
   const input = at("in.arrow");
   const output = at("out.arrow");
@@ -22,7 +22,7 @@ function byCommand(rows: number[][], column: string, ...args: string[]) {
   return [...values].flatMap((row: Float64Array) => [...row]);
 }
 
-// The notebook that softjac makes real prints its data in three places; these are its numbers, to all digits printed.
+// Numbers that the original notebook prints, compared to all printed digits.
 
 test("softmax of one row", () => {
   const o = Float64Array.of(3, -3, 4, -1.5, -4.5);
@@ -34,7 +34,7 @@ test("softmax of one row", () => {
     expect(x.toPrecision(9)).toBe((printed[k] as number).toPrecision(9));
   });
   expect(byCommand([[...o]], "softmax", "--emit", "softmax")).toEqual([...p]);
-  // `error` of what is printed: nine digits
+  // The notebook prints nine digits.
   expect(built.relativeErrorPercent(printed, p)).toBeLessThan(5e-7);
 });
 
@@ -42,7 +42,7 @@ test("the derivative of one class (softmax_der_1)", () => {
   const printed = [
     -0.00406404, -0.00406404, -0.00055001, 0.14326054, -0.13458246,
   ];
-  // p_3 (1 - p_3) = 0.14326054 and p_i = -printed_i / p_3; the logits are halves of whole numbers.
+  // p_3 (1 - p_3) = 0.14326054 and p_i = -printed_i / p_3; the logits are multiples of 1/2.
   const p3 = (1 - Math.sqrt(1 - 4 * 0.14326054)) / 2;
   const p = printed.map((x, i) => (i === 3 ? p3 : -x / p3));
   const o = p.map((x) => Math.round(2 * Math.log(x / p3)) / 2);
@@ -80,7 +80,7 @@ test("the block (softmax_der_2)", () => {
       2.40042723e-1,
     ],
   ];
-  // p_1 from its diagonal entry; the others from row 1, p_j = -J[1,j] / p_1. The logits are halves of whole numbers.
+  // p_1 comes from its diagonal entry, the others from row 1: p_j = -J[1,j] / p_1. The logits are multiples of 1/2.
   const p1 = (1 - Math.sqrt(1 - 4 * 2.01165356e-4)) / 2;
   const o = (printed[1] as number[]).map((x, j) =>
     j === 1 ? 0 : Math.round(2 * Math.log(-x / p1 / p1)) / 2,
@@ -113,7 +113,7 @@ test("M rows at once (softmax_der_3, softmax_der_4): blocks, and zeros between t
   });
   expect(byCommand(rows, "jacobian")).toEqual([...all]);
 
-  // (M, Q, M, Q): row q's slab of the dense layout is (Q, M, Q)
+  // In (M, Q, M, Q), the dense layout has a slab of (Q, M, Q) per row.
   const tensor = new Float64Array(225);
   for (let r = 0; r < 3; r++)
     for (let i = 0; i < 5; i++)
@@ -126,7 +126,7 @@ test("M rows at once (softmax_der_3, softmax_der_4): blocks, and zeros between t
   expect(await reader.toDense()).toEqual(tensor);
   await reader.close();
 
-  // error_g as the notebook takes it of the whole tensor: 1e-32 keeps the zeros in
+  // error_g of the notebook over the whole tensor; 1e-32 avoids division by 0.
   const guard = { guard: 1e-32 };
   expect(built.relativeErrorPercent(tensor, tensor, guard)).toBe(0);
   const other = tensor.map((x) => x * (1 + 2 ** -52));

@@ -6,7 +6,7 @@ import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
-// Positions of nulls count from the start of each record batch, in the input and in the output.
+// Validity bits count from the start of each record batch, in inputs and outputs.
 
 const ROWS = 700;
 const CLASSES = 200;
@@ -14,7 +14,7 @@ const ALL = Array.from({ length: ROWS }, (_, row) => row);
 const at = workDirectory();
 const input = at("in.arrow");
 const isBad = (row: number) => row % 97 === 5;
-/** The period is no divisor of 8, nor of the rows of a batch. */
+/** Pattern whose period divides neither 8 nor the rows of a batch. */
 const isNull = (row: number) => row % 11 === 4 || row % 23 === 7;
 
 writeInput();

@@ -6,7 +6,7 @@ import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
 
-/** Prints the peak memory of the process when it ends, in bytes. */
+/** Preload that prints the peak memory of the process in bytes when it ends. */
 const PRINT_PEAK = at("print-peak.mjs");
 const PEAK_BYTES = new URL("../support/peak-bytes.mjs", import.meta.url).href;
 writeFileSync(
@@ -17,7 +17,7 @@ writeFileSync(
      process.on("exit", () => process.stderr.write("peak: " + peakBytes()));`,
 );
 
-/** Runs the command, and returns its peak memory in bytes. */
+/** Runs the command and returns its peak memory in bytes. */
 function peakOf(...args: string[]): number {
   const { status, stderr } = spawnSync(
     process.execPath,
@@ -34,24 +34,24 @@ const many = ["--rows", "200000"];
 const small = at("10000.arrow");
 const large = at("200000.arrow");
 
-test("the peak memory of generate does not grow with its rows", () => {
+test("peak memory of generate does not grow with the rows", () => {
   const classes = ["--classes", "10"];
   const [least, most] = [
     peakOf("generate", small, ...few, ...classes),
     peakOf("generate", large, ...many, ...classes),
   ];
   expect(least).toBeGreaterThan(2 ** 24);
-  // The larger file has 15 MB more.
+  // The larger file is 15 MB larger.
   expect(most - least).toBeLessThan(12e6);
 });
 
-test("the peak memory of a run does not grow with its rows", () => {
+test("peak memory of a run does not grow with the rows", () => {
   const options = ["--no-sync", "--threads", "2"];
   const [least, most] = [
     peakOf("run", small, "-o", at("small.arrow"), ...options),
     peakOf("run", large, "-o", at("large.arrow"), ...options),
   ];
   expect(least).toBeGreaterThan(2 ** 24);
-  // The larger output has 85 MB more, its input 15 MB.
+  // The larger output is 85 MB larger, its input 15 MB.
   expect(most - least).toBeLessThan(20e6);
 });

@@ -4,7 +4,7 @@ import { planEntries, rowsOfNextTask } from "../../src/run/plan-entries.js";
 const MiB = 2 ** 20;
 const usual = { rows: 1e6, topK: undefined, threads: 2 };
 
-test("record batches of 16 to 64 MiB, slots of a few, whatever the classes", () => {
+test("record batches have 16 to 64 MiB and slots a few MiB for any number of classes", () => {
   for (const classes of [1, 2, 10, 300, 3000, 46_340])
     for (const layout of ["csr", "coo"] as const)
       for (const width of [4, 8]) {
@@ -32,7 +32,7 @@ test("record batches of 16 to 64 MiB, slots of a few, whatever the classes", () 
       }
 });
 
-test("a task has as many rows as fill two thirds of a slot, going by those before; at least one, at most the slot's", () => {
+test("a task has as many rows as should fill two thirds of a slot, at least one, at most those of a slot", () => {
   const plan = planEntries({
     ...usual,
     classes: 100,
@@ -52,7 +52,7 @@ test("a task has as many rows as fill two thirds of a slot, going by those befor
   expect(rowsOfNextTask(plan, 1000, 0)).toBe(chunkRows);
 });
 
-test("the k largest are at most k; small runs take no threads", () => {
+test("topK limits the entries per row; small runs use no threads", () => {
   const input = {
     ...usual,
     layout: "csr",
@@ -68,7 +68,7 @@ test("the k largest are at most k; small runs take no threads", () => {
     slots: 5,
   });
   expect(planEntries({ ...input, topK: 1000 }).maxEntries).toBe(100);
-  // of equal entries a row has room for all before all but the first are left out
+  // A row needs space for all equal entries before all but the first are dropped.
   expect(planEntries({ ...input, topK: 1, chunkRows: 3 }).slotEntries).toBe(10);
   expect(planEntries({ ...input, rows: 100 })).toMatchObject({
     threads: 0,

@@ -15,7 +15,7 @@ import { npy } from "../support/array-files.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
-// Sizes of an output by arithmetic: the same as those of the listed plan, in memory that the rows do not change.
+// Sizes computed by arithmetic equal those of the listed plan, in memory that does not depend on the rows.
 
 const at = workDirectory();
 const kept = at("kept.arrow");
@@ -50,7 +50,7 @@ const anyRun = fc.record({
   skipped: fc.uniqueArray(fc.nat(60), { maxLength: 5 }),
 });
 
-test("sizes and counts by arithmetic are those of the plan that lists every record batch and task", async () => {
+test("arithmetic gives the sizes and counts of the plan that lists all record batches and tasks", async () => {
   await fc.assert(
     fc.asyncProperty(
       anyRun,
@@ -89,7 +89,7 @@ test("sizes and counts by arithmetic are those of the plan that lists every reco
   );
 });
 
-/** Writes the header of an .npy file of float64 and a hole where its values would be. */
+/** Writes the header of an .npy file of float64, and a hole instead of its values. */
 function sparse(name: string, rows: number, classes: number): string {
   const header = npy(new Float64Array(0), [rows, classes]);
   writeFileSync(at(name), header);
@@ -118,7 +118,7 @@ const OUT = ["-o", at("never.arrow"), "--dry-run"];
 const DATASET = ["-o", `${at("never")}/`, "--dry-run"];
 const COLUMNS = ["--columns", "logit_*"];
 
-// Of Parquet a row group is in memory while it is decoded, here one of a million rows.
+// Decoding Parquet needs memory for a row group, here of a million rows.
 test.each<[string, number, string[]]>([
   ["inspect", 150, ["inspect", narrow]],
   ["inspect of ten classes", 150, ["inspect", wide]],

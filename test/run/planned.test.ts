@@ -15,7 +15,7 @@ const input = at("in.arrow");
 writeLogits(input, { rows: 4000, classes: 31, logit: (r, k) => r / (k + 1) });
 const done: Reply = { ok: true, badRows: [], nulls: [], part: null };
 
-/** A planned run with a pool of the test's own, in place of workers. */
+/** Runs a plan with `run` instead of a pool of workers. */
 async function computeWith(
   run: (task: Task) => Promise<Reply>,
   signal?: AbortSignal,
@@ -27,7 +27,7 @@ async function computeWith(
   const job = planPlannedJob(options, logits);
   const pending = await openPending(output, job.layout.bytes, options);
   const context = contextOf(job, options, logits, pending, run);
-  // The full disk is met by what is written after the head.
+  // Only writes after the head go to `fd`.
   const runs = (task: Task) => {
     Object.assign(target, fd && { fd });
     return run(task);
@@ -51,7 +51,7 @@ async function computeWith(
   };
 }
 
-test("never more in flight than slots, and never two in one slot", async () => {
+test("a slot has at most one task in flight", async () => {
   const busy = new Set<number>();
   let peak = 0;
   const { rowsDone, slots } = await computeWith(async ({ slot }) => {
@@ -67,7 +67,7 @@ test("never more in flight than slots, and never two in one slot", async () => {
   expect(rowsDone).toBe(4000);
 });
 
-test("a first chunk that is slower than all the others holds up nothing", async () => {
+test("a slow first chunk does not delay the others", async () => {
   let finishFirst = () => {};
   const first = new Promise<void>((resolve) => {
     finishFirst = resolve;
@@ -83,12 +83,12 @@ test("a first chunk that is slower than all the others holds up nothing", async 
   expect(rowsDone).toBe(4000);
 });
 
-test("of bad rows in flight together the lowest is named; nothing new is started", async () => {
+test("if several bad rows are in flight, the first is reported and no task is started", async () => {
   let started = 0;
   const failing = computeWith(async (task) => {
     started++;
     if (task.kind !== "row-chunk") return done;
-    // The later the chunk, the sooner it fails.
+    // Later chunks fail sooner.
     for (let k = 0; k < 3 - task.rowStart / 100; k++) await turn();
     return {
       ok: false,
@@ -104,7 +104,7 @@ test("of bad rows in flight together the lowest is named; nothing new is started
   expect(started).toBe(3);
 });
 
-test("a worker that dies is an internal error, after the others are drained", async () => {
+test("a dead worker is an internal error, thrown after the others are drained", async () => {
   let running = 0;
   const failing = computeWith(async (task) => {
     running++;
@@ -122,7 +122,7 @@ test("a worker that dies is an internal error, after the others are drained", as
   expect(running).toBe(1);
 });
 
-test("an abort starts nothing new and drains what is in flight", async () => {
+test("an abort starts no task and drains those in flight", async () => {
   const controller = new AbortController();
   let started = 0;
   let ended = 0;
@@ -137,7 +137,7 @@ test("an abort starts nothing new and drains what is in flight", async () => {
   expect(ended).toBe(started);
 });
 
-test("a full disk met by the main thread's own writes is an IoError too", async () => {
+test("a full disk during writes of the main thread is an IoError", async () => {
   const full = openSync("/dev/full", "w");
   let running = 0;
   const failing = computeWith(

@@ -99,7 +99,7 @@ test("each axis after the first has a column", async () => {
   ).toContain("row 1, position_1 2, position_2 0, of 12");
 });
 
-test("a bad row is named by its index, and may be null or left out", async () => {
+test("errors name a bad row by its index; it can be null or skipped", async () => {
   const found = softjac("run", damaged, "-o", output, "--force");
   expect(found.status).toBe(65);
   expect(found.stderr).toContain(
@@ -118,7 +118,7 @@ test("a bad row is named by its index, and may be null or left out", async () =>
     }
 });
 
-test("openJacobian and show find a row by its index", async () => {
+test("openJacobian and show find rows by index", async () => {
   for (const layout of ["bsr", "coo"] as const) {
     await run({ layout });
     const reader = await built.openJacobian(output);
@@ -175,7 +175,7 @@ test("a shard shows its rows by their indices", async () => {
   expect(verified.status).toBe(0);
 });
 
-test("a repeated, a missing and a misplaced index are found", async () => {
+test("verify detects a repeated, a missing and a misplaced index", async () => {
   await run({ emit: ["entropy"] });
   const bytes = readFileSync(output);
   const rows = Buffer.from(
@@ -201,7 +201,7 @@ test("a repeated, a missing and a misplaced index are found", async () => {
   expect(verify(14, 9)).toContain("found a position outside of its axis");
 });
 
-test("a copied array must not be named as an index column", async () => {
+test("a copied array must not have the name of an index column", async () => {
   const archive = at("named.npz");
   writeFileSync(
     archive,

@@ -7,7 +7,7 @@ import { inMemory, read, rowsOf } from "../support/plain-rows.js";
 
 const at = workDirectory();
 
-test("--class in place of a class column; a class that is not there", async () => {
+test("--class replaces a class column; a class out of range is an error", async () => {
   const all = inputs(20, 4);
   const input = at("class.arrow");
   writeInputs(input, all, 20);
@@ -31,7 +31,7 @@ test("--class in place of a class column; a class that is not there", async () =
   });
 });
 
-test("a row without a label: named, or null", async () => {
+test("a row without a label is an error or null", async () => {
   const all = inputs(200, 5);
   all.label[150] = -100;
   all.label[151] = -1;
@@ -61,7 +61,7 @@ test("a row without a label: named, or null", async () => {
   }
 });
 
-test("a cotangent that is not finite, of the wrong length, or not there", async () => {
+test("a cotangent that is not finite, has the wrong length, or is missing", async () => {
   const all = inputs(30, 5);
   all.cotangent[7 * 5 + 2] = Number.NaN;
   const input = at("vjp.arrow");

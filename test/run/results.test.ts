@@ -27,7 +27,7 @@ describe.each([
   const input = at(`in-${classes}.arrow`);
   writeInputs(input, all, batchRows);
 
-  test("every result, from files and in memory, is the same", async () => {
+  test("files and in-memory functions give the same results", async () => {
     const output = at(`all-${classes}.arrow`);
     let first: Buffer | null = null;
     for (const { kernel = "simd", ...way } of [
@@ -59,7 +59,7 @@ describe.each([
       );
   }, 120_000);
 
-  test("packed is the upper triangle of the block, in triu order", async () => {
+  test("packed is the upper triangle of the block in triu order", async () => {
     const output = at(`packed-${classes}.arrow`);
     await built.run({
       input,
@@ -77,7 +77,7 @@ describe.each([
     expectSameValues(read(output, "jacobian"), expected);
   });
 
-  test("factored is softmax, argmax and the tail in float64, whatever the dtype", async () => {
+  test("factored is softmax, argmax and the tail in float64 for any dtype", async () => {
     const output = at(`factored-${classes}.arrow`);
     await built.run({
       input,
@@ -99,7 +99,7 @@ describe.each([
   });
 });
 
-test("dense is the notebook's (M, Q, M, Q), zero off its diagonal blocks", async () => {
+test("dense is the notebook's (M, Q, M, Q), zero outside its diagonal blocks", async () => {
   const rows = 40;
   const classes = 3;
   const all = inputs(rows, classes);
@@ -126,7 +126,7 @@ test("dense is the notebook's (M, Q, M, Q), zero off its diagonal blocks", async
   expectSameValues(read(output, "jacobian"), expected);
 });
 
-test("a dense tensor over 1 GiB is refused, with its size; --force-dense plans it", async () => {
+test("a dense tensor over 1 GiB is rejected with its size unless --force-dense is given", async () => {
   const input = at("big.arrow");
   writeLogits(input, { rows: 4000, classes: 3, logit: (r, k) => r - k });
   const options = {

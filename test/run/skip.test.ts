@@ -13,7 +13,7 @@ const at = workDirectory();
 afterEach(() => setKernel("simd"));
 const output = at("out.arrow");
 
-/** Runs with bad rows null, and with bad rows left out; both as flechette reads them. */
+/** Runs with bad rows null and with bad rows skipped, and returns both tables as read by flechette. */
 async function both(options: Omit<RunOptions, "output" | "onBadRow">) {
   const tables = [];
   for (const onBadRow of ["null", "skip"] as const) {
@@ -32,7 +32,7 @@ async function both(options: Omit<RunOptions, "output" | "onBadRow">) {
 
 for (const { name, rows, classes, bad } of [
   {
-    name: "here and there, over batches and tasks",
+    name: "across batches and tasks",
     rows: 30_000,
     classes: 9,
     bad: (r: number) => r % 97 === 3 || (r >= 9000 && r < 9100) || r === 29_999,
@@ -53,7 +53,7 @@ for (const { name, rows, classes, bad } of [
     batchRows: [1234],
     logit: (r, k) => (k === 2 && bad(r) ? Number.NaN : Math.sin(r * 3 + k)),
   });
-  test(`bad rows ${name}: what is left is what it was, row shows the gaps`, async () => {
+  test(`bad rows ${name}: other rows are unchanged, and the column row shows the gaps`, async () => {
     for (const layout of ["bsr", "packed", "factored"] as const) {
       const [nulls, gaps] = await both({ input, layout, threads: 2 });
       const good = Array.from({ length: rows }, (_, r) => r).filter(
@@ -78,7 +78,7 @@ for (const { name, rows, classes, bad } of [
   });
 }
 
-test("dense: a slab has its own row's place in the tensor, whichever rows are missing", async () => {
+test("dense: a slab is at the position of its row in the tensor, with any rows missing", async () => {
   const input = at("dense.arrow");
   writeLogits(input, {
     rows: 5,
@@ -89,7 +89,7 @@ test("dense: a slab has its own row's place in the tensor, whichever rows are mi
   const slabs = (t: typeof gaps) => [...t.table.getChild("jacobian")];
   expect(slabs(gaps)).toEqual(slabs(nulls).filter((slab) => slab !== null));
   const slab = slabs(gaps)[1] as Float64Array;
-  // (i, q, j): row 2 stands at q = 2
+  // In (i, q, j), row 2 is at q = 2.
   const places = Array.from(slab.keys()).filter((n) => slab[n] !== 0);
   expect(new Set(places.map((n) => Math.floor(n / 3) % 5))).toEqual(
     new Set([2]),
@@ -100,7 +100,7 @@ test.each([
   ["bsr", "softmax"],
   ["csr", "jacobian"],
 ] as const)(
-  "%s: kept columns of every kind; a row without a label is a bad row",
+  "%s: columns of every type are copied; a row without a label is a bad row",
   async (layout, result) => {
     const input = at("kept.arrow");
     writeKept(input, 7);
@@ -120,7 +120,7 @@ test.each([
   },
 );
 
-test("the same bytes whatever the threads and tasks", async () => {
+test("any number of threads and tasks gives the same bytes", async () => {
   const hashes = new Set<string>();
   for (const { kernel = "simd", ...way } of [
     { threads: 1 },

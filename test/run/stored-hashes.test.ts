@@ -13,8 +13,8 @@ import type * as Public from "../../src/index.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
-// Outputs of one real file have the same bytes from version to version. A change of a stored hash needs a line in
-// CHANGELOG.md; `npx vitest run test/run/stored-hashes.test.ts -u` stores the new ones.
+// Outputs of a real file keep their bytes from version to version. A changed hash needs a line in CHANGELOG.md;
+// `npx vitest run test/run/stored-hashes.test.ts -u` stores the new hashes.
 
 const at = workDirectory();
 const root = new URL("../../", import.meta.url);
@@ -23,7 +23,7 @@ const fewDigits = at("digits-logits.arrow");
 const { run } = await buildOfVersion("0.0.0");
 writeFirstRows(60);
 
-/** Results of a run, with what they take beside the logits. */
+/** Results of a run with their auxiliary inputs. */
 const SETS = {
   jacobian: { emit: "softmax,jacobian" },
   logarithms: { emit: "softmax,log_softmax,entropy" },
@@ -61,7 +61,7 @@ test.each(
   );
 });
 
-/** Every layout but bsr stores a Jacobian; rows of a coo table have room for results of one value alone. */
+/** Adapts the results to the layout: all but bsr need a Jacobian, and coo stores only results of one value per row. */
 function resultsIn(layout: (typeof LAYOUTS)[number], asked: string) {
   let emit = asked.split(",");
   if (layout === "coo")
@@ -80,7 +80,7 @@ function resultsIn(layout: (typeof LAYOUTS)[number], asked: string) {
   };
 }
 
-/** One hash for each column: of its values, offsets and validity bits in all batches. */
+/** Returns a hash per column, of its values, offsets and validity bits in all batches. */
 function columnHashes(bytes: Uint8Array): Record<string, string> {
   const table = tableFromIPC(bytes);
   return Object.fromEntries(
@@ -121,7 +121,7 @@ function sha256(parts: readonly Uint8Array[]): string {
   return hash.digest("hex");
 }
 
-/** A copy of the build that says that it is of another version: the version is part of every output. */
+/** Copies the build with a fixed version, because outputs contain the version. */
 async function buildOfVersion(other: string): Promise<typeof Public> {
   const copy = new URL(`out/stored-hashes-${process.pid}/`, root);
   afterAll(() => rmSync(copy, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { canMount, mountSmall, unmount } from "../support/machine.js";
 
-// Outputs that are too large: the message names the other outputs of the same run that are possible.
+// Messages about outputs that are too large suggest options that are possible.
 
 const at = workDirectory();
 const logit = (r: number, k: number) => Math.sin(r * r + k);
@@ -50,7 +50,7 @@ describe("lists of more than 2^31 - 1 values", () => {
     });
   });
 
-  test("what is named is possible", async () => {
+  test("suggested options are possible", async () => {
     for (const options of [
       { layout: "factored" },
       { layout: "packed" },
@@ -61,14 +61,14 @@ describe("lists of more than 2^31 - 1 values", () => {
       expect((await dryRun(path, options)).classes).toBe(classes);
   });
 
-  test("packed is not named where it is too large as well", async () => {
+  test("packed is not suggested if it is too large as well", async () => {
     await expect(dryRun(input(1, 70_000))).rejects.toThrow(
       "; use --layout factored, --layout coo --threshold T, or --emit softmax",
     );
   });
 });
 
-test("a warning about rows of more than 1 GiB, and smaller outputs", async () => {
+test("warns of rows of more than 1 GiB and suggests smaller outputs", async () => {
   const classes = 12_000;
   const warnings: string[] = [];
   const onEvent = (event: LogitsEvent) => {
@@ -84,7 +84,7 @@ test("a warning about rows of more than 1 GiB, and smaller outputs", async () =>
       },
       { onEvent, ...(signal && { signal }) },
     );
-  // Stopped before anything is written.
+  // The run stops before it writes anything.
   const stop = new AbortController();
   await expect(
     built.run(
@@ -107,7 +107,7 @@ test("a warning about rows of more than 1 GiB, and smaller outputs", async () =>
 });
 
 test.skipIf(!canMount())(
-  "a disk that is too small: the outputs that fit",
+  "suggests outputs that fit on a disk that is too small",
   async () => {
     const mount = at("small");
     expect(mountSmall(mount, "1m")).toBe(true);
