@@ -29,7 +29,7 @@ import {
   writeResult,
 } from "./streams.js";
 
-/** Formats and exit code of a command's report. */
+/** Presentation and exit code of a command's report. */
 interface Outcome<Report> {
   /** Formats the report for people. */
   text: (report: Report) => string;
@@ -187,15 +187,15 @@ export async function reportError(
 
 /** Returns the report of a failed command: the report attached to the error, and the error. */
 function failureReport(thrown: unknown): { error: Failure } {
-  const found = knownError(thrown);
-  const known = found instanceof SoftjacError ? found : null;
-  const error = {
-    code: known ? known.code : "ERR_INTERNAL",
-    message: known ? messageWithFlags(known) : internalError(found),
-    exitCode: exitCodeOf(found),
+  const error = knownError(thrown);
+  const expected = error instanceof SoftjacError ? error : null;
+  const failure = {
+    code: expected?.code ?? "ERR_INTERNAL",
+    message: expected ? messageWithFlags(expected) : internalError(error),
+    exitCode: exitCodeOf(error),
   };
-  const report = known?.report as object | undefined;
-  return { ...report, ...{ status: "failed" }, error };
+  const report = expected?.report as object | undefined;
+  return { ...report, ...{ status: "failed" }, error: failure };
 }
 
 /** Returns the exit code for an error; `signal` is the one that stopped the run, if one did. */

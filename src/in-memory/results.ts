@@ -10,7 +10,7 @@ import {
   type EntriesLayout,
   type Layout,
 } from "../results/catalogue.js";
-import { resultColumns, valuesAllowed } from "../results/columns.js";
+import { auxiliaryLengths, resultColumns } from "../results/columns.js";
 import {
   type AuxiliaryOptions,
   auxiliaryColumns,
@@ -274,7 +274,7 @@ function valuesPerRow(
   rows: number,
   classes: number,
 ): number {
-  const allowed = valuesAllowed(option, classes);
+  const allowed = auxiliaryLengths(option, classes);
   const values = allowed.find((n) => n * rows === length);
   if (values === undefined)
     throw new UsageError(

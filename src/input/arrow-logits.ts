@@ -12,7 +12,7 @@ import {
   unknownClassesError,
 } from "../errors.js";
 import { positionNames } from "../printable.js";
-import { valuesAllowed } from "../results/columns.js";
+import { auxiliaryLengths } from "../results/columns.js";
 import { decompressBodies } from "./compression/decompress-bodies.js";
 import { type CopiedColumn, selectCopied } from "./copied-columns.js";
 import {
@@ -283,7 +283,7 @@ function inputColumn(
   const values =
     input.values ??
     listLength(file, batches, source, input.storage) ??
-    (valuesAllowed(input.option, classes)[0] as number);
+    (auxiliaryLengths(input.option, classes)[0] as number);
   checkValues(file.path, input, values, classes);
   const { option, name, storage, type, width } = input;
   return { option, name, storage, type, width, values };

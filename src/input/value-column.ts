@@ -1,7 +1,7 @@
 import { describeField, type Field } from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
 import type { AuxiliaryName } from "../results/catalogue.js";
-import { valuesAllowed } from "../results/columns.js";
+import { auxiliaryLengths } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
 import { indexOfName, namedColumns } from "./column-names.js";
 import { isDecodableNumber, isText } from "./decoded-rows.js";
@@ -96,7 +96,7 @@ export function checkValues(
   values: number,
   classes: number,
 ): void {
-  const allowed = valuesAllowed(option, classes);
+  const allowed = auxiliaryLengths(option, classes);
   if (!allowed.includes(values))
     throw new InputUnsupportedError(
       path,

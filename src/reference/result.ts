@@ -4,7 +4,7 @@ import {
   EMITS,
   type EmitName,
 } from "../results/catalogue.js";
-import { valuesAllowed } from "../results/columns.js";
+import { auxiliaryLengths } from "../results/columns.js";
 import * as block from "./block-results.js";
 import { storeCovariance, storeVariance } from "./covariance-results.js";
 import { storeLogJvp, storeLogVjp, storeProduct } from "./product-results.js";
@@ -96,7 +96,7 @@ function isUsable(
 ): boolean {
   const option = name === "packed" ? null : EMITS[name].input;
   if (option === null) return true;
-  const lengths = valuesAllowed(option, classes);
+  const lengths = auxiliaryLengths(option, classes);
   if (!lengths.includes(input.length))
     throw new UsageError(
       `${option}: expected ${lengths.join(" or ")} values for ${name} of ${classes} classes, found ${input.length}`,

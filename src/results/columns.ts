@@ -22,7 +22,7 @@ export interface ResultColumn {
   type: "float32" | "float64" | "int32";
   /** Bytes per value. */
   width: 4 | 8;
-  /** Whether rows of the block are full or (triangle) start at the diagonal; null for results that are not blocks. */
+  /** Storage of a block: full rows (square), or rows from the diagonal on (triangle); null for other results. */
   block: "square" | "triangle" | null;
   /** Shape and dimensions for arrow.fixed_shape_tensor. */
   tensor: { shape: number[]; dim_names: string[] } | null;
@@ -118,7 +118,7 @@ export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
 }
 
 /** Returns the possible numbers of values per row of an auxiliary column. */
-export function valuesAllowed(
+export function auxiliaryLengths(
   option: AuxiliaryName,
   classes: number,
 ): number[] {

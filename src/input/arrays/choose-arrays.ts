@@ -1,6 +1,6 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
 import type { AuxiliaryName } from "../../results/catalogue.js";
-import { valuesAllowed } from "../../results/columns.js";
+import { auxiliaryLengths } from "../../results/columns.js";
 import {
   type Candidate,
   chooseCandidate,
@@ -326,7 +326,7 @@ function allowedShapes(
     ]);
     return [...others.filter(isOther), asLogits, ...repeatedShape(leading)];
   }
-  const others = valuesAllowed(option, classes).map((n) => shape([rows], n));
+  const others = auxiliaryLengths(option, classes).map((n) => shape([rows], n));
   if (option === "covariance") others.push(shape([rows], classes, classes));
   return [asLogits, ...others.filter(isOther)];
 }
