@@ -187,10 +187,10 @@ export function bufferBytes(
 
 /** Returns the type as text: `int8`, `fixed_size_list<float32>[10]`, … */
 export function describeField(field: Field): string {
-  const own = describeType(field.type, field.children);
+  const valueType = describeType(field.type, field.children);
   return field.dictionary
-    ? `dictionary<${describeType(field.dictionary.indexType, [])}, ${own}>`
-    : own;
+    ? `dictionary<${describeType(field.dictionary.indexType, [])}, ${valueType}>`
+    : valueType;
 }
 
 function describeType(type: ArrowType, children: Field[]): string {

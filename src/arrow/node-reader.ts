@@ -147,7 +147,7 @@ function integers(
 }
 
 /** Node of the output and its pieces in order; each call of `pieces` reads them again. */
-export interface OutputNode {
+interface OutputNode {
   node: CopiedNode;
   pieces: () => Iterable<CopiedPiece>;
 }

@@ -9,7 +9,7 @@ import type { ArrowContainer } from "./record-batches.js";
 
 const ARROW = "an Arrow IPC file or stream";
 
-export interface ContainerOptions {
+interface ContainerOptions {
   /** Whether a stream may lack its end-of-stream marker; default: false. */
   allowMissingEos?: boolean | undefined;
   /** Whether big-endian data is accepted, to describe it; default: false. */

@@ -88,7 +88,10 @@ export async function locateLogits(
       nested = nestedRows(file, logits, options.scratch);
     }
     const { binary, nullLogit, pad } = options;
-    const names = { given: options.classNames, own: logits.classNames };
+    const names = {
+      given: options.classNames,
+      fromFile: logits.classNames,
+    };
     const sources: DecodedSource[] = [
       {
         ...logits,

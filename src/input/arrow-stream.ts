@@ -32,9 +32,9 @@ export function locateStream(
   let offset = 0;
   for (let n = 0; ; n++) {
     const where = `message ${n}`;
-    const found = messageAt(file, offset, where, allowMissingEnd);
-    if (found === null) break;
-    const { message, ...block } = found;
+    const next = messageAt(file, offset, where, allowMissingEnd);
+    if (next === null) break;
+    const { message, ...block } = next;
     const { header } = message;
     if ((header === "Schema") !== (schema === null))
       throw new InputFormatError(

@@ -42,7 +42,7 @@ export function nameHint(name: string): "logits" | "other" | "nothing" {
  */
 export function chooseCandidate(
   path: string,
-  thing: "column" | "array",
+  kind: "column" | "array",
   candidates: readonly Candidate[],
   forms: readonly string[],
   none: string,
@@ -59,10 +59,10 @@ export function chooseCandidate(
       ({ name, type }) => `${shortName(name)}: ${shortName(type)}`,
     );
     const areBatches =
-      thing === "array" && matching.every(({ name }) => /\d$/.test(name));
+      kind === "array" && matching.every(({ name }) => /\d$/.test(name));
     throw new LogitsColumnError(
       path,
-      `several ${thing}s of ${form}: ${listed}; choose one with --column${areBatches ? ", or concatenate their rows with --columns" : ""}`,
+      `several ${kind}s of ${form}: ${listed}; choose one with --column${areBatches ? ", or concatenate their rows with --columns" : ""}`,
     );
   }
   const others = candidates.filter(
@@ -83,6 +83,6 @@ export function chooseCandidate(
   );
   throw new LogitsColumnError(
     path,
-    `it is not clear which ${thing} holds the logits; choose it with --column${thing === "column" ? ", or several with --columns" : ""}: ${listed}`,
+    `it is not clear which ${kind} holds the logits; choose it with --column${kind === "column" ? ", or several with --columns" : ""}: ${listed}`,
   );
 }

@@ -26,8 +26,8 @@ import {
 export interface ClassNames {
   /** Names from the option. */
   given: readonly string[] | undefined;
-  /** Names of the columns of logits. */
-  own: readonly string[] | null | undefined;
+  /** Names of the columns of logits, or names that an output records. */
+  fromFile: readonly string[] | null | undefined;
 }
 
 /** Value of a dictionary; undefined for null. */
@@ -51,13 +51,17 @@ export class ClassDecoder {
   readonly #parts: Part[] | null;
 
   /** @throws InputFormatError, InputUnsupportedError, IoError; LogitsColumnError for strings without class names */
-  constructor(file: ArrowContainer, field: Field, { given, own }: ClassNames) {
-    const names = given ?? own ?? [];
+  constructor(
+    file: ArrowContainer,
+    field: Field,
+    { given, fromFile }: ClassNames,
+  ) {
+    const names = given ?? fromFile ?? [];
     this.#file = file;
     this.#field = field;
     this.#classes = new Map(names.map((name, k) => [name, k]));
     // verify passes the names stored in an output as both, because an output does not record their origin.
-    this.#areGiven = given !== undefined && !isDeepStrictEqual(given, own);
+    this.#areGiven = given !== undefined && !isDeepStrictEqual(given, fromFile);
     if (names.length === 0 && isText(field) && !field.dictionary)
       throw new LogitsColumnError(
         file.path,

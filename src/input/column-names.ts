@@ -3,9 +3,9 @@ import { LogitsColumnError, UsageError } from "../errors.js";
 import { shortList } from "../printable.js";
 
 /** Columns or arrays of a file, among which options choose by name. */
-export interface NamedThings {
+export interface NamedItems {
   path: string;
-  thing: "column" | "array";
+  kind: "column" | "array";
   names: readonly string[];
   /** Lists them with their types, for messages. */
   listed(): string;
@@ -14,9 +14,9 @@ export interface NamedThings {
 export function namedColumns(
   path: string,
   fields: readonly Field[],
-): NamedThings {
+): NamedItems {
   const names = fields.map(({ name }) => name);
-  return { path, thing: "column", names, listed: () => listed(fields) };
+  return { path, kind: "column", names, listed: () => listed(fields) };
 }
 
 /** Lists the columns of a file with their types, for messages. */
@@ -32,7 +32,7 @@ export function listed(fields: readonly Field[]): string {
  * @throws LogitsColumnError
  */
 export function indexOfName(
-  from: NamedThings,
+  from: NamedItems,
   option: string,
   name: string,
   advice = "",
@@ -43,15 +43,15 @@ export function indexOfName(
 }
 
 function notOne(
-  { path, thing, listed }: NamedThings,
+  { path, kind, listed }: NamedItems,
   option: string,
   indices: readonly number[],
   advice = "",
 ): LogitsColumnError {
   const problem =
     indices.length === 0
-      ? `no such ${thing}; the file has ${listed()}`
-      : `${indices.length} ${thing}s have this name`;
+      ? `no such ${kind}; the file has ${listed()}`
+      : `${indices.length} ${kind}s have this name`;
   return new LogitsColumnError(path, `${option}: ${problem}${advice}`);
 }
 
@@ -61,7 +61,7 @@ function notOne(
  * @throws LogitsColumnError, UsageError
  */
 export function copiedIndices(
-  from: NamedThings,
+  from: NamedItems,
   keep: readonly string[],
   ownNames: readonly string[],
 ): number[] {
@@ -89,11 +89,11 @@ export function copiedIndices(
 }
 
 /** Finds the columns or arrays that --columns lists. @throws LogitsColumnError */
-export function findListed(from: NamedThings, list: string): NamedColumns[] {
-  const found = findNames(splitNames(list), from.names);
-  const missing = found.find(({ indices }) => indices.length === 0);
+export function findListed(from: NamedItems, list: string): NamedColumns[] {
+  const columns = findNames(splitNames(list), from.names);
+  const missing = columns.find(({ indices }) => indices.length === 0);
   if (missing) throw notOne(from, `--columns ${missing.text}`, []);
-  return found;
+  return columns;
 }
 
 /** Name or pattern from an option, and the columns that match it. */

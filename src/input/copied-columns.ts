@@ -126,16 +126,19 @@ function copiedNode(
         })
       : null;
   }
-  const own = { ...field, children: children.map((child) => child.field) };
+  const copiedField = {
+    ...field,
+    children: children.map((child) => child.field),
+  };
   switch (type.kind) {
     case "Null":
       return node("null");
     case "Struct":
-      return node("struct", { field: own, children });
+      return node("struct", { field: copiedField, children });
     case "FixedSizeList":
       return type.listSize >= 0
         ? node("fixed-size-list", {
-            field: own,
+            field: copiedField,
             listSize: type.listSize,
             children,
           })
@@ -143,13 +146,13 @@ function copiedNode(
     case "List":
     case "ListView":
       return node(type.kind === "List" ? "list" : "list-view", {
-        field: { ...own, type: { kind: "List" } },
+        field: { ...copiedField, type: { kind: "List" } },
         offsetBytes: 4,
         children,
       });
     default:
       return node(type.kind === "LargeList" ? "list" : "list-view", {
-        field: { ...own, type: { kind: "LargeList" } },
+        field: { ...copiedField, type: { kind: "LargeList" } },
         offsetBytes: 8,
         children,
       });

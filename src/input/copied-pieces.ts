@@ -110,16 +110,17 @@ export function measureNode(
 ): CopiedShape {
   const reader = new NodeReader(node, readerOf(node, read));
   const { form, bits, offsetBytes } = node;
-  let [rows, text, hasNulls] = [0, 0, false];
+  let [rows, textBytes, hasNulls] = [0, 0, false];
   for (const piece of pieces) {
     const { buffers, from, to, repeat } = piece;
     rows += (to - from) * repeat;
     if (!buffers || buffers.nullCount > 0) hasNulls = true;
     if (buffers && form === "text") {
       const [first, last] = reader.ends(piece, buffers);
-      text += (last - first) * repeat;
+      textBytes += (last - first) * repeat;
     } else if (buffers?.data)
-      text += bytesOfViews(node, piece, buffers, buffers.data, read) * repeat;
+      textBytes +=
+        bytesOfViews(node, piece, buffers, buffers.data, read) * repeat;
   }
   const isText = form === "text" || form === "views";
   const fixed = bits > 0 ? Math.ceil((rows * bits) / 8) : null;
@@ -127,8 +128,8 @@ export function measureNode(
     rows,
     validity: form === "null" ? null : hasNulls ? Math.ceil(rows / 8) : 0,
     offsets: offsetBytes > 0 ? offsetBytes * (rows + 1) : null,
-    values: isText ? text : fixed,
-    items: text,
+    values: isText ? textBytes : fixed,
+    items: textBytes,
   };
 }
 
@@ -163,8 +164,8 @@ function bytesPerValue(node: CopiedNode, buffers: CopiedBuffers): number {
   const { form, listSize, offsetBytes, children } = node;
   const length = Math.max(1, buffers.length);
   const below = children.map((child, k) => {
-    const found = buffers.children[k];
-    return found ? bytesPerValue(child, found) : 0;
+    const childBuffers = buffers.children[k];
+    return childBuffers ? bytesPerValue(child, childBuffers) : 0;
   });
   const last = below.at(-1) ?? 0;
   if (form === "codes" || form === "runs") return last;

@@ -23,7 +23,7 @@ import {
 } from "./record-batches.js";
 
 /** Copied columns and their dictionaries. */
-export interface LocatedDictionaries {
+interface LocatedDictionaries {
   copied: CopiedColumn[];
   /** Dictionary batches that are copied to the output. */
   dictionaries: CopiedDictionary[];
@@ -60,12 +60,12 @@ export function locateDictionaries(
     );
   if (fields.size === 0) return { copied, dictionaries: [], partsOf };
 
-  for (const found of dictionaryBatches(file, fields)) {
-    const { context, columns, id, isDelta, field } = found;
+  for (const dictionaryBatch of dictionaryBatches(file, fields)) {
+    const { context, columns, id, isDelta, field } = dictionaryBatch;
     const error = (text: string) =>
       new InputFormatError(path, context.where, text);
-    const before = parts.get(id) ?? [];
-    const last = before.at(-1);
+    const earlier = parts.get(id) ?? [];
+    const last = earlier.at(-1);
     if (!last && isDelta)
       throw error(
         `a delta of dictionary ${id} (column ${field.name}) comes before the dictionary itself`,
@@ -79,11 +79,11 @@ export function locateDictionaries(
     }
     const values = copiedColumn(path, field, 0);
     const [span] = columns as [ColumnSpan];
-    const buffers = locateColumn(found, span, partsOf);
+    const buffers = locateColumn(dictionaryBatch, span, partsOf);
     if (last && isDelta)
       buffers.firstCode = last.buffers.firstCode + last.buffers.length;
-    before.push({ ...found, values, buffers });
-    parts.set(id, before);
+    earlier.push({ ...dictionaryBatch, values, buffers });
+    parts.set(id, earlier);
   }
 
   const dictionaries: CopiedDictionary[] = [];
@@ -96,11 +96,11 @@ export function locateDictionaries(
       const field = schema.fields[column.index] as Field;
       return copiedColumn(path, field, column.index, true);
     }
-    const found = parts.get(id) ?? [];
+    const ownParts = parts.get(id) ?? [];
     if (!seen.has(id))
-      dictionaries.push(...found.map((part) => dictionaryBlock(file, part)));
+      dictionaries.push(...ownParts.map((part) => dictionaryBlock(file, part)));
     seen.add(id);
-    const last = found.at(-1)?.buffers;
+    const last = ownParts.at(-1)?.buffers;
     return {
       ...column,
       dictionaryValues: last ? last.firstCode + last.length : 0,
@@ -118,12 +118,12 @@ export function dictionaryFields(
   const add = (field: Field) => {
     if (field.dictionary) {
       const { id } = field.dictionary;
-      const other = fields.get(id);
-      if (other && typeText(other) !== typeText(field))
+      const earlier = fields.get(id);
+      if (earlier && typeText(earlier) !== typeText(field))
         throw new InputFormatError(
           path,
           "schema",
-          `dictionary ${id} has two types of values: ${describeField(other)} (column ${other.name}) and ${describeField(field)} (column ${field.name})`,
+          `dictionary ${id} has two types of values: ${describeField(earlier)} (column ${earlier.name}) and ${describeField(field)} (column ${field.name})`,
         );
       fields.set(id, field);
     }

@@ -63,10 +63,10 @@ export function constantColumn(
 export function classOfPartition(
   path: string,
   { name, value, type }: Partition,
-  { given, own }: ClassNames,
+  { given, fromFile }: ClassNames,
 ): Float64Array | null {
   if (value === null) return null;
-  const names = given ?? own ?? [];
+  const names = given ?? fromFile ?? [];
   const index = type === "int64" ? Number(value) : names.indexOf(value);
   if (index >= 0 || type === "int64") return Float64Array.of(index);
   throw new InputUnsupportedError(

@@ -177,7 +177,7 @@ function openLabels(
   }
   const source = {
     ...decodedColumn(label, [columnIndex], 1),
-    classNames: { given: classNames, own: stored },
+    classNames: { given: classNames, fromFile: stored },
   };
   const decoded = decodeSource(file, source, {});
   const [start = 0] = decoded.starts;

@@ -1,7 +1,7 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
 import { LogitsColumnError } from "../../errors.js";
 import { shortList } from "../../printable.js";
-import type { NamedThings } from "../column-names.js";
+import type { NamedItems } from "../column-names.js";
 import type { OpenOptions } from "../logits-file.js";
 import type { InputFile } from "../read-input.js";
 import { BOOLEANS, type NumberCoding } from "./number-coding.js";
@@ -92,14 +92,14 @@ export function namedArrays(
   path: string,
   arrays: readonly StoredArray[],
   option: string,
-): NamedThings {
+): NamedItems {
   if (arrays[0]?.name === null)
     throw new LogitsColumnError(
       path,
       `${option}: an .npy file holds one array without a name; ${option.startsWith("--column") ? "omit the option" : "save several arrays as .npz or safetensors"}`,
     );
   const names = arrays.map(({ name }) => name as string);
-  return { path, thing: "array", names, listed: () => listedArrays(arrays) };
+  return { path, kind: "array", names, listed: () => listedArrays(arrays) };
 }
 
 /** Whether an array has a supported type other than booleans. */
