@@ -7,8 +7,8 @@ export interface NamedItems {
   path: string;
   kind: "column" | "array";
   names: readonly string[];
-  /** Lists them with their types, for messages. */
-  listed(): string;
+  /** Lists the items with their types, for messages. */
+  list(): string;
 }
 
 export function namedColumns(
@@ -16,11 +16,11 @@ export function namedColumns(
   fields: readonly Field[],
 ): NamedItems {
   const names = fields.map(({ name }) => name);
-  return { path, kind: "column", names, listed: () => listed(fields) };
+  return { path, kind: "column", names, list: () => listColumns(fields) };
 }
 
 /** Lists the columns of a file with their types, for messages. */
-export function listed(fields: readonly Field[]): string {
+export function listColumns(fields: readonly Field[]): string {
   const text = (field: Field) => `${field.name}: ${describeField(field)}`;
   return shortList(fields, text) || "no columns";
 }
@@ -32,25 +32,25 @@ export function listed(fields: readonly Field[]): string {
  * @throws LogitsColumnError
  */
 export function indexOfName(
-  from: NamedItems,
+  items: NamedItems,
   option: string,
   name: string,
   advice = "",
 ): number {
-  const indices = matchName(name, from.names).indices;
-  if (indices.length !== 1) throw notOne(from, option, indices, advice);
+  const indices = matchName(name, items.names).indices;
+  if (indices.length !== 1) throw matchError(items, option, indices, advice);
   return indices[0] as number;
 }
 
-function notOne(
-  { path, kind, listed }: NamedItems,
+function matchError(
+  { path, kind, list }: NamedItems,
   option: string,
   indices: readonly number[],
   advice = "",
 ): LogitsColumnError {
   const problem =
     indices.length === 0
-      ? `no such ${kind}; the file has ${listed()}`
+      ? `no such ${kind}; the file has ${list()}`
       : `${indices.length} ${kind}s have this name`;
   return new LogitsColumnError(path, `${option}: ${problem}${advice}`);
 }
@@ -61,15 +61,15 @@ function notOne(
  * @throws LogitsColumnError, UsageError
  */
 export function copiedIndices(
-  from: NamedItems,
+  items: NamedItems,
   keep: readonly string[],
   ownNames: readonly string[],
 ): number[] {
-  const { path, names } = from;
+  const { path, names } = items;
   const chosen = findNames(keep, names).flatMap(
     ({ text, indices, isPattern }) => {
       if (indices.length === 0 || (indices.length > 1 && !isPattern))
-        throw notOne(from, `--keep ${text}`, indices);
+        throw matchError(items, `--keep ${text}`, indices);
       return indices;
     },
   );
@@ -89,10 +89,10 @@ export function copiedIndices(
 }
 
 /** Finds the columns or arrays that --columns lists. @throws LogitsColumnError */
-export function findListed(from: NamedItems, list: string): NamedColumns[] {
-  const columns = findNames(splitNames(list), from.names);
+export function findListed(items: NamedItems, list: string): NamedColumns[] {
+  const columns = findNames(splitNames(list), items.names);
   const missing = columns.find(({ indices }) => indices.length === 0);
-  if (missing) throw notOne(from, `--columns ${missing.text}`, []);
+  if (missing) throw matchError(items, `--columns ${missing.text}`, []);
   return columns;
 }
 
@@ -129,8 +129,10 @@ export function findNames(
     const texts = Array.from({ length: max }, (_, k) =>
       pieces.slice(from, from + max - k).join(","),
     );
-    const [count, columns] = firstOf(texts, (text) => matchName(text, names)) ??
-      firstOf(texts, (text) => matchPattern(text, names)) ?? [
+    const [count, columns] = firstMatch(texts, (text) =>
+      matchName(text, names),
+    ) ??
+      firstMatch(texts, (text) => matchPattern(text, names)) ?? [
         1,
         { text: texts.at(-1)?.trim() ?? "", indices: [], isPattern: false },
       ];
@@ -141,13 +143,13 @@ export function findNames(
 }
 
 /** Returns the columns of the first text that matches any, and its number of pieces. */
-function firstOf(
+function firstMatch(
   texts: readonly string[],
   find: (text: string) => NamedColumns,
 ): [pieces: number, columns: NamedColumns] | null {
   for (const [k, text] of texts.entries())
-    for (const written of new Set([text, text.trim()])) {
-      const columns = find(written);
+    for (const name of new Set([text, text.trim()])) {
+      const columns = find(name);
       if (columns.indices.length > 0) return [texts.length - k, columns];
     }
   return null;

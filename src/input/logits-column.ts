@@ -11,7 +11,7 @@ import {
 import {
   findListed,
   indexOfName,
-  listed,
+  listColumns,
   type NamedColumns,
   namedColumns,
   orderedByNumber,
@@ -83,7 +83,7 @@ function onlyColumn(path: string, fields: Field[], binary: boolean): number {
   const scalars = fields.filter(({ type }) => isFloatType(type));
   if (!binary && scalars.length > 1)
     candidates.push(separateCandidate(scalars));
-  const found = listed(fields);
+  const found = listColumns(fields);
   return chooseCandidate(
     path,
     "column",

@@ -5,7 +5,7 @@ import {
   InputUnsupportedError,
   UsageError,
 } from "../errors.js";
-import { listed } from "../input/column-names.js";
+import { listColumns } from "../input/column-names.js";
 import {
   listedNumbers,
   type NumberColumn,
@@ -85,7 +85,7 @@ function storageOf(
     ? candidates.find((storage) => storage === stated)
     : candidates[0];
   if (storage) return storage;
-  const found = listed(fields);
+  const found = listColumns(fields);
   if (!stated)
     throw new InputUnsupportedError(
       path,
@@ -141,7 +141,7 @@ function numbersOf(
     throw new InputUnsupportedError(
       path,
       "schema",
-      `expected one column ${name}, found ${field ? indices.length : listed(fields)}`,
+      `expected one column ${name}, found ${field ? indices.length : listColumns(fields)}`,
     );
   const column = (isList ? listedNumbers : singleNumbers)(field, index, kind);
   const isReadable = column && READABLE.includes(column.storage);

@@ -99,7 +99,7 @@ export function namedArrays(
       `${option}: an .npy file holds one array without a name; ${option.startsWith("--column") ? "omit the option" : "save several arrays as .npz or safetensors"}`,
     );
   const names = arrays.map(({ name }) => name as string);
-  return { path, kind: "array", names, listed: () => listedArrays(arrays) };
+  return { path, kind: "array", names, list: () => listedArrays(arrays) };
 }
 
 /** Whether an array has a supported type other than booleans. */
