@@ -29,7 +29,7 @@ export interface OutputColumn
 }
 
 /** Expected column that the file has. */
-export interface FoundColumn extends OutputColumn {
+export interface PresentColumn extends OutputColumn {
   stored: NumberColumn;
 }
 
@@ -59,7 +59,7 @@ export function findColumns(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
   onProblem: OnProblem,
-): FoundColumn[] {
+): PresentColumn[] {
   return expected.flatMap((column) => {
     const stored = findColumn(fields, column, onProblem);
     return stored ? [{ ...column, stored }] : [];
@@ -70,7 +70,7 @@ export function findColumns(
  * Returns the names of the copied columns, whose values only a comparison of bytes checks. Calls `onProblem` for those that
  * the metadata does not list.
  */
-export function otherColumns(
+export function copiedColumnNames(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
   { keep = [], onBadRow, rowShape }: StoredRun,

@@ -3,10 +3,10 @@ import type { StoredRun } from "../results/run-metadata.js";
 import { isPerExample } from "../results/table-columns.js";
 import type { ByteSource } from "./byte-source.js";
 import {
-  type FoundColumn,
   findColumns,
   findIndexColumns,
   type OutputColumn,
+  type PresentColumn,
 } from "./output-columns.js";
 import {
   type FloatArray,
@@ -83,7 +83,7 @@ export class StoredRows {
 
   constructor(
     readonly table: StoredTable,
-    readonly columns: readonly FoundColumn[],
+    readonly columns: readonly PresentColumn[],
     private readonly run: StoredRun,
     private readonly onDifference: (row: number, text: string) => void,
   ) {
@@ -255,7 +255,7 @@ function* tableRows({ range, numbers, columns }: Chunk): Generator<StoredRow> {
 class EntryRows {
   #row: (StoredRow & { cells: number[][] }) | null = null;
 
-  constructor(private readonly columns: readonly FoundColumn[]) {}
+  constructor(private readonly columns: readonly PresentColumn[]) {}
 
   /** Adds table rows and returns the rows that are complete. */
   add(
@@ -296,7 +296,7 @@ class EntryRows {
     let difference: string | null = null;
     for (const [n, chunk] of columns.entries()) {
       const cell = cells[n] as number[];
-      const column = this.columns[n] as FoundColumn;
+      const column = this.columns[n] as PresentColumn;
       const isOne = isPerExample(column);
       for (let k = from; k < to; k++) {
         const value = chunk.isNull(k) ? Number.NaN : (chunk.all[k] as number);

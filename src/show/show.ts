@@ -78,25 +78,25 @@ const DEFAULT_CLASSES = 100;
 export async function show(options: ShowOptions): Promise<ShownRow> {
   resolve("show", options);
   const { results, row, position = [], classes = DEFAULT_CLASSES } = options;
-  const parts = findParts(findResults(results), options);
+  const files = findFiles(findResults(results), options);
   let missing: RowMissingError | null = null;
-  for (const { path, input } of parts) {
+  for (const { path, input } of files) {
     const shown = await whileUnchanged([path], async () => {
-      const part = await openResultsFile(path);
+      const file = await openResultsFile(path);
       try {
-        checkPositions(path, part.inner, position);
-        const key = keyOfIndex(part.inner, [row, ...position]);
-        const example = await part.find(key);
-        const isLast = path === parts.at(-1)?.path;
-        if (!example && !(part.run.layout === "coo" && isLast)) {
-          missing ??= rowMissing(part, options);
+        checkPositions(path, file.inner, position);
+        const key = keyOfIndex(file.inner, [row, ...position]);
+        const example = await file.find(key);
+        const isLast = path === files.at(-1)?.path;
+        if (!example && !(file.run.layout === "coo" && isLast)) {
+          missing ??= rowMissing(file, options);
           return null;
         }
-        return await interpreting(path, nameOfKey(part.inner, key), () =>
-          shownRow(part, key, example, input, classes),
+        return await interpreting(path, nameOfKey(file.inner, key), () =>
+          shownRow(file, key, example, input, classes),
         );
       } finally {
-        await part.close();
+        await file.close();
       }
     });
     if (shown) return shown;
@@ -108,7 +108,7 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
  * Finds the files that may contain a row: one file, or for a row with positions all shards of its input.
  * @throws UsageError, RowMissingError
  */
-function findParts(
+function findFiles(
   { path, parts, manifest }: FoundResults,
   { row, position = [], input }: ShowOptions,
 ): FoundResults["parts"] {
@@ -129,9 +129,9 @@ function findParts(
       "input",
     );
   const shards = parts.filter((_, n) => {
-    const part = manifest.parts[n];
-    const isInside = part && part.rowStart <= row && row < part.rowEnd;
-    return part?.input === inputIndex && (position.length > 0 || isInside);
+    const shard = manifest.parts[n];
+    const isInside = shard && shard.rowStart <= row && row < shard.rowEnd;
+    return shard?.input === inputIndex && (position.length > 0 || isInside);
   });
   if (shards.length > 0) return shards;
   const reason = `${wanted} has only ${manifest.inputs[inputIndex]?.rows} rows`;
@@ -153,13 +153,13 @@ function rowMissing(
 
 /** @param example null for a row of coo without entries */
 async function shownRow(
-  part: ResultsFile,
+  file: ResultsFile,
   key: number,
   example: Example | null,
   input: string | null,
   maxClasses: number,
 ): Promise<ShownRow> {
-  const { path, run, inner } = part;
+  const { path, run, inner } = file;
   const { rows, classes, layout, dtype, temperature } = run;
   const [row = key, ...positions] = indexOfKey(inner, key);
   const all = example?.p ? Array.from(example.p) : null;
@@ -173,13 +173,13 @@ async function shownRow(
   return {
     ...{ path, row, positions, input },
     ...{ rows, classes, layout, dtype, temperature },
-    columns: example ? columnsOf(part, example) : [],
+    columns: example ? columnsOf(file, example) : [],
     isNull,
     uncertainty: Number.isNaN(uncertainty) ? null : uncertainty,
     ...{ shown, p, restOfP },
     ...(isNull
       ? { result: null, blockFrom: null, block: null }
-      : await blockOf(part, key, shown, p, example)),
+      : await blockOf(file, key, shown, p, example)),
   };
 }
 
@@ -215,13 +215,13 @@ function columnsOf(
 }
 
 async function blockOf(
-  part: ResultsFile,
+  file: ResultsFile,
   key: number,
   shown: readonly number[],
   p: readonly number[] | null,
   example: Example | null,
 ): Promise<Pick<ShownRow, "result" | "blockFrom" | "block">> {
-  const { emit, layout, temperature } = part.run;
+  const { emit, layout, temperature } = file.run;
   const result = (["jacobian", "log_jacobian"] as const).find((name) =>
     emit.includes(name),
   );
@@ -232,8 +232,8 @@ async function blockOf(
     const block = rowsOf(blockOfFactors(factors, temperature), false);
     return { result: "jacobian", blockFrom: "p", block };
   }
-  const reader = await part.openBlocks(result);
-  const block = await reader.part(rowOfKey(part.inner, key), shown);
+  const reader = await file.openBlocks(result);
+  const block = await reader.part(rowOfKey(file.inner, key), shown);
   return {
     result,
     blockFrom: block && "output",

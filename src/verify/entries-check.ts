@@ -1,13 +1,13 @@
 import { entryIndices, findInvalidIndex } from "../reader/block-entries.js";
-import type { FoundColumn } from "../reader/output-columns.js";
+import type { PresentColumn } from "../reader/output-columns.js";
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import { type ColumnCheck, typePrecision } from "./column-check.js";
 import type { CheckContext } from "./problems.js";
-import type { TrueRow } from "./true-row.js";
+import type { ReferenceResults } from "./reference-results.js";
 
-type Kind = FoundColumn["source"]["kind"];
+type Kind = PresentColumn["source"]["kind"];
 
 /** Tolerance in ε: the error of a stored entry, and of the product of two rounded p and 1/T. */
 const TOLERANCE = 3 + 4;
@@ -21,7 +21,7 @@ export class EntriesCheck {
   readonly #one = referenceValues(1);
 
   constructor(
-    private readonly truth: TrueRow,
+    private readonly reference: ReferenceResults,
     private readonly context: CheckContext,
     private readonly checkOf: (kind: Kind) => ColumnCheck | null,
   ) {
@@ -31,11 +31,11 @@ export class EntriesCheck {
   }
 
   /**
-   * Checks the row that `truth` has loaded.
+   * Checks the row that `reference` has loaded.
    * @param cellOf returns the stored values in the column of a kind; null if the file does not have it
    */
   check(row: number, cellOf: (kind: Kind) => ArrayLike<number> | null): void {
-    const { classes, sizes, temperature } = this.truth;
+    const { classes, sizes, temperature } = this.reference;
     const values = cellOf("values") as ArrayLike<number>;
     const i = cellOf("indices") as ArrayLike<number>;
     const j = cellOf("columns");
@@ -61,7 +61,7 @@ export class EntriesCheck {
   }
 
   #truthsOf(indices: ArrayLike<number>): ReferenceValues {
-    const { classes, row } = this.truth;
+    const { classes, row } = this.reference;
     const store = this.#isLog ? storeLogEntry : storeEntry;
     if (this.#truths.high.length < indices.length)
       this.#truths = referenceValues(2 * indices.length);

@@ -3,7 +3,7 @@ import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { ReferenceName } from "../reference/result.js";
 import { typePrecision } from "./column-check.js";
 import type { CheckContext, Problems } from "./problems.js";
-import { referenceOf } from "./true-row.js";
+import { referenceName } from "./reference-results.js";
 import type { LawReport } from "./value-report.js";
 
 /** By result: lines of values that each sum to 0 or 1, and the index of value k of a line. */
@@ -36,7 +36,7 @@ export function lawsOf(
   check(row: number, values: ArrayLike<number>): void;
   reports(): LawReport[];
 } | null {
-  const reference = result && referenceOf(result);
+  const reference = result && referenceName(result);
   const lines = reference && LINES[reference];
   if (!lines) return null;
   const { classes, temperature } = run;

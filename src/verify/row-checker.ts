@@ -1,5 +1,5 @@
 import type { InputRows } from "../input/input-rows.js";
-import type { FoundColumn } from "../reader/output-columns.js";
+import type { PresentColumn } from "../reader/output-columns.js";
 import type { Cells } from "../reader/stored-rows.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
@@ -7,10 +7,10 @@ import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck } from "./entries-check.js";
 import { lawsOf } from "./laws.js";
 import type { CheckContext } from "./problems.js";
-import { referenceOf, type TrueRow } from "./true-row.js";
+import { type ReferenceResults, referenceName } from "./reference-results.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
 
-type Kind = FoundColumn["source"]["kind"];
+type Kind = PresentColumn["source"]["kind"];
 
 /** Bounds in ε of float64: the sum has the errors of its entries, of its own rounding and of the reference sum. */
 const SUM_BOUND = 12;
@@ -30,9 +30,9 @@ export class RowChecker {
    */
   constructor(
     private readonly context: CheckContext,
-    private readonly columns: readonly FoundColumn[],
+    private readonly columns: readonly PresentColumn[],
     private readonly isNullable: boolean,
-    private readonly truth: TrueRow,
+    private readonly reference: ReferenceResults,
     private readonly rows: InputRows,
   ) {
     const { run } = context;
@@ -49,7 +49,7 @@ export class RowChecker {
     const checkOf = (kind: Kind) => this.#checks[this.#columnOf(kind)] ?? null;
     this.#entries =
       has("values") && hasIndices
-        ? new EntriesCheck(truth, context, checkOf)
+        ? new EntriesCheck(reference, context, checkOf)
         : null;
   }
 
@@ -69,11 +69,11 @@ export class RowChecker {
     if (mismatch >= 0 || !isGood) return;
     for (const [n, { result }] of this.columns.entries()) {
       if (!result) continue;
-      const reference = referenceOf(result);
+      const name = referenceName(result);
       const values = cells[n] as ArrayLike<number>;
-      const input = this.truth.inputOf(result);
-      const truths = this.truth.result(reference, input);
-      const scale = this.truth.scale(reference, input);
+      const input = this.reference.inputOf(result);
+      const truths = this.reference.result(name, input);
+      const scale = this.reference.scale(name, input);
       this.#checks[n]?.check(row, truths, values, scale);
       this.#laws[n]?.check(row, values);
     }
@@ -106,7 +106,7 @@ export class RowChecker {
 
   /** Loads a row into the reference; returns whether it has results. */
   #load(row: number): boolean {
-    const isGood = this.truth.load(this.rows, row);
+    const isGood = this.reference.load(this.rows, row);
     this.rowsChecked++;
     if (!isGood) this.badRows++;
     return isGood;
@@ -119,10 +119,10 @@ export class RowChecker {
 
 /** Returns the bound on errors in ε of float64; null for indices, which are exact. */
 function promisedBound(
-  { source, result }: FoundColumn,
+  { source, result }: PresentColumn,
   { emit, dtype, topK }: StoredRun,
 ): number | null {
-  if (result) return PROMISED_BOUNDS[referenceOf(result)];
+  if (result) return PROMISED_BOUNDS[referenceName(result)];
   switch (source.kind) {
     case "values":
       return PROMISED_BOUNDS[

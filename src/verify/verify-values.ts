@@ -7,7 +7,10 @@ import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import type { ArrowContainer } from "../input/record-batches.js";
 import { FileBytes } from "../reader/byte-source.js";
-import { expectedColumns, otherColumns } from "../reader/output-columns.js";
+import {
+  copiedColumnNames,
+  expectedColumns,
+} from "../reader/output-columns.js";
 import { openStoredRows } from "../reader/stored-rows.js";
 import { auxiliaryColumns, checkEmit } from "../results/emit-options.js";
 import { nameOfKey } from "../results/row-axes.js";
@@ -24,8 +27,8 @@ import {
 } from "./compare-rows.js";
 import type { VerifyOptions } from "./options.js";
 import { Problems } from "./problems.js";
+import { ReferenceResults } from "./reference-results.js";
 import { RowChecker } from "./row-checker.js";
-import { TrueRow } from "./true-row.js";
 import type { ValueReport } from "./value-report.js";
 
 /** Checked options of `verify`. */
@@ -136,17 +139,23 @@ async function compare(
     onDifference: (key, text) =>
       problems.add(`${nameOfKey(axes.inner, key)}: ${text}`),
   });
-  const others = otherColumns(fields, expected, run, onProblem);
-  if (!stored) return buildReport(rows, problems, null, others);
+  const copied = copiedColumnNames(fields, expected, run, onProblem);
+  if (!stored) return buildReport(rows, problems, null, copied);
 
   const { columns } = stored;
   const isNullable = columns.some(
     ({ stored }) => fields[stored.columns[0] as number]?.nullable,
   );
   const input = new InputRows(logits);
-  const truth = new TrueRow({ ...run, inputs });
+  const reference = new ReferenceResults({ ...run, inputs });
   const context = { run, problems };
-  const checker = new RowChecker(context, columns, isNullable, truth, input);
+  const checker = new RowChecker(
+    context,
+    columns,
+    isNullable,
+    reference,
+    input,
+  );
   const sample =
     requested === "all" || requested >= rows
       ? null
@@ -164,7 +173,7 @@ async function compare(
   await (sample
     ? compareSampledRows(comparison, sample)
     : compareAllRows(comparison));
-  return buildReport(rows, problems, checker, others);
+  return buildReport(rows, problems, checker, copied);
 }
 
 /** Compares the input with the metadata of the output. */

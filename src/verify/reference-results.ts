@@ -22,12 +22,12 @@ import type { AuxiliaryName, EmitName } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
 
 /** Returns the name of a result in the catalogue, or `packed` for an upper triangle. */
-export function referenceOf({ name, block }: ResultColumn): ReferenceName {
+export function referenceName({ name, block }: ResultColumn): ReferenceName {
   return block === "triangle" ? "packed" : (name as EmitName);
 }
 
 /** Reference results of one row at a time. */
-export class TrueRow {
+export class ReferenceResults {
   readonly classes: number;
   readonly temperature: number;
   /** Row that was loaded last. */
