@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, constants as zlib } from "node:zlib";
-import { checkOwnFile } from "../src/io/system-error.js";
+import { checkPackageFile } from "../src/io/system-error.js";
 import { Damaged } from "./decompress/bytes.js";
 import { decodeBlock } from "./decompress/lz4-block.js";
 
@@ -29,7 +29,7 @@ const DECODERS: { [codec: string]: Decode } = {
 /** Loads the decoder of a codec. Returns false for an unknown codec, which the Parquet decoder rejects. */
 export async function loadCodec(codec: string): Promise<boolean> {
   if (codec === "ZSTD") {
-    checkOwnFile("wasm-zstd.wasm");
+    checkPackageFile("wasm-zstd.wasm");
     zstd = (await import("@foxglove/wasm-zstd")).default;
     await zstd.isLoaded;
   }

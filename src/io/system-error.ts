@@ -178,7 +178,7 @@ const PACKAGE_DIRECTORY = fileURLToPath(new URL("./", import.meta.url));
  * Rejects a missing WebAssembly file of the built package. The library that loads it would end the process.
  * @throws the system's error
  */
-export function checkOwnFile(name: string): void {
+export function checkPackageFile(name: string): void {
   // Only the build copies these files next to this module.
   if (/\.[cm]?js$/.test(import.meta.url))
     closeSync(openSync(`${PACKAGE_DIRECTORY}${name}`, "r"));

@@ -49,20 +49,20 @@ function writeToRing(
 }
 
 function compareBytes(fd: number, source: Uint8Array, position: number): void {
-  const found = Buffer.allocUnsafe(Math.min(source.byteLength, COMPARE_BYTES));
+  const actual = Buffer.allocUnsafe(Math.min(source.byteLength, COMPARE_BYTES));
   for (let done = 0; done < source.byteLength; ) {
-    const want = Math.min(found.byteLength, source.byteLength - done);
-    const read = readSync(fd, found, 0, want, position + done);
+    const wanted = Math.min(actual.byteLength, source.byteLength - done);
+    const read = readSync(fd, actual, 0, wanted, position + done);
     const length = Math.max(read, 1);
     const expected = source.subarray(done, done + length);
-    if (read === 0 || !found.subarray(0, read).equals(expected)) {
-      const at = expected.findIndex(
-        (byte, k) => read === 0 || byte !== found[k],
+    if (read === 0 || !actual.subarray(0, read).equals(expected)) {
+      const index = expected.findIndex(
+        (byte, k) => read === 0 || byte !== actual[k],
       );
       throw new DifferentByte(
-        position + done + at,
-        expected[at] as number,
-        read === 0 ? null : (found[at] as number),
+        position + done + index,
+        expected[index] as number,
+        read === 0 ? null : (actual[index] as number),
       );
     }
     done += read;

@@ -50,7 +50,7 @@ export function layoutJacobianBatch(
 ): JacobianBatchLayout {
   const buffers: BufferRange[] = [];
   let end = 0;
-  const place = (length: number): number => {
+  const allocate = (length: number): number => {
     const offset = end;
     buffers.push({ offset, length });
     end = aligned(offset + length);
@@ -58,26 +58,26 @@ export function layoutJacobianBatch(
   };
   const { rows } = shape;
   const bitmap = shape.nullableResults ? Math.ceil(rows / 8) : 0;
-  place(0);
-  const row = place(8 * rows);
+  allocate(0);
+  const row = allocate(8 * rows);
   const positions = Array.from({ length: shape.positions ?? 0 }, () => {
-    place(0);
-    return place(4 * rows);
+    allocate(0);
+    return allocate(4 * rows);
   });
-  const placeIfAny = (length: number | null) =>
-    length === null ? end : place(length);
+  const allocateIfAny = (length: number | null) =>
+    length === null ? end : allocate(length);
   const copied = shape.copied.map((nodes) =>
     nodes.map(({ validity, offsets, values }) => ({
-      validity: placeIfAny(validity),
-      offsets: placeIfAny(offsets),
-      values: placeIfAny(values),
+      validity: allocateIfAny(validity),
+      offsets: allocateIfAny(offsets),
+      values: allocateIfAny(values),
     })),
   );
   const results = shape.results.map(({ list, offsets, items, width }) => {
-    const validity = place(bitmap);
-    const start = offsets ? place(4 * (rows + 1)) : 0;
-    if (list) place(0);
-    return { validity, offsets: start, values: place(items * width) };
+    const validity = allocate(bitmap);
+    const start = offsets ? allocate(4 * (rows + 1)) : 0;
+    if (list) allocate(0);
+    return { validity, offsets: start, values: allocate(items * width) };
   });
   return {
     buffers,

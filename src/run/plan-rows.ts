@@ -77,7 +77,7 @@ const LAST_BATCHES = 2;
 const LOAD_BYTES = MiB / 4;
 /** Up to this size (bytes read and written) the main thread is faster than running threads. */
 const INLINE_BYTES = 6 * MiB;
-/** The same limit if threads must be started, which takes 0.12 s for two: on two cores the break-even is at 100 to 180 MB. */
+/** Like INLINE_BYTES if threads must be started (0.12 s for two). On two cores the break-even is at 100 to 180 MB. */
 const START_BYTES = 64 * MiB;
 
 /** Plans a run. Pure. Record batches do not depend on threads or chunk size, so that neither do the output bytes. */

@@ -44,12 +44,12 @@ export async function writeEntries(
   const batches: PositionedBatch[] = [];
   const write = async (batch: EntriesBatch): Promise<void> => {
     const copied = await copyColumns(job, context, file.position, batch);
-    const { placed } = copied;
-    batches.push(placed);
+    const { positioned } = copied;
+    batches.push(positioned);
     report.set({ recordBatches: batches.length });
     for (const piece of piecesOf(job, batch, copied)) await add(piece);
-    await padTo(placed.bodyStart + placed.bodyBytes);
-    countWritten(context, placed.bodyBytes);
+    await padTo(positioned.bodyStart + positioned.bodyBytes);
+    countWritten(context, positioned.bodyBytes);
   };
   try {
     const read = inputReader(logits);
@@ -165,7 +165,7 @@ export async function computeEntries(
 const MAX_COPIED_BYTES = 2 ** 30;
 
 interface CopiedColumns {
-  placed: PositionedBatch;
+  positioned: PositionedBatch;
   copied: Uint8Array;
   nulls: number[];
 }
@@ -185,7 +185,7 @@ async function copyColumns(
     : [];
   const tooMany = tooManyItems(logits, shapes);
   if (tooMany) throw tooMany;
-  const placed = positionBatch(
+  const positioned = positionBatch(
     {
       rows,
       positions: job.positions,
@@ -195,8 +195,8 @@ async function copyColumns(
     },
     offset,
   );
-  if (!hasCopied) return { placed, copied: new Uint8Array(0), nulls: [] };
-  const end = placed.layout.results[0]?.validity ?? placed.bodyBytes;
+  if (!hasCopied) return { positioned, copied: new Uint8Array(0), nulls: [] };
+  const end = positioned.layout.results[0]?.validity ?? positioned.bodyBytes;
   if (end > MAX_COPIED_BYTES)
     throw new InputUnsupportedError(
       logits.path,
@@ -205,23 +205,23 @@ async function copyColumns(
     );
   const memory = new SharedArrayBuffer(end);
   const span = { rowStart, rowEnd };
-  const task = copyTask(logits, placed, span, skipped, memory);
+  const task = copyTask(logits, positioned, span, skipped, memory);
   const { nulls } = await runTask(context, { ...task, slot: 0 });
-  return { placed, copied: new Uint8Array(memory), nulls };
+  return { positioned, copied: new Uint8Array(memory), nulls };
 }
 
 /** Yields the bytes of a batch, in ascending order. */
 function* piecesOf(
   job: EntriesJob,
   { row, rows, offsets, columns, badRows }: EntriesBatch,
-  { placed, copied, nulls }: CopiedColumns,
+  { positioned, copied, nulls }: CopiedColumns,
 ): Generator<Piece> {
-  const { bodyStart, layout } = placed;
+  const { bodyStart, layout } = positioned;
   const at = (offset: number, bytes: Uint8Array): Piece => ({
     offset: bodyStart + offset,
     bytes,
   });
-  yield batchMetadata(placed, nulls, badRows.length);
+  yield batchMetadata(positioned, nulls, badRows.length);
   yield at(layout.row, row);
   let firstCopied = layout.row + row.byteLength;
   for (const [n, offset] of layout.positions.entries()) {

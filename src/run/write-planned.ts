@@ -109,18 +109,18 @@ async function* tasksOf(
   const { plan, layout, results } = job;
   const isDense = results.some(({ values, listSize }) => listSize > values);
   let next = 0;
-  for (const [batch, placed] of layout.batches.entries()) {
-    const end = placed.bodyStart + placed.bodyBytes;
+  for (const [batch, positioned] of layout.batches.entries()) {
+    const end = positioned.bodyStart + positioned.bodyBytes;
     await output.waitForSpace?.(end);
     // No task writes the zeros of a dense tensor: a new file has them, a ring buffer does not.
-    if (isDense) output.zeroFill?.(placed.bodyStart, end);
+    if (isDense) output.zeroFill?.(positioned.bodyStart, end);
     const rows = plan.batches[batch] as RowRange;
     if (logits.copied.length > 0) {
       const without = rowsWithin(job.skipped, rows.rowStart, rows.rowEnd);
-      yield { ...copyTask(logits, placed, rows, without), batch };
+      yield { ...copyTask(logits, positioned, rows, without), batch };
     }
     for (; plan.chunks[next]?.batch === batch; next++)
-      yield chunkTask(job, logits, placed, plan.chunks[next] as ChunkPlan);
+      yield chunkTask(job, logits, positioned, plan.chunks[next] as ChunkPlan);
   }
 }
 
@@ -176,10 +176,10 @@ function batchFinisher(
     if (isNullable) for (const row of badRows) state.nullRows.push(row - first);
     state.nulls.push(...nulls);
     if (--state.tasksLeft > 0) return;
-    const placed = layout.batches[batch] as PositionedBatch;
+    const positioned = layout.batches[batch] as PositionedBatch;
     finishBatch(
       output,
-      placed,
+      positioned,
       state.nulls,
       isNullable ? state.nullRows : null,
     );
@@ -194,11 +194,11 @@ function batchFinisher(
 /** @param nullRows rows of the batch whose results are null, or null if results have no validity bitmaps */
 function finishBatch(
   output: OutputTarget,
-  placed: PositionedBatch,
+  positioned: PositionedBatch,
   nulls: number[],
   nullRows: number[] | null,
 ): void {
-  const { bodyStart, bodyBytes, layout, shape } = placed;
+  const { bodyStart, bodyBytes, layout, shape } = positioned;
   // A file has zeros between buffers; a reused ring buffer has old bytes.
   if (output.ring) {
     let end = 0;
@@ -214,6 +214,10 @@ function finishBatch(
     for (const { validity } of layout.results)
       writeOrCompare(output, bitmap, bodyStart + validity);
   }
-  const { offset, bytes } = batchMetadata(placed, nulls, nullRows?.length ?? 0);
+  const { offset, bytes } = batchMetadata(
+    positioned,
+    nulls,
+    nullRows?.length ?? 0,
+  );
   writeOrCompare(output, bytes, offset);
 }

@@ -1,5 +1,5 @@
 import { readFully, ShortReadError } from "../../src/io/positional.js";
-import { checkOwnFile, systemFailure } from "../../src/io/system-error.js";
+import { checkPackageFile, systemFailure } from "../../src/io/system-error.js";
 import type {
   DecompressReply,
   DecompressSetup,
@@ -24,7 +24,7 @@ export async function decompress(
       const compressed = new CompressedBytes(source, position, bytes);
       if (codec === "LZ4_FRAME") decodeLz4(compressed, decoded);
       else {
-        checkOwnFile("wasm-zstd.wasm");
+        checkPackageFile("wasm-zstd.wasm");
         const { decodeZstd } = await import("./zstd-frame.js");
         await decodeZstd(compressed, decoded);
       }

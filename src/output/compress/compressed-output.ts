@@ -10,7 +10,7 @@ import {
   decodeMessage,
 } from "../../input/arrow-metadata.js";
 import type { Sequential } from "../../io/sequential.js";
-import { checkOwnFile } from "../../io/system-error.js";
+import { checkPackageFile } from "../../io/system-error.js";
 import { openThreads, type Threads } from "../../pool/piscina-threads.js";
 import {
   CODECS,
@@ -79,7 +79,9 @@ async function openCompressors(
   threads: number,
   codec: Codec,
 ): Promise<Threads<CompressTask, CompressReply>> {
-  checkOwnFile(codec === "zstd" ? "wasm-zstd.wasm" : "lz4_wasm_nodejs_bg.wasm");
+  checkPackageFile(
+    codec === "zstd" ? "wasm-zstd.wasm" : "lz4_wasm_nodejs_bg.wasm",
+  );
   if (threads > 0) return openThreads(WORKER_URL, threads);
   const { compress } = await import("../../../workers/compress/compress.js");
   return { run: compress, close: async () => {} };
@@ -164,8 +166,8 @@ class CompressedStream {
     const { header, batch, bodyBytes } = decodeMessage(metadata);
     if (batch && header === "RecordBatch") return this.#batch(batch, bodyBytes);
     if (target.position === 0) await target.add(magic());
-    const place = await this.#add(metadata, bodyBytes);
-    if (header === "DictionaryBatch") this.#dictionaries.push(place);
+    const block = await this.#add(metadata, bodyBytes);
+    if (header === "DictionaryBatch") this.#dictionaries.push(block);
     return {
       left: bodyBytes,
       add: (piece) => target.add(piece),
@@ -210,10 +212,10 @@ class CompressedStream {
       bodyBytes,
       compression: CODECS[codec],
     };
-    const place = await this.#add(recordBatchMessage(message), bodyBytes);
+    const block = await this.#add(recordBatchMessage(message), bodyBytes);
     await target.add(new Uint8Array(slot.target, 0, bodyBytes));
-    this.#batches.push(place);
-    pending.reportWritten(place.metadataBytes + bodyBytes);
+    this.#batches.push(block);
+    pending.reportWritten(block.metadataBytes + bodyBytes);
     this.#free.push(slot);
   }
 
