@@ -111,8 +111,8 @@ async function openStandardInput({
     close: () => copy.close(),
   });
   try {
-    for await (const piece of signal ? addAbortSignal(signal, stdin) : stdin) {
-      const start = copy.append(piece as Uint8Array);
+    for await (const chunk of signal ? addAbortSignal(signal, stdin) : stdin) {
+      const start = copy.append(chunk as Uint8Array);
       if (start < HEAD_BYTES && copy.bytes >= HEAD_BYTES) inputFormat(file());
     }
     return file();

@@ -12,7 +12,6 @@ export interface InputState {
   modified?: string;
   /** Device and inode of a file; they change when another file is renamed to the path. */
   inode?: string;
-  /** ETag of an object. */
   etag?: string;
 }
 
@@ -21,7 +20,6 @@ export interface InputSource {
   path: string;
   /** Open descriptor of the file itself, not of a decoded copy; -1 for an object. */
   fd: number;
-  /** State at the time of opening. */
   opened: InputState;
   /** Returns the current state; null if the file or object no longer exists. */
   state(): InputState | null | Promise<InputState | null>;

@@ -137,7 +137,6 @@ function readableFields({ name, type, children }: Field): string[] {
   });
 }
 
-/** Describes a column as a candidate for the logits, or for margins. */
 export function candidateOf(field: Field, binary: boolean): Candidate {
   const { name, type, children } = field;
   const isFloat = (binary || !isFloatType(type)) && hasFloats(field);
@@ -308,7 +307,6 @@ function orderNote(found: NamedColumns[], fields: Field[]): string | null {
   return null;
 }
 
-/** Rejects classes of the same name. @throws LogitsColumnError */
 function rejectRepeated(
   path: string,
   what: string,

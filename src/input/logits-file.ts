@@ -48,7 +48,7 @@ export interface InputColumn {
   storage: ColumnStorage;
   type: NumberType;
   width: number;
-  /** Number of values per row. */
+  /** Values per row. */
   values: number;
 }
 

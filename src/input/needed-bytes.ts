@@ -24,9 +24,7 @@ interface Offsets extends ByteRange {
   valueBytes: number;
 }
 
-/**
- * Returns the byte ranges that rows `[rowStart, rowEnd)` need, except for values that offsets point to (see bytesOfValues).
- */
+/** Returns the byte ranges that rows `[rowStart, rowEnd)` need, except values that offsets point to (see bytesOfValues). */
 export function bytesOfRows(
   file: LogitsFile,
   rowStart: number,
@@ -45,9 +43,9 @@ export function bytesOfValues(
   rowEnd: number,
 ): ByteRange[] {
   const read = inputReader(file);
-  return Array.from(rangesOf(file, rowStart, rowEnd), (found) => {
-    if (!("width" in found)) return { start: 0, end: 0 };
-    const { start, end, width, values, valueBytes } = found;
+  return Array.from(rangesOf(file, rowStart, rowEnd), (range) => {
+    if (!("width" in range)) return { start: 0, end: 0 };
+    const { start, end, width, values, valueBytes } = range;
     const [first = 0, last = 0] = [start, end - width].map((at) =>
       Math.max(0, integerAt(viewOf(read(at, width)), 0, width)),
     );
@@ -70,10 +68,9 @@ function* rangesOf(
   for (const { body, bodyStart, bodyBytes } of file.dictionaries)
     if (body === null) yield rangeAt(bodyStart, bodyBytes);
   const ranges = sourceRanges(file, rowStart, rowEnd);
-  for (const [n, { storage, width: valueBytes, values }] of sourcesOf(
-    file,
-  ).entries()) {
+  for (const [n, source] of sourcesOf(file).entries()) {
     if (file.decodedFds[n] !== null) continue;
+    const { storage, width: valueBytes, values } = source;
     const width = offsetWidth(storage);
     const perRow = isSeparate(storage) ? 1 : values;
     for (const range of ranges[n] ?? []) {
@@ -87,7 +84,9 @@ function* rangesOf(
         yield width > 0
           ? {
               ...rangeAt(range.offsets, (rows + 1) * width),
-              ...{ width, values, valueBytes },
+              width,
+              values,
+              valueBytes,
             }
           : rangeAt(values, rows * perRow * valueBytes);
     }

@@ -44,19 +44,14 @@ export function rowBatch(
   if (isChild) {
     const child = span.children[0] as ColumnSpan;
     const { length: rows } = nodeOf(record, child);
-    return {
-      ...record,
-      batch: { ...batch, rows },
-      columns: columns.with(index, child),
-    };
+    const spans = columns.with(index, child);
+    return { ...record, batch: { ...batch, rows }, columns: spans };
   }
   const rows = nodeOf(record, span).length * productOf(axes ?? []);
   const nodes = batch.nodes.with(span.node, { length: rows, nullCount: 0 });
-  return {
-    ...record,
-    batch: { ...batch, rows, nodes },
-    columns: columns.with(index, { ...span, field: row, parents: [] }),
-  };
+  const rowSpan = { ...span, field: row, parents: [] };
+  const spans = columns.with(index, rowSpan);
+  return { ...record, batch: { ...batch, rows, nodes }, columns: spans };
 }
 
 /** First row of each table row of a record batch, and its number of rows. */
@@ -121,17 +116,14 @@ export function rowRuns(columns: readonly RowBounds[]): RowRun[] {
 
 /** Axes and indices of the rows of a nested column. */
 export interface NestedRows {
-  /** Lengths of the axes of the rows. */
   leading: number[];
   /** Temporary file with the indices of the rows (row-indices.ts); null if they follow from `leading`. */
   indexFd: number | null;
   /** Note for the user about null table rows. */
   note: string | null;
-  /** Closes the file. */
   close(): void;
 }
 
-/** Numbers buffered before a write. */
 const MAX_BUFFERED = 1 << 14;
 
 /** Determines the axes of a column's rows; writes the row indices to a temporary file if table rows differ in length. */

@@ -114,7 +114,6 @@ export function adviceOn(option: AuxiliaryName): string {
     : "write one float per class for each row";
 }
 
-/** Whether an option names a column of class numbers. */
 export function isClassOption(option: AuxiliaryName): boolean {
   return option === "label" || option === "classColumn";
 }

@@ -59,16 +59,18 @@ export function joinAxes(axes: readonly Axis[]): Axis[] {
   return joined;
 }
 
-/** Storage forms of array rows that are read in place, in order of preference. */
-const FORMS = ["fixed-size-list", "columns"] as const;
-export type ArrayForm = (typeof FORMS)[number];
+/** Storage of array rows that are read in place, in order of preference. */
+const STORAGES = ["fixed-size-list", "columns"] as const;
+export type ArrayStorage = (typeof STORAGES)[number];
 
 /** Maximum number of columns read in place, because messages to workers list the start of each; more are decoded. */
 const MAX_COLUMNS = 1 << 20;
 
 /** Returns the storage in which all arrays can be read in place; null if they must be decoded. */
-export function formInPlace(arrays: readonly ArrayRows[]): ArrayForm | null {
-  const storage = FORMS.find((storage) =>
+export function storageInPlace(
+  arrays: readonly ArrayRows[],
+): ArrayStorage | null {
+  const storage = STORAGES.find((storage) =>
     arrays.every((array) => fits(array, storage)),
   );
   return arrays.some(({ coding }) => coding) ? null : (storage ?? null);
@@ -76,7 +78,7 @@ export function formInPlace(arrays: readonly ArrayRows[]): ArrayForm | null {
 
 function fits(
   { rows, values, rowAxes, valueAxes }: ArrayRows,
-  storage: ArrayForm,
+  storage: ArrayStorage,
 ): boolean {
   const isColumns = storage === "columns";
   if (isColumns && (values > MAX_COLUMNS || valueAxes.length > 1)) return false;
@@ -92,7 +94,7 @@ function fits(
 export function startsOf(
   { type, values, valueAxes }: ArrayRows,
   start: number,
-  storage: ArrayForm,
+  storage: ArrayStorage,
 ): number[] {
   if (storage === "fixed-size-list") return [start];
   const step = numberWidth(type) * (valueAxes[0]?.stride ?? 0);

@@ -171,7 +171,6 @@ function onlyArray(
   );
 }
 
-/** Describes an array as a candidate for the logits. */
 export function candidateOf(
   array: StoredArray,
   selection: LogitsSelection,
@@ -199,7 +198,6 @@ const UNREAD_FLOAT = /^[<>|=]?[fcV]\d|^F\d/;
 /** Shape of the logits, which other arrays must match. */
 export interface LogitsShape {
   rows: number;
-  /** Lengths of the axes of the rows. */
   leading: readonly number[];
   classes: number;
   classAxis: number;

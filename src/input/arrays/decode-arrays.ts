@@ -9,9 +9,8 @@ import { type ArrayRows, type Axis, joinAxes } from "./array-axes.js";
 // in tiles, boxes of the array that fit in memory. A tile extends along the fastest axes of the input and along those of the
 // copy, so that reads and writes are long for any shape.
 
-/** Maximum number of values in a tile. */
+/** Maximum number of values in a tile, and along its fastest axes in the input. */
 const MAX_TILE_VALUES = 1 << 20;
-/** Maximum number of values in a tile's extent along the fastest axes of the input. */
 const MAX_RUN_VALUES = 1 << 10;
 
 /** File with arrays, and the byte offset of the first value of each array. */

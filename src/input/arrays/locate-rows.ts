@@ -6,10 +6,10 @@ import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, inputReader, requireInput } from "../read-input.js";
 import {
-  type ArrayForm,
   type ArrayRows,
-  formInPlace,
+  type ArrayStorage,
   startsOf,
+  storageInPlace,
 } from "./array-axes.js";
 import { type ArrayBytes, decodeArrays } from "./decode-arrays.js";
 import { bytesOf, type LocatedArrays, whereOf } from "./stored-array.js";
@@ -20,7 +20,7 @@ type ArrayFile = Pick<InputFile, "path" | "present"> &
 
 /** Rows of numbers as workers read them, in place or decoded. */
 export interface LocatedRows {
-  storage: ArrayForm;
+  storage: ArrayStorage;
   type: NumberType;
   /** Numbers per row. */
   values: number;
@@ -45,14 +45,17 @@ export function locateRows(
   const [first] = arrays as [ArrayRows];
   const { type, values } = first;
   const starts = arrays.map((array) => file.start(array));
-  const storage = formInPlace(arrays);
+  const storage = storageInPlace(arrays);
   const areOneHot = holds === "classes" && values > 1;
   if (storage && !areOneHot && holds !== "margins" && !options.copy)
     return {
-      ...{ storage, type, values, decoded: null },
+      storage,
+      type,
+      values,
       starts: arrays.map((array, k) =>
         startsOf(array, starts[k] as number, storage),
       ),
+      decoded: null,
     };
   const sizes = arrays.map((array) => bytesOf(array) as number);
   const total = sizes.reduce((a, b) => a + b, 0);
@@ -77,7 +80,6 @@ export function locateRows(
 /** Number of one-hot values decoded at once; at least one row. */
 const ONE_HOT_VALUES = 1 << 20;
 
-/** Decodes one-hot rows to class numbers. */
 function decodeClasses(
   file: ArrayBytes,
   array: ArrayRows,

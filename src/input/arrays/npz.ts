@@ -15,7 +15,6 @@ import { memberData, memberHead } from "./zip-data.js";
 
 const SUFFIX = ".npy";
 
-/** Array in a member of an archive. */
 interface Member extends StoredArray {
   member: ZipMember;
   /** Offset of its values in the decompressed member. */

@@ -21,7 +21,6 @@ export interface StoredArray {
   fortran: boolean;
 }
 
-/** Array of a supported type. */
 export interface NumberArray extends StoredArray {
   type: NumberType;
 }
@@ -79,7 +78,6 @@ export function describeArray(array: StoredArray): string {
   return name === null ? text : `${name}: ${text}`;
 }
 
-/** Lists the arrays of a file for messages. */
 export function listedArrays(arrays: readonly StoredArray[]): string {
   return shortList(arrays, describeArray) || "no arrays";
 }

@@ -29,7 +29,6 @@ const PATCHED = 1 << 5;
 const SIZES_AFTER_DATA = 1 << 3;
 const UTF8_NAME = 1 << 11;
 
-/** Member of an archive. */
 export interface ZipMember {
   name: string;
   flags: number;
@@ -47,7 +46,6 @@ export interface ZipMember {
 
 export type Fail = (text: string, options?: ErrorOptions) => never;
 
-/** Returns a function that throws an InputFormatError for the file. */
 export function failing({ path }: InputFile, where: string): Fail {
   return (text, options) => {
     throw new InputFormatError(path, where, text, options);
@@ -247,7 +245,6 @@ function locateData(
   return position;
 }
 
-/** Returns the length of a header with its name and extra field. */
 function headerBytes(header: Buffer, { bytes, flags }: typeof LOCAL): number {
   return (
     bytes + header.readUInt16LE(flags + 20) + header.readUInt16LE(flags + 22)

@@ -46,14 +46,12 @@ export function neededBuffers(
       offsets: layout && !isKnown ? { index: index - 1, width, count } : null,
     };
   });
+  const inner = children.flatMap((child) => neededBuffers(batch, child));
   // Structs around a nested column have validity bitmaps.
-  const outer = parents.map((parent) => ({ ...parent, children: [] }));
-  const neededOf = (other: ColumnSpan) => neededBuffers(batch, other);
-  return [
-    ...outer.flatMap(neededOf),
-    ...buffers,
-    ...children.flatMap(neededOf),
-  ];
+  const outer = parents.flatMap((parent) =>
+    neededBuffers(batch, { ...parent, children: [] }),
+  );
+  return [...outer, ...buffers, ...inner];
 }
 
 /** Alignment in bytes to which most writers pad buffers, also before compression. */

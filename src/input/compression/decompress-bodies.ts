@@ -87,7 +87,6 @@ function bodyOf(record: RecordBatch, spans: ColumnSpan[]): Body {
   return { ...record, needed, start: 0, end: 0, decoded: new Map() };
 }
 
-/** Returns the byte ranges of the needed buffers in the input. */
 function sourceBytes({ batch, context, needed }: Body): ByteRange[] {
   return needed.map(({ index }) => {
     const { offset = 0, length = 0 } = batch.buffers[index] ?? {};
@@ -142,7 +141,6 @@ function errorOf(path: string, where: string, reply: FailedReply): Error {
     : inputError(path, "could not be read", cause);
 }
 
-/** Returns the container with the decoded bodies in the target file. */
 function plainContainer(
   container: ArrowContainer,
   target: AnonymousFile,

@@ -20,7 +20,6 @@ const ENCRYPTED = "PARE";
 const MAGIC_BYTES = 4;
 const TAIL_BYTES = 8;
 
-/** Advice for a damaged file. */
 export const WRITE_AGAIN = "copy or write the file again";
 
 export interface ParquetFooter {
@@ -94,7 +93,6 @@ function decoding(path: string, decode: () => FileMetadata): FileMetadata {
   }
 }
 
-/** Checks the limits on columns and nesting. @throws InputUnsupportedError */
 function checkColumns(file: InputFile, fields: Field[]): void {
   let columns = 0;
   const visit = (field: Field, depth: number) => {

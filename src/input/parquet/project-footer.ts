@@ -12,8 +12,7 @@ import {
 } from "../../tasks/parquet-metadata.js";
 import type { ColumnPath } from "../record-batches.js";
 
-/** Version of the Parquet format. */
-const VERSION = 2;
+const FORMAT_VERSION = 2;
 
 /**
  * Returns a footer with only some columns and the fields that decoding needs, and its row groups. The decoder gets this footer
@@ -40,7 +39,7 @@ export function projectFooter(
   }));
   const value = arrowFields && arrowSchema(projectFields(arrowFields, paths));
   const footer = encodeThrift(FILE_METADATA, {
-    version: VERSION,
+    version: FORMAT_VERSION,
     schema: elements,
     rows,
     rowGroups: projected.map(({ rows, chunks }) => ({
@@ -100,7 +99,6 @@ function projectFields(fields: Field[], paths: readonly ColumnPath[]): Field[] {
   }));
 }
 
-/** Encodes an Arrow schema message as base64, the form in which a footer has it. */
 function arrowSchema(fields: Field[]): string {
   const message = framed(schemaMessage(fields, []), 0);
   return Buffer.from(message).toString("base64");
