@@ -55,16 +55,16 @@ export async function writeArrow(
     const where = `row group ${k}`;
     const batchSize = batchRows(group, where);
     for (const chunk of group.chunks) await checkPages(setup, chunk, where);
-    let found = 0;
+    let decodedRows = 0;
     for await (const batch of await file.stream({
       rowGroups: [k],
       batchSize,
     })) {
-      found += batch.numRows;
+      decodedRows += batch.numRows;
       append(batchMessages(batch.intoIPCStream()));
     }
-    expectRows(where, group.rows, found);
-    rows += found;
+    expectRows(where, group.rows, decodedRows);
+    rows += decodedRows;
   }
   expectRows("rows", file.metadata().fileMetadata().numRows(), rows);
   append(schema.subarray(-EOS_BYTES));

@@ -58,12 +58,12 @@ export function softmaxJacobianEntries(
   checkObject("options", options);
   const { rows, classes, temperature = 1, threshold = 0, topK } = options;
   const onBadRow = options.onBadRow ?? "error";
-  const of = options.of ?? "jacobian";
+  const emit = options.of ?? "jacobian";
   checkArguments(logits, options, temperature, onBadRow);
   checkLimits(classes, threshold, topK);
-  if (of !== "jacobian" && of !== "log_jacobian")
+  if (emit !== "jacobian" && emit !== "log_jacobian")
     throw new UsageError(
-      `of: expected jacobian or log_jacobian, found ${shortValue(of)}`,
+      `of: expected jacobian or log_jacobian, found ${shortValue(emit)}`,
       "of",
     );
   const float32 = logits instanceof Float32Array;
@@ -89,7 +89,7 @@ export function softmaxJacobianEntries(
   });
   const setup = {
     ...slot.entries,
-    code: EMITS[of].code,
+    code: EMITS[emit].code,
     threshold,
     topK: topK ?? 0,
     float32,

@@ -107,7 +107,8 @@ export function softmaxResults<
   const layout = options.layout ?? "bsr";
   checkArguments(logits, options, temperature, onBadRow);
   const emit = currentNames(options.emit);
-  const ofClass = typeof options.class === "number" ? options.class : undefined;
+  const classIndex =
+    typeof options.class === "number" ? options.class : undefined;
   const data: { [option in AuxiliaryName]?: ArrayLike<number> | undefined } = {
     label: options.label,
     cotangent: options.cotangent,
@@ -115,7 +116,7 @@ export function softmaxResults<
     covariance: options.covariance,
     classColumn: typeof options.class === "object" ? options.class : undefined,
   };
-  const names: AuxiliaryOptions = { class: ofClass };
+  const names: AuxiliaryOptions = { class: classIndex };
   for (const option of Object.keys(data) as AuxiliaryName[])
     if (data[option] !== undefined) names[option] = option;
   checkEmit(emit, layout, names);
@@ -131,7 +132,7 @@ export function softmaxResults<
     emit,
     layout,
     dtype: logits instanceof Float32Array ? "float32" : "float64",
-    class: ofClass,
+    class: classIndex,
     rows,
     classes,
     inputs,

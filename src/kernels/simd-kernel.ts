@@ -11,12 +11,14 @@ export function simdKernel(
 }
 
 /** Returns the SIMD kernel if there is a module, else the plain kernel; both give the same bits. */
-export function kernelOn(at: {
+export function kernelOn({
+  module,
+  memory,
+  buffer,
+}: {
   module: WebAssembly.Module | null;
   memory: WebAssembly.Memory | null;
   buffer: SharedArrayBuffer;
 }): Kernel {
-  return at.module && at.memory
-    ? simdKernel(at.module, at.memory)
-    : plainKernel(at.buffer);
+  return module && memory ? simdKernel(module, memory) : plainKernel(buffer);
 }

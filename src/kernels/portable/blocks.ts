@@ -48,9 +48,9 @@ export function storeLogJacobian(
   for (let i = iStart; i < iEnd; i++) {
     const p = pAt(work, i);
     const off = (0.0 - p) / t;
-    const own = i === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - p;
+    const diagonal = i === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - p;
     for (let j: usize = 0; j < classes; j++)
-      storeValue(out, j, j === i ? own / t : off, float32);
+      storeValue(out, j, j === i ? diagonal / t : off, float32);
     out += classes * width;
   }
 }
@@ -91,8 +91,8 @@ export function storeFactor(
     else
       for (let k: usize = 0; k < classes; k++)
         storeValue(out, k, (0.0 - p * loadF64(roots + 8 * k)) / t, float32);
-    const own = i === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - p;
-    storeValue(out, i, (loadF64(roots + 8 * i) * own) / t, float32);
+    const diagonal = i === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - p;
+    storeValue(out, i, (loadF64(roots + 8 * i) * diagonal) / t, float32);
     out += classes * width;
   }
 }

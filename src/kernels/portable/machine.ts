@@ -77,14 +77,14 @@ export function storeNegatedProducts(
     f64s[(out >>> 3) + k] = 0.0 - factor * (f64s[(from >>> 3) + k] as f64);
 }
 
-/** Moves `count` int32 up by `places` values. */
-export function moveUpI32(at: usize, count: usize, places: usize): void {
+/** Moves `count` int32 up by `shift` values. */
+export function moveUpI32(at: usize, count: usize, shift: usize): void {
   const start = at >>> 2;
-  i32s.copyWithin(start + places, start, start + count);
+  i32s.copyWithin(start + shift, start, start + count);
 }
 
-/** Moves `count` float64 up by `places` values. */
-export function moveUpF64(at: usize, count: usize, places: usize): void {
+/** Moves `count` float64 up by `shift` values. */
+export function moveUpF64(at: usize, count: usize, shift: usize): void {
   const start = at >>> 3;
-  f64s.copyWithin(start + places, start, start + count);
+  f64s.copyWithin(start + shift, start, start + count);
 }

@@ -8,8 +8,8 @@ import { errorOfSum, pAt } from "./work.js";
 // From 64:
 //   0     p, from large to small          f64[Q]     28Q+16  place of each class                 i32[Q]
 //   8Q    Σ p from each place on, high    f64[Q+1]   32Q+16  end of the places kept with each    i32[Q]
-//   16Q+8 Σ p from each place on, low     f64[Q+1]   36Q+16  number of entries of each row       i32[Q]
-//   24Q+16 class of each place            i32[Q]     40Q+16  index of each row's first entry     i32[Q]
+//   16Q+8   Σ p from each place on, low   f64[Q+1]   36Q+16  number of entries of each row       i32[Q]
+//   24Q+16  class of each place           i32[Q]     40Q+16  index of each row's first entry     i32[Q]
 //                                                    44Q+16  rows of a tile, by place            i32[Q]
 // storeEntries does not need the sums; kept-classes.ts uses their memory:
 //   8Q    p of the kept classes           f64[Q+1]   16Q+8   kept classes of a row               i32[Q]

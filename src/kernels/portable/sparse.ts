@@ -56,21 +56,21 @@ export function countEntries(
   const log = code === LOG_JACOBIAN;
   storeF64(space + LOG_SOFTMAX_BLOCK, log ? 1.0 : 0.0);
   prepareSpace(work, classes, space);
-  let least = threshold > 5e-324 ? threshold : 5e-324;
+  let minValue = threshold > 5e-324 ? threshold : 5e-324;
   let tie = 0.0;
   if (topK > 0.0) {
     const kth = kthLargest(work, classes, space, topK, float32);
-    if (kth >= least) {
-      least = kth;
+    if (kth >= minValue) {
+      minValue = kth;
       tie = kth;
     }
   }
-  const count = walk(work, classes, space, least, float32);
-  storeF64(dropped, largestUnder(work, classes, space, least, float32));
-  storeF64(dropped + 8, droppedSum(work, classes, space, least, float32));
-  storeF64(space + LEAST, least);
+  const count = walk(work, classes, space, minValue, float32);
+  storeF64(dropped, largestUnder(work, classes, space, minValue, float32));
+  storeF64(dropped + 8, droppedSum(work, classes, space, minValue, float32));
+  storeF64(space + LEAST, minValue);
   storeF64(space + TIE, 0.0);
-  storeRowCounts(work, classes, space, least, float32);
+  storeRowCounts(work, classes, space, minValue, float32);
   if (tie === 0.0 || count <= topK) return count;
   // Ties beyond the k-th entry are dropped as well.
   storeF64(dropped, tie);
@@ -80,18 +80,18 @@ export function countEntries(
   return topK;
 }
 
-/** Stores the number of entries of each row. Requires walk with `least`. */
+/** Stores the number of entries of each row. Requires walk with `minValue`. */
 function storeRowCounts(
   work: usize,
   classes: usize,
   space: usize,
-  least: f64,
+  minValue: f64,
   float32: bool,
 ): void {
   for (let k: usize = 0; k < classes; k++)
     storeI32(
       rowCountAt(space, classes, k),
-      rowCount(work, classes, space, k, least, float32),
+      rowCount(work, classes, space, k, minValue, float32),
     );
 }
 
@@ -100,7 +100,7 @@ function rowCount(
   classes: usize,
   space: usize,
   k: usize,
-  least: f64,
+  minValue: f64,
   float32: bool,
 ): i32 {
   const t = loadF64(work + TEMPERATURE);
@@ -108,7 +108,7 @@ function rowCount(
   const s = loadI32(placeAt(space, classes, k));
   const end = loadI32(endAt(space, classes, s as usize));
   const entries = s < end ? end - 1 : end;
-  return isKept(ownEntry(work, k, t, log), least, float32)
+  return isKept(ownEntry(work, k, t, log), minValue, float32)
     ? entries + 1
     : entries;
 }
@@ -148,8 +148,8 @@ function shareTies(
     );
 }
 
-function isKept(value: f64, least: f64, float32: bool): bool {
-  return stored(value, float32) >= least;
+function isKept(value: f64, minValue: f64, float32: bool): bool {
+  return stored(value, float32) >= minValue;
 }
 
 /**
@@ -187,10 +187,10 @@ export function storeEntries(
   let i = iStart;
   while (i < iEnd) {
     // Up to TIE_ROW, that row alone, and the rows after it.
-    const least = i > tieRow ? loadF64(space + ABOVE_TIE) : tie;
+    const minValue = i > tieRow ? loadF64(space + ABOVE_TIE) : tie;
     let end = i < tieRow ? tieRow : i === tieRow ? i + 1 : iEnd;
     if (end > iEnd) end = iEnd;
-    walk(work, classes, space, least, float32);
+    walk(work, classes, space, minValue, float32);
     const at = count as usize;
     const toColumns: usize = columns === 0 ? 0 : columns + 4 * at;
     const toValues = values + (float32 ? 4 * at : 8 * at);
@@ -200,7 +200,7 @@ export function storeEntries(
       space,
       i,
       end,
-      least,
+      minValue,
       indices + 4 * at,
       toColumns,
       toValues,
@@ -221,14 +221,14 @@ export function storeEntries(
   return count;
 }
 
-/** Stores the entries of at least `least` of rows [iStart, iEnd). Requires walk with `least`. */
+/** Stores the entries of at least `minValue` of rows [iStart, iEnd). Requires walk with `minValue`. */
 function storeRows(
   work: usize,
   classes: usize,
   space: usize,
   iStart: usize,
   iEnd: usize,
-  least: f64,
+  minValue: f64,
   indices: usize,
   columns: usize,
   values: usize,
@@ -261,7 +261,7 @@ function storeRows(
       space,
       i,
       size,
-      least,
+      minValue,
       indices,
       columns,
       values,
@@ -278,7 +278,7 @@ function storeRow(
   space: usize,
   i: usize,
   size: usize,
-  least: f64,
+  minValue: f64,
   indices: usize,
   columns: usize,
   values: usize,
@@ -287,28 +287,28 @@ function storeRow(
   const t = loadF64(work + TEMPERATURE);
   const log = loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
   const p = pAt(work, i);
-  const kept = keptClassAt(space, classes, 0);
+  const keptClasses = keptClassAt(space, classes, 0);
   let ps = keptPAt(space, classes, 0);
   if (log) ps = 0;
   const before = classesBefore(classes, space, size, i);
   let at = loadI32(nextAt(space, classes, i)) as usize;
-  storeIndices(classes, i, kept, 0, before, at, indices, columns);
+  storeIndices(classes, i, keptClasses, 0, before, at, indices, columns);
   storeProducts(p, ps, 0, before, t, values, at, float32);
   at = at + before;
-  const own = ownEntry(work, i, t, log);
-  if (isKept(own, least, float32)) {
+  const diagonal = ownEntry(work, i, t, log);
+  if (isKept(diagonal, minValue, float32)) {
     if (columns === 0) storeI32(indices + 4 * at, (i * classes + i) as i32);
     else {
       storeI32(indices + 4 * at, i as i32);
       storeI32(columns + 4 * at, i as i32);
     }
-    storeValue(values, at, own, float32);
+    storeValue(values, at, diagonal, float32);
     at = at + 1;
   }
   let after = before;
-  if (after < size && loadI32(kept + 4 * after) === (i as i32))
+  if (after < size && loadI32(keptClasses + 4 * after) === (i as i32))
     after = after + 1;
-  storeIndices(classes, i, kept, after, size, at, indices, columns);
+  storeIndices(classes, i, keptClasses, after, size, at, indices, columns);
   storeProducts(p, ps, after, size, t, values, at, float32);
 }
 
@@ -316,14 +316,14 @@ function storeRow(
 function storeIndices(
   classes: usize,
   i: usize,
-  kept: usize,
+  keptClasses: usize,
   from: usize,
   to: usize,
   at: usize,
   indices: usize,
   columns: usize,
 ): void {
-  const first = kept + 4 * from;
+  const first = keptClasses + 4 * from;
   const count = to - from;
   if (columns === 0) {
     addI32(indices + 4 * at, first, (i * classes) as i32, count);
@@ -366,7 +366,7 @@ function dropTies(
   const width: usize = float32 ? 4 : 8;
   const tie = loadF64(space + TIE);
   let left = loadF64(space + TIES_LEFT);
-  let kept: usize = 0;
+  let remaining: usize = 0;
   for (let n: usize = 0; n < (count as usize); n++) {
     const value = float32
       ? loadF32(values + n * width)
@@ -375,10 +375,11 @@ function dropTies(
       if (left === 0.0) continue;
       left -= 1.0;
     }
-    storeI32(indices + 4 * kept, loadI32(indices + 4 * n));
-    if (columns !== 0) storeI32(columns + 4 * kept, loadI32(columns + 4 * n));
-    storeValue(values, kept, value, float32);
-    kept = kept + 1;
+    storeI32(indices + 4 * remaining, loadI32(indices + 4 * n));
+    if (columns !== 0)
+      storeI32(columns + 4 * remaining, loadI32(columns + 4 * n));
+    storeValue(values, remaining, value, float32);
+    remaining = remaining + 1;
   }
-  return kept as i32;
+  return remaining as i32;
 }

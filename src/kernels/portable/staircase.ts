@@ -28,9 +28,9 @@ function isLog(space: usize): bool {
 /** Returns the diagonal entry (k, k). */
 export function ownEntry(work: usize, k: usize, t: f64, log: bool): f64 {
   if (!log) return over(diagonalAt(work, k), t);
-  const own =
+  const diagonal =
     k === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - pAt(work, k);
-  return over(own, t);
+  return over(diagonal, t);
 }
 
 /**
@@ -85,8 +85,8 @@ export function largestUnder(
       const value = stored((log ? p : p * sortedAt(space, end)) / t, float32);
       if (value > largest) largest = value;
     }
-    const own = stored(ownEntry(work, s, t, log), float32);
-    if (own < threshold && own > largest) largest = own;
+    const diagonal = stored(ownEntry(work, s, t, log), float32);
+    if (diagonal < threshold && diagonal > largest) largest = diagonal;
   }
   return largest;
 }
@@ -151,10 +151,10 @@ export function droppedSum(
     const next = sum + term;
     lost += errorOfSum(sum, term, next);
     sum = next;
-    const own = ownEntry(work, s, 1.0, log);
-    if (stored(own / t, float32) < threshold) {
-      const all = sum + own;
-      lost += errorOfSum(sum, own, all);
+    const diagonal = ownEntry(work, s, 1.0, log);
+    if (stored(diagonal / t, float32) < threshold) {
+      const all = sum + diagonal;
+      lost += errorOfSum(sum, diagonal, all);
       sum = all;
     }
   }

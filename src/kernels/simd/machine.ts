@@ -65,15 +65,15 @@ export function storeNegatedProducts(out: usize, from: usize, factor: f64, count
   if (whole != count) store<f64>(out + (whole << 3), 0.0 - factor * load<f64>(from + (whole << 3)));
 }
 
-export function moveUpI32(at: usize, count: usize, places: usize): void {
-  const by = places << 2;
+export function moveUpI32(at: usize, count: usize, shift: usize): void {
+  const by = shift << 2;
   let end = at + (count << 2);
   for (; end >= at + 16; end -= 16) v128.store(end - 16 + by, v128.load(end - 16));
   for (; end > at; end -= 4) store<i32>(end - 4 + by, load<i32>(end - 4));
 }
 
-export function moveUpF64(at: usize, count: usize, places: usize): void {
-  const by = places << 3;
+export function moveUpF64(at: usize, count: usize, shift: usize): void {
+  const by = shift << 3;
   let end = at + (count << 3);
   for (; end >= at + 16; end -= 16) v128.store(end - 16 + by, v128.load(end - 16));
   if (end > at) store<f64>(end - 8 + by, load<f64>(end - 8));
