@@ -101,7 +101,7 @@ function checkStopped({ signal }: RunHooks): void {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
 
-/** Target size of record batch bodies, of a single row if that is larger; outputs of `run` have 16 to 64 MiB. */
+/** Target size of record batches, which have at least one row. */
 const BATCH_BYTES = 32 << 20;
 
 /** Maximum file size; the footer of a larger file would fill memory. */

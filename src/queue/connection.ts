@@ -180,7 +180,7 @@ async function connected(
   await ready.finally(() => clearTimeout(timer));
 }
 
-/** Rejects a cluster or an old version, and warns of settings that may lose jobs. @throws ServiceUnavailableError, ConfigurationError */
+/** Warns of settings that may lose jobs. @throws ServiceUnavailableError for an old version; ConfigurationError for a cluster */
 async function checkServer(
   redis: Redis,
   shown: string,

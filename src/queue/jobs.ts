@@ -4,7 +4,6 @@ import { isInvalidInput } from "../dataset/run-files.js";
 import { SoftjacError } from "../errors.js";
 import type { OpenQueue } from "./open-queue.js";
 
-/** Retries of shards. */
 export interface AttemptOptions {
   /** Maximum attempts per shard; invalid input is not retried. Default: 6. */
   attempts?: number | undefined;
@@ -12,13 +11,11 @@ export interface AttemptOptions {
   backoff?: number | undefined;
 }
 
-/** Data of a job. */
 export interface ShardJob {
   /** Absolute path, or URL, of the dataset. */
   output: string;
   /** Fingerprint of the run. */
   run: string;
-  /** Index of the shard. */
   index: number;
 }
 
@@ -83,7 +80,7 @@ export function failureText(error: unknown): string {
   return `${code}: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-/** Returns whether the input caused a stored failure. */
+/** Returns whether invalid input caused a stored failure. */
 export function isInputFailure(text: string): boolean {
   const [, code] = /^(ERR_[A-Z_]+): /.exec(text) ?? [];
   return code === "ERR_INPUT_CHANGED" || isInvalidInput({ code });

@@ -107,7 +107,6 @@ export class QueueMonitor {
     return new ShardsFailedError(folders.out, failures, shards, isInput);
   }
 
-  /** Warns once per period without workers. */
   async #checkWorkers({ ask, connection }: OpenQueue): Promise<void> {
     const workers = await ask((queue) => queue.getWorkersCount());
     if (workers === 0 && !this.#noWorkers)

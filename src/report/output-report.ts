@@ -47,7 +47,6 @@ export interface SummaryNumbers {
   rows: number;
   /** Number of rows with results. */
   rowsWithResults: number;
-  /** Number of rows that are null. */
   badRows: number;
   /** Number of rows that the output omits. */
   rowsSkipped: number;
@@ -171,9 +170,8 @@ export interface ShownRow {
 }
 
 export interface ShownRows {
-  /** Names of the copied columns that are shown. */
+  /** Names of the shown copied columns; hiddenColumns counts the others. */
   copiedColumns: string[];
-  /** Number of other copied columns. */
   hiddenColumns: number;
   /** 20 rows by decreasing uncertainty, or by 1 - confidence or entropy if the uncertainty is unknown. */
   mostUncertain: ShownRow[];

@@ -7,11 +7,9 @@ export const RELIABILITY_BINS = 15;
 
 /** Sums for the scores of predictions against labels. */
 export class CalibrationSums {
-  /** Number of rows per bin. */
+  /** Rows, sum of confidences, and correct predictions per bin. */
   readonly binRows = new Float64Array(RELIABILITY_BINS);
-  /** Sum of the confidences per bin. */
   readonly confidence = new Float64Array(RELIABILITY_BINS);
-  /** Number of correct predictions per bin. */
   readonly correct = new Float64Array(RELIABILITY_BINS);
   rows = 0;
   nllSum = 0;

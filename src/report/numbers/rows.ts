@@ -49,7 +49,6 @@ export interface RowSummary
     | "predicted"
     | "label"
   > {
-  /** Index of the file of the row. */
   fileIndex: number;
   /** Classes with the largest p, in descending order; null if p is unknown. */
   likely: { class: number; p: number }[] | null;

@@ -13,11 +13,9 @@ import {
 } from "./html.js";
 import { Plot, picture, shadeScale } from "./plot.js";
 
-/** Maximum number of classes for numbers in cells. */
+/** Maximum numbers of classes for numbers in cells, a table of the cells, and names at the axes. */
 const MAX_NUMBERED = 12;
-/** Maximum number of classes for a table of the cells. */
 const MAX_TABLED = 40;
-/** Maximum number of classes for names at the axes. */
 const MAX_NAMED = 60;
 
 /** Returns mean |J| and the confusion matrix of the shown classes, and a table by class. */
@@ -91,14 +89,12 @@ function confusionFigure(
 }
 
 interface MatrixSpec extends Pick<FigureSpec, "id" | "title" | "caption"> {
-  /** Labels of the axes. */
   axes: [row: string, column: string];
   shown: readonly number[];
   /** Returns the value of a cell; `a` and `b` are indices of `shown`. */
   value(a: number, b: number): number;
   /** Returns the value that determines the shade; default: `value`. */
   shadeOf?(a: number, b: number): number;
-  /** Formats a value in a cell. */
   text(value: number): string;
   tableText(value: number): string;
   /** Formats a limit between two shades. */

@@ -65,7 +65,6 @@ export interface FigureSpec {
   /** Description, with the number of rows. */
   caption: Html;
   picture: Html;
-  /** Table of the same numbers. */
   table?: Html | null;
   wide?: boolean;
 }
@@ -105,7 +104,6 @@ ${rows.map(
 )}</tbody></table></div>`;
 }
 
-/** Returns the reasons why a section is incomplete. */
 export function reasonsText(sentences: readonly string[]): Html {
   return html`${sentences.map(
     (sentence) => html`<p class="reason">${sentence}</p>
