@@ -38,9 +38,9 @@ export class NodeCopier {
   readonly #bools: Uint8Array | null;
   readonly #offsets: BufferWriter;
   readonly #values: BufferWriter;
-  readonly #inBits: ReadWindow;
-  readonly #inOffsets: ReadWindow;
-  readonly #inValues: ReadWindow;
+  readonly #bitWindow: ReadWindow;
+  readonly #offsetWindow: ReadWindow;
+  readonly #valueWindow: ReadWindow;
   /** Rows copied so far. */
   #rows = 0;
   /** Items (bytes of text, or values of lists) of these rows: the next offset. */
@@ -48,22 +48,22 @@ export class NodeCopier {
 
   constructor(
     private readonly node: CopiedNode,
-    private readonly task: NodeTarget,
+    private readonly target: NodeTarget,
     private readonly read: Read,
     private readonly write: (source: Uint8Array, position: number) => void,
   ) {
-    const { shape, offsets, values } = task;
+    const { shape, offsets, values } = target;
     const { rows } = shape;
     const writer = (size: number, start: number) =>
       new BufferWriter(
         size,
         (part, offset) => write(part, start + offset),
-        () => this.#changed(),
+        () => this.#throwChanged(),
       );
     this.#reader = new NodeReader(node, read);
-    this.#inBits = new ReadWindow(read);
-    this.#inOffsets = new ReadWindow(read);
-    this.#inValues = new ReadWindow(read);
+    this.#bitWindow = new ReadWindow(read);
+    this.#offsetWindow = new ReadWindow(read);
+    this.#valueWindow = new ReadWindow(read);
     const isBool = node.bits === 1;
     this.#validity = shape.validity ? new Uint8Array(shape.validity) : null;
     this.#bools = isBool ? new Uint8Array(bitmapBytes(rows)) : null;
@@ -82,16 +82,16 @@ export class NodeCopier {
 
   /** Writes pending bytes and returns the null count. */
   finish(): number {
-    const { node, task } = this;
-    const { rows } = task.shape;
+    const { node, target } = this;
+    const { rows } = target.shape;
     if (node.offsetBytes > 0) this.#addOffsets(1, () => 0);
-    if (this.#rows !== rows) this.#changed();
+    if (this.#rows !== rows) this.#throwChanged();
     this.#offsets.finish();
     this.#values.finish();
-    if (this.#bools) this.write(this.#bools, task.values);
+    if (this.#bools) this.write(this.#bools, target.values);
     if (node.form === "null") return rows;
     if (!this.#validity) return 0;
-    this.write(this.#validity, task.validity);
+    this.write(this.#validity, target.validity);
     return countZeros(this.#validity, rows);
   }
 
@@ -99,39 +99,40 @@ export class NodeCopier {
     const { form } = this.node;
     const { buffers, from, to } = piece;
     const count = to - from;
-    if (this.#rows + count > this.task.shape.rows) this.#changed();
+    if (this.#rows + count > this.target.shape.rows) this.#throwChanged();
     const valid =
       buffers && buffers.nullCount > 0
-        ? this.#bits(buffers.validity, piece, buffers)
+        ? this.#readBits(buffers.validity, piece, buffers)
         : null;
     if (this.#validity && buffers)
       appendBits(this.#validity, this.#rows, valid, from & 7, count);
-    if (!buffers) this.#empty(count);
+    if (!buffers) this.#fillNulls(count);
     else if (this.#bools) {
-      const source = this.#bits(buffers.values, piece, buffers);
+      const source = this.#readBits(buffers.values, piece, buffers);
       appendBits(this.#bools, this.#rows, source, from & 7, count);
-    } else if (form === "fixed-width") this.#fixedWidth(piece, buffers, valid);
+    } else if (form === "fixed-width")
+      this.#copyFixedWidth(piece, buffers, valid);
     else if (form === "views")
-      this.#viewed(piece, buffers, valid, buffers.data ?? []);
-    else if (form === "list-view") this.#listViews(piece, buffers);
+      this.#copyViews(piece, buffers, valid, buffers.data ?? []);
+    else if (form === "list-view") this.#copyListViews(piece, buffers);
     else if (form === "text" || form === "list")
-      this.#withOffsets(piece, buffers);
+      this.#copyWithOffsets(piece, buffers);
     this.#rows += count;
   }
 
   /** Returns the bytes of a bitmap for a piece, whose first value is bit `from & 7`. */
-  #bits(
+  #readBits(
     bitmap: number,
     { from, to }: CopiedPiece,
     { length }: CopiedBuffers,
   ): Uint8Array {
     const first = from >> 3;
     const end = bitmap + bitmapBytes(length);
-    return this.#inBits.bytes(bitmap + first, bitmapBytes(to) - first, end);
+    return this.#bitWindow.bytes(bitmap + first, bitmapBytes(to) - first, end);
   }
 
   /** Writes zeros for nulls that have no values in the input. */
-  #empty(count: number): void {
+  #fillNulls(count: number): void {
     const { form, bits, offsetBytes } = this.node;
     if (offsetBytes > 0) this.#addOffsets(count, () => 0);
     if (form === "fixed-width" && bits > 1)
@@ -139,7 +140,7 @@ export class NodeCopier {
         this.#values.add(new Uint8Array(bits / 8));
   }
 
-  #fixedWidth(
+  #copyFixedWidth(
     piece: CopiedPiece,
     buffers: CopiedBuffers,
     valid: Uint8Array | null,
@@ -150,7 +151,7 @@ export class NodeCopier {
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
       const start = buffers.values + from * bytes;
-      const values = this.#inValues.bytes(start, count * bytes, end);
+      const values = this.#valueWindow.bytes(start, count * bytes, end);
       if (this.node.dictionaryValues !== null)
         this.#checkIndices(viewOf(values), piece, from, valid);
       this.#values.add(values);
@@ -158,14 +159,14 @@ export class NodeCopier {
   }
 
   /** Copies texts, or the offsets of lists. */
-  #withOffsets(piece: CopiedPiece, buffers: CopiedBuffers): void {
+  #copyWithOffsets(piece: CopiedPiece, buffers: CopiedBuffers): void {
     const { offsetBytes, form } = this.node;
     const step = COPY_BYTES / offsetBytes;
     const end = buffers.offsets + (buffers.length + 1) * offsetBytes;
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
       const start = buffers.offsets + from * offsetBytes;
-      const bytes = this.#inOffsets.bytes(
+      const bytes = this.#offsetWindow.bytes(
         start,
         (count + 1) * offsetBytes,
         end,
@@ -175,11 +176,11 @@ export class NodeCopier {
         integerAt(view, k * offsetBytes, offsetBytes);
       this.#checkOffsets(offset, count, piece, buffers, from);
       this.#addOffsets(count, (k) => offset(k + 1) - offset(k));
-      if (form === "text") this.#texts(piece, buffers, from, count, offset);
+      if (form === "text") this.#copyTexts(piece, buffers, from, count, offset);
     }
   }
 
-  #texts(
+  #copyTexts(
     piece: CopiedPiece,
     { values, valuesBytes }: CopiedBuffers,
     from: number,
@@ -191,25 +192,25 @@ export class NodeCopier {
     const texts = new Utf8Texts(count, offset);
     for (let at = offset(0); at < last; ) {
       const length = Math.min(COPY_BYTES, last - at);
-      const part = this.#inValues.bytes(
+      const part = this.#valueWindow.bytes(
         values + at,
         length,
         values + valuesBytes,
       );
-      const whole = utf8 ? texts.check(part, at) : length;
-      if (whole === null) {
+      const checked = utf8 ? texts.check(part, at) : length;
+      if (checked === null) {
         const bad = texts.firstBad((start, bytes) =>
           this.read(values + start, bytes),
         );
         throw this.#notUtf8(piece, from + bad);
       }
-      this.#values.add(part.subarray(0, whole));
-      at += whole;
+      this.#values.add(part.subarray(0, checked));
+      at += checked;
     }
   }
 
   /** Converts views to offsets and values. */
-  #viewed(
+  #copyViews(
     piece: CopiedPiece,
     buffers: CopiedBuffers,
     valid: Uint8Array | null,
@@ -225,7 +226,9 @@ export class NodeCopier {
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
       const start = buffers.values + from * VIEW_BYTES;
-      const view = viewOf(this.#inValues.bytes(start, count * VIEW_BYTES, end));
+      const view = viewOf(
+        this.#valueWindow.bytes(start, count * VIEW_BYTES, end),
+      );
       this.#addOffsets(count, (k) => {
         row = from + k;
         if (!isSet(valid, piece, row)) return 0;
@@ -237,7 +240,7 @@ export class NodeCopier {
     }
   }
 
-  #listViews(piece: CopiedPiece, buffers: CopiedBuffers): void {
+  #copyListViews(piece: CopiedPiece, buffers: CopiedBuffers): void {
     const lists = this.#reader.values(piece, buffers);
     const step = COPY_BYTES / this.node.offsetBytes;
     for (let from = piece.from; from < piece.to; from += step)
@@ -305,7 +308,7 @@ export class NodeCopier {
   }
 
   /** Throws if the pieces differ from the measured shape. */
-  #changed(): never {
+  #throwChanged(): never {
     throw new DamagedColumn(
       `column ${this.node.name}`,
       "the file changed while it was read",

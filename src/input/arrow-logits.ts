@@ -180,7 +180,7 @@ function buildLogitsFile(
 ): Omit<LogitsFile, "close"> {
   const { path, fd, bytes, present, source } = file;
   const located = locateDictionaries(file, selected);
-  const { dictionaries, partsOf } = located;
+  const { dictionaries, dictionaryParts } = located;
   const copied = located.copied.map((column) =>
     nested ? matchedColumn(file, column, logits) : { column, list: null },
   );
@@ -194,7 +194,7 @@ function buildLogitsFile(
     const copiedBuffers = copied.map(({ column, list }) => {
       if (column.constant) return column.constant.buffers;
       const span = columns[column.index] as ColumnSpan;
-      const buffers = locateColumn(record, span, partsOf);
+      const buffers = locateColumn(record, span, dictionaryParts);
       return list ? (buffers.children[0] as CopiedBuffers) : buffers;
     });
     const buffers = sources.map((source, n) => {

@@ -28,7 +28,7 @@ interface LocatedDictionaries {
   /** Dictionary batches that are copied to the output. */
   dictionaries: CopiedDictionary[];
   /** Returns the dictionary batches that apply to a record batch. */
-  partsOf: PartsOfDictionary;
+  dictionaryParts: PartsOfDictionary;
 }
 
 interface Part extends DictionaryBatch {
@@ -54,11 +54,11 @@ export function locateDictionaries(
   );
   const parts = new Map<number, Part[]>();
   const replaced = new Set<number>();
-  const partsOf: PartsOfDictionary = (id, { position }) =>
+  const dictionaryParts: PartsOfDictionary = (id, { position }) =>
     partsBefore(file, parts.get(id) ?? [], position).map(
       ({ buffers }) => buffers,
     );
-  if (fields.size === 0) return { copied, dictionaries: [], partsOf };
+  if (fields.size === 0) return { copied, dictionaries: [], dictionaryParts };
 
   for (const dictionaryBatch of dictionaryBatches(file, fields)) {
     const { context, columns, id, isDelta, field } = dictionaryBatch;
@@ -79,7 +79,7 @@ export function locateDictionaries(
     }
     const values = copiedColumn(path, field, 0);
     const [span] = columns as [ColumnSpan];
-    const buffers = locateColumn(dictionaryBatch, span, partsOf);
+    const buffers = locateColumn(dictionaryBatch, span, dictionaryParts);
     if (last && isDelta)
       buffers.firstCode = last.buffers.firstCode + last.buffers.length;
     earlier.push({ ...dictionaryBatch, values, buffers });
@@ -106,7 +106,7 @@ export function locateDictionaries(
       dictionaryValues: last ? last.firstCode + last.length : 0,
     };
   });
-  return { copied: columns, dictionaries, partsOf };
+  return { copied: columns, dictionaries, dictionaryParts };
 }
 
 /** Returns the dictionary-encoded fields among columns and their children, by dictionary id. */

@@ -155,10 +155,10 @@ export type PartsOfDictionary = (
 export function locateColumn(
   record: BatchMessage,
   span: ColumnSpan,
-  partsOf: PartsOfDictionary = () => [],
+  dictionaryParts: PartsOfDictionary = () => [],
 ): CopiedBuffers {
   checkRows(record, span);
-  return locateNode(record, span, span.field.name, 0, partsOf);
+  return locateNode(record, span, span.field.name, 0, dictionaryParts);
 }
 
 /** Checks that a column has one value per row of the batch. @throws InputFormatError */
@@ -181,7 +181,7 @@ function locateNode(
   span: ColumnSpan,
   name: string,
   minLength: number,
-  partsOf: PartsOfDictionary,
+  dictionaryParts: PartsOfDictionary,
 ): CopiedBuffers {
   const { context, batch } = record;
   const { field } = span;
@@ -222,14 +222,14 @@ function locateNode(
       ? type.listSize
       : Number(type.kind === "Struct");
   located.children = field.dictionary
-    ? partsOf(field.dictionary.id, context)
+    ? dictionaryParts(field.dictionary.id, context)
     : span.children.map((child) =>
         locateNode(
           record,
           child,
           `${name}.${child.field.name || "item"}`,
           length * perValue,
-          partsOf,
+          dictionaryParts,
         ),
       );
   return located;

@@ -29,7 +29,7 @@ export class CopiedValues {
       const field = schema.fields[index] as (typeof schema.fields)[number];
       return copiedColumn(path, field, index, true);
     });
-    const { partsOf } = locateDictionaries(file, copied);
+    const { dictionaryParts } = locateDictionaries(file, copied);
     const batches = [...recordBatches(file)].filter(
       ({ batch }) => batch.rows > 0,
     );
@@ -41,7 +41,7 @@ export class CopiedValues {
         locateColumn(
           record,
           record.columns[column.index] as ColumnSpan,
-          partsOf,
+          dictionaryParts,
         ),
       ),
     }));
