@@ -123,11 +123,7 @@ function resultOf(
   return result ?? (isLog ? "log_jacobian" : "jacobian");
 }
 
-const READABLE: readonly ColumnStorage[] = [
-  "fixed-size-list",
-  "list",
-  "columns",
-];
+const READABLE = new Set<ColumnStorage>(["fixed-size-list", "list", "columns"]);
 
 function numbersOf(
   path: string,
@@ -144,7 +140,7 @@ function numbersOf(
       `expected one column ${name}, found ${field ? indices.length : listColumns(fields)}`,
     );
   const column = (isList ? listedNumbers : singleNumbers)(field, index, kind);
-  const isReadable = column && READABLE.includes(column.storage);
+  const isReadable = column && READABLE.has(column.storage);
   if (isReadable && (column.width >= 4 || kind !== "float")) return column;
   const numbers = kind === "whole" ? "whole numbers" : "float32 or float64";
   throw new InputUnsupportedError(
