@@ -319,11 +319,7 @@ export class DatasetDamagedError extends SoftjacError {
     readonly damaged: readonly { file: string; problem: string }[],
     shards: number,
   ) {
-    const shown = firstItems(
-      damaged,
-      10,
-      ({ file, problem }) => `${file} ${problem}`,
-    );
+    const shown = firstItems(damaged, 10, (d) => `${d.file} ${d.problem}`);
     super(
       `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; use --repair to recompute them: ${shown}`,
     );
@@ -350,11 +346,7 @@ export class ShardsFailedError extends SoftjacError {
     /** Whether the inputs are the cause, so that a retry fails again. */
     readonly isInputError: boolean,
   ) {
-    const shown = firstItems(
-      failed,
-      3,
-      ({ file, error }) => `${file}: ${error}`,
-    );
+    const shown = firstItems(failed, 3, (f) => `${f.file}: ${f.error}`);
     super(
       `${output}: ${failed.length} of ${shards} shards failed; use softjac submit to retry them: ${shown}`,
     );

@@ -6,7 +6,7 @@ const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the characters to escape
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
 
-const SHORT_ESCAPES: Record<string, string> = {
+const ESCAPES: Record<string, string> = {
   "\n": "\\n",
   "\r": "\\r",
   "\t": "\\t",
@@ -23,16 +23,13 @@ const LIST_ITEMS = 10;
 
 /** Escapes all characters that could act on a terminal, line breaks included: ESC becomes \x1b. */
 export function printable(text: string): string {
-  return text.replace(
-    UNSAFE,
-    (found) => SHORT_ESCAPES[found] ?? hexEscape(found),
-  );
+  return text.replace(UNSAFE, (found) => ESCAPES[found] ?? hexEscape(found));
 }
 
 /** Escapes like `printable`, except for line breaks. */
 export function printableLines(text: string): string {
   return text.replace(UNSAFE, (found) =>
-    found === "\n" ? found : (SHORT_ESCAPES[found] ?? hexEscape(found)),
+    found === "\n" ? found : (ESCAPES[found] ?? hexEscape(found)),
   );
 }
 

@@ -66,14 +66,14 @@ function readConfigFile(
   path: string,
   commands: readonly CommandSpec[],
 ): Record<string, unknown> {
-  const content = parseFile(path);
-  if (typeof content !== "object" || content === null || Array.isArray(content))
+  const json = parseFile(path);
+  if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new ConfigurationError(
-      `${path}: expected a JSON object with options, found ${content === null ? "null" : Array.isArray(content) ? "an array" : `a ${typeof content}`}`,
+      `${path}: expected a JSON object with options, found ${json === null ? "null" : Array.isArray(json) ? "an array" : `a ${typeof json}`}`,
     );
   const known = new Set(optionsOfAll(commands).map(kebab));
   const options: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(content)) {
+  for (const [key, value] of Object.entries(json)) {
     const name = kebab(key);
     if (!known.has(name) || name === "config")
       throw new ConfigurationError(

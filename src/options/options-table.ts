@@ -45,9 +45,11 @@ export interface OptionSpec extends Row, Section {
   name: string;
 }
 
+type Overrides = Partial<Row & Section>;
+
 const option =
-  (kind: Row["kind"], usual: Partial<Row & Section> = {}) =>
-  (help: string, more: Partial<Row & Section> = {}) => ({
+  (kind: Row["kind"], usual: Overrides = {}) =>
+  (help: string, more: Overrides = {}) => ({
     ...{ kind, help },
     ...usual,
     ...more,
@@ -60,13 +62,10 @@ const number = option("number");
 const ranges = option("ranges");
 const flag = option("boolean", { default: false });
 const path = option("path", { isRequired: true });
-const output = (help: string, more: Partial<Row & Section> = {}) =>
+const output = (help: string, more: Overrides = {}) =>
   path(help, { file: "output", alias: "o", ...more });
-const argument = (
-  name: string,
-  help: string,
-  more: Partial<Row & Section> = {},
-) => path(help, { argument: name, file: "read", ...more });
+const argument = (name: string, help: string, more: Overrides = {}) =>
+  path(help, { argument: name, file: "read", ...more });
 
 /** Returns the options of a section; the fields of a row override those of the section. */
 function section(
