@@ -27,37 +27,43 @@ import {
 } from "./list-objects.js";
 
 /**
- * Finds the files or objects that paths, folders (or prefixes) and patterns name. A folder stands for all files in it and
- * below, except those whose names, or whose folders' names, start with `.` or `_`, which data pipelines do not use for data.
- * @throws InputMissingError for a path or pattern that names nothing; UsageError for standard input, a URL of an unsupported
+ * Finds the files or objects that paths, directories (or prefixes) and patterns name. Directories are searched recursively;
+ * names that start with `.` or `_` are ignored, because data pipelines do not use them for data.
+ * @throws InputMissingError for a path or pattern without files; UsageError for standard input, a URL of an unsupported
  * scheme, inputs in several buckets, an output among the inputs, or an input inside the output
  */
 export async function findInputs(
-  wanted: readonly string[],
+  locations: readonly string[],
   output: string,
   access: StoreAccess = {},
 ): Promise<FoundInputs> {
-  for (const location of wanted) assertSupportedScheme(location, "input");
-  const store = wanted.some(isS3) ? await openObjects(wanted, access) : null;
+  for (const location of locations) assertSupportedScheme(location, "input");
+  const store = locations.some(isS3)
+    ? await openObjects(locations, access)
+    : null;
   const found = new Set<string>();
   const ignored = new Set<string>();
   const states = new Map<string, PlannedState>();
   const undecodable = new Set<string>();
-  for (const location of wanted) {
-    if (store) rejectAround(output, location);
-    else checkFiles([OUTPUT(output), inputFile(location)]);
+  for (const location of locations) {
+    if (store) rejectOutputInside(location, output);
+    else
+      checkFiles([
+        { name: "output", path: output, use: "output" },
+        inputFile(location),
+      ]);
     const listed = await (store
       ? listObjects(store, location)
       : filesOf(location));
-    for (const file of listed.beside) ignored.add(file);
+    for (const file of listed.ignored) ignored.add(file);
     for (const file of listed.undecodable ?? []) undecodable.add(file);
     for (const [file, state] of listed.states ?? []) states.set(file, state);
-    // A pattern also matches the parts of an earlier dataset, which was made from the other files.
+    // A pattern also matches the shards of an earlier dataset inside the output.
     const outside = listed.files.filter((file) => !isInside(file, output));
     const inputs = outside.length > 0 ? outside : listed.files;
     if (inputs.length === 0)
-      throw new InputMissingError(location, undefined, listed.none);
-    rejectInside(
+      throw new InputMissingError(location, undefined, listed.emptyMessage);
+    rejectInputsInside(
       output,
       inputs.filter((file) => !undecodable.has(file)),
     );
@@ -86,30 +92,27 @@ export async function findInputs(
   };
 }
 
-const OUTPUT = (path: string) =>
-  ({ name: "output", path, use: "output" }) as const;
-
-/** @throws UsageError for inputs in several buckets, or for files beside objects */
+/** @throws UsageError for several buckets, or local files mixed with objects */
 async function openObjects(
-  wanted: readonly string[],
+  locations: readonly string[],
   access: StoreAccess,
 ): Promise<ObjectStore> {
-  const places = new Set(
-    wanted.map((location) =>
+  const sources = new Set(
+    locations.map((location) =>
       isS3(location)
         ? resolveLocation(location).split("/", 3).join("/")
         : "files",
     ),
   );
-  if (places.size > 1)
+  if (sources.size > 1)
     throw new UsageError(
-      `inputs: all inputs must be in one bucket or all be local files, found ${[...places].join(", ")}`,
+      `inputs: all inputs must be in one bucket or all be local files, found ${[...sources].join(", ")}`,
       "inputs",
     );
-  return (await openStore(wanted[0] as string, access)) as ObjectStore;
+  return (await openStore(locations[0] as string, access)) as ObjectStore;
 }
 
-function rejectAround(output: string, location: string): void {
+function rejectOutputInside(location: string, output: string): void {
   if (isInside(output, resolveLocation(location)))
     throw new UsageError(
       `output: ${output} is inside the input ${location}; choose another prefix`,
@@ -117,7 +120,7 @@ function rejectAround(output: string, location: string): void {
     );
 }
 
-/** Lists the files that a path, folder or pattern names. */
+/** Lists the files that a path, directory or pattern names. */
 export async function filesOf(path: string): Promise<ListedInputs> {
   if (path === "-")
     throw new UsageError(
@@ -125,25 +128,25 @@ export async function filesOf(path: string): Promise<ListedInputs> {
       "input",
     );
   const kind = await kindOf(path);
-  if (kind === "file") return { files: [resolve(path)], beside: [] };
+  if (kind === "file") return { files: [resolve(path)], ignored: [] };
   if (kind === "folder") {
     const { files, hidden, undecodable } = await listFiles(path, kind);
     return {
       files: files.filter((file) => !isIgnoredName(file)),
-      beside: [...files.filter(isIgnoredName), ...hidden],
+      ignored: [...files.filter(isIgnoredName), ...hidden],
       undecodable,
-      none: `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`,
+      emptyMessage: `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`,
     };
   }
   const { isGlob, negated } = picomatch.scan(path);
-  if (!isGlob && !negated) return { files: [], beside: [] };
+  if (!isGlob && !negated) return { files: [], ignored: [] };
   const { files, undecodable } = await listFiles(path, "pattern");
-  const none = `no file matches ${path}`;
-  return { files, beside: [], undecodable, none };
+  const emptyMessage = `no file matches ${path}`;
+  return { files, ignored: [], undecodable, emptyMessage };
 }
 
-/** @throws UsageError if the output would replace an input */
-function rejectInside(output: string, inputs: readonly string[]): void {
+/** Rejects inputs that the output would replace. @throws UsageError */
+function rejectInputsInside(output: string, inputs: readonly string[]): void {
   const checked = new Set<string>();
   for (const input of inputs) {
     const real = isS3(input)
@@ -176,7 +179,7 @@ async function kindOf(path: string): Promise<"file" | "folder" | null> {
     const found = await stat(path);
     return found.isDirectory() ? "folder" : "file";
   } catch (error) {
-    // A pattern may be longer than a name can be.
+    // A pattern may be longer than file names can be.
     if (systemErrorName(error) === "ENAMETOOLONG") return null;
     if (systemErrorKind(error) === "missing") return null;
     throw inputError(path, "could not be examined", error);

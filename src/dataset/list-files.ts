@@ -9,40 +9,44 @@ import { isHidden } from "./input-names.js";
 export interface ListedFiles {
   /** Absolute paths. */
   files: string[];
-  /** Hidden files beside them. */
+  /** Hidden files that would otherwise be listed. */
   hidden: string[];
-  /** Escaped paths, which are also in `files`, of files whose names are not UTF-8. */
+  /** Escaped paths of files whose names are not UTF-8; they are also in `files`. */
   undecodable: ReadonlySet<string>;
 }
 
 /**
- * Lists the files in a folder and below, or those that match a pattern, except hidden ones. No file is ignored silently:
- * opening a device, pipe or socket refuses it, and so does a name that is not UTF-8.
- * @throws InputMissingError for a link to nothing in a folder; PermissionError, IoError
+ * Lists the files below a directory, or those that match a pattern, except hidden ones. Includes devices, pipes, sockets and
+ * names that are not UTF-8, so that opening them fails instead of ignoring them silently.
+ * @throws InputMissingError for a dangling link in a directory; PermissionError, IoError
  */
 export async function listFiles(
   path: string,
   kind: "folder" | "pattern",
 ): Promise<ListedFiles> {
   const isFolder = kind === "folder";
-  // The walk begins at the folder before the first wildcard.
+  // A walk for a pattern starts at the directory before the first wildcard.
   const { base, glob, negated } = isFolder
     ? { base: path, glob: "**" }
     : picomatch.scan(path, { unescape: true });
   const top = resolve(base);
   const start = isFolder ? top : resolve(".");
   const isMatch = isFolder ? () => true : picomatch(glob, { posix: true });
-  const isWay = wayOf(glob);
+  const mayContainMatches = directoryFilter(glob);
   const files: string[] = [];
   const hidden: string[] = [];
   const undecodable = new Set<string>();
 
-  async function call<T>(of: string, failure: string, work: () => Promise<T>) {
+  async function call<T>(
+    file: string,
+    failure: string,
+    work: () => Promise<T>,
+  ) {
     try {
       return await work();
     } catch (error) {
       if (!isFolder && systemErrorKind(error) === "missing") return null;
-      throw inputError(of, failure, error);
+      throw inputError(file, failure, error);
     }
   }
 
@@ -56,7 +60,7 @@ export async function listFiles(
       const file = join(folder, name);
       const names = relative(top, file).split(sep);
       const isWanted = isMatch(names.join("/"));
-      const mayEnter = isWay(names);
+      const mayEnter = mayContainMatches(names);
       const isSeen = !isHidden(relative(start, file).split(sep));
       let type = entry.isDirectory() ? "folder" : "file";
       if (isText && entry.isSymbolicLink() && isSeen && (isWanted || mayEnter))
@@ -76,9 +80,9 @@ export async function listFiles(
   return { files, hidden, undecodable };
 }
 
-/** Returns whether folders, by their names from the start of a pattern, may contain files that match it. */
-function wayOf(glob: string): (names: readonly string[]) => boolean {
-  // The parts of a group with a slash cannot be told apart.
+/** Returns a filter for directories that may contain matches, by their path segments relative to the start of the walk. */
+function directoryFilter(glob: string): (names: readonly string[]) => boolean {
+  // A group with a slash, such as {a/b,c}, cannot be split into segments.
   if (/[({][^)}]*\//.test(glob)) return () => true;
   const levels = glob.split("/");
   const any = levels.findIndex((level) => level.includes("**"));
@@ -88,7 +92,7 @@ function wayOf(glob: string): (names: readonly string[]) => boolean {
     names.every((name, k) => (any >= 0 && k >= any) || matches[k]?.(name));
 }
 
-/** Returns the type of what a link leads to; of a folder that the link is in, whose files would be listed again, none. */
+/** Returns the type of a link's target; null for a directory that contains the link, because the walk would not end. */
 async function typeOf(link: string): Promise<"file" | "folder" | null> {
   const path = await realpath(link);
   if (!(await stat(path)).isDirectory()) return "file";
@@ -98,7 +102,7 @@ async function typeOf(link: string): Promise<"file" | "folder" | null> {
   return isLoop ? null : "folder";
 }
 
-/** Returns the bytes of a name as text: those that are not printable ASCII as \xe9. */
+/** Returns a name with all bytes that are not printable ASCII escaped as \xe9. */
 function escaped(name: Buffer): string {
   return name
     .toString("latin1")
@@ -109,14 +113,14 @@ function escaped(name: Buffer): string {
 }
 
 /**
- * Returns whether an absolute path is a folder or lies in it, by device and inode: whatever links and mounts lead there.
+ * Returns whether an absolute path is a directory or inside it. Compares inodes, so that links and mounts do not matter.
  * @throws IoError, PermissionError
  */
 export function isWithin(path: string, folder: string): boolean {
   const wanted = stateAt(folder)?.inode;
   if (wanted === undefined) return false;
-  for (let one = path; ; one = dirname(one)) {
-    if (stateAt(one)?.inode === wanted) return true;
-    if (one === dirname(one)) return false;
+  for (let ancestor = path; ; ancestor = dirname(ancestor)) {
+    if (stateAt(ancestor)?.inode === wanted) return true;
+    if (ancestor === dirname(ancestor)) return false;
   }
 }

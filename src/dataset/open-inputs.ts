@@ -2,10 +2,8 @@ import { isS3 } from "../io/location.js";
 import type { StoreAccess } from "../storage/open-store.js";
 import { FileInputs, type Inputs } from "./inputs.js";
 import type { FoundInputs } from "./list-objects.js";
-/**
- * @param root the folder, or s3://bucket/prefix, of the names
- * @param found inputs that were just listed
- */
+
+/** @param root directory, or `s3://bucket/prefix`, that input names are relative to */
 export async function openInputs(
   root: string,
   access: StoreAccess,

@@ -17,8 +17,9 @@ import type { Inputs } from "./inputs.js";
 import type { ResolvedDataset } from "./options.js";
 import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 
-/** Properties that are the same for all inputs. */
-interface Kind extends Pick<LogitsFile, "classes" | "classNames" | "leading"> {
+/** Properties that must be equal for all inputs. */
+interface CommonProperties
+  extends Pick<LogitsFile, "classes" | "classNames" | "leading"> {
   name: string;
   dtype: string;
 }
@@ -27,13 +28,13 @@ export interface PinnedInputs {
   pinned: PinnedInput[];
   /** Sizes of the pinned inputs. */
   sizes: InputSize[];
-  leftOut: SkippedInput[];
+  skipped: SkippedInput[];
 }
 
 /**
- * Opens every input, checks that a run can use it and that all give the same columns, and records its state.
- * @throws SoftjacError as a run over that input; InputUnsupportedError for an input that differs from the first; with
- * `keepGoing` only if no input is left
+ * Opens every input, records its state, and checks that all inputs produce the same output columns.
+ * @throws SoftjacError as a run over that input; InputUnsupportedError for an input that differs from the first one. With
+ * `keepGoing` such inputs are skipped, unless all inputs are invalid
  */
 export async function pinInputs(
   names: readonly string[],
@@ -41,10 +42,10 @@ export async function pinInputs(
   dataset: ResolvedDataset,
   { signal, alive, onEvent }: Pick<DatasetHooks, "onEvent"> & WorkHooks,
 ): Promise<PinnedInputs> {
-  const found = new Map<string, { input: PinnedInput; size: InputSize }>();
-  const leftOut: SkippedInput[] = [];
+  const pinned = new Map<string, { input: PinnedInput; size: InputSize }>();
+  const skipped: SkippedInput[] = [];
   const partitionsOf = partitionReader(names.map((name) => inputs.path(name)));
-  let first: Kind | null = null;
+  let first: CommonProperties | null = null;
 
   async function pin(
     input: Omit<PinnedInput, "rows">,
@@ -62,12 +63,12 @@ export async function pinInputs(
       if (message) onEvent?.({ event: "warning", message });
       const { rows, classNames, leading, partitions: used } = logits;
       const columns = { classes: logits.classes, classNames, leading };
-      const kind = { name, ...columns, dtype: job.dtype };
-      first ??= kind;
-      rejectDifferent(path, first, kind);
+      const properties = { name, ...columns, dtype: job.dtype };
+      first ??= properties;
+      rejectDifferent(path, first, properties);
       const partitions = used.length > 0 ? used : undefined;
       const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
-      found.set(name, {
+      pinned.set(name, {
         input: { ...input, rows, partitions },
         size: { rows, bytesPerRow: bytes / Math.max(1, rows) },
       });
@@ -76,23 +77,23 @@ export async function pinInputs(
     }
   }
 
-  // Inputs whose rows do not tell the number of classes come once more, with that of the others.
-  const again = new Set<string>();
-  for (const name of inTurn(names, again)) {
+  // Inputs without a row that has logits are tried again with the number of classes of the other inputs.
+  const retried = new Set<string>();
+  for (const name of withRetries(names, retried)) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     alive?.();
     const path = inputs.path(name);
     const input = { name, ...(await inputs.state(name)) };
-    const { classes } = (first ?? {}) as Partial<Kind>;
+    const { classes } = (first ?? {}) as Partial<CommonProperties>;
     try {
       await pin(
-        again.has(name) && classes ? { ...input, classes } : input,
+        retried.has(name) && classes ? { ...input, classes } : input,
         path,
       );
     } catch (error) {
       const isUnknown = isUnknownClassesError(error);
-      if (isUnknown && !again.has(name)) {
-        again.add(name);
+      if (isUnknown && !retried.has(name)) {
+        retried.add(name);
         continue;
       }
       if (isUnknown && !first && names.length > 1)
@@ -101,30 +102,34 @@ export async function pinInputs(
           `no row of the ${names.length} inputs has logits`,
         );
       if (!dataset.work.keepGoing || !isInvalidInput(error)) throw error;
-      if (found.size === 0 && leftOut.length + 1 === names.length) throw error;
-      const text = inputErrorMessage(error, path, name);
-      leftOut.push({ ...input, error: text });
-      onEvent?.({ event: "input skipped", input: name, error: text });
+      if (pinned.size === 0 && skipped.length + 1 === names.length) throw error;
+      const message = inputErrorMessage(error, path, name);
+      skipped.push({ ...input, error: message });
+      onEvent?.({ event: "input skipped", input: name, error: message });
     }
   }
-  const all = names.flatMap((name) => found.get(name) ?? []);
+  const all = names.flatMap((name) => pinned.get(name) ?? []);
   return {
     pinned: all.map(({ input }) => input),
     sizes: all.map(({ size }) => size),
-    leftOut,
+    skipped,
   };
 }
 
-/** Yields the names, then those that were added to `again` meanwhile. */
-function* inTurn(
+/** Yields the names, then those that the caller has added to `retried` meanwhile. */
+function* withRetries(
   names: readonly string[],
-  again: ReadonlySet<string>,
+  retried: ReadonlySet<string>,
 ): Generator<string> {
   yield* names;
-  yield* again;
+  yield* retried;
 }
 
-function rejectDifferent(path: string, first: Kind, found: Kind): void {
+function rejectDifferent(
+  path: string,
+  first: CommonProperties,
+  other: CommonProperties,
+): void {
   const rejection = (
     expected: string,
     actual: string | number,
@@ -135,31 +140,31 @@ function rejectDifferent(path: string, first: Kind, found: Kind): void {
       "logits",
       `expected ${expected} as in ${first.name}, found ${actual}; ${advice}`,
     );
-  if (found.classes !== first.classes)
+  if (other.classes !== first.classes)
     throw rejection(
       `${first.classes} classes`,
-      found.classes,
+      other.classes,
       "run files of other classes by themselves",
     );
-  if (found.dtype !== first.dtype)
+  if (other.dtype !== first.dtype)
     throw rejection(
       `results of ${first.dtype}`,
-      found.dtype,
+      other.dtype,
       "use --dtype float32 or --dtype float64 for all files",
     );
-  // Each axis but the first has an index column.
-  if (found.leading.length !== first.leading.length)
+  // Each leading axis except the first one becomes an index column.
+  if (other.leading.length !== first.leading.length)
     throw rejection(
       `rows of ${first.leading.length} axes`,
-      found.leading.length,
+      other.leading.length,
       "give all files the same shape, or run them one by one",
     );
-  const [ours, theirs] = [found.classNames ?? [], first.classNames];
-  const k = ours.findIndex((name, k) => theirs && theirs[k] !== name);
+  const [names, expected] = [other.classNames ?? [], first.classNames];
+  const k = names.findIndex((name, k) => expected && expected[k] !== name);
   if (k >= 0)
     throw rejection(
-      `class ${k} to be ${shortName(theirs?.[k] ?? "")}`,
-      shortName(ours[k] ?? ""),
+      `class ${k} to be ${shortName(expected?.[k] ?? "")}`,
+      shortName(names[k] ?? ""),
       "list the columns in one order with --columns",
     );
 }

@@ -186,7 +186,7 @@ async function planRun(
       threadsExplicit: true,
     });
   }
-  const { pinned, sizes, leftOut } = await pinInputs(
+  const { pinned, sizes, skipped } = await pinInputs(
     found.names,
     inputs,
     dataset,
@@ -196,7 +196,7 @@ async function planRun(
     checksums: dataset.checksums,
     options: bytesOptions(options),
     inputs: pinned,
-    leftOut,
+    leftOut: skipped,
     shards: planShards(sizes, dataset),
   });
   return { ...(await openRun(dataset.output, planned, s3)), inputs };

@@ -18,11 +18,11 @@ import type { PlannedState } from "./dataset-plan.js";
 import type { Inputs, InputWithState } from "./inputs.js";
 
 /**
- * Objects of a store: the bytes that are needed are fetched into unnamed files of this machine. Every request names the
- * object's tag, so that no byte of a replaced object is read.
+ * Objects of a store. Fetches the bytes that are needed into local anonymous files. Every request states the object's ETag,
+ * so that no byte of a replaced object is read.
  */
 export class StagedInputs implements Inputs {
-  /** Staged files of open inputs; decoded copies have none. */
+  /** Staged files of open inputs, except those that were decoded to another file. */
   readonly #staged = new WeakMap<LogitsFile, StagedFile>();
 
   constructor(
@@ -36,13 +36,13 @@ export class StagedInputs implements Inputs {
   }
 
   async state(name: string): Promise<PlannedState> {
-    const known = this.states?.get(name) ?? (await this.#seen(name));
-    return known ?? { bytes: 0, etag: "" };
+    const state = this.states?.get(name) ?? (await this.#currentState(name));
+    return state ?? { bytes: 0, etag: "" };
   }
 
   async check(input: InputWithState): Promise<void> {
-    const found = await this.#seen(input.name);
-    checkSame(this.path(input.name), SINCE_PLANNED, input, found);
+    const current = await this.#currentState(input.name);
+    checkSame(this.path(input.name), SINCE_PLANNED, input, current);
   }
 
   async open(input: InputWithState, options: OpenOptions): Promise<LogitsFile> {
@@ -54,7 +54,7 @@ export class StagedInputs implements Inputs {
         path,
         fd: -1,
         opened: state,
-        state: () => this.#seen(input.name),
+        state: () => this.#currentState(input.name),
       };
       const file = {
         path,
@@ -62,7 +62,7 @@ export class StagedInputs implements Inputs {
         bytes: state.bytes,
         present: staged.present,
         source,
-        // The staged file stays open while opening starts again.
+        // `staged.reading` may open the file again, so it must stay open.
         close: () => {},
       };
       for (const ranges of structureBytes(file))
@@ -88,7 +88,7 @@ export class StagedInputs implements Inputs {
     return staged ? staged.reading(work) : work();
   }
 
-  /** Stages the rows in a file of their own, so that only the current rows of a large object take disk space. */
+  /** Stages the rows in a separate file, so that only the current rows of a large object take disk space. */
   async rowsOf(
     logits: LogitsFile,
     { rowStart, rowEnd }: RowRange,
@@ -131,13 +131,13 @@ export class StagedInputs implements Inputs {
     }
   }
 
-  async #seen(name: string): Promise<PlannedState | null> {
+  async #currentState(name: string): Promise<PlannedState | null> {
     const store = await this.#store();
     const found = await store.head(this.path(name));
     return found && { bytes: found.bytes, etag: found.etag ?? "" };
   }
 
-  /** Opens the store when it is needed: who only publishes a dataset does not need it. */
+  /** Opens the store when it is needed, because publishing does not need it. */
   #store() {
     return openStore(this.root, this.access);
   }

@@ -54,9 +54,9 @@ export async function removeStaleRuns(
   const output = resolveLocation(resolved.output);
   const limit = Date.now() - olderThan * 3600_000;
   const store = await openStore(output, { ...s3OptionsOf(options), signal });
-  const found = await (hasFolders(store)
-    ? foldersBeside(store, output)
-    : unfinishedBelow(store as ObjectStore, output));
+  const unfinished = await (hasFolders(store)
+    ? unfinishedFolders(store, output)
+    : unfinishedObjects(store as ObjectStore, output));
   const report: StaleRunsReport = {
     output,
     dryRun,
@@ -64,68 +64,74 @@ export async function removeStaleRuns(
     kept: [],
     shards: {},
   };
-  const inUse = new Set(found.filter((of) => of.isInUse).map(({ run }) => run));
-  for (const { path, run, changed, shards, isDead, stale, remove } of found) {
+  const inUse = new Set(
+    unfinished.filter(({ isInUse }) => isInUse).map(({ run }) => run),
+  );
+  for (const item of unfinished) {
+    const { path, run, changed, shards, isDead, stale } = item;
     if (shards > 0) report.shards[path] = shards;
     const isStale = isDead || (changed <= limit && !inUse.has(run));
     if (!isStale) report.kept.push(path);
-    for (const one of isStale ? [{ path, remove }] : stale) {
-      if (!dryRun) await one.remove();
-      report.removed.push(one.path);
+    for (const removable of isStale ? [item] : stale) {
+      if (!dryRun) await removable.remove();
+      report.removed.push(removable.path);
     }
   }
   return report;
 }
 
 interface Removable {
-  /** Path as reports show it. */
+  /** Path in reports. */
   path: string;
   remove(): Promise<void>;
 }
 
-/** Part of an unfinished run: a folder, an upload, or the objects of a prefix. */
+/** Directory of an unfinished run, unfinished upload, or objects of an unfinished run. */
 interface Unfinished extends Removable {
   run: string;
-  /** Time of the last change in it, in milliseconds since 1970. */
+  /** Time of the last change, in milliseconds since 1970. */
   changed: number;
   /** Number of computed shards. */
   shards: number;
-  /** Whether a process of this machine works in it. */
+  /** Whether a process of this machine uses it. */
   isInUse: boolean;
   /** Whether it belongs to a process of this machine that has ended. */
   isDead: boolean;
-  /** Temporary files in it of processes that have ended. */
+  /** Temporary files of processes that have ended. */
   stale: Removable[];
 }
 
-/** Rest of a folder's name after the dataset's: its use, the run, the process of a repair, random digits. */
-const NAME =
+/** Suffix of a run's directory after the dataset's name: use, fingerprint, process mark (repairs only), random digits. */
+const SUFFIX =
   /^\.__(?:wip|tmp|old)-([0-9a-f]{16})(?:-[0-9a-f]{8}-\d+-\d+-\d+)?(?:-[0-9a-f]{12})?$/;
 
-async function foldersBeside(store: Store, out: string): Promise<Unfinished[]> {
+async function unfinishedFolders(
+  store: Store,
+  out: string,
+): Promise<Unfinished[]> {
   const folders: Unfinished[] = [];
   const removable = (path: string) => ({
     path,
     remove: () => store.remove(path),
   });
   for (const name of (await store.list(dirname(out), basename(out))).keys()) {
-    const [, run] = NAME.exec(name.slice(basename(out).length)) ?? [];
+    const [, run] = SUFFIX.exec(name.slice(basename(out).length)) ?? [];
     const path = join(dirname(out), name);
-    const found = run === undefined ? null : await store.head(path);
-    if (run === undefined || !found?.isFolder) continue;
+    const state = run === undefined ? null : await store.head(path);
+    if (run === undefined || !state?.isFolder) continue;
     const names = [...(await store.list(path)).keys()];
     const records = [...(await store.list(join(path, COMMITS))).keys()];
     const temporary = path.includes(".__tmp-") ? names : [];
     folders.push({
       ...removable(path),
       run,
-      changed: await lastChange(store, path, found),
+      changed: await lastChange(store, path, state),
       shards: records.filter((record) => RECORD.test(record)).length,
-      isInUse: [name, ...temporary].some((of) => isAlive(of) === true),
+      isInUse: [name, ...temporary].some((file) => isAlive(file) === true),
       isDead: isAlive(name) === false,
       stale: temporary
-        .filter((of) => isAlive(of) === false)
-        .map((of) => removable(join(path, of))),
+        .filter((file) => isAlive(file) === false)
+        .map((file) => removable(join(path, file))),
     });
   }
   return folders;
@@ -133,7 +139,7 @@ async function foldersBeside(store: Store, out: string): Promise<Unfinished[]> {
 
 const RECORD = /^\d{5,}\.json$/;
 
-/** Returns the time of the last change of a file, or in a folder. */
+/** Returns the latest modification time of a file, or of a directory and everything in it. */
 async function lastChange(
   store: Store,
   path: string,
@@ -149,16 +155,16 @@ async function lastChange(
   return last;
 }
 
-/** Requests at once. */
-const AT_ONCE = 16;
+/** Maximum number of concurrent requests. */
+const REQUESTS_AT_ONCE = 16;
 
-/** The uploads to a prefix that nobody completes, and the objects of its run if that is not published. */
-async function unfinishedBelow(
+/** Returns the unfinished uploads below a prefix, and the objects of its run if that is not published. */
+async function unfinishedObjects(
   store: ObjectStore,
   out: string,
 ): Promise<Unfinished[]> {
-  const found: Unfinished[] = [];
-  const part = {
+  const unfinished: Unfinished[] = [];
+  const common = {
     run: out,
     shards: 0,
     isInUse: false,
@@ -167,8 +173,8 @@ async function unfinishedBelow(
   };
   for await (const { name, started, abort } of store.uploadsIn(out))
     if (isDatasetFile(name.slice(out.length + 1)))
-      found.push({
-        ...part,
+      unfinished.push({
+        ...common,
         path: `${name} (an upload that has not ended)`,
         changed: started,
         remove: abort,
@@ -179,28 +185,28 @@ async function unfinishedBelow(
   const own = [...objects.keys()].filter(isDatasetFile);
   const records = own.filter((name) => name.startsWith(`${COMMITS}/`));
   const isRun = objects.has(PLAN) || records.length > 0;
-  if (objects.has(SUCCESS) || !isRun) return found;
+  if (objects.has(SUCCESS) || !isRun) return unfinished;
   const times = own.map((name) => objects.get(name)?.modified ?? 0);
   const shards = records.filter((name) =>
     RECORD.test(name.slice(COMMITS.length + 1)),
   );
-  // The plan goes first: a late process finds that the prefix no longer belongs to its run. The records go last.
+  // The plan is removed first, so that other processes of the run stop; records are removed last.
   const inOrder = [
     own.filter((name) => name === PLAN),
     own.filter((name) => name !== PLAN && !records.includes(name)),
     records,
   ];
-  found.push({
-    ...part,
+  unfinished.push({
+    ...common,
     path: out,
-    changed: Math.max(...times, ...found.map(({ changed }) => changed)),
+    changed: Math.max(...times, ...unfinished.map(({ changed }) => changed)),
     shards: shards.length,
     async remove() {
       for (const names of inOrder)
-        await mapConcurrent(names, AT_ONCE, (name) =>
+        await mapConcurrent(names, REQUESTS_AT_ONCE, (name) =>
           store.remove(`${out}/${name}`),
         );
     },
   });
-  return found;
+  return unfinished;
 }
