@@ -80,7 +80,7 @@ export abstract class DatasetRun {
 
   /**
    * Checks that the output still belongs to this run and contains no links, and that the store can take `file`.
-   * @throws MissingFolder, OutputExistsError, ConfigurationError
+   * @throws MissingFolderError, OutputExistsError, ConfigurationError
    */
   abstract checkLocation(file?: string): Promise<void>;
 
@@ -89,7 +89,7 @@ export abstract class DatasetRun {
 
   protected async createFolders(): Promise<void> {}
 
-  /** @throws MissingFolder, OutputExistsError */
+  /** @throws MissingFolderError, OutputExistsError */
   protected abstract storePlan(plan: Uint8Array): Promise<void>;
 
   /** Runs at the end of `commit`. */

@@ -178,7 +178,7 @@ export class RunFiles {
       : "does not match its SHA-256 in the record";
   }
 
-  /** Records an input as skipped. @throws MissingFolder */
+  /** Records an input as skipped. @throws MissingFolderError */
   async skip(folder: string, input: number, error: string): Promise<void> {
     const { fingerprint } = this.plan;
     const record: SkippedRecord = { fingerprint, input, error };

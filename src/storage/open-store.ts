@@ -3,15 +3,16 @@ import { PosixStore } from "./posix-store.js";
 import type { S3Access } from "./s3-options.js";
 import type { Store } from "./store.js";
 
-/** How a store is reached; `alive` is called at each of its answers. */
+/** Options of a store. */
 export interface StoreAccess extends S3Access {
+  /** Called after each answer of the store. */
   alive?: (() => void) | undefined;
 }
 
 /**
- * The store that a location is in.
- * @param temporary on this machine: the folder for what is unfinished, on the file system of what it will be
- * @throws UsageError; ConfigurationError where the package that S3 takes is not there
+ * Opens the store of a location.
+ * @param temporary local stores: directory for temporary files, on the same file system as the final files
+ * @throws UsageError; ConfigurationError if the package for S3 is not installed
  */
 export async function openStore(
   location: string,
@@ -21,18 +22,18 @@ export async function openStore(
   const store = isS3(location)
     ? await (await import("./s3/s3-store.js")).openS3Store(options)
     : new PosixStore(temporary);
-  return alive ? heard(store, alive) : store;
+  return alive ? withProgress(store, alive) : store;
 }
 
-/** Returns the store with every answer as a sign of life. */
-function heard(store: Store, alive: () => void): Store {
+/** Wraps a store so that `alive` is called when a promise of a method settles. */
+function withProgress(store: Store, alive: () => void): Store {
   return new Proxy(store, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
-      return (...given: unknown[]) => {
-        const answer: unknown = value.apply(target, given);
-        return answer instanceof Promise ? answer.finally(alive) : answer;
+      return (...args: unknown[]) => {
+        const result: unknown = value.apply(target, args);
+        return result instanceof Promise ? result.finally(alive) : result;
       };
     },
   });

@@ -20,28 +20,28 @@ import {
   TemporaryFiles,
 } from "./store.js";
 
-/** Codes of file systems without hard links; there, a look and a rename are the best that is possible. */
+/** Error codes of file systems without hard links. */
 const NO_LINKS = ["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EMLINK"];
 
 const MISSING = ["ENOENT", "ENOTDIR"];
 
 const STEP_BYTES = 1 << 20;
 
-/** Files of this machine or of a mounted file system. Names are paths; temporary files must be on the same file system. */
+/** Files of local or mounted file systems. Names are paths; temporary files must be on the same file system. */
 export class PosixStore extends TemporaryFiles implements FolderStore {
   async head(name: string): Promise<Stored | null> {
-    const found = await unless(MISSING, () => lstat(name));
-    return found && storedOf(found);
+    const stats = await nullOnCode(MISSING, () => lstat(name));
+    return stats && storedOf(stats);
   }
 
   async list(folder: string, start = ""): Promise<Map<string, null>> {
-    const names = (await unless(MISSING, () => readdir(folder))) ?? [];
-    const found = names.filter((name) => name.startsWith(start)).sort();
-    return new Map(found.map((name) => [name, null]));
+    const names = (await nullOnCode(MISSING, () => readdir(folder))) ?? [];
+    const matching = names.filter((name) => name.startsWith(start)).sort();
+    return new Map(matching.map((name) => [name, null]));
   }
 
   async read(name: string): Promise<Uint8Array | null> {
-    const file = await unless(MISSING, () => open(name));
+    const file = await nullOnCode(MISSING, () => open(name));
     return file && closing(file, () => file.readFile());
   }
 
@@ -51,17 +51,17 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     sink: Sink,
     signal?: AbortSignal,
   ): Promise<void> {
-    const file = await unless(MISSING, () => open(name));
+    const file = await nullOnCode(MISSING, () => open(name));
     if (!file) throw new InputMissingError(name);
     await closing(file, async () => {
       const bytes = new Uint8Array(Math.min(STEP_BYTES, end - start));
-      for (let at = start; at < end; ) {
+      for (let offset = start; offset < end; ) {
         if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-        const length = Math.min(bytes.byteLength, end - at);
-        const { bytesRead } = await file.read(bytes, 0, length, at);
+        const length = Math.min(bytes.byteLength, end - offset);
+        const { bytesRead } = await file.read(bytes, 0, length, offset);
         if (bytesRead === 0) return;
-        await sink(bytes.subarray(0, bytesRead), at);
-        at += bytesRead;
+        await sink(bytes.subarray(0, bytesRead), offset);
+        offset += bytesRead;
       }
     });
   }
@@ -82,9 +82,9 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     const isNew = await this.#asFile(content, (file) =>
       linkIfAbsent(file, name),
     );
-    // Another process may have replaced the file by a link; if it has published the run since, the name is gone.
-    const found = isNew ? await this.head(name) : null;
-    if (found && !found.isFile) {
+    // Another process may have replaced `file` by a link. Without a state, another process has just published the run.
+    const state = isNew ? await this.head(name) : null;
+    if (state && !state.isFile) {
       await rm(name, { force: true });
       throw new IoError(
         name,
@@ -103,7 +103,7 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     await syncFolder(dirname(name));
   }
 
-  /** Calls `put` with a file of the content, and removes the file unless `put` did not take one that was given. */
+  /** Calls `put` with a file of the content. Removes the file, unless it was given as a path and `put` returned false. */
   async #asFile(
     content: Uint8Array | string,
     put: (file: string) => Promise<boolean>,
@@ -129,20 +129,22 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
   }
 
   async rename(from: string, to: string): Promise<boolean> {
-    // The system refuses to replace a file, or a folder with anything in it.
+    // The system itself never replaces a file or a directory that is not empty.
     const codes = [...MISSING, "EEXIST", "ENOTEMPTY"];
-    const done = await unless(codes, () => rename(from, to).then(() => true));
-    if (done) await syncFolder(dirname(to));
-    return done ?? false;
+    const isRenamed = await nullOnCode(codes, () =>
+      rename(from, to).then(() => true),
+    );
+    if (isRenamed) await syncFolder(dirname(to));
+    return isRenamed ?? false;
   }
 
   async remove(name: string): Promise<void> {
-    // Another process may still create files there.
+    // Retries, because another process may still create files in the directory.
     await rm(name, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
-/** The first process gets the name; nothing is overwritten. */
+/** Links a file to a name that does not exist. Without hard links, checks and renames, which is not atomic. */
 async function linkIfAbsent(file: string, name: string): Promise<boolean> {
   try {
     await link(file, name);
@@ -150,7 +152,7 @@ async function linkIfAbsent(file: string, name: string): Promise<boolean> {
   } catch (error) {
     if (isCode(error, ["EEXIST"])) return false;
     if (!isCode(error, NO_LINKS)) throw error;
-    if (await unless(MISSING, () => lstat(name))) return false;
+    if (await nullOnCode(MISSING, () => lstat(name))) return false;
     await rename(file, name);
     return true;
   }
@@ -166,19 +168,19 @@ async function inFolder<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-function storedOf(found: Stats): Stored {
+function storedOf(stats: Stats): Stored {
   return {
-    isFile: found.isFile(),
-    isFolder: found.isDirectory(),
-    bytes: found.size,
-    modified: found.mtimeMs,
+    isFile: stats.isFile(),
+    isFolder: stats.isDirectory(),
+    bytes: stats.size,
+    modified: stats.mtimeMs,
   };
 }
 
-/** Syncs a folder, which makes the names in it durable. Some file systems cannot, and the folder may be gone. */
+/** Makes the names in a directory durable, if the file system can and the directory still exists. */
 async function syncFolder(path: string): Promise<void> {
   const codes = ["EINVAL", "ENOTSUP", "ENOENT", "EACCES", "EISDIR"];
-  await unless(codes, async () => {
+  await nullOnCode(codes, async () => {
     const folder = await open(path, "r");
     await closing(folder, () => folder.sync());
   });
@@ -195,8 +197,8 @@ async function closing<T>(
   }
 }
 
-/** Returns null if the call fails with one of the codes. */
-async function unless<T>(
+/** Returns the result of a call, or null if it fails with one of the codes. */
+async function nullOnCode<T>(
   codes: readonly string[],
   call: () => Promise<T>,
 ): Promise<T | null> {

@@ -6,8 +6,8 @@ export interface S3Options {
   region?: string | undefined;
 }
 
-/** The options of a process, and the signal that ends its requests. */
 export interface S3Access extends S3Options {
+  /** Signal that aborts requests. */
   signal?: AbortSignal | undefined;
 }
 

@@ -10,12 +10,12 @@ import { writeFullyAsync } from "../io/positional.js";
 import { ioError } from "../io/system-error.js";
 import type { Store, StoredRange } from "./store.js";
 
-/** Largest range of one request, and the largest gap between ranges that one request fetches. */
-const REQUEST_BYTES = 8 * 2 ** 20;
-const GAP_BYTES = 4 * BLOCK_BYTES;
+const MAX_REQUEST_BYTES = 8 * 2 ** 20;
+/** Maximum gap between two ranges that one request fetches. */
+const MAX_GAP_BYTES = 4 * BLOCK_BYTES;
 const REQUESTS_AT_ONCE = 6;
 
-/** Bytes in memory on their way to or from a store, and the maximum so far. */
+/** Current and maximum number of bytes in memory that are transferred to or from a store. */
 export const inFlight = {
   bytes: 0,
   peak: 0,
@@ -31,29 +31,28 @@ export const inFlight = {
 };
 
 /**
- * A stored file as an unnamed file of this machine, with holes where nothing was fetched. Threads read it by position and at
- * once, which takes a descriptor. Only the ranges that are needed are fetched, from the connection to the disk: memory has
- * some pieces of each answer.
+ * Local copy of a stored file as a sparse anonymous file, which all threads read by position. Only the ranges that are needed
+ * are fetched. Responses are streamed to the disk, so that memory holds a few pieces of each.
  */
 export class StagedFile {
   readonly present: FetchedRanges;
   readonly #file: AnonymousFile;
-  /** End of the last range that was missing, and the bytes that were fetched for it. */
+  /** End of the last range that was missing, and the number of bytes fetched for it. */
   #last = { end: -1, bytes: 0 };
 
-  /** @throws IoError without disk space for it */
+  /** @throws IoError if there is not enough disk space */
   constructor(
     private readonly store: Pick<Store, "readRange">,
     readonly name: string,
     readonly state: { bytes: number; etag?: string },
-    /** Directory on whose file system it is; default: that of temporary files. */
+    /** Directory of the anonymous file; default: that of temporary files. */
     readonly scratch?: string,
   ) {
     try {
       this.#file = new AnonymousFile(scratch);
       this.#file.reserve(state.bytes);
     } catch (error) {
-      throw this.#keepError(error);
+      throw this.#copyError(error);
     }
     this.present = new FetchedRanges(state.bytes);
   }
@@ -70,14 +69,14 @@ export class StagedFile {
     const requests = requestsFor(this.present.missing(ranges));
     await mapConcurrent(requests, REQUESTS_AT_ONCE, async (range) => {
       const wanted: StoredRange = { ...range, etag: this.state.etag };
-      const write = (bytes: Uint8Array, at: number) =>
-        inFlight.hold(bytes.byteLength, () => this.#write(bytes, at));
+      const write = (bytes: Uint8Array, offset: number) =>
+        inFlight.hold(bytes.byteLength, () => this.#write(bytes, offset));
       await this.store.readRange(this.name, wanted, write, signal);
       this.present.add(range);
     });
   }
 
-  /** Returns the result of `work` on the file; if it reads bytes that are missing, they are fetched and it starts again. */
+  /** Returns the result of `work` on the file. If it reads missing bytes, fetches them and calls `work` again. */
   async reading<T>(
     work: () => T | Promise<T>,
     signal?: AbortSignal,
@@ -87,7 +86,7 @@ export class StagedFile {
         return await work();
       } catch (error) {
         if (!(error instanceof MissingRangesError)) throw error;
-        await this.fetch(this.#ahead(error.ranges), signal);
+        await this.fetch(this.#readAhead(error.ranges), signal);
       }
   }
 
@@ -95,13 +94,13 @@ export class StagedFile {
     this.#file.close();
   }
 
-  /** Reads ahead for sequential readers: twice as much each time, up to a whole request. */
-  #ahead(ranges: readonly ByteRange[]): readonly ByteRange[] {
+  /** Extends a missing range for sequential readers: twice as many bytes each time, up to MAX_REQUEST_BYTES. */
+  #readAhead(ranges: readonly ByteRange[]): readonly ByteRange[] {
     const [range] = ranges;
     if (!range || ranges.length > 1) return ranges;
     const isNext = range.start <= this.#last.end && range.end > this.#last.end;
     const bytes = isNext
-      ? Math.min(REQUEST_BYTES, 2 * this.#last.bytes)
+      ? Math.min(MAX_REQUEST_BYTES, 2 * this.#last.bytes)
       : BLOCK_BYTES;
     const end = Math.min(
       this.state.bytes,
@@ -111,33 +110,33 @@ export class StagedFile {
     return [{ start: range.start, end }];
   }
 
-  async #write(bytes: Uint8Array, at: number): Promise<void> {
+  async #write(bytes: Uint8Array, offset: number): Promise<void> {
     try {
-      await writeFullyAsync(this.fd, bytes, at);
+      await writeFullyAsync(this.fd, bytes, offset);
     } catch (error) {
-      throw this.#keepError(error);
+      throw this.#copyError(error);
     }
   }
 
-  #keepError(cause: unknown): unknown {
+  #copyError(cause: unknown): unknown {
     return ioError(this.name, "could not be copied to a temporary file", cause);
   }
 }
 
-/** Joins ranges that are near each other and cuts those that are longer than a request. */
+/** Joins ranges that are near each other and splits those that exceed MAX_REQUEST_BYTES. */
 function requestsFor(ranges: readonly ByteRange[]): ByteRange[] {
   const joined: ByteRange[] = [];
   for (const { start, end } of ranges) {
     const before = joined.at(-1);
-    if (before && start - before.end <= GAP_BYTES) before.end = end;
+    if (before && start - before.end <= MAX_GAP_BYTES) before.end = end;
     else joined.push({ start, end });
   }
   return joined.flatMap(({ start, end }) =>
     Array.from(
-      { length: Math.ceil((end - start) / REQUEST_BYTES) },
+      { length: Math.ceil((end - start) / MAX_REQUEST_BYTES) },
       (_, k) => ({
-        start: start + k * REQUEST_BYTES,
-        end: Math.min(end, start + (k + 1) * REQUEST_BYTES),
+        start: start + k * MAX_REQUEST_BYTES,
+        end: Math.min(end, start + (k + 1) * MAX_REQUEST_BYTES),
       }),
     ),
   );

@@ -5,44 +5,44 @@ import { join } from "node:path";
 import { InputMissingError } from "../errors.js";
 import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
 
-/** File, folder or object under a name. */
+/** State of a file, directory or object. */
 export interface Stored {
   isFile: boolean;
   isFolder: boolean;
   bytes: number;
-  /** Milliseconds since 1970. */
+  /** Modification time in milliseconds since 1970. */
   modified: number;
-  /** Tag of an object's content, as the store writes it. */
+  /** ETag of an object, with its quotes. */
   etag?: string;
 }
 
-/** Bytes `[start, end)` of a file; with `etag`, of the object with that content. */
+/** Bytes `[start, end)` of a file; with `etag`, only of the object with that ETag. */
 export interface StoredRange {
   start: number;
   end: number;
   etag?: string | undefined;
 }
 
-/** Takes bytes in order; the next ones come once its promise is fulfilled. */
+/** Receives consecutive bytes; the next call waits until the promise of this one resolves. */
 export type Sink = (bytes: Uint8Array, position: number) => Promise<void>;
 
 /**
- * Storage of datasets: names with slashes, and files that appear whole and never change. test/storage has one suite of tests
- * that every implementation passes.
+ * Storage of datasets: files with paths as names, which appear whole and are never modified. Every implementation passes the
+ * tests in test/storage.
  */
 export interface Store {
-  /** Returns the state of a name; null: there is nothing. Links are not followed. */
+  /** Returns the state of a file, or null if it does not exist. Does not follow links. */
   head(name: string): Promise<Stored | null>;
   /**
-   * Lists the names in a folder that begin with `start`, in order; none if there is no folder. The state is null if the
-   * list does not include it.
+   * Lists the names in a directory that begin with `start`, sorted; none if the directory does not exist. States are null if
+   * the listing does not include them.
    */
   list(folder: string, start?: string): Promise<Map<string, Stored | null>>;
-  /** Returns all bytes of a small file; null: there is none. */
+  /** Returns all bytes of a small file, or null if it does not exist. */
   read(name: string): Promise<Uint8Array | null>;
   /**
-   * Passes bytes of a file to `sink`: all of the range, or as many as the file has.
-   * @throws InputMissingError: there is none; ReplacedError: its content has another tag; AbortedError
+   * Passes the bytes of a range to `sink`, up to the end of the file.
+   * @throws InputMissingError; IoError with a ReplacedError as its cause if the ETag differs; AbortedError
    */
   readRange(
     name: string,
@@ -51,39 +51,39 @@ export interface Store {
     signal?: AbortSignal,
   ): Promise<void>;
   /**
-   * Puts bytes, or a file of this machine that is on disk, under a name that nothing has. The file is durable once the
-   * promise is fulfilled. A path is removed if it was put.
-   * @returns false if something has the name, which stays
-   * @throws MissingFolder
+   * Stores bytes, or the local file at a path, under a name that does not exist yet. The stored file is durable when the
+   * promise resolves; the local file is removed if it was stored.
+   * @returns false if the name exists; nothing is changed then
+   * @throws MissingFolderError
    */
   putIfAbsent(name: string, content: Uint8Array | string): Promise<boolean>;
-  /** Removes a file, and a folder with everything in it; links are removed, not followed. No error if there is nothing. */
+  /** Removes a file, or a directory and everything in it, if it exists. Removes links without following them. */
   remove(name: string): Promise<void>;
-  /** Returns a new path of this machine for a file that is to be put. */
+  /** Returns a new local path for a file that `putIfAbsent` will store. */
   temporaryName(): string;
   /** Removes temporary files of dead processes of this machine. */
   removeStale(): Promise<void>;
 }
 
-/** Store whose files and folders can be renamed. Only `makeFolder` creates folders, so that a late process finds none. */
+/** Store with directories that can be renamed. Only `makeFolder` creates them, so that a late process fails to write. */
 export interface FolderStore extends Store {
   makeFolder(name: string): Promise<void>;
-  /** Gives a folder a name that nothing has. false: there is no such folder, or something has the name. */
+  /** Renames a directory. Returns false if it does not exist or the new name exists. */
   rename(from: string, to: string): Promise<boolean>;
-  /** Puts content in place of a file: readers see the old file or the new one. */
+  /** Replaces a file atomically: readers see the old file or the new one. */
   replace(name: string, content: Uint8Array | string): Promise<void>;
 }
 
-/** Store without folders, where nothing is renamed: a folder is what names have before a slash. */
+/** Store without directories and renames; prefixes that end with a slash serve as directories. */
 export interface ObjectStore extends Store {
-  /** Yields everything whose name begins with `start`. */
+  /** Yields all objects whose names begin with `start`. */
   listAll(start: string): AsyncIterable<[name: string, found: Stored]>;
-  /** Yields uploads below a folder that were not completed; the store keeps their bytes until they are aborted. */
+  /** Yields unfinished multipart uploads below a prefix; the store keeps their bytes until they are aborted. */
   uploadsIn(folder: string): AsyncIterable<StoredUpload>;
   /**
-   * Tests whether the store refuses to replace `existing`, which has these bytes, at the end of an upload in pieces; does
-   * nothing if the file is sent in one request.
-   * @throws ConfigurationError
+   * Tests, if `file` needs a multipart upload, whether such an upload fails to replace the object `existing`.
+   * @param bytes content of `existing`
+   * @throws ConfigurationError if it replaces the object
    */
   checkUploads(
     file: string,
@@ -103,13 +103,13 @@ export function hasFolders(store: Store): store is FolderStore {
   return "rename" in store;
 }
 
-/** The folder of a file that was to be put is gone: another process published or removed the run. */
+/** Directory of a new file does not exist, because another process published or removed the run. */
 export class MissingFolderError extends Error {}
 
-/** Cause of the error of a read whose object has another content. */
+/** Cause of an error for an object that was replaced. */
 export class ReplacedError extends Error {}
 
-/** Temporary files of a store, in a folder of this machine. Their names begin with `prefix`. */
+/** Temporary files of a store, in a local directory. Their names begin with `prefix`. */
 export class TemporaryFiles {
   constructor(
     private readonly folder: string,
@@ -129,29 +129,29 @@ export class TemporaryFiles {
   }
 }
 
-/** Returns the files in a folder, with their states. */
+/** Returns the files in a directory, with their states. */
 export async function filesIn(
   store: Store,
   folder: string,
 ): Promise<Map<string, Stored>> {
   const files = new Map<string, Stored>();
   for (const [name, listed] of await store.list(folder)) {
-    const found = listed ?? (await store.head(`${folder}/${name}`));
-    if (found?.isFile) files.set(name, found);
+    const state = listed ?? (await store.head(`${folder}/${name}`));
+    if (state?.isFile) files.set(name, state);
   }
   return files;
 }
 
-/** Returns the SHA-256 of a file in hexadecimal digits; null: there is none. @throws AbortedError */
+/** Returns the SHA-256 of a file in hexadecimal digits, or null if it does not exist. @throws AbortedError */
 export async function hashOf(
   store: Store,
   name: string,
   signal?: AbortSignal,
 ): Promise<string | null> {
-  const found = await store.head(name);
-  if (!found) return null;
+  const state = await store.head(name);
+  if (!state) return null;
   const hash = createHash("sha256");
-  const { bytes: end, etag } = found;
+  const { bytes: end, etag } = state;
   try {
     await store.readRange(
       name,
@@ -168,7 +168,7 @@ export async function hashOf(
   return hash.digest("hex");
 }
 
-/** Puts content in place of what has the name. Without folders the name has nothing for a moment. */
+/** Replaces a file. In an object store, the name does not exist for a moment. */
 export async function replace(
   store: Store,
   name: string,
@@ -176,7 +176,7 @@ export async function replace(
 ): Promise<void> {
   if (hasFolders(store)) return store.replace(name, content);
   await store.remove(name);
-  // If another process was first, its object stays.
+  // If another process was first, its object is kept.
   const isNew = await store.putIfAbsent(name, content);
   if (!isNew && typeof content === "string") await rm(content, { force: true });
 }

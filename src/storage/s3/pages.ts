@@ -1,38 +1,38 @@
 import { ServiceUnavailableError } from "../../errors.js";
 
-/** Returns the bucket and key of a name as requests have them. */
+/** Splits an `s3://bucket/key` name into the fields of a request. */
 export function keyOf(name: string): { Bucket: string; Key: string } {
   const [, Bucket = "", Key = ""] =
     /^s3:\/\/([^/]*)\/?(.*)$/is.exec(name) ?? [];
   return { Bucket, Key };
 }
 
-/** Answer to one request of a listing. */
-interface Answer<Page, Token> {
+/** Response to one request of a listing. */
+interface Response<Page, Token> {
   page: Page;
   /** Number of names in the page. */
   names: number;
-  /** Token of the next page; false: this is the last page; null: the store says that there are more, but not where. */
+  /** Token of the next page; false after the last page; null if the store truncates the listing without a token. */
   next: Token | null | false;
 }
 
-/** Limits of a listing: more names would not fit in memory. Stores may answer with empty pages while they search. */
+/** Limits of a listing: more names may not fit in memory, and stores may return many empty pages while they search. */
 const LISTING = { maxNames: 10_000_000, maxPages: 100_000 };
 
 /**
- * Yields the pages of a listing until the last one.
- * @throws ServiceUnavailableError for a listing that does not end
+ * Yields the pages of a listing.
+ * @throws ServiceUnavailableError for a listing that exceeds the limits or does not end
  */
 export async function* pagesOf<Page, Token>(
   name: string,
-  ask: (token: Token | undefined) => Promise<Answer<Page, Token>>,
+  request: (token: Token | undefined) => Promise<Response<Page, Token>>,
   { maxNames, maxPages } = LISTING,
 ): AsyncGenerator<Page> {
   const fail = (what: string) => new ServiceUnavailableError(name, what);
-  const asked = new Set<string>();
+  const seen = new Set<string>();
   let token: Token | undefined;
   for (let pages = 1, total = 0; ; pages++) {
-    const { page, names, next } = await ask(token);
+    const { page, names, next } = await request(token);
     total += names;
     if (total > maxNames || pages > maxPages)
       throw fail(
@@ -45,11 +45,11 @@ export async function* pagesOf<Page, Token>(
         "the object store truncates its listing without a continuation token",
       );
     const text = JSON.stringify(next);
-    if (asked.has(text))
+    if (seen.has(text))
       throw fail(
         "the object store repeats a continuation token, so its listing would never end",
       );
-    asked.add(text);
+    seen.add(text);
     token = next;
   }
 }

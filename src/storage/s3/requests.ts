@@ -10,47 +10,48 @@ import {
 } from "../../errors.js";
 import { ReplacedError } from "../store.js";
 
-// The SDK repeats requests, but not the reading of their answers; one loop here does both, and the SDK sends each request
-// once.
+// The SDK retries requests but not the reading of response bodies. The loop in this file retries both, so the retries of the
+// SDK are off.
 
-/** Attempts per request: with the pauses between them, about 10 s of a store that refuses everything. */
-const ATTEMPTS = 8;
+/** Attempts per request; with the pauses, about 10 s if the store rejects every attempt at once. */
+const MAX_ATTEMPTS = 8;
 const MAX_PAUSE_MS = 10_000;
 
-/** Time without progress, pauses between attempts, and the slowest useful connection. */
+/** Timeout without progress, first pause between attempts, and minimum upload speed. */
 const PACE = {
-  // Stores answer within milliseconds; one that is being restarted, within a minute.
+  // Covers a store that is being restarted.
   timeoutMs: 60_000,
   firstPauseMs: 100,
   minBytesPerMs: 256,
 };
 
 export interface Attempt {
-  /** Aborted if no data came for too long, or the request is stopped. */
+  /** Aborted by a timeout or by `stop`. */
   signal: AbortSignal;
-  /** Restarts the time-out: data has come. */
+  /** Restarts the timeout after data was received. */
   alive: () => void;
 }
 
 export interface RequestOptions {
-  /** Bytes that the request sends, which extend its time-out. */
+  /** Bytes that the request sends, which extend its timeout. */
   bytes?: number;
-  /** Ends the request and the pauses between attempts. */
+  /** Signal that aborts the request and the pauses between attempts. */
   stop?: AbortSignal | undefined;
 }
 
-/** Makes requests, and repeats those that may succeed later. */
+/** Makes requests and retries those that may succeed later. */
 export class Requests {
   constructor(private readonly pace = PACE) {}
 
   /**
-   * @param name object or prefix of the request, for messages
-   * @throws AbortedError once `stop` is aborted; ServiceUnavailableError if every attempt failed; else an error with a
-   * Refusal as its cause
+   * Makes a request.
+   * @param name object or prefix, for messages
+   * @throws AbortedError if `stop` is aborted; ServiceUnavailableError if every attempt failed; SoftjacError whose cause is
+   * a Refusal or ReplacedError if retrying is useless
    */
   async make<T>(
     name: string,
-    attempt: (of: Attempt) => Promise<T>,
+    attempt: (context: Attempt) => Promise<T>,
     { bytes = 0, stop }: RequestOptions = {},
   ): Promise<T> {
     for (let attempts = 1; ; attempts++) {
@@ -63,10 +64,10 @@ export class Requests {
         if (!failure) throw error;
         const { reason, text } = failure;
         if (reason) throw errorFor(name, reason, text, error);
-        if (attempts === ATTEMPTS)
+        if (attempts === MAX_ATTEMPTS)
           throw new ServiceUnavailableError(
             name,
-            `the request failed ${ATTEMPTS} times: ${text}`,
+            `the request failed ${MAX_ATTEMPTS} times: ${text}`,
             { cause: error },
           );
         await this.#pause(attempts, stop);
@@ -75,7 +76,7 @@ export class Requests {
   }
 
   async #once<T>(
-    attempt: (of: Attempt) => Promise<T>,
+    attempt: (context: Attempt) => Promise<T>,
     bytes: number,
     stop: AbortSignal | undefined,
   ): Promise<T> {
@@ -89,21 +90,21 @@ export class Requests {
     );
     const stopped = () => controller.abort(stop?.reason);
     stop?.addEventListener("abort", stopped);
-    // Attempts may not listen to the signal.
+    // An attempt may ignore the signal.
     const abandoned = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
-    const answer = attempt({ signal, alive: () => timer.refresh() });
-    answer.catch(() => {});
+    const response = attempt({ signal, alive: () => timer.refresh() });
+    response.catch(() => {});
     try {
-      return await Promise.race([answer, abandoned]);
+      return await Promise.race([response, abandoned]);
     } finally {
       clearTimeout(timer);
       stop?.removeEventListener("abort", stopped);
     }
   }
 
-  /** Pauses twice as long each time, with jitter, so that processes that failed together do not retry together. */
+  /** Waits twice as long each time, with jitter, so that processes that failed together do not retry together. */
   async #pause(attempts: number, stop: AbortSignal | undefined): Promise<void> {
     const ms = Math.min(
       MAX_PAUSE_MS,
@@ -115,10 +116,10 @@ export class Requests {
   }
 }
 
-/** An answer ended early, did not come, or has other bytes than it says; the request is repeated. */
+/** Response that is missing, incomplete or inconsistent; the request is retried. */
 export class BadTransfer extends Error {}
 
-/** Why a store refused a request, so that repeating it does not help. */
+/** Reasons of a store to refuse a request for which retrying is useless. */
 export type Reason =
   | "condition"
   | "no object"
@@ -128,7 +129,7 @@ export type Reason =
   | "credentials"
   | "other";
 
-/** Reasons by name of the error; by status for answers to HEAD, which have no body. */
+/** Reasons by name of the error, or by status for responses to HEAD, which have no body. */
 const REASONS: readonly [names: RegExp, statuses: number[], reason: Reason][] =
   [
     [/^PreconditionFailed$/, [304, 412], "condition"],
@@ -143,15 +144,15 @@ const REASONS: readonly [names: RegExp, statuses: number[], reason: Reason][] =
     ],
   ];
 
-/** Errors of the service that pass, whatever their status. */
-const PASSING =
+/** Errors of the service that are transient, whatever their status. */
+const TRANSIENT =
   /^(?:SlowDown|Throttl|RequestLimitExceeded|InternalError|ServiceUnavailable|RequestTimeout|RequestTimeTooSkewed|BadDigest|IncompleteBody|XAmzContentSHA256Mismatch|XAmzContentChecksumMismatch|ConditionalRequestConflict|OperationAborted)/;
 
-/** Errors of the network; other system errors are about files. */
+/** Codes of network errors; other system errors concern files. */
 const NETWORK =
   /^(?:ECONN|EPIPE$|ETIMEDOUT$|ENOTFOUND$|EAI_|EHOST|ENET|EPROTO$|EADDRNOTAVAIL$|HPE_|UND_|ERR_STREAM_PREMATURE_CLOSE$)/;
 
-/** Returns the text and the reason of an error of the SDK or the network (no reason: it may pass); null for other errors. */
+/** Returns the text and the reason of an error of the SDK or the network, null for other errors. Without a reason: retry. */
 function failureOf(
   error: unknown,
 ): { text: string; reason: Reason | null } | null {
@@ -164,33 +165,37 @@ function failureOf(
     code?: string;
     $metadata?: { httpStatusCode?: number };
   };
-  const passes = (text: string) => ({ text, reason: null });
-  if (error instanceof BadTransfer) return passes(message);
+  const transient = (text: string) => ({ text, reason: null });
+  if (error instanceof BadTransfer) return transient(message);
   const [, , reason = "other"] =
     REASONS.find(([names]) => names.test(name)) ??
-    REASONS.find(([, of]) => of.includes($metadata?.httpStatusCode ?? 0)) ??
+    REASONS.find(([, statuses]) =>
+      statuses.includes($metadata?.httpStatusCode ?? 0),
+    ) ??
     [];
   if (reason === "credentials") return { text: "no credentials", reason };
   const status = $metadata?.httpStatusCode;
-  // Only a name that neither the server nor the request can have put a secret in.
+  // Names in another form could contain a secret from the request or the server.
   const word = /^[A-Za-z0-9]{1,60}$/.test(name) ? name : "an error";
-  // A success whose body has an error or ends early.
-  if (status !== undefined && status < 300) return passes(word);
+  // The body of a success can contain an error or end early.
+  if (status !== undefined && status < 300) return transient(word);
   if (status !== undefined) {
     const isBusy = status >= 500 && status !== 501 && status !== 505;
     const text = `${word} (status ${status})`;
-    return PASSING.test(name) || isBusy || [408, 409, 429].includes(status)
-      ? passes(text)
+    return TRANSIENT.test(name) || isBusy || [408, 409, 429].includes(status)
+      ? transient(text)
       : { text, reason };
   }
-  if (NETWORK.test(code)) return passes(code);
+  if (NETWORK.test(code)) return transient(code);
   if (/CERT|SSL|TLS/.test(code)) return { text: code, reason: "other" };
   if (/^(?:TimeoutError|AbortError)$/.test(name))
-    return passes("no answer in time");
-  return /^Checksum mismatch/.test(message) ? passes("wrong checksum") : null;
+    return transient("no answer in time");
+  return /^Checksum mismatch/.test(message)
+    ? transient("wrong checksum")
+    : null;
 }
 
-/** Returns the error of a request that is not repeated. */
+/** Returns the error of a request that is not retried. */
 function errorFor(
   name: string,
   reason: Reason,
@@ -233,7 +238,7 @@ function errorFor(
 
 class Refusal extends Error {}
 
-/** Whether a store refused a request for a reason. */
+/** Returns whether a store refused a request for `reason`. */
 export function isRefused(error: unknown, reason: Reason): boolean {
   const { cause } = (error ?? {}) as Error;
   return (

@@ -20,8 +20,8 @@ import {
   uploadsIn,
 } from "./uploads.js";
 
-/** Clients by their options: credentials are read, and connections made, once. */
-const opened = new Map<string, Promise<S3>>();
+/** Clients by their options, so that credentials are read and connections opened once. */
+const clients = new Map<string, Promise<S3>>();
 
 /** @throws ConfigurationError, UsageError */
 export async function openS3Store({
@@ -30,47 +30,46 @@ export async function openS3Store({
   signal,
 }: S3Access): Promise<S3Store> {
   const key = JSON.stringify([endpoint, region]);
-  const client = opened.get(key) ?? openClient({ endpoint, region });
-  opened.set(key, client);
-  // The next call may find what was missing.
-  client.catch(() => opened.delete(key));
+  const client = clients.get(key) ?? openClient({ endpoint, region });
+  clients.set(key, client);
+  client.catch(() => clients.delete(key));
   return new S3Store(await client, new Requests(), signal);
 }
 
-/** Objects of S3, named s3://bucket/key. Every request is repeated until it is answered. An object is never replaced. */
+/** Objects of S3, with names `s3://bucket/key`. */
 export class S3Store extends TemporaryFiles implements ObjectStore {
   #uploadsChecked: Promise<void> | null = null;
 
   constructor(
     private readonly client: S3,
     private readonly requests = new Requests(),
-    private readonly stop?: AbortSignal,
+    private readonly signal?: AbortSignal,
   ) {
     super(tmpdir(), "softjac-");
   }
 
-  /** Returns the same store with another stop signal. */
-  under(stop: AbortSignal): S3Store {
-    return new S3Store(this.client, this.requests, stop);
+  /** Returns the same store with another abort signal. */
+  withSignal(signal: AbortSignal): S3Store {
+    return new S3Store(this.client, this.requests, signal);
   }
 
   async head(name: string): Promise<Stored | null> {
-    const found = await this.#unlessMissing(() =>
-      this.send(name, (s3, how) => s3.headObject(keyOf(name), how)),
+    const response = await this.#unlessMissing(() =>
+      this.send(name, (s3, options) => s3.headObject(keyOf(name), options)),
     );
-    return found && fileOf(name, found.ContentLength, found);
+    return response && fileOf(name, response.ContentLength, response);
   }
 
   async list(folder: string, start = ""): Promise<Map<string, Stored | null>> {
-    const found: [string, Stored | null][] = [];
-    const lastOf = (name: string) => name.slice(name.lastIndexOf("/") + 1);
+    const entries: [string, Stored | null][] = [];
+    const lastName = (name: string) => name.slice(name.lastIndexOf("/") + 1);
     for await (const page of this.#pages(`${folder}/${start}`, "/")) {
       for (const [name, stored] of page.objects)
-        found.push([lastOf(name), stored]);
+        entries.push([lastName(name), stored]);
       for (const name of page.folders)
-        found.push([lastOf(name.slice(0, -1)), null]);
+        entries.push([lastName(name.slice(0, -1)), null]);
     }
-    return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+    return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   async *listAll(start: string): AsyncGenerator<[string, Stored]> {
@@ -80,16 +79,16 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
   read(name: string): Promise<Uint8Array | null> {
     return this.#unlessMissing(() =>
       this.#request(name, async (attempt) => {
-        const found = await this.client.getObject(keyOf(name), {
+        const response = await this.client.getObject(keyOf(name), {
           abortSignal: attempt.signal,
         });
         const pieces: Uint8Array[] = [];
-        await drain(found, attempt, async (bytes) => {
+        await drain(response, attempt, async (bytes) => {
           pieces.push(bytes);
         });
         const all = Buffer.concat(pieces);
-        // An answer in chunks may end early without an error.
-        const bytes = found.ContentLength ?? (await this.head(name))?.bytes;
+        // A chunked response may end early without an error.
+        const bytes = response.ContentLength ?? (await this.head(name))?.bytes;
         if (all.byteLength !== bytes)
           throw new BadTransfer(
             `the response ended after ${all.byteLength} of ${bytes} bytes`,
@@ -99,34 +98,34 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     );
   }
 
-  /** After an answer that ends early, the rest is requested. */
+  /** Reads a range; after a response that ends early, requests the rest. */
   async readRange(
     name: string,
     { start, end, etag }: StoredRange,
     sink: Sink,
     stop?: AbortSignal,
   ): Promise<void> {
-    let at = start;
+    let offset = start;
     const read = async (attempt: Attempt) => {
-      if (at >= end) return;
-      const found = await this.client.getObject(
+      if (offset >= end) return;
+      const response = await this.client.getObject(
         {
           ...keyOf(name),
-          Range: `bytes=${at}-${end - 1}`,
+          Range: `bytes=${offset}-${end - 1}`,
           ...(etag && { IfMatch: etag }),
         },
         { abortSignal: attempt.signal },
       );
-      checkRange(name, found, at, end);
-      // An abandoned attempt may still end; it does not move the position of the next one.
-      let position = at;
-      await drain(found, attempt, async (bytes) => {
+      checkRange(name, response, offset, end);
+      // An abandoned attempt may still be running; it must not change the offset of the next one.
+      let position = offset;
+      await drain(response, attempt, async (bytes) => {
         await sink(bytes, position);
         position += bytes.byteLength;
-        if (!attempt.signal.aborted) at = position;
+        if (!attempt.signal.aborted) offset = position;
       });
-      if (at < end)
-        throw new BadTransfer(`the response ended ${end - at} bytes early`);
+      if (offset < end)
+        throw new BadTransfer(`the response ended ${end - offset} bytes early`);
     };
     await this.#request(name, read, { stop });
   }
@@ -140,7 +139,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     try {
       await this.send(
         name,
-        (s3, how) =>
+        (s3, options) =>
           s3.putObject(
             {
               ...keyOf(name),
@@ -148,7 +147,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
               IfNoneMatch: "*",
               ChecksumAlgorithm: "SHA256",
             },
-            how,
+            options,
           ),
         content.byteLength,
       );
@@ -179,13 +178,15 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
   }
 
   async remove(name: string): Promise<void> {
-    await this.send(name, (s3, how) => s3.deleteObject(keyOf(name), how));
+    await this.send(name, (s3, options) =>
+      s3.deleteObject(keyOf(name), options),
+    );
   }
 
-  /** Makes a request that sends so many bytes. */
+  /** Makes a request that sends `bytes` bytes. */
   send<T>(
     name: string,
-    send: (s3: S3, how: { abortSignal: AbortSignal }) => Promise<T>,
+    send: (s3: S3, options: { abortSignal: AbortSignal }) => Promise<T>,
     bytes = 0,
   ): Promise<T> {
     return this.#request(
@@ -197,10 +198,10 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
 
   #request<T>(
     name: string,
-    attempt: (of: Attempt) => Promise<T>,
+    attempt: (context: Attempt) => Promise<T>,
     options: { bytes?: number; stop?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    const { stop = this.stop } = options;
+    const { stop = this.signal } = options;
     return this.requests.make(name, attempt, { ...options, stop });
   }
 
@@ -213,14 +214,14 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     }
   }
 
-  /** Yields the pages of a listing of the names that begin with `start`; with a delimiter, folders are listed as such. */
+  /** Yields the pages of a listing of names that begin with `start`; with a delimiter, not recursively. */
   #pages(
     start: string,
     delimiter?: "/",
   ): AsyncGenerator<{ objects: [string, Stored][]; folders: string[] }> {
     const { Bucket, Key } = keyOf(start);
     return pagesOf(start, async (token: string | undefined) => {
-      const found = await this.send(start, (s3, how) =>
+      const response = await this.send(start, (s3, options) =>
         s3.listObjectsV2(
           {
             Bucket,
@@ -228,21 +229,24 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
             Delimiter: delimiter,
             ContinuationToken: token,
           },
-          how,
+          options,
         ),
       );
-      const objects = (found.Contents ?? []).map((object): [string, Stored] => {
-        const name = `s3://${Bucket}/${object.Key}`;
-        return [name, fileOf(name, object.Size, object)];
-      });
-      const folders = (found.CommonPrefixes ?? []).map(
+      const objects = (response.Contents ?? []).map(
+        (object): [string, Stored] => {
+          const name = `s3://${Bucket}/${object.Key}`;
+          return [name, fileOf(name, object.Size, object)];
+        },
+      );
+      const folders = (response.CommonPrefixes ?? []).map(
         ({ Prefix }) => `s3://${Bucket}/${Prefix}`,
       );
       return {
         page: { objects, folders },
         names: objects.length + folders.length,
         next:
-          found.IsTruncated === true && (found.NextContinuationToken || null),
+          response.IsTruncated === true &&
+          (response.NextContinuationToken || null),
       };
     });
   }
@@ -254,17 +258,17 @@ async function drain(
   take: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
   for await (const bytes of Body as AsyncIterable<Uint8Array>) {
-    // Abandoned: another attempt has taken over.
+    // Another attempt has replaced this one.
     if (signal.aborted) return;
     alive();
     await take(bytes);
   }
 }
 
-/** S3 takes no object of more than 50 TB. */
+/** Maximum plausible object size; the limit of S3 is 50 TB. */
 const MAX_BYTES = 2 ** 46;
 
-/** @throws ServiceUnavailableError if the size is none */
+/** @throws ServiceUnavailableError if the size is missing or impossible */
 function fileOf(
   name: string,
   bytes: number | undefined,
@@ -287,7 +291,7 @@ function fileOf(
   return { isFile: true, isFolder: false, bytes, modified, etag: ETag };
 }
 
-/** Rejects the answer of a server that does not know ranges and sends everything. */
+/** Rejects the response of a server that ignores ranges and sends everything. @throws IoError */
 function checkRange(
   name: string,
   { ContentRange, ContentLength }: GetObjectCommandOutput,

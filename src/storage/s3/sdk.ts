@@ -2,15 +2,14 @@ import type { S3 } from "@aws-sdk/client-s3";
 import { ConfigurationError, UsageError } from "../../errors.js";
 import type { S3Options } from "../s3-options.js";
 
-/** Connections at once. */
-const SOCKETS = 64;
+const MAX_SOCKETS = 64;
 const CONNECT_MS = 10_000;
 
-/** Region if nobody names one: other servers take any, and AWS redirects to the region of the bucket. */
-const ANY_REGION = "us-east-1";
+/** Region if none is configured: AWS redirects to the region of the bucket, and other servers accept any. */
+const DEFAULT_REGION = "us-east-1";
 
 /**
- * Opens a client of the SDK, an optional package, which sends each request once.
+ * Opens a client of the SDK, which is an optional package. The client never retries; see requests.ts.
  * @throws UsageError, ConfigurationError
  */
 export async function openClient({ endpoint, region }: S3Options): Promise<S3> {
@@ -24,8 +23,8 @@ export async function openClient({ endpoint, region }: S3Options): Promise<S3> {
       followRegionRedirects: true,
       requestHandler: {
         connectionTimeout: CONNECT_MS,
-        httpAgent: { maxSockets: SOCKETS },
-        httpsAgent: { maxSockets: SOCKETS },
+        httpAgent: { maxSockets: MAX_SOCKETS },
+        httpsAgent: { maxSockets: MAX_SOCKETS },
       },
     });
   const client = open(region);
@@ -33,7 +32,7 @@ export async function openClient({ endpoint, region }: S3Options): Promise<S3> {
     await client.config.region();
     return client;
   } catch {
-    return open(ANY_REGION);
+    return open(DEFAULT_REGION);
   }
 }
 
@@ -50,7 +49,7 @@ async function loadSdk(): Promise<typeof import("@aws-sdk/client-s3")> {
   }
 }
 
-/** @throws UsageError; an endpoint with a password is not shown */
+/** Checks the endpoint. Messages never contain the URL, because it may contain a password. @throws UsageError */
 function checkEndpoint(endpoint: string | undefined): void {
   if (endpoint === undefined) return;
   const fail = (message: string) =>

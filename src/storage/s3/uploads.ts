@@ -8,23 +8,26 @@ import type { Store, StoredUpload } from "../store.js";
 import { keyOf, pagesOf } from "./pages.js";
 import { isRefused } from "./requests.js";
 
-/** Largest file that one request sends; larger files are sent in pieces of this size, or larger ones if S3's 10,000 pieces are too few. */
+// A piece is a part of a multipart upload.
+
+/** Maximum size of a file that one request sends, and the size of pieces, unless that would take more than MAX_PIECES. */
 export const PIECE_BYTES = 8 * 2 ** 20;
+/** Limit of S3. */
 const MAX_PIECES = 10_000;
-/** Pieces in memory, and on their way, at once. */
+/** Maximum number of pieces in memory and in flight. */
 export const PIECES_AT_ONCE = 4;
-/** Uploads from the start after the store lost a complete one. */
-const UPLOADS = 3;
-/** Time for aborting an upload; otherwise `softjac gc` removes its pieces. */
+/** Attempts to upload a file that the store loses. */
+const MAX_UPLOADS = 3;
+/** Time for aborting an upload. If that fails, `softjac gc` removes its pieces. */
 const ABORT_MS = 3000;
 
-/** The part of a store of S3 that uploads need. */
+/** Methods of S3Store that uploads need. */
 interface UploadStore extends Pick<Store, "head" | "putIfAbsent"> {
-  under(stop: AbortSignal): UploadStore;
-  /** Makes a request that sends so many bytes. */
+  withSignal(signal: AbortSignal): UploadStore;
+  /** Makes a request that sends `bytes` bytes. */
   send<T>(
     name: string,
-    send: (s3: S3, how: { abortSignal: AbortSignal }) => Promise<T>,
+    send: (s3: S3, options: { abortSignal: AbortSignal }) => Promise<T>,
     bytes?: number,
   ): Promise<T>;
 }
@@ -39,7 +42,7 @@ export async function isInPieces(file: string): Promise<boolean> {
   return (await stat(file)).size > PIECE_BYTES;
 }
 
-/** Puts a file of this machine where there is no object, and removes the file. false: an object is there, and stays. */
+/** Uploads a local file unless the object exists, and removes the file. Returns false if the object exists. */
 export async function putFileIfAbsent(
   store: UploadStore,
   name: string,
@@ -54,7 +57,7 @@ export async function putFileIfAbsent(
       readPiece(file, start, bytes);
     if (size <= pieceBytes)
       isNew = await store.putIfAbsent(name, await read(0, size));
-    // Otherwise only the end of the upload would tell.
+    // Without this check, only the end of the upload would fail.
     else if (!(await store.head(name)))
       isNew = await upload(store, name, { bytes: size, read }, pieceBytes);
   } finally {
@@ -65,8 +68,8 @@ export async function putFileIfAbsent(
 }
 
 /**
- * Uploads the bytes of an existing object in pieces, which must fail.
- * @throws ConfigurationError if it does not: some stores honour If-None-Match only for PutObject
+ * Uploads the bytes of an existing object in pieces, which must fail; some stores honour If-None-Match only for PutObject.
+ * @throws ConfigurationError if the upload succeeds
  */
 export async function checkUploads(
   store: UploadStore,
@@ -84,24 +87,24 @@ export async function checkUploads(
     );
 }
 
-/** Uploads in pieces. false: an object is there. */
+/** Uploads in pieces. Returns false if the object exists. */
 async function upload(
   store: UploadStore,
   name: string,
   source: Source,
   pieceBytes: number,
 ): Promise<boolean> {
-  for (let uploads = 1; uploads <= UPLOADS; uploads++) {
-    const { UploadId } = await store.send(name, (s3, how) =>
+  for (let uploads = 1; uploads <= MAX_UPLOADS; uploads++) {
+    const { UploadId } = await store.send(name, (s3, options) =>
       s3.createMultipartUpload(
         { ...keyOf(name), ChecksumAlgorithm: "SHA256" },
-        how,
+        options,
       ),
     );
     const id = UploadId as string;
     try {
       const Parts = await sendPieces(store, name, id, source, pieceBytes);
-      await store.send(name, (s3, how) =>
+      await store.send(name, (s3, options) =>
         s3.completeMultipartUpload(
           {
             ...keyOf(name),
@@ -109,22 +112,23 @@ async function upload(
             MultipartUpload: { Parts },
             IfNoneMatch: "*",
           },
-          how,
+          options,
         ),
       );
       return true;
     } catch (error) {
-      const last = store.under(AbortSignal.timeout(ABORT_MS));
-      await abortUpload(last, name, id).catch(() => {});
+      // The store's own signal may already be aborted.
+      const aborting = store.withSignal(AbortSignal.timeout(ABORT_MS));
+      await abortUpload(aborting, name, id).catch(() => {});
       if (isRefused(error, "condition")) return false;
-      // The store no longer knows the upload; if it was completed, the object is there.
+      // The store no longer has the upload; if a lost response completed it, the object exists.
       if (!isRefused(error, "no upload")) throw error;
       if (await store.head(name)) return false;
     }
   }
   throw new ServiceUnavailableError(
     name,
-    `the object store lost an unfinished upload ${UPLOADS} times`,
+    `the object store lost an unfinished upload ${MAX_UPLOADS} times`,
   );
 }
 
@@ -152,7 +156,7 @@ async function sendPieces(
       };
       const { ETag, ChecksumSHA256 } = await store.send(
         name,
-        (s3, how) => s3.uploadPart(piece, how),
+        (s3, options) => s3.uploadPart(piece, options),
         length,
       );
       return { PartNumber: k + 1, ETag, ChecksumSHA256 };
@@ -179,11 +183,11 @@ export async function* uploadsIn(
   const pages = pagesOf(
     start,
     async (after?: { KeyMarker: string; UploadIdMarker?: string }) => {
-      const found = await store.send(start, (s3, how) =>
-        s3.listMultipartUploads({ Bucket, Prefix, ...after }, how),
+      const response = await store.send(start, (s3, options) =>
+        s3.listMultipartUploads({ Bucket, Prefix, ...after }, options),
       );
-      const page = found.Uploads ?? [];
-      const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = found;
+      const page = response.Uploads ?? [];
+      const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = response;
       const next = NextKeyMarker
         ? {
             KeyMarker: NextKeyMarker,
@@ -204,15 +208,15 @@ export async function* uploadsIn(
     }
 }
 
-/** Ends an upload without an object; one that has ended is no error. */
+/** Aborts an upload, if it still exists. */
 async function abortUpload(
   store: UploadStore,
   name: string,
   id: string,
 ): Promise<void> {
   try {
-    await store.send(name, (s3, how) =>
-      s3.abortMultipartUpload({ ...keyOf(name), UploadId: id }, how),
+    await store.send(name, (s3, options) =>
+      s3.abortMultipartUpload({ ...keyOf(name), UploadId: id }, options),
     );
   } catch (error) {
     if (!isRefused(error, "no upload")) throw error;
