@@ -120,8 +120,8 @@ function uniform(high: number, low: number): number {
 }
 
 // Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11: four 32-bit random
-// words as a function of a 128-bit counter and a 64-bit key. Without state, the values of a row depend only on the seed and
-// the row number. Integer arithmetic gives the same bits on every machine.
+// words as a function of a 128-bit counter and a 64-bit key. Without state, the values of a row depend only on the seed
+// and the row number. Integer arithmetic gives the same bits on every machine.
 
 const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const;
 const WEYL = [0x9e3779b9, 0xbb67ae85] as const;

@@ -47,9 +47,9 @@ export interface GenerateReport extends CallCost, GenerateProgress {
 }
 
 /**
- * Writes an Arrow IPC file of random logits with the columns `id: int64` (from 0), `logits: fixed_size_list<float>[classes]`
- * and `label: int32` (drawn from the softmax of the row). The same options give the same bytes on every machine. Memory does
- * not depend on the size of the file, which appears only once it is complete.
+ * Writes an Arrow IPC file of random logits with the columns `id: int64` (from 0),
+ * `logits: fixed_size_list<float>[classes]` and `label: int32` (drawn from the softmax of the row). The same options give the
+ * same bytes on every machine. Memory does not depend on the size of the file, which appears only once it is complete.
  *
  * @returns the report
  * @throws SoftjacError with the report in `report`

@@ -32,8 +32,8 @@ const FAR_BELOW = [
  * Returns the standard normal quantile of u, 0 < u < 1, with a relative error of about 1e-15.
  * Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37, 1988.
  *
- * Each normal draw takes one uniform draw. Rational functions, a square root and naturalLog give the same bits on every machine,
- * unlike Math.log and Math.cos in the Box-Muller transform.
+ * Each normal draw takes one uniform draw. Rational functions, a square root and naturalLog give the same bits on every
+ * machine, unlike Math.log and Math.cos in the Box-Muller transform.
  */
 export function normalQuantile(u: number): number {
   const q = u - 0.5;
@@ -60,11 +60,11 @@ const LN2_HIGH = 0.6931471803691238;
 const LN2_LOW = 1.9082149292705877e-10;
 
 /**
- * Returns log x for 2^-60 < x < 1 with an error of at most 2 ulp. Uses only additions, products and quotients, whose bits
- * IEEE 754 fixes; Math.log differs between engines.
+ * Returns log x for 2^-60 < x < 1 with an error of at most 2 ulp. Uses only additions, products and quotients, whose
+ * bits IEEE 754 fixes; Math.log differs between engines.
  *
- * x = f·2^-n with f in [√½, √2), and log x = 2 atanh(z) - n ln 2 with z = (f - 1)/(f + 1), |z| <= 0.1716. The remainder of
- * the series after z^23/23 is below 2^-62.
+ * x = f·2^-n with f in [√½, √2), and log x = 2 atanh(z) - n ln 2 with z = (f - 1)/(f + 1), |z| <= 0.1716. The remainder
+ * of the series after z^23/23 is below 2^-62.
  */
 export function naturalLog(x: number): number {
   let f = x;

@@ -41,11 +41,11 @@ const LOGIN_ERROR =
 
 /**
  * Connects to Redis, retrying for `connectTimeout` seconds.
- * @param waits whether later calls wait for an unreachable Redis without limit; otherwise they fail after ANSWER_SECONDS or
- * 10 attempts to reconnect
+ * @param waits whether later calls wait for an unreachable Redis without limit; otherwise they fail after
+ * ANSWER_SECONDS or 10 attempts to reconnect
  * @param signal aborts the first connection
- * @throws ServiceUnavailableError, PermissionError, UsageError, AbortedError; ConfigurationError for a cluster, or if the
- * packages are not installed
+ * @throws ServiceUnavailableError, PermissionError, UsageError, AbortedError; ConfigurationError for a cluster, or if
+ * the packages are not installed
  */
 export async function connect(
   options: QueueOptions,
@@ -78,8 +78,8 @@ export async function connect(
 }
 
 /**
- * Loads the optional packages. Both are CommonJS, and `require` takes a third less time than an import, which first reads
- * all their files for the names of exports.
+ * Loads the optional packages. Both are CommonJS, and `require` takes a third less time than an import, which first
+ * reads all their files for the names of exports.
  * @throws ConfigurationError
  */
 function queuePackages(): {
@@ -180,7 +180,7 @@ async function connected(
   await ready.finally(() => clearTimeout(timer));
 }
 
-/** Warns of settings that may lose jobs. @throws ServiceUnavailableError for an old version; ConfigurationError for a cluster */
+/** Checks version and settings. @throws ServiceUnavailableError for an old version, ConfigurationError for a cluster */
 async function checkServer(
   redis: Redis,
   shown: string,

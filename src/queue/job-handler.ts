@@ -49,8 +49,8 @@ export class JobHandler {
 
   /**
    * Computes the shard of a job, unless it is up to date.
-   * @throws for BullMQ: WaitingError to release the job to other workers, UnrecoverableError if no worker can compute it, any
-   * other error for another attempt
+   * @throws for BullMQ: WaitingError to release the job to other workers, UnrecoverableError if no worker can compute
+   * it, any other error for another attempt
    */
   async process(job: Job, token: string): Promise<void> {
     const { options, stop } = this.context;
@@ -188,8 +188,8 @@ const CLOSE_SECONDS = 10;
 const RELEASE_SECONDS = 5;
 
 /**
- * A job whose lock this worker holds. A monotonic timer renews it: BullMQ renews by the time of day, and would lose the lock
- * when the system clock is set back.
+ * A job whose lock this worker holds. A monotonic timer renews it: BullMQ renews by the time of day, and would lose the
+ * lock when the system clock is set back.
  */
 export class HeldJob {
   /** Index of the shard and name of its file; before the data of the job is parsed, -1 and the id of the job. */
@@ -250,8 +250,8 @@ const FINAL = [
 ];
 
 /**
- * Classifies the failure of a shard. `stopped` and `full disk` release the job, `passing` retries it, and `final` does not,
- * because every attempt on any machine would fail.
+ * Classifies the failure of a shard. `stopped` and `full disk` release the job, `passing` retries it, and `final` does
+ * not, because every attempt on any machine would fail.
  */
 export function failureKind(
   error: unknown,

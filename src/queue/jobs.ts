@@ -27,8 +27,8 @@ export class JobRefusedError extends SoftjacError {
 }
 
 /**
- * Returns the id of a job, `<run>-<hash of output>.<submission>-<index>`, which is the same for every submitter. Submission 0
- * has all shards of a run; later ones have lost and failed shards.
+ * Returns the id of a job, `<run>-<hash of output>.<submission>-<index>`, which is the same for every submitter.
+ * Submission 0 has all shards of a run; later ones have lost and failed shards.
  */
 export function jobId(job: ShardJob, submission: number): string {
   return `${idPrefix(job)}.${submission}-${job.index}`;
@@ -112,7 +112,7 @@ export function maxBackoff({
 const ADDED_AT_ONCE = 500;
 
 /**
- * Adds jobs for shards of a run. BullMQ ignores jobs whose id exists, so that a second call completes an interrupted one.
+ * Adds jobs for shards of a run. BullMQ ignores existing ids, so that a second call completes an interrupted one.
  * @throws ServiceUnavailableError, PermissionError
  */
 export async function enqueue(

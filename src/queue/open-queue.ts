@@ -80,8 +80,8 @@ const REFUSALS: readonly [RegExp, string][] = [
 ];
 
 /**
- * Returns the name of the queue in BullMQ. Each version has its own queues, because results of two versions may differ in the
- * last digit and must not be mixed in one run.
+ * Returns the name of the queue in BullMQ. Each version has its own queues, because results of two versions may differ
+ * in the last digit and must not be mixed in one run.
  */
 export function queueNameOf(name = "softjac"): string {
   return `${name}-${VERSION}`;

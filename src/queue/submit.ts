@@ -22,8 +22,8 @@ export interface SubmitReport extends DatasetReport {
 }
 
 /**
- * Plans a dataset and submits its shards to a queue for workers on any machine. Shards that are up to date or queued are not
- * submitted; the same call again submits missing and failed ones.
+ * Plans a dataset and submits its shards to a queue for workers on any machine. Shards that are up to date or queued
+ * are not submitted; the same call again submits missing and failed ones.
  *
  * @throws SoftjacError as `planDataset`; ServiceUnavailableError if Redis does not answer or accepts no jobs
  */

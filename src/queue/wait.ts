@@ -25,8 +25,8 @@ export interface WaitOptions
 }
 
 /**
- * Waits until workers have computed all shards of a planned dataset, then publishes it. With `queue`, shards that the queue
- * lost are submitted again. The records of the dataset decide which shards are done.
+ * Waits until workers have computed all shards of a planned dataset, then publishes it. With `queue`, shards that the
+ * queue lost are submitted again. The records of the dataset decide which shards are done.
  *
  * @throws SoftjacError as `finalizeDataset`; ShardsFailedError if only shards remain that failed in every attempt;
  * StoppedError; ServiceUnavailableError if the queue cannot be reached at the start

@@ -26,12 +26,12 @@ export interface WorkerReport extends WorkerCounts, CallCost {
 }
 
 /**
- * Computes shards from a queue until it is stopped, one at a time, each on all threads. The records of a dataset, not the
- * queue, decide which of its shards are done.
+ * Computes shards from a queue until it is stopped, one at a time, each on all threads. The records of a dataset, not
+ * the queue, decide which of its shards are done.
  *
  * @returns the report, after `idleLimit` seconds without work
- * @throws StoppedError after a stop, which releases the current shard; ServiceUnavailableError or PermissionError if Redis
- * cannot be reached or refuses the login at the start; UsageError; ConfigurationError
+ * @throws StoppedError after a stop, which releases the current shard; ServiceUnavailableError or PermissionError if
+ * Redis cannot be reached or refuses the login at the start; UsageError; ConfigurationError
  */
 export async function runWorker(
   options: WorkerOptions,

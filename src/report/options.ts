@@ -8,7 +8,7 @@ export interface ReportOptions {
   output: string;
   /** Name of the copied column of true classes for calibration: class numbers, 0 to Q − 1, or class names. */
   label?: string | undefined;
-  /** Names of the classes, in the order of the logits, for labels that are strings; default: names stored in the results. */
+  /** Names of the classes, in the order of the logits, for string labels; default: names stored in the results. */
   classNames?: readonly string[] | undefined;
   /** Maximum number of classes in the heatmap, 2 to 100; default: 40. */
   classes?: number | undefined;

@@ -25,8 +25,8 @@ import type {
 } from "./output-report.js";
 
 /**
- * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file of at most
- * 3 MB, which appears only once it is complete. The output is read sequentially in bounded memory.
+ * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file of
+ * at most 3 MB, which appears only once it is complete. The output is read sequentially in bounded memory.
  *
  * @returns the numbers on the page
  * @throws SoftjacError if the output or the verification report cannot be read, or the page cannot be written

@@ -17,7 +17,7 @@ import { Largest, type RowSummary, summarizeRow } from "./rows.js";
 
 /** Number of listed rows. */
 const SHOWN_ROWS = 20;
-/** Maximum classes for summing all pairs in the first pass; with more, a second pass sums the pairs of the shown classes. */
+/** Maximum classes for sums of all pairs; with more, a second pass sums the pairs of the shown classes. */
 const ALL_PAIRS_CLASSES = 100;
 
 /** Sums over the rows of an output; their size depends on the number of classes, not of rows. */

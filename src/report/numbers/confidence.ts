@@ -8,8 +8,8 @@ const MIN_DECADE = -324;
 const BINS_PER_DECADE = 8;
 
 /**
- * Largest uncertainty for which 1 - p, and so p (1 - p), rounds to 0 in the type: half the distance from 1 to the next smaller
- * number.
+ * Largest uncertainty for which 1 - p, and so p (1 - p), rounds to 0 in the type: half the distance from 1 to the next
+ * smaller number.
  */
 export const LOST = { float32: 2 ** -25, float64: 2 ** -54 } as const;
 
