@@ -1,9 +1,9 @@
 import { rowCountAt } from "../src/kernels/portable/sparse-space.js";
 import type { EntriesSetup } from "../src/tasks/run-tasks.js";
-import type { RowsSetup, SlotRows } from "./slot-rows.js";
+import type { RowsContext, SlotRows } from "./slot-rows.js";
 
 /** Computes the results of a slot's rows, and their entries into the slot's columns until these are full. */
-export class EntriesChunk<Setup extends RowsSetup> {
+export class EntriesChunk<Context extends RowsContext> {
   /** Number of entries in the columns. */
   used = 0;
   /** Number of entries of each row. */
@@ -18,17 +18,17 @@ export class EntriesChunk<Setup extends RowsSetup> {
   readonly #space: number;
 
   constructor(
-    private readonly slotRows: SlotRows<Setup>,
+    private readonly slotRows: SlotRows<Context>,
     private readonly entries: EntriesSetup,
     rows: number,
   ) {
     const doubles = (offset: number, length: number) =>
-      new Float64Array(slotRows.setup.buffer, slotRows.base + offset, length);
+      new Float64Array(slotRows.context.buffer, slotRows.base + offset, length);
     this.counts = doubles(entries.counts, rows);
     this.droppedMax = doubles(entries.droppedMax, rows);
     this.droppedSum = doubles(entries.droppedSum, rows);
     this.#dropped = doubles(entries.dropped, 2);
-    const { buffer, classes } = slotRows.setup;
+    const { buffer, classes } = slotRows.context;
     this.#space = slotRows.base + entries.space;
     const counts = rowCountAt(this.#space, classes, 0);
     this.#rowCounts = new Int32Array(buffer, counts, classes);
@@ -37,9 +37,9 @@ export class EntriesChunk<Setup extends RowsSetup> {
   /** Computes the results of a row and counts its entries. Returns the count; null for a bad row, whose results are zeros. */
   begin(row: number): number | null {
     const { slotRows, entries } = this;
-    const { kernel, setup, base, work } = slotRows;
+    const { kernel, context, base, work } = slotRows;
     let good = slotRows.load(row);
-    setup.results.forEach((_, n) => {
+    context.results.forEach((_, n) => {
       good = good && slotRows.storeResult(n, row, this.#resultAddress(n, row));
     });
     if (!good) this.#clearResults(row);
@@ -47,7 +47,7 @@ export class EntriesChunk<Setup extends RowsSetup> {
       ? kernel.countEntries(
           entries.code,
           work,
-          setup.classes,
+          context.classes,
           this.#space,
           entries.threshold,
           entries.topK,
@@ -68,8 +68,8 @@ export class EntriesChunk<Setup extends RowsSetup> {
   /** Stores the entries of a row from row i of its block on. Returns the block's row at which the slot is full, or `classes`. */
   storeFrom(row: number, i: number): number {
     const { slotRows, entries, used } = this;
-    const { kernel, base, work, setup } = slotRows;
-    const { classes, slot } = setup;
+    const { kernel, base, work, context } = slotRows;
+    const { classes, slot } = context;
     if (this.counts[row] === 0) return classes;
     const end = this.#endOfTile(i, entries.capacity - used);
     if (end === i) return i;
@@ -111,13 +111,13 @@ export class EntriesChunk<Setup extends RowsSetup> {
   }
 
   #resultAddress(n: number, row: number): number {
-    const { base, setup } = this.slotRows;
-    const { values = 0, width = 0 } = setup.results[n] ?? {};
-    return base + (setup.slot.results[n] as number) + row * values * width;
+    const { base, context } = this.slotRows;
+    const { values = 0, width = 0 } = context.results[n] ?? {};
+    return base + (context.slot.results[n] as number) + row * values * width;
   }
 
   #clearResults(row: number): void {
-    const { buffer, results } = this.slotRows.setup;
+    const { buffer, results } = this.slotRows.context;
     results.forEach(({ values, width }, n) => {
       const address = this.#resultAddress(n, row);
       new Uint8Array(buffer, address, values * width).fill(0);

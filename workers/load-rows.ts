@@ -8,7 +8,7 @@ import { BIG_ARRAYS, widenNumbers } from "../src/arrow/stored-numbers.js";
 import { NULL_BITS_32, NULL_BITS_64 } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { rowIndices } from "../src/results/row-indices.js";
-import type { SourceSetup, WorkerSetup } from "../src/tasks/run-tasks.js";
+import type { SourceSetup, WorkerContext } from "../src/tasks/run-tasks.js";
 import type { SourceOffsets } from "../src/tasks/slot-layout.js";
 import { readBits, readSource } from "./slot-bytes.js";
 import type { SlotRows } from "./slot-rows.js";
@@ -31,14 +31,14 @@ interface ValueRun {
 
 /** Reads rows `[rowStart, rowEnd)` of every source, which may span record batches, into a slot, and stores their indices. */
 export function loadRows(
-  { setup, kernel, base }: SlotRows,
+  { context, kernel, base }: SlotRows,
   pieces: SourceRange[][],
   rowStart: number,
   rowEnd: number,
 ): void {
   const rows = rowEnd - rowStart;
-  setup.sources.forEach((source, n) => {
-    const { staging, raw, values } = setup.slot.sources[n] as SourceOffsets;
+  context.sources.forEach((source, n) => {
+    const { staging, raw, values } = context.slot.sources[n] as SourceOffsets;
     const addresses = {
       staging: base + staging,
       raw: base + raw,
@@ -50,7 +50,7 @@ export function loadRows(
       return from < to ? [{ piece, start: rowStart, from, to }] : [];
     });
     const runs = parts.map((part) =>
-      loadPart(setup, source, part, rows, addresses),
+      loadPart(context, source, part, rows, addresses),
     );
     if (isSeparate(source.storage) && source.values > 1)
       kernel.interleave(
@@ -61,11 +61,11 @@ export function loadRows(
         addresses.raw,
       );
     if (addresses.values !== addresses.raw)
-      widen(setup, kernel, source, rowStart, rows, addresses);
+      widen(context, kernel, source, rowStart, rows, addresses);
     for (const [k, part] of parts.entries())
-      markNulls(setup, source, part, runs[k] ?? [], addresses.values);
+      markNulls(context, source, part, runs[k] ?? [], addresses.values);
   });
-  const { axes, buffer, slot } = setup;
+  const { axes, buffer, slot } = context;
   const rowNumbers = base + slot.rowNumbers;
   if (axes.inner.length === 0) {
     kernel.storeRowNumbers(rowStart, rows, rowNumbers);
@@ -83,7 +83,7 @@ export function loadRows(
 
 /** Reads the rows of a piece; returns their values in the batch as runs. */
 function loadPart(
-  setup: WorkerSetup,
+  context: WorkerContext,
   source: SourceSetup,
   part: RowsOfPiece,
   rows: number,
@@ -95,7 +95,7 @@ function loadPart(
   const perBuffer = isSeparate(storage) ? 1 : values;
   const first = (piece.firstRow + from - piece.rowStart) * perBuffer;
   const runs = isList
-    ? listRuns(setup, source, part, staging)
+    ? listRuns(context, source, part, staging)
     : [{ from, to, first }];
   const target = isSeparate(storage) && values > 1 ? staging : raw;
   const rowBytes = perBuffer * width;
@@ -103,7 +103,7 @@ function loadPart(
     const batchStart = isList ? position : position - piece.firstRow * rowBytes;
     for (const { from, to, first } of runs)
       readSource(
-        setup,
+        context,
         target + (k * rows + from - start) * rowBytes,
         (to - from) * rowBytes,
         batchStart + first * width,
@@ -118,7 +118,7 @@ function loadPart(
  * not that of the source, or whose values are outside of the batch. Null lists may have any length and are in no run.
  */
 function listRuns(
-  setup: WorkerSetup,
+  context: WorkerContext,
   { name, storage, values }: SourceSetup,
   { piece, from, to }: RowsOfPiece,
   staging: number,
@@ -127,10 +127,15 @@ function listRuns(
   const rows = to - from;
   const width = offsetWidth(storage);
   const bytes = (rows + 1) * width;
-  readSource(setup, staging, bytes, piece.offsets + (from - rowStart) * width);
-  const view = new DataView(setup.buffer, staging, bytes);
+  readSource(
+    context,
+    staging,
+    bytes,
+    piece.offsets + (from - rowStart) * width,
+  );
+  const view = new DataView(context.buffer, staging, bytes);
   const offset = (r: number) => integerAt(view, r * width, width);
-  const valid = readBits(setup, validity, firstRow + from - rowStart, rows);
+  const valid = readBits(context, validity, firstRow + from - rowStart, rows);
   const runs: ValueRun[] = [];
   for (let r = 0; r < rows; r++) {
     const row = from + r;
@@ -165,7 +170,7 @@ function listRuns(
  * sources may lose digits beyond 2^53, because no class has such a number.
  */
 function widen(
-  { buffer }: WorkerSetup,
+  { buffer }: WorkerContext,
   kernel: Kernel,
   { name, type, values: perRow, holds }: SourceSetup,
   rowStart: number,
@@ -199,7 +204,7 @@ function widen(
  * `maskNulls`, a null logit in a row that is not null becomes -inf.
  */
 function markNulls(
-  setup: WorkerSetup,
+  context: WorkerContext,
   source: SourceSetup,
   { piece, start, from, to }: RowsOfPiece,
   runs: readonly ValueRun[],
@@ -207,20 +212,20 @@ function markNulls(
 ): void {
   const { storage, holds, values: perRow } = source;
   const firstRow = piece.firstRow + from - piece.rowStart;
-  const putValue = nullWriter(setup, source, values);
+  const putValue = nullWriter(context, source, values);
   const put = (row: number, k: number, value: "null" | "masked") =>
     putValue((row - start) * perRow + k, value);
-  const validRow = readBits(setup, piece.validity, firstRow, to - from);
+  const validRow = readBits(context, piece.validity, firstRow, to - from);
   const isNullRow = (row: number) => validRow && !validRow(row - from);
   const setNull = (row: number, k: number) => {
     if (isNullRow(row)) return;
-    put(row, k, holds === "logits" && setup.maskNulls ? "masked" : "null");
+    put(row, k, holds === "logits" && context.maskNulls ? "masked" : "null");
   };
   const perBuffer = isSeparate(storage) ? 1 : perRow;
   for (const [k, bitmap] of piece.valueValidity.entries())
     for (const run of runs) {
       const count = (run.to - run.from) * perBuffer;
-      const valid = readBits(setup, bitmap, run.first, count);
+      const valid = readBits(context, bitmap, run.first, count);
       for (let n = 0; valid && n < count; n++)
         if (!valid(n))
           setNull(run.from + Math.floor(n / perBuffer), k + (n % perBuffer));
@@ -232,7 +237,7 @@ function markNulls(
 
 /** Returns a function that writes the NaN for null, or -inf, in the type that the kernel reads. */
 function nullWriter(
-  { buffer }: WorkerSetup,
+  { buffer }: WorkerContext,
   { type, holds }: SourceSetup,
   address: number,
 ): (k: number, value: "null" | "masked") => void {

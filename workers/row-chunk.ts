@@ -1,7 +1,7 @@
 import { padBefore } from "../src/io/write-or-compare.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
-import type { RowChunkTask, WorkerSetup } from "../src/tasks/run-tasks.js";
+import type { RowChunkTask, WorkerContext } from "../src/tasks/run-tasks.js";
 import { loadRows } from "./load-rows.js";
 import { writeSlot } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
@@ -12,20 +12,20 @@ import { TaskFailure } from "./task-failure.js";
  * writes the results to their final offsets. Returns the bad rows.
  */
 export function computeRowChunk(
-  setup: WorkerSetup,
+  context: WorkerContext,
   kernel: Kernel,
   task: RowChunkTask,
 ): number[] {
-  const { slot, results } = setup;
-  const base = task.slot * setup.slotBytes;
-  const slotRows = new SlotRows(setup, kernel, base);
+  const { slot, results } = context;
+  const base = task.slot * context.slotBytes;
+  const slotRows = new SlotRows(context, kernel, base);
   const badRows: number[] = [];
   for (
     let start = task.rowStart;
     start < task.rowEnd;
-    start += setup.loadRows
+    start += context.loadRows
   ) {
-    const rows = Math.min(setup.loadRows, task.rowEnd - start);
+    const rows = Math.min(context.loadRows, task.rowEnd - start);
     const done = start - task.rowStart;
     loadRows(slotRows, task.pieces, start, start + rows);
     // Addresses of the load's results, except blocks.
@@ -33,15 +33,15 @@ export function computeRowChunk(
       const position = (task.results[n] as number) + done * values * width;
       return alignLike(base + (slot.results[n] as number), position);
     });
-    for (let first = 0; first < rows; first += setup.rowBlockSize) {
-      const count = Math.min(setup.rowBlockSize, rows - first);
+    for (let first = 0; first < rows; first += context.rowBlockSize) {
+      const count = Math.min(context.rowBlockSize, rows - first);
       for (const row of computeRows(slotRows, task, done, first, count, outs))
         badRows.push(rejectRow(slotRows, row, start));
     }
     for (const run of runsWritten(task, done, done + rows)) {
       const writeRun = (region: number, position: number, bytes: number) =>
         writeSlot(
-          setup,
+          context,
           region + (run.from - done) * bytes,
           (run.to - run.from) * bytes,
           position + run.out * bytes,
@@ -56,7 +56,7 @@ export function computeRowChunk(
       });
     }
   }
-  if (setup.skipBadRows) checkAsScanned(task, badRows);
+  if (context.skipBadRows) checkAsScanned(task, badRows);
   return badRows;
 }
 
@@ -120,8 +120,8 @@ function computeRows(
   count: number,
   outs: readonly number[],
 ): number[] {
-  const { setup, base } = slotRows;
-  const { classes, tileRows, results, slot } = setup;
+  const { context, base } = slotRows;
+  const { classes, tileRows, results, slot } = context;
   const row = done + first;
   // Blocks have the same offset in a page of the slot as in a page of the output.
   const outOfBlock = (n: number, i: number): number =>
@@ -139,7 +139,7 @@ function computeRows(
     const result = results[n] as ResultColumn;
     for (const run of runsWritten(task, row, row + rows)) {
       const skip = (run.from - row) * result.values * result.width;
-      writeRun(setup, task, n, outOfBlock(n, i) + skip, run, i, end);
+      writeRun(context, task, n, outOfBlock(n, i) + skip, run, i, end);
     }
   };
   if (tileRows < classes)
@@ -170,7 +170,7 @@ function offsetOfBlock(
 
 /** Writes rows [i, end) of the blocks of a run of rows from `address`: contiguous, or each into its slab of a dense tensor. */
 function writeRun(
-  setup: WorkerSetup,
+  context: WorkerContext,
   task: RowChunkTask,
   n: number,
   address: number,
@@ -178,8 +178,8 @@ function writeRun(
   i: number,
   end: number,
 ): void {
-  const { classes } = setup;
-  const result = setup.results[n] as ResultColumn;
+  const { classes } = context;
+  const result = context.results[n] as ResultColumn;
   const start = task.results[n] as number;
   const { width, values, listSize } = result;
   const block = result.block ?? "square";
@@ -190,7 +190,7 @@ function writeRun(
       blockRowStart(block, classes, end) -
       blockRowStart(block, classes, i);
     const position = start + offsetOfBlock(result, classes, run.out, i);
-    writeSlot(setup, address, count * width, position);
+    writeSlot(context, address, count * width, position);
     return;
   }
   // The slab of row q is [classes, all rows, classes], nonzero only at [i, q, j]. Unwritten bytes of the file are zeros.
@@ -200,6 +200,6 @@ function writeRun(
       const from = (r * values + (k - i) * classes) * width;
       const q = task.rowStart + run.from + r;
       const to = (run.out + r) * listSize + (k * allRows + q) * classes;
-      writeSlot(setup, address + from, classes * width, start + to * width);
+      writeSlot(context, address + from, classes * width, start + to * width);
     }
 }

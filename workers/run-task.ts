@@ -13,7 +13,7 @@ import type {
   Reply,
   ScanTask,
   Task,
-  WorkerSetup,
+  WorkerContext,
 } from "../src/tasks/run-tasks.js";
 import { EntriesChunk } from "./entries-chunk.js";
 import { loadRows } from "./load-rows.js";
@@ -23,20 +23,20 @@ import { rejectRow, SlotRows } from "./slot-rows.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
 /** Returns a function that runs tasks with its own kernel, on a worker or (for small runs) on the main thread. */
-export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
-  const kernel = kernelOn(setup);
+export function taskRunner(context: WorkerContext): (task: Task) => Reply {
+  const kernel = kernelOn(context);
   const run = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
     switch (task.kind) {
       case "row-chunk":
-        return { badRows: computeRowChunk(setup, kernel, task) };
+        return { badRows: computeRowChunk(context, kernel, task) };
       case "scan":
-        return { badRows: findBadRows(setup, kernel, task) };
+        return { badRows: findBadRows(context, kernel, task) };
       case "entries":
-        return computeEntries(setup, kernel, task);
+        return computeEntries(context, kernel, task);
       case "copy":
         return {
           nulls: task.columns.flatMap((column) =>
-            copyColumn(setup, column, task.target),
+            copyColumn(context, column, task.target),
           ),
         };
     }
@@ -53,14 +53,14 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
 }
 
 function findBadRows(
-  setup: WorkerSetup,
+  context: WorkerContext,
   kernel: Kernel,
   { slot, rowStart, rowEnd, pieces }: ScanTask,
 ): number[] {
-  const slotRows = new SlotRows(setup, kernel, slot * setup.slotBytes);
+  const slotRows = new SlotRows(context, kernel, slot * context.slotBytes);
   const badRows: number[] = [];
-  for (let start = rowStart; start < rowEnd; start += setup.loadRows) {
-    const rows = Math.min(setup.loadRows, rowEnd - start);
+  for (let start = rowStart; start < rowEnd; start += context.loadRows) {
+    const rows = Math.min(context.loadRows, rowEnd - start);
     loadRows(slotRows, pieces, start, start + rows);
     for (let r = 0; r < rows; r++)
       if (slotRows.badRowReason(r)) badRows.push(rejectRow(slotRows, r, start));
@@ -73,14 +73,14 @@ function findBadRows(
  * row that did not fit stays in the slot for the task that continues.
  */
 function computeEntries(
-  setup: WorkerSetup,
+  context: WorkerContext,
   kernel: Kernel,
   task: EntriesTask,
 ): { badRows: number[]; part: EntriesPart } {
   const { slot, rowStart, rowEnd } = task;
   const rows = rowEnd - rowStart;
-  const slotRows = new SlotRows(setup, kernel, slot * setup.slotBytes);
-  const entries = setup.entries as EntriesSetup;
+  const slotRows = new SlotRows(context, kernel, slot * context.slotBytes);
+  const entries = context.entries as EntriesSetup;
   const chunk = new EntriesChunk(slotRows, entries, rows);
   const from = task.from ?? { row: 0, i: -1 };
   if (!task.from) loadRows(slotRows, task.pieces, rowStart, rowEnd);
@@ -95,7 +95,7 @@ function computeEntries(
       i = 0;
     }
     i = chunk.storeFrom(row, i);
-    if (i < setup.classes) break;
+    if (i < context.classes) break;
   }
   return {
     badRows,
@@ -113,20 +113,22 @@ function computeEntries(
  * Returns the number of nulls of each node.
  */
 function copyColumn(
-  setup: WorkerSetup,
+  context: WorkerContext,
   { column, pieces, nodes }: CopyColumnTask,
   target: SharedArrayBuffer | null,
 ): number[] {
   const read: Read = (position, bytes) => {
     const target = new Uint8Array(bytes);
     const decoded = { sourceFd: column.fd ?? -1, sourcePresent: null };
-    readInto(column.fd === null ? setup : decoded, target, position);
+    readInto(column.fd === null ? context : decoded, target, position);
     return target;
   };
   const write = (source: Uint8Array, position: number) => {
     if (target) new Uint8Array(target).set(source, position);
     else
-      withSide("output", () => writeOrCompare(setup.output, source, position));
+      withSide("output", () =>
+        writeOrCompare(context.output, source, position),
+      );
   };
   try {
     return outputNodes(column, () => pieces, read).map(

@@ -1,25 +1,28 @@
 import { FetchedRanges } from "../src/io/fetched-ranges.js";
 import { readFully } from "../src/io/positional.js";
 import { writePages } from "../src/io/write-or-compare.js";
-import type { WorkerSetup } from "../src/tasks/run-tasks.js";
+import type { WorkerContext } from "../src/tasks/run-tasks.js";
 import { withSide } from "./task-failure.js";
 
 /** Reads bytes of the input (or of the file `fd` of decoded rows) into the memory of the slots. */
 export function readSource(
-  setup: WorkerSetup,
+  context: WorkerContext,
   address: number,
   bytes: number,
   position: number,
   fd: number | null = null,
 ): void {
-  const target = new Uint8Array(setup.buffer, address, bytes);
-  const file = fd === null ? setup : { sourceFd: fd, sourcePresent: null };
+  const target = new Uint8Array(context.buffer, address, bytes);
+  const file = fd === null ? context : { sourceFd: fd, sourcePresent: null };
   readInto(file, target, position);
 }
 
 /** Fills `target` with bytes of the input. */
 export function readInto(
-  { sourceFd, sourcePresent }: Pick<WorkerSetup, "sourceFd" | "sourcePresent">,
+  {
+    sourceFd,
+    sourcePresent,
+  }: Pick<WorkerContext, "sourceFd" | "sourcePresent">,
   target: Uint8Array,
   position: number,
 ): void {
@@ -34,7 +37,7 @@ export function readInto(
 
 /** Returns a test of bits `first + k` (k < count) of the bitmap at `position` of the input; null for no bitmap (position 0). */
 export function readBits(
-  setup: WorkerSetup,
+  context: WorkerContext,
   position: number,
   first: number,
   count: number,
@@ -42,7 +45,7 @@ export function readBits(
   if (position === 0) return null;
   const start = Math.floor(first / 8);
   const bytes = new Uint8Array(Math.ceil((first + count) / 8) - start);
-  readInto(setup, bytes, position + start);
+  readInto(context, bytes, position + start);
   const skip = first - 8 * start;
   return (k) =>
     (((bytes[(skip + k) >> 3] as number) >> ((skip + k) & 7)) & 1) === 1;
@@ -50,7 +53,7 @@ export function readBits(
 
 /** Writes bytes from the memory of the slots to the output. */
 export function writeSlot(
-  { buffer, output }: WorkerSetup,
+  { buffer, output }: WorkerContext,
   address: number,
   bytes: number,
   position: number,

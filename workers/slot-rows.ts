@@ -7,34 +7,34 @@ import type { Kernel } from "../src/kernels/kernel.js";
 import { enter } from "../src/kernels/portable/machine.js";
 import { ENTRY_BYTES, storeEntry } from "../src/kernels/portable/program.js";
 import type { ResultColumn } from "../src/results/columns.js";
-import type { SourceSetup, WorkerSetup } from "../src/tasks/run-tasks.js";
+import type { SourceSetup, WorkerContext } from "../src/tasks/run-tasks.js";
 import { TaskFailure } from "./task-failure.js";
 
 /** Settings of a worker that computing rows needs. */
-export type RowsSetup = Pick<
-  WorkerSetup,
+export type RowsContext = Pick<
+  WorkerContext,
   "buffer" | "classes" | "temperature" | "slot" | "results"
 > & { sources: Pick<SourceSetup, "name" | "type" | "values" | "holds">[] };
 
 /** Rows in a slot, numbered from 0, and the kernel that computes their results. */
-export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
+export class SlotRows<Context extends RowsContext = WorkerContext> {
   /** Address of the work area. */
   readonly work: number;
 
   /** @param base address of the slot */
   constructor(
-    readonly setup: Setup,
+    readonly context: Context,
     readonly kernel: Kernel,
     readonly base: number,
   ) {
-    this.work = base + setup.slot.work;
+    this.work = base + context.slot.work;
     kernel.prepare(this.work);
   }
 
   /** Stores all results of rows [first, first + count) from addresses `outs` on. Returns the bad rows, whose results are zeros. */
   compute(first: number, count: number, outs: readonly number[]): number[] {
     const { kernel, base, work } = this;
-    const { buffer, slot, classes, temperature, results } = this.setup;
+    const { buffer, slot, classes, temperature, results } = this.context;
     const program = base + slot.program;
     enter(buffer);
     results.forEach((result, n) => {
@@ -77,7 +77,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
     outOf: (result: number, iStart: number) => number,
     onTile: (result: number, iStart: number, iEnd: number) => void,
   ): number[] {
-    const { buffer, classes, results } = this.setup;
+    const { buffer, classes, results } = this.context;
     let good = this.load(row);
     results.forEach(({ block, values, width }, n) => {
       const rows = block === null ? classes : tileRows;
@@ -97,7 +97,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
 
   /** Computes the softmax of a row into the work area. Returns false for a bad row. */
   load(row: number): boolean {
-    const { classes, temperature } = this.setup;
+    const { classes, temperature } = this.context;
     const source = this.#source(0, row);
     return (
       this.kernel.loadRow(
@@ -116,9 +116,9 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
     row: number,
     out: number,
     i = 0,
-    end = this.setup.classes,
+    end = this.context.classes,
   ): boolean {
-    const { classes, results } = this.setup;
+    const { classes, results } = this.context;
     const result = results[n] as ResultColumn;
     const { code, param, type } = result;
     return (
@@ -141,7 +141,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
    * @param onlyLabels whether only labels are checked
    */
   badRowReason(row: number, onlyLabels = false): BadRow | null {
-    const { buffer, classes, sources } = this.setup;
+    const { buffer, classes, sources } = this.context;
     let first: BadRow | null = null;
     for (const [n, { holds, name, values }] of sources.entries()) {
       if (onlyLabels && holds !== "class") continue;
@@ -162,7 +162,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
 
   /** Returns the address of a row's values of source `n` (0: the logits). */
   #source(n: number, row: number): number {
-    const values = this.setup.slot.sources[n]?.values ?? 0;
+    const values = this.context.slot.sources[n]?.values ?? 0;
     return this.base + values + row * this.#rowBytes(n);
   }
 
@@ -171,12 +171,12 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
   }
 
   #rowBytes(n: number): number {
-    const values = this.setup.sources[n]?.values ?? 0;
+    const values = this.context.sources[n]?.values ?? 0;
     return values * (n === 0 && this.#isFloat32 ? 4 : 8);
   }
 
   get #isFloat32(): boolean {
-    return this.setup.sources[0]?.type === "float32";
+    return this.context.sources[0]?.type === "float32";
   }
 }
 
@@ -185,7 +185,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
  * `start` is the number of the first row in the slot.
  */
 export function rejectRow(rows: SlotRows, row: number, start: number): number {
-  const { stopAtBadRow } = rows.setup;
+  const { stopAtBadRow } = rows.context;
   const reason = rows.badRowReason(row, !stopAtBadRow);
   if (reason && (stopAtBadRow || reason.advice))
     throw new TaskFailure({ kind: "bad-row", row: start + row, ...reason });

@@ -5,7 +5,7 @@ import { taskRunner } from "./run-task.js";
 /** Task runner of the last run, whose kernel is instantiated. */
 let last: { run: number; runTask: (task: Task) => Reply } | null = null;
 
-export default ({ run, setup, task }: TaskMessage): Reply => {
-  if (last?.run !== run) last = { run, runTask: taskRunner(setup) };
+export default ({ run, context, task }: TaskMessage): Reply => {
+  if (last?.run !== run) last = { run, runTask: taskRunner(context) };
   return last.runTask(task);
 };

@@ -1,4 +1,4 @@
-import { type RowsSetup, SlotRows } from "../../workers/slot-rows.js";
+import { type RowsContext, SlotRows } from "../../workers/slot-rows.js";
 import { BadRowError, UsageError } from "../errors.js";
 import type { Kernel } from "../kernels/kernel.js";
 import { kernelOn } from "../kernels/simd-kernel.js";
@@ -66,7 +66,7 @@ export function computeInMemory(
   const outs = slot.results;
   const copyOut = (n: number, at: number, length: number) => {
     const { type } = columns[n] as ResultColumn;
-    const { buffer } = slotRows.setup;
+    const { buffer } = slotRows.context;
     arrays[n]?.set(arrayAt(buffer, type, outs[n] as number, length), at);
   };
   const computeTiles = (first: number): number[] => {
@@ -165,13 +165,13 @@ export function sourcesOf({
 
 /** Copies rows of source `n` into the slot. */
 export function fillRows(
-  { setup: { buffer, sources, slot } }: SlotRows<RowsSetup>,
+  { context: { buffer, sources, slot } }: SlotRows<RowsContext>,
   n: number,
   data: ArrayLike<number>,
   first: number,
   rows: number,
 ): void {
-  const { type, values } = sources[n] as RowsSetup["sources"][number];
+  const { type, values } = sources[n] as RowsContext["sources"][number];
   const address = slot.sources[n]?.raw ?? 0;
   const length = rows * values;
   const target = arrayAt(
@@ -189,7 +189,7 @@ export function fillRows(
 
 /** Rejects a bad row unless it becomes NaN; an invalid label is always rejected. @throws BadRowError */
 export function rejectRow(
-  slotRows: SlotRows<RowsSetup>,
+  slotRows: SlotRows<RowsContext>,
   row: number,
   number: number,
   onBadRow: "error" | "nan",
@@ -210,14 +210,14 @@ let memory: { buffer: SharedArrayBuffer; kernel: Kernel } | null = null;
 
 /** Opens a slot in the reused memory, which is valid until the next call. */
 export function openRows(
-  setup: Omit<RowsSetup, "buffer">,
-): SlotRows<RowsSetup> {
-  const { bytes } = setup.slot;
+  context: Omit<RowsContext, "buffer">,
+): SlotRows<RowsContext> {
+  const { bytes } = context.slot;
   if (!memory || memory.buffer.byteLength < bytes) {
     const allocated = allocateKernelMemory(bytes);
     const { buffer } = allocated;
     memory = { buffer, kernel: kernelOn(allocated) };
   }
   const { buffer, kernel } = memory;
-  return new SlotRows({ ...setup, buffer }, kernel, 0);
+  return new SlotRows({ ...context, buffer }, kernel, 0);
 }

@@ -87,7 +87,7 @@ export function softmaxJacobianEntries(
     sources,
     results: [],
   });
-  const setup = {
+  const entriesSetup = {
     ...slot.entries,
     code: EMITS[emit].code,
     threshold,
@@ -97,8 +97,8 @@ export function softmaxJacobianEntries(
     capacity,
     examples: [],
   };
-  const chunk = new EntriesChunk(slotRows, setup, 1);
-  const { buffer } = slotRows.setup;
+  const chunk = new EntriesChunk(slotRows, entriesSetup, 1);
+  const { buffer } = slotRows.context;
 
   const type = float32 ? "float32" : "float64";
   const indices: Int32Array[] = [];
@@ -126,8 +126,10 @@ export function softmaxJacobianEntries(
     // The kernel's memory holds one tile of rows at a time.
     for (let i = 0; i < classes; chunk.used = 0) {
       i = chunk.storeFrom(0, i);
-      indices.push(new Int32Array(buffer, setup.indices, chunk.used).slice());
-      const tile = arrayAt(buffer, type, setup.values, chunk.used);
+      indices.push(
+        new Int32Array(buffer, entriesSetup.indices, chunk.used).slice(),
+      );
+      const tile = arrayAt(buffer, type, entriesSetup.values, chunk.used);
       values.push(tile.slice() as FloatArray);
     }
     offsets[r + 1] = entries;

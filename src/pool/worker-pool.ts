@@ -6,7 +6,7 @@ import type {
   Reply,
   Task,
   TaskMessage,
-  WorkerSetup,
+  WorkerContext,
 } from "../tasks/run-tasks.js";
 import { openThreads, type Threads } from "./piscina-threads.js";
 
@@ -47,10 +47,10 @@ export class WorkerPool {
   }
 
   /** Returns a pool for one run. With 0 threads, tasks run on the main thread: small runs end before a thread has started. */
-  async pool(threads: number, setup: WorkerSetup): Promise<TaskPool> {
+  async pool(threads: number, context: WorkerContext): Promise<TaskPool> {
     if (threads === 0) {
       const { taskRunner } = await import("../../workers/run-task.js");
-      const run = taskRunner(setup);
+      const run = taskRunner(context);
       return {
         async run(task) {
           const reply = run(task);
@@ -68,7 +68,7 @@ export class WorkerPool {
     return {
       run: (task) => {
         this.tasksInFlight++;
-        return workers.run({ run, setup, task }).finally(() => {
+        return workers.run({ run, context, task }).finally(() => {
           this.tasksInFlight--;
         });
       },

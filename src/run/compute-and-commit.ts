@@ -6,7 +6,7 @@ import type { OutputTarget, PendingOutput } from "../output/output-target.js";
 import type { WorkerPool } from "../pool/worker-pool.js";
 import { axesOf } from "../results/row-indices.js";
 import { type Job, withAlternatives } from "./plan-job.js";
-import { type RunContext, workerSetup } from "./run-context.js";
+import { type RunContext, workerContext } from "./run-context.js";
 import { writeEntries } from "./write-entries.js";
 import { writePlanned } from "./write-planned.js";
 
@@ -73,7 +73,7 @@ export async function compute(
     output,
     pool: await workerPool.pool(
       plan.threads,
-      workerSetup(job, logits, output, memory, options.temperature),
+      workerContext(job, logits, output, memory, options.temperature),
     ),
     buffer: memory.buffer,
     onProgress: () =>

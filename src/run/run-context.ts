@@ -6,7 +6,7 @@ import type { OutputTarget } from "../output/output-target.js";
 import type { TaskPool } from "../pool/worker-pool.js";
 import { axesOf } from "../results/row-indices.js";
 import type { KernelMemory } from "../tasks/kernel-memory.js";
-import type { SourceSetup, WorkerSetup } from "../tasks/run-tasks.js";
+import type { SourceSetup, WorkerContext } from "../tasks/run-tasks.js";
 import type { Job } from "./plan-job.js";
 import type { ReportBuilder } from "./run-report.js";
 
@@ -33,13 +33,13 @@ export function countWritten(
 }
 
 /** Returns the settings of a run that workers need. */
-export function workerSetup(
+export function workerContext(
   job: Job,
   logits: LogitsFile,
   { fd, direct, compare, ring = null }: DirectTarget,
   memory: KernelMemory,
   temperature: number,
-): WorkerSetup {
+): WorkerContext {
   const { slot, results, plan } = job;
   const { chunkRows } = plan;
   return {

@@ -15,12 +15,12 @@ import type { SlotLayout } from "./slot-layout.js";
 export interface TaskMessage {
   /** Number of the run in its process. */
   run: number;
-  setup: WorkerSetup;
+  context: WorkerContext;
   task: Task;
 }
 
 /** Settings of a run. The main thread owns the file descriptors. */
-export interface WorkerSetup {
+export interface WorkerContext {
   /** The compiled SIMD kernel, or null for the plain one. */
   module: WebAssembly.Module | null;
   memory: WebAssembly.Memory | null;

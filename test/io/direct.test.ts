@@ -17,7 +17,7 @@ import { resolveOptions } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
 import { openOptions } from "../../src/run/open-options.js";
 import { planPlannedJob } from "../../src/run/planned-job.js";
-import { workerSetup } from "../../src/run/run-context.js";
+import { workerContext } from "../../src/run/run-context.js";
 import { writePlanned } from "../../src/run/write-planned.js";
 import type { Task } from "../../src/tasks/run-tasks.js";
 import { taskRunner } from "../../workers/run-task.js";
@@ -156,7 +156,7 @@ test.each([
     });
     const context = contextOf(job, options, logits, pending);
     const setup = { module: null, memory: null, buffer };
-    const run = taskRunner(workerSetup(job, logits, pending, setup, 1));
+    const run = taskRunner(workerContext(job, logits, pending, setup, 1));
     const pool = { run: async (task: Task) => run(task) };
     const writeEnd = await writePlanned(job, { ...context, buffer, pool });
     await writeEnd();

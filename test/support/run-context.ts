@@ -2,7 +2,7 @@ import type { LogitsFile } from "../../src/input/logits-file.js";
 import type { ResolvedOptions } from "../../src/options/run-options.js";
 import type { OutputTarget } from "../../src/output/output-target.js";
 import type { Job } from "../../src/run/plan-job.js";
-import { type RunContext, workerSetup } from "../../src/run/run-context.js";
+import { type RunContext, workerContext } from "../../src/run/run-context.js";
 import { ReportBuilder } from "../../src/run/run-report.js";
 import { allocateKernelMemory } from "../../src/tasks/kernel-memory.js";
 import type { Reply, Task } from "../../src/tasks/run-tasks.js";
@@ -26,7 +26,7 @@ export function contextOf(
 ): RunContext {
   const bytes = job.plan.slots * job.slot.bytes;
   const memory = allocateKernelMemory(bytes, "plain");
-  const run = taskRunner(workerSetup(job, logits, output, memory, 1));
+  const run = taskRunner(workerContext(job, logits, output, memory, 1));
   return {
     options,
     logits,
