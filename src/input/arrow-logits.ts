@@ -23,7 +23,11 @@ import {
 } from "./decode-sources.js";
 import { locateDictionaries } from "./dictionaries.js";
 import { selectLogits } from "./logits-column.js";
-import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
+import type {
+  AuxiliaryColumn,
+  LogitsFile,
+  OpenOptions,
+} from "./logits-file.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
 import {
   matchedColumn,
@@ -282,7 +286,7 @@ function inputColumn(
   batches: LogitsBatch[],
   source: number,
   classes: number,
-): InputColumn {
+): AuxiliaryColumn {
   const values =
     input.values ??
     listLength(file, batches, source, input.storage) ??

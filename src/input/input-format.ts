@@ -11,18 +11,17 @@ export type InputFormat =
   | "npz"
   | "safetensors";
 
-const MAGICS: readonly [magic: string, offset: number, format: InputFormat][] =
-  [
-    ["ARROW1", 0, "arrow-file"],
-    ["\xff\xff\xff\xff", 0, "arrow-stream"],
-    ["PAR1", 0, "parquet"],
-    // An encrypted Parquet file.
-    ["PARE", 0, "parquet"],
-    ["\x93NUMPY", 0, "npy"],
-    ["PK\x03\x04", 0, "npz"],
-    // A JSON object after the uint64 header length, which is below 2^27 (100 MB).
-    ["\0\0\0\0{", 4, "safetensors"],
-  ];
+const MAGICS: readonly [magic: string, at: number, format: InputFormat][] = [
+  ["ARROW1", 0, "arrow-file"],
+  ["\xff\xff\xff\xff", 0, "arrow-stream"],
+  ["PAR1", 0, "parquet"],
+  // An encrypted Parquet file.
+  ["PARE", 0, "parquet"],
+  ["\x93NUMPY", 0, "npy"],
+  ["PK\x03\x04", 0, "npz"],
+  // A JSON object after the uint64 header length, which is below 2^27 (100 MB).
+  ["\0\0\0\0{", 4, "safetensors"],
+];
 
 /** Openers of array files, by format; imported on first use. */
 const OPENERS: Partial<Record<InputFormat, () => Promise<OpenArrays>>> = {

@@ -31,7 +31,7 @@ export interface LogitsFile extends InputFile {
   /** Handling of a null logit: reject it, or mask its class. */
   nullLogit: "error" | "mask";
   /** Other columns that results need, such as labels and tangents. */
-  inputs: InputColumn[];
+  inputs: AuxiliaryColumn[];
   batches: LogitsBatch[];
   /** Temporary files of decoded sources (the logits, then the inputs); null for a source that is read in place. */
   decodedFds: (number | null)[];
@@ -42,7 +42,7 @@ export interface LogitsFile extends InputFile {
 }
 
 /** Column of numbers other than the logits. */
-export interface InputColumn {
+export interface AuxiliaryColumn {
   option: AuxiliaryName;
   name: string;
   storage: ColumnStorage;
