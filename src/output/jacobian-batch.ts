@@ -1,6 +1,5 @@
 import type { CopiedShape } from "../arrow/copied-nodes.js";
-import type { BufferRange } from "../arrow/encode-messages.js";
-import { aligned } from "../arrow/encode-messages.js";
+import { aligned, type BufferRange } from "../arrow/encode-messages.js";
 
 /** Everything that determines the layout of a record batch. */
 export interface JacobianBatchShape {
@@ -79,14 +78,7 @@ export function layoutJacobianBatch(
     if (list) allocate(0);
     return { validity, offsets: start, values: allocate(items * width) };
   });
-  return {
-    buffers,
-    bodyBytes: end,
-    row,
-    positions,
-    copied,
-    results,
-  };
+  return { buffers, bodyBytes: end, row, positions, copied, results };
 }
 
 /** Returns an Arrow validity bitmap (least significant bit first) that is 0 for bad rows and after the last row. */

@@ -51,14 +51,8 @@ const INLINE_BYTES = 4 * MiB;
 
 /** Plans a run. Pure. Record batches depend on the entries only, not on threads or tasks. */
 export function planEntries(input: EntriesPlanInput): EntriesPlan {
-  const {
-    rowStart = 0,
-    rows,
-    classes,
-    layout,
-    exampleBytes,
-    entryBytes,
-  } = input;
+  const { rowStart = 0, rows, classes, layout } = input;
+  const { exampleBytes, entryBytes } = input;
   const block = classes * classes;
   const maxEntries = Math.min(block, input.topK ?? block);
   const batchExamples = Math.max(1, Math.floor(BATCH_BYTES / exampleBytes));
@@ -111,14 +105,11 @@ function wholeWords(rows: number): number {
  * the rows so far. It affects only how evenly threads are loaded.
  */
 export function rowsOfNextTask(
-  {
-    chunkRows,
-    slotEntries,
-    maxEntries,
-  }: Pick<EntriesPlan, "chunkRows" | "slotEntries" | "maxEntries">,
+  plan: Pick<EntriesPlan, "chunkRows" | "slotEntries" | "maxEntries">,
   rowsDone: number,
   entriesDone: number,
 ): number {
+  const { chunkRows, slotEntries, maxEntries } = plan;
   const perRow = rowsDone > 0 ? entriesDone / rowsDone : maxEntries;
   const rows = Math.floor((2 * slotEntries) / (3 * Math.max(perRow, 1e-3)));
   return Math.max(1, Math.min(rows, chunkRows));

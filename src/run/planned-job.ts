@@ -67,12 +67,8 @@ export function planPlannedJob(
   skipped: readonly number[] = [],
   batchRows?: number,
 ): PlannedJob {
-  const { planInput, shapeOf, ...sized } = measure(
-    options,
-    logits,
-    skipped,
-    batchRows,
-  );
+  const measured = measure(options, logits, skipped, batchRows);
+  const { planInput, shapeOf, ...sized } = measured;
   const plan = { ...planRun(planInput), ...sized.plan };
   const shapes = plan.batches.map(({ rowStart, rowEnd }) =>
     shapeOf(rowStart, rowEnd),

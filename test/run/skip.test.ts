@@ -129,7 +129,7 @@ test("any number of threads and tasks gives the same bytes", async () => {
   ]) {
     setKernel(kernel);
     await built.run({
-      input: at("here and there, over batches and tasks.arrow"),
+      input: at("across batches and tasks.arrow"),
       output,
       onBadRow: "skip",
       force: true,
