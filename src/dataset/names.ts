@@ -50,7 +50,7 @@ export function skippedRecordName(input: number): string {
   return `${COMMITS}/input-${digits(input)}.json`;
 }
 
-/** Returns whether a file in the dataset's directory, or in its `_commits`, has a name of this file. */
+/** Returns whether a file in the dataset's directory, or in its `_commits`, has a name that this module defines. */
 export function isDatasetFile(name: string): boolean {
   return (
     [PLAN, MANIFEST, SUCCESS].includes(name) ||
