@@ -15,9 +15,9 @@ import { npy, safetensors, zip } from "../support/array-files.js";
 import { arrowOf } from "../support/arrow-columns.js";
 import { workDirectory } from "../support/logits-input.js";
 
-// What is wrong with the type, shape, size or choice of an input, and after the last semicolon what to do. The messages of
-// docs/inputs.md are in test/interop/inputs-table.test.ts, those of arrays and margins in arrays/selection.test.ts and
-// margins.test.ts.
+// Messages say what is wrong with the type, shape, size or choice of an input and, after the last semicolon, what to do.
+// Those of docs/inputs.md are in test/interop/inputs-table.test.ts, those of arrays and margins in
+// arrays/selection.test.ts and margins.test.ts.
 
 const at = workDirectory();
 const cwd = at(".");
