@@ -45,7 +45,8 @@ export async function parseArguments(
   { env = {}, columns = 80 }: Context = {},
 ): Promise<CommandLine> {
   const words = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
-  const command = commands.find(({ name }) => words.includes(name));
+  const word = words.find((text) => !text.startsWith("-"));
+  const command = commands.find(({ name }) => name === word);
   const { parsed, error } = parseLine(words, command);
   const print = (text: string, isRequested = true): CommandLine => {
     return { kind: "print", text, isRequested };
@@ -66,7 +67,9 @@ export async function parseArguments(
   }
   if (!command) {
     const { unknownCommand } = await import("./unknown.js");
-    throw new UsageError(unknownCommand(words[0] as string, commands));
+    throw new UsageError(
+      unknownCommand(word ?? (words[0] as string), commands),
+    );
   }
   await rejectUnknown(parsed, command);
   if (error) throw new UsageError(error);
@@ -113,7 +116,10 @@ async function rejectUnknown(
   const wrong = flags.find(({ name, kind, choices }) => {
     const value = parsed[kebab(name)];
     return (
-      kind === "string" && value && choices?.includes(`${value}`) === false
+      kind === "string" &&
+      typeof value === "string" &&
+      value !== "" &&
+      choices?.includes(value) === false
     );
   });
   if (unknown.length === 0 && !wrong) return;

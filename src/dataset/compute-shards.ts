@@ -62,7 +62,10 @@ export async function computeShards(
   let committing = Promise.resolve(true);
   try {
     for (const shard of shards) {
-      if (stopping.stopSignal.aborted) throw new AbortedError();
+      if (stopping.stopSignal.aborted) {
+        if (await run.isPublished().catch(() => false)) return skipped;
+        throw new AbortedError();
+      }
       let onComputed = () => {};
       const computed = new Promise<void>((resolve) => {
         onComputed = resolve;

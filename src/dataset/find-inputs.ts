@@ -113,7 +113,8 @@ async function openObjects(
 }
 
 function rejectOutputInside(location: string, output: string): void {
-  if (isInside(output, resolveLocation(location)))
+  const prefix = resolveLocation(location);
+  if (output === prefix || isInside(output, prefix))
     throw new UsageError(
       `output: ${output} is inside the input ${location}; choose another prefix`,
       "output",
@@ -168,10 +169,10 @@ function rejectInputsInside(output: string, inputs: readonly string[]): void {
 }
 
 function isInside(path: string, folder: string): boolean {
-  return (
-    path === folder ||
-    path.startsWith(isS3(folder) ? `${folder}/` : folder + sep)
-  );
+  // An object may have the name of a prefix.
+  return isS3(folder)
+    ? path.startsWith(`${folder}/`)
+    : path === folder || path.startsWith(folder + sep);
 }
 
 async function kindOf(path: string): Promise<"file" | "folder" | null> {

@@ -135,15 +135,23 @@ export class ShardComputer {
     return { range, input, path: inputs.path(input.name), file };
   }
 
-  /** Computes a shard, and a second time on new threads if a thread crashes. */
+  /**
+   * Computes a shard, and a second time on new threads if a thread crashes. During the commit of a shard the next one may
+   * use the threads, so an error then is not retried here.
+   */
   async #computeWithRetry(
     shard: number,
     hooks: ShardHooks,
   ): Promise<ShardResult | null> {
+    let isComputed = false;
+    const onComputed = () => {
+      isComputed = true;
+      hooks.onComputed?.();
+    };
     try {
-      return await this.#computeOnce(shard, hooks);
+      return await this.#computeOnce(shard, { ...hooks, onComputed });
     } catch (error) {
-      if (!(error instanceof WorkerError)) throw error;
+      if (isComputed || !(error instanceof WorkerError)) throw error;
       const { file } = this.#shard(shard);
       const { message } = error;
       hooks.onEvent?.({ event: "shard retried", shard, file, error: message });

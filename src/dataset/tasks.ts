@@ -165,6 +165,7 @@ export async function finalizeDataset(
       if (await run.isPublished())
         return verifyPublished({ ...planned, report, stopping }, hooks);
       run.rejectOtherVersion();
+      report.counts.skippedInputs = await run.skippedInputs();
       const missing = await run.missing();
       report.setMissing(missing, []);
       if (missing.length > 0 && !(await run.isPublished()))

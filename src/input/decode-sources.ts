@@ -123,6 +123,9 @@ export function decodeSource(
         ? matchedRows(file, record, source, beside, tableRow)
         : null;
       const batchRows = { rows, matched, first };
+      const decodedBytes = target.bytes + 8 * values * rows.length;
+      const where = `column ${source.name}`;
+      checkLimit(file, where, "maxDecodedBytes", "decoded bytes", decodedBytes);
       const start = appendRows(target, path, source, values, batchRows);
       first += rows.length;
       tableRow += record.batch.rows;

@@ -57,6 +57,12 @@ export class ColumnDecoder {
     const type = storedType(field);
     const [only] = children;
     const out = only ? this.#child(only).numbers() : this.#stored(type);
+    if (out.length < this.length)
+      throw new InputFormatError(
+        this.file.path,
+        `${this.record.context.where}, column ${field.name}`,
+        `expected ${this.length} values, found ${out.length}`,
+      );
     const isNull = this.nulls();
     for (let k = 0; k < this.length; k++)
       if (isNull(k)) setNull(out, k);

@@ -68,7 +68,7 @@ export async function writeFullyAsync(
 ): Promise<void> {
   for (let done = 0; done < source.byteLength; )
     done += await new Promise<number>((resolve, reject) => {
-      const rest = source.subarray(done);
+      const rest = source.subarray(done, done + MAX_CALL_BYTES);
       const { byteLength } = rest;
       write(fd, rest, 0, byteLength, position + done, (error, written) =>
         error ? reject(error) : resolve(written),

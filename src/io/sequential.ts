@@ -79,7 +79,10 @@ export class SequentialFile extends Sequential {
     if (this.direct < 0 && bytes.byteLength >= BLOCK_BYTES) {
       // Only direct writes need aligned blocks; other large writes need no copy.
       await this.#writeBlock();
-      await this.#write(bytes, this.position);
+      const writing = this.#write(bytes, this.position);
+      writing.catch(() => {});
+      this.#writing[this.#current] = writing;
+      await writing;
       this.#start += bytes.byteLength;
       return;
     }

@@ -67,7 +67,7 @@ export async function connect(
   // The callers report errors; without a listener the library writes to the console.
   redis.on("error", () => {});
   try {
-    await orAborted(signal, connected(redis, shown, seconds));
+    await connected(redis, shown, seconds, signal);
     isOpen = true;
     const checked = await orAborted(signal, checkServer(redis, shown));
     return { bullmq, redis, shown, ...checked };
@@ -146,6 +146,7 @@ async function connected(
   redis: Redis,
   shown: string,
   seconds: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   let lastError: NodeJS.ErrnoException | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -177,7 +178,7 @@ async function connected(
       lastError ??= error;
     });
   });
-  await ready.finally(() => clearTimeout(timer));
+  await orAborted(signal, ready).finally(() => clearTimeout(timer));
 }
 
 /** Checks version and settings. @throws ServiceUnavailableError for an old version, ConfigurationError for a cluster */

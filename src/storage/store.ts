@@ -57,7 +57,7 @@ export interface Store {
    * @throws MissingFolderError
    */
   putIfAbsent(name: string, content: Uint8Array | string): Promise<boolean>;
-  /** Removes a file, or a directory and everything in it, if it exists. Removes links without following them. */
+  /** Removes a file if it exists; of directories also a directory and everything in it. Links are not followed. */
   remove(name: string): Promise<void>;
   /** Returns a new local path for a file that `putIfAbsent` will store. */
   temporaryName(): string;

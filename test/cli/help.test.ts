@@ -146,3 +146,15 @@ test("--no-color and NO_COLOR print no escape sequences, even if the environment
   expect(shown("1")).not.toContain("\u001b");
   expect(shown("", "--no-color")).not.toContain("\u001b");
 });
+
+test("the command is the first word, also if an argument has the name of another", () => {
+  const planned = at("run");
+  const plan = softjac("plan", DIGITS, "-o", planned);
+  expect(plan.status).toBe(0);
+  expect(plan.stderr).toContain("planned, 1 shards");
+  expect(softjac("inspect", "run")).toMatchObject({
+    status: 66,
+    stderr: "softjac: run: no such file or directory\n",
+  });
+  expect(softjac("foo", "run", DIGITS).stderr).toMatch(/unknown command "foo"/);
+});

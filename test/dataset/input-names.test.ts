@@ -14,7 +14,8 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { compareNames } from "../../src/dataset/input-names.js";
 import { listFiles } from "../../src/dataset/list-files.js";
-import { softjac } from "../cli/support.js";
+import { DIGITS, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
 
@@ -227,4 +228,23 @@ test.each([
   }
   const { files } = await listFiles(`${found}/${pattern}`, "pattern");
   expect(files.map((file) => relative(found, file)).sort()).toEqual(expected);
+});
+
+test("compressed inputs are planned for an output whose directory does not exist yet", async () => {
+  const input = `${at("compressed")}.arrow`;
+  await built.run({
+    input: DIGITS,
+    output: input,
+    emit: ["log_softmax"],
+    compress: "lz4",
+    force: true,
+  });
+  const output = at("not/there/yet/out");
+  const report = await built.runDataset({
+    inputs: [input],
+    output,
+    column: "log_softmax",
+    emit: ["softmax"],
+  });
+  expect(report.shardsComputed).toBe(1);
 });

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
@@ -122,7 +123,8 @@ async function decodeGroup(
         wheres.push(where);
       }
     checkLimit(container, "bodies", "maxDecodedBytes", "decoded bytes", free);
-    checkSpace(path, scratch, free - target.bytes);
+    // The temporary file is elsewhere if the directory does not exist yet.
+    if (existsSync(scratch)) checkSpace(path, scratch, free - target.bytes);
     target.reserve(free - target.bytes);
     const setup = { source: fd, target: target.fd };
     const failed = await decompressAll(setup, tasks, signal);

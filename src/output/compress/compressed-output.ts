@@ -144,7 +144,7 @@ class CompressedStream {
 
   /** Waits until nothing is being written; ignores errors. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#writing);
+    await Promise.allSettled([...this.#writing, this.#last]);
     await this.spec.target.settled();
   }
 

@@ -15,6 +15,10 @@ const UNCERTAINTY_FROM: Record<string, string> = {
   log_softmax: "computed from log-softmax of the predicted class",
   p: "the sum of p of the other classes",
 };
+const TICKS = [0.001, 0.01, 0.1, 1]
+  .flatMap((power) => [power, 2 * power, 5 * power])
+  .filter((value) => value <= 1)
+  .map(Math.log10);
 const MAX_UNCERTAINTY_BARS = 72;
 
 /** Returns histograms of uncertainty, confidence and entropy. */
@@ -98,6 +102,8 @@ function uncertaintyFigure(
       domain: [low, 0],
       tickFormat: (log: number) =>
         Number.isInteger(log) ? powerOfTen(log) : digits(10 ** log, 1),
+      // Near 1, ticks at 1, 2 and 5 times powers of ten.
+      ...(low > -3 && { ticks: TICKS.filter((log) => log >= low) }),
     },
     marks: [
       Plot.ruleX(lines, {

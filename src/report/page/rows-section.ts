@@ -44,8 +44,8 @@ function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
         value === null ? "–" : digits(value, 4),
       ),
       row.likely
-        ?.filter(({ p }) => p >= 0.001)
-        .map(({ class: k, p }) => `${k}: ${p.toFixed(3)}`)
+        ?.filter(({ p }, n) => n === 0 || p >= 0.001)
+        .map(({ class: k, p }) => `${k}: ${digits(p)}`)
         .join(", ") ?? "–",
       ...row.copied.map((value) => value ?? "null"),
     ]),

@@ -81,18 +81,22 @@ export async function checkUploads(
     read: async (start: number, length: number) =>
       bytes.subarray(start, start + length),
   };
-  if (await upload(store, name, source, PIECE_BYTES))
+  if (await upload(store, name, source, PIECE_BYTES, true))
     throw new ConfigurationError(
       `${name}: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store`,
     );
 }
 
-/** Uploads in pieces. Returns false if the object exists. */
+/**
+ * Uploads in pieces. Returns false if the object exists.
+ * @param existed whether the object existed before, so that it does not show that a lost response completed the upload
+ */
 async function upload(
   store: UploadStore,
   name: string,
   source: Source,
   pieceBytes: number,
+  existed = false,
 ): Promise<boolean> {
   for (let uploads = 1; uploads <= MAX_UPLOADS; uploads++) {
     const { UploadId } = await store.send(name, (s3, options) =>
@@ -123,7 +127,7 @@ async function upload(
       if (isRefused(error, "condition")) return false;
       // The store no longer has the upload; if a lost response completed it, the object exists.
       if (!isRefused(error, "no upload")) throw error;
-      if (await store.head(name)) return false;
+      if (!existed && (await store.head(name))) return false;
     }
   }
   throw new ServiceUnavailableError(
