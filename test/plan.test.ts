@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { type PlanInput, planRun } from "../src/run/plan-rows.js";
+import {
+  batchRange,
+  chunksOf,
+  type FixedRowsInput as PlanInput,
+  planFixedRows,
+} from "../src/run/fixed-rows.js";
 import { layoutSlot } from "../src/tasks/slot-layout.js";
 
 /** Softmax and whole blocks. */
@@ -17,7 +22,18 @@ function shape(classes: number, width: 4 | 8 = 8) {
   };
 }
 
+function planRun(input: PlanInput) {
+  const plan = planFixedRows(input);
+  const all = Array.from({ length: plan.batchCount }, (_, k) => k);
+  const batches = all.map((k) => batchRange(plan, k));
+  const chunks = all.flatMap((batch) =>
+    chunksOf(plan, batch).map((chunk) => ({ ...chunk, batch })),
+  );
+  return { ...plan, batches, chunks };
+}
+
 const usual: PlanInput = {
+  rowStart: 0,
   rows: 1_000_000,
   ...shape(10),
   copiedBytesPerRow: 0,

@@ -6,7 +6,7 @@ import { openPending } from "../src/output/commit.js";
 import { WorkerPool } from "../src/pool/worker-pool.js";
 import { computeAndCommit } from "../src/run/compute-and-commit.js";
 import { openOptions } from "../src/run/open-options.js";
-import { planJob } from "../src/run/plan-job.js";
+import { planRun } from "../src/run/run-plan.js";
 import { ReportBuilder } from "../src/run/run-report.js";
 import { workDirectory, writeLogits } from "./support/logits-input.js";
 
@@ -51,7 +51,7 @@ async function failing(
     return { ...pending, discard };
   };
   const report = new ReportBuilder(input, options.output);
-  const job = planJob(options, logits);
+  const job = planRun(options, logits);
   const work = { workerPool, options, logits, report };
   const error = await computeAndCommit(
     job,

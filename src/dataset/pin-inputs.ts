@@ -9,7 +9,7 @@ import type { LogitsFile } from "../input/logits-file.js";
 import { shortName } from "../printable.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { openOptions } from "../run/open-options.js";
-import { sizeJob, sizeWarning } from "../run/plan-job.js";
+import { sizeRun, sizeWarning } from "../run/run-plan.js";
 import type { InputSize, PinnedInput, SkippedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { WorkHooks } from "./graceful-stop.js";
@@ -58,16 +58,16 @@ export async function pinInputs(
     const logits = await inputs.open(input, open);
     try {
       await reportLogits(logits, first ? undefined : onEvent);
-      const job = await inputs.reading(logits, () => sizeJob(options, logits));
-      const message = first ? null : sizeWarning(options, logits, job);
+      const plan = await inputs.reading(logits, () => sizeRun(options, logits));
+      const message = first ? null : sizeWarning(options, logits, plan);
       if (message) onEvent?.({ event: "warning", message });
       const { rows, classNames, leading, partitions: used } = logits;
       const columns = { classes: logits.classes, classNames, leading };
-      const properties = { name, ...columns, dtype: job.dtype };
+      const properties = { name, ...columns, dtype: plan.dtype };
       first ??= properties;
       rejectDifferent(path, first, properties);
       const partitions = used.length > 0 ? used : undefined;
-      const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
+      const bytes = plan.kind === "fixed" ? plan.maxBytes : logits.bytes;
       pinned.set(name, {
         input: { ...input, rows, partitions },
         size: { rows, bytesPerRow: bytes / Math.max(1, rows) },

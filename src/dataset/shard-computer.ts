@@ -8,7 +8,7 @@ import { WorkerPool } from "../pool/worker-pool.js";
 import { computeAndCommit } from "../run/compute-and-commit.js";
 import { openOptions } from "../run/open-options.js";
 import { openFile } from "../run/open-output.js";
-import { planJob } from "../run/plan-job.js";
+import { planRun } from "../run/run-plan.js";
 import { ReportBuilder } from "../run/run-report.js";
 import { openStore } from "../storage/open-store.js";
 import { hashOf } from "../storage/store.js";
@@ -235,10 +235,10 @@ export class ShardComputer {
     const { plan, folders } = this.context.run;
     const path = folders.out;
     const report = new ReportBuilder(options.input, path);
-    const job = planJob(options, logits);
+    const runPlan = planRun(options, logits);
     let sha256: string | null = null;
     const open = () =>
-      openFile(options, job, async (bytes, direct) => {
+      openFile(options, runPlan, async (bytes, direct) => {
         const { sync } = options;
         const how = { sync, direct };
         const file = await openTemporary(path, temporary, bytes, how);
@@ -255,10 +255,10 @@ export class ShardComputer {
       });
     const workerPool = this.#pool;
     const work = { signal, onProgress, workerPool, options, logits, report };
-    await computeAndCommit(job, work, path, open, onComputed);
+    await computeAndCommit(runPlan, work, path, open, onComputed);
     const done = report.finish("done");
     return {
-      rows: job.plan.rows,
+      rows: runPlan.rows,
       bytes: done.outputBytes,
       sha256,
       badRows: done.badRows,

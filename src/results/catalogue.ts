@@ -14,6 +14,11 @@ export function isAuxiliaryName(name: string): name is AuxiliaryName {
   return (AUXILIARY_NAMES as readonly string[]).includes(name);
 }
 
+/** Returns the kind of an auxiliary input's values. */
+export function valuesOf(option: AuxiliaryName): "class" | "numbers" {
+  return option === "label" || option === "classColumn" ? "class" : "numbers";
+}
+
 export const LAYOUTS = [
   "bsr",
   "packed",

@@ -5,84 +5,65 @@ import {
   plainField,
 } from "../arrow/field.js";
 import { tooLargeError } from "../errors.js";
+import { copiedBytesPerRow } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { sourcesOf } from "../input/source-ranges.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { encodeDictionary } from "../output/dictionaries.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
 import { positionNames } from "../printable.js";
-import { type ResultColumn, resultColumns } from "../results/columns.js";
+import { resultColumns } from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
 import { axesOf } from "../results/row-indices.js";
+import type { TableColumn } from "../results/table-columns.js";
 import { MAX_MEMORY_BYTES } from "../tasks/kernel-memory.js";
-import {
-  isWidened,
-  type SlotLayout,
-  type SourceShape,
-} from "../tasks/slot-layout.js";
+import { isWidened, type SlotLayout } from "../tasks/slot-layout.js";
 import { metadataOf } from "./open-options.js";
-import { rowsOf } from "./plan-rows.js";
-
-/** The part of a run's plan that all layouts share. */
-export interface CommonPlan {
-  rowStart: number;
-  rows: number;
-  dtype: "float32" | "float64";
-  onBadRow: ResolvedOptions["onBadRow"];
-  results: ResultColumn[];
-  /** Names of the index columns after `row`. */
-  positions: string[];
-  sources: SourceShape[];
-  /** Bytes read per row: the logits and the other inputs. */
-  sourceBytes: number;
-  /** Returns the head of the output file; `results` are its columns after the copied ones. */
-  file(results: readonly SchemaColumn[]): JacobianFileHeadSpec;
-}
 
 /** A column of results in the schema. */
-interface SchemaColumn {
-  name: string;
-  type: "float32" | "float64" | "int32";
-  list: boolean;
-  /** Length of each list; null if lengths vary. */
-  listSize: number | null;
-  /** Metadata of arrow.fixed_shape_tensor. */
-  tensor: { shape: number[]; dim_names: string[] } | null;
-}
+type SchemaColumn = Omit<TableColumn, "width" | "source">;
 
-export function planCommon(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-): CommonPlan {
-  const { onBadRow } = options;
-  const { rowStart, rows } = rowsOf(options.part, logits);
+/** Returns the part of a run's plan that all layouts share. */
+export function planCommon(options: ResolvedOptions, logits: LogitsFile) {
+  const { onBadRow, threads, chunkRows } = options;
+  const { classes, copied } = logits;
+  const all = { rowStart: 0, rowEnd: logits.rows };
+  const { rowStart, rowEnd } = options.part ?? all;
+  const rows = rowEnd - rowStart;
   const dtype = options.dtype ?? logits.dtype;
   const sources = sourcesOf(logits);
   const positions = positionNames(axesOf(logits).inner);
   return {
     rowStart,
     rows,
+    classes,
+    threads,
+    chunkRows,
+    copiedBytesPerRow: copiedBytesPerRow(logits),
     dtype,
     onBadRow,
     results: resultColumns({
       ...options,
       emit: resultsOf(options.emit),
       dtype,
-      classes: logits.classes,
+      classes,
       rows,
       inputs: logits.inputs,
     }),
+    /** Names of the index columns after `row`. */
     positions,
     sources: sources.map((source, n) => ({
       ...source,
       widened: isWidened(source.type, n > 0),
     })),
+    /** Bytes read per row: the logits and the other inputs. */
     sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
-    file: (results) => ({
+    /** Returns the head of the output file; `results` are its columns after the copied ones. */
+    file: (results: readonly SchemaColumn[]): JacobianFileHeadSpec => ({
       fields: [
         plainField("row", arrowTypeOf("int64")),
         ...positions.map((name) => plainField(name, arrowTypeOf("int32"))),
-        ...logits.copied.map(({ field }) => field),
+        ...copied.map(({ field }) => field),
         ...results.map((column) => resultField(column, onBadRow === "null")),
       ],
       metadata: metadataOf(options, logits, dtype),
@@ -123,17 +104,12 @@ export function withinMemory<P extends { slots: number; threads: number }>(
   { bytes }: SlotLayout,
   { path, column, classes }: LogitsFile,
 ): P {
-  if (bytes > MAX_MEMORY_BYTES)
+  const slots = Math.min(plan.slots, Math.floor(MAX_MEMORY_BYTES / bytes));
+  if (slots === 0)
     throw tooLargeError(
       path,
       column,
       `expected rows of at most ${MAX_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${bytes}`,
     );
-  const maxSlots = Math.floor(MAX_MEMORY_BYTES / bytes);
-  if (plan.slots <= maxSlots) return plan;
-  return {
-    ...plan,
-    slots: maxSlots,
-    threads: Math.min(plan.threads, maxSlots),
-  };
+  return { ...plan, slots, threads: Math.min(plan.threads, slots) };
 }

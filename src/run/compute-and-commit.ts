@@ -5,10 +5,10 @@ import type { RunHooks } from "../options/hooks.js";
 import type { OutputTarget, PendingOutput } from "../output/output-target.js";
 import type { WorkerPool } from "../pool/worker-pool.js";
 import { axesOf } from "../results/row-indices.js";
-import { type Job, withAlternatives } from "./plan-job.js";
 import { type RunContext, workerContext } from "./run-context.js";
+import { type RunPlan, withAlternatives } from "./run-plan.js";
 import { writeEntries } from "./write-entries.js";
-import { writePlanned } from "./write-planned.js";
+import { writeFixed } from "./write-fixed.js";
 
 interface Work
   extends Pick<RunHooks, "signal" | "onProgress">,
@@ -17,14 +17,14 @@ interface Work
 }
 
 /**
- * Computes the output of a job into a pending output, then commits it.
+ * Computes the output of a plan into a pending output, then commits it.
  * @param path path of the output in messages
  * @param open opens the pending output
  * @param onComputed called at the start of the commit, which waits for it
  * @throws SoftjacError, after the output has been discarded
  */
 export async function computeAndCommit(
-  job: Job,
+  plan: RunPlan,
   work: Work,
   path: string,
   open: () => Promise<PendingOutput>,
@@ -39,7 +39,7 @@ export async function computeAndCommit(
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);
   try {
-    await compute(job, output, work);
+    await compute(plan, output, work);
     await Promise.all([onComputed(), output.commit()]);
     if (output.bytes) work.report.set({ outputBytes: output.bytes() });
   } catch (error) {
@@ -55,25 +55,24 @@ export async function computeAndCommit(
 }
 
 /**
- * Computes a job and writes every byte of its output.
+ * Computes a plan and writes every byte of its output.
  * @throws InputChangedError if the input changed during the run; SoftjacError
  */
 export async function compute(
-  job: Job,
+  plan: RunPlan,
   output: OutputTarget,
   { workerPool, onProgress, ...work }: Work,
 ): Promise<void> {
-  const { plan, slot } = job;
   const { options, logits, report } = work;
   report.axes = axesOf(logits);
-  const memory = workerPool.memory(plan.slots * slot.bytes);
+  const memory = workerPool.memory(plan.slots * plan.slot.bytes);
   report.set({ kernel: memory.module ? "simd" : "plain" });
   const context: RunContext = {
     ...work,
     output,
     pool: await workerPool.pool(
       plan.threads,
-      workerContext(job, logits, output, memory, options.temperature),
+      workerContext(plan, logits, output, memory, options.temperature),
     ),
     buffer: memory.buffer,
     onProgress: () =>
@@ -84,9 +83,9 @@ export async function compute(
       }),
   };
   const writeEnd =
-    job.kind === "planned"
-      ? await writePlanned(job, context)
-      : await writeEntries(job, context);
+    plan.kind === "fixed"
+      ? await writeFixed(plan, context)
+      : await writeEntries(plan, context);
   // Readers reject a stream without its end marker, so the input is checked before the end is written.
   await checkUnchanged(logits.source);
   await writeEnd();

@@ -9,20 +9,20 @@ import type { CopyTask } from "../tasks/run-tasks.js";
 /** Limit of int32 offsets of texts and lists. */
 const MAX_OFFSET = 2 ** 31 - 1;
 
-/** Returns an error if a record batch has more text or list values than int32 offsets can address, else null. */
+/** Returns an error for each column of a record batch with more text or list values than int32 offsets can address. */
 export function tooManyItems(
   { copied, path }: LogitsFile,
   shapes: readonly CopiedShape[][],
-): InputUnsupportedError | null {
-  for (const [k, nodes] of shapes.entries())
-    for (const { rows, offsets, items } of nodes)
-      if (offsets === 4 * (rows + 1) && items > MAX_OFFSET)
-        return new InputUnsupportedError(
-          path,
-          `column ${copied[k]?.field.name}`,
-          `expected at most ${MAX_OFFSET} bytes of text or values of lists in ${nodes[0]?.rows} rows, found ${items}`,
-        );
-  return null;
+): InputUnsupportedError[] {
+  return shapes.flatMap((nodes, k) => {
+    const long = nodes.find(
+      ({ rows, offsets, items }) =>
+        offsets === 4 * (rows + 1) && items > MAX_OFFSET,
+    );
+    const where = `column ${copied[k]?.field.name}`;
+    const text = `expected at most ${MAX_OFFSET} bytes of text or values of lists in ${nodes[0]?.rows} rows, found ${long?.items}`;
+    return long ? new InputUnsupportedError(path, where, text) : [];
+  });
 }
 
 /**

@@ -4,13 +4,17 @@ import { checkUnchanged } from "../input/input-state.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import type { RunHooks } from "../options/hooks.js";
-import { type RunOptions, resolveOptions } from "../options/run-options.js";
+import {
+  type ResolvedOptions,
+  type RunOptions,
+  resolveOptions,
+} from "../options/run-options.js";
 import { layoutJacobianBatch } from "../output/jacobian-batch.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 import { maxCompressedBytes } from "../tasks/compress-tasks.js";
-import type { EntriesJob } from "./entries-job.js";
+import type { FixedSizes } from "./fixed-plan.js";
 import { openOptions } from "./open-options.js";
 import {
   columnSizes,
@@ -18,8 +22,7 @@ import {
   maxFileBytes,
   type OutputSize,
 } from "./output-sizes.js";
-import { sizeJob } from "./plan-job.js";
-import type { SizedJob } from "./planned-job.js";
+import { type RunSizes, sizeRun } from "./run-plan.js";
 
 /** Plan of a run, with exact sizes. Threads compute into slots of shared memory; `memoryBytes` is their total size. */
 export interface DryRun {
@@ -79,77 +82,72 @@ export async function dryRun(
     openOptions(resolved, signal),
   );
   try {
-    const { layout } = resolved;
-    const job = sizeJob(resolved, logits);
-    const { plan, slot, dtype } = job;
+    const plan = sizeRun(resolved, logits);
+    const { rows, classes, slots, slot } = plan;
     await checkUnchanged(logits.source);
     return {
       input: resolved.input,
       output: resolved.output,
       column: logits.column,
       storage: logits.storage,
-      layout,
+      layout: resolved.layout,
       emit: [...resolved.emit],
       sourceDtype: logits.type,
-      dtype,
-      rows: plan.rows,
-      classes: plan.classes,
+      dtype: plan.dtype,
+      rows,
+      classes,
       inputBytes: logits.bytes,
-      ...(job.kind === "entries"
-        ? entriesSizes(job, logits)
-        : plannedSizes(job)),
-      ...(resolved.compress && job.kind === "planned" && compressedSizes(job)),
+      ...sizesOf(plan, resolved, logits),
+      rowsPerRowBlock: plan.rowBlockSize,
+      blockRowsPerTile: plan.tileRows,
       layouts: layoutSizes(resolved, logits),
-      columns: columnSizes(job, resolved, logits),
+      columns: columnSizes(plan, resolved),
       threads: plan.threads,
-      slots: plan.slots,
+      slots,
       slotBytes: slot.bytes,
-      memoryBytes: plan.slots * slot.bytes,
+      memoryBytes: slots * slot.bytes,
     };
   } finally {
     logits.close();
   }
 }
 
+function sizesOf(
+  plan: RunSizes,
+  { compress, onBadRow }: ResolvedOptions,
+  logits: LogitsFile,
+) {
+  if (plan.kind === "entries")
+    return {
+      outputBytes: null,
+      maxOutputBytes: maxFileBytes(plan, logits),
+      recordBatches: null,
+      rowsPerRecordBatch: plan.batchExamples,
+      largestBodyBytes: null,
+      chunks: null,
+      rowsPerChunk: plan.chunkRows,
+    };
+  const isKnown = onBadRow !== "skip" && !compress;
+  return {
+    outputBytes: isKnown ? plan.maxBytes : null,
+    maxOutputBytes: plan.maxBytes + (compress ? compressionBytes(plan) : 0),
+    recordBatches: plan.batchCount,
+    rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
+    largestBodyBytes: plan.largestBodyBytes,
+    chunks: plan.chunkCount,
+    rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
+  };
+}
+
 /** Bytes that compression adds to the metadata of a record batch. */
 const BATCH_METADATA = 64;
 
-function plannedSizes({ plan, sizes, onBadRow }: SizedJob) {
-  return {
-    outputBytes: onBadRow === "skip" ? null : sizes.bytes,
-    maxOutputBytes: sizes.bytes,
-    recordBatches: plan.batchCount,
-    rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
-    largestBodyBytes: sizes.largestBodyBytes,
-    chunks: plan.chunkCount,
-    rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
-    rowsPerRowBlock: plan.rowBlockSize,
-    blockRowsPerTile: plan.tileRows,
-  };
-}
-
-/** A compressed buffer is at most its length prefix longer than the plain one; batches have more metadata. */
-function compressedSizes(job: SizedJob) {
-  let maxOutputBytes = job.sizes.bytes;
-  for (const { shape, count } of job.shapes()) {
+/** Returns the bytes that compression adds at most: to each buffer its length prefix, and to batches some metadata. */
+function compressionBytes({ shapes }: FixedSizes): number {
+  let added = 0;
+  for (const { shape, count } of shapes()) {
     const { buffers, bodyBytes } = layoutJacobianBatch(shape);
-    const growth = maxCompressedBytes(buffers) - bodyBytes;
-    maxOutputBytes += count * (BATCH_METADATA + growth);
+    added += count * (BATCH_METADATA + maxCompressedBytes(buffers) - bodyBytes);
   }
-  return { outputBytes: null, maxOutputBytes };
-}
-
-function entriesSizes(job: EntriesJob, logits: LogitsFile) {
-  const { plan } = job;
-  return {
-    outputBytes: null,
-    maxOutputBytes: maxFileBytes(job, logits),
-    recordBatches: null,
-    rowsPerRecordBatch: plan.batchExamples,
-    largestBodyBytes: null,
-    chunks: null,
-    rowsPerChunk: plan.chunkRows,
-    rowsPerRowBlock: plan.chunkRows,
-    blockRowsPerTile: plan.classes,
-  };
+  return added;
 }

@@ -1,16 +1,12 @@
 import type { ResultShape } from "../output/jacobian-batch.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { EntriesPart } from "../tasks/run-tasks.js";
-import type { EntriesJob } from "./entries-job.js";
+import type { EntriesPlan } from "./entries-plan.js";
 
-/** A column, and its offset in a slot. */
-interface Column {
-  width: number;
-  list: boolean;
-  /** Values per table row; null for lists of entries. */
-  listSize: number | null;
-  offset: number;
-}
+type Column = Pick<
+  EntriesPlan["columns"][number],
+  "width" | "list" | "listSize" | "offset"
+>;
 
 /** Memory of a slot. */
 interface SlotMemory {
@@ -121,9 +117,9 @@ abstract class EntriesBatches {
   protected filling: EntriesBatch;
   #spare: EntriesBatch;
 
-  constructor(protected readonly job: EntriesJob) {
-    this.filling = new EntriesBatch(job.columns);
-    this.#spare = new EntriesBatch(job.columns);
+  constructor(protected readonly plan: EntriesPlan) {
+    this.filling = new EntriesBatch(plan.columns);
+    this.#spare = new EntriesBatch(plan.columns);
   }
 
   /** Copies a slot, which may be reused after that. Yields full batches. */
@@ -153,7 +149,8 @@ export class CsrBatches extends EntriesBatches {
   #expected = 0;
 
   *append(slot: FilledSlot): Generator<EntriesBatch> {
-    const { plan, onBadRow, slot: offsets } = this.job;
+    const { plan } = this;
+    const { onBadRow, slot: offsets } = plan;
     const { part, task, badRows, buffer, base } = slot;
     const counts = new Float64Array(buffer, base + offsets.entries.counts);
     const bad = new Set(badRows);
@@ -195,32 +192,25 @@ export class CsrBatches extends EntriesBatches {
 /** Batches of layout coo. All except the last have the same number of entries. */
 export class CooBatches extends EntriesBatches {
   *append(slot: FilledSlot): Generator<EntriesBatch> {
-    const { batchEntries } = this.job.plan;
+    const { batchEntries } = this.plan;
     const { entries } = slot.part;
     for (let from = 0; from < entries; ) {
       const { filling } = this;
       const to = Math.min(from + batchEntries - filling.rows, entries);
-      filling.addRows(slot, this.job.slot.entries.rows, from, to);
+      filling.addRows(slot, this.plan.slot.entries.rows, from, to);
       from = to;
       if (filling.rows === batchEntries) yield* this.flush();
     }
   }
 }
 
-/** Address space reserved at first; memory is committed as it is needed. */
-const RESERVED_BYTES = 64 << 20;
-/** Memory is committed in multiples of this. */
-const STEP_BYTES = 1 << 20;
+/** Size of an empty buffer. */
+const FIRST_BYTES = 1 << 16;
 
-/** A buffer that grows in place and reuses its memory after `clear`. */
+/** A buffer that grows, and reuses its memory after `clear`. */
 export class GrowableBuffer {
-  /** View of a resizable ArrayBuffer; its length follows the buffer's. */
-  #bytes: Uint8Array<ArrayBuffer>;
+  #bytes = new Uint8Array(FIRST_BYTES);
   used = 0;
-
-  constructor(reservedBytes = RESERVED_BYTES) {
-    this.#bytes = growable(0, reservedBytes);
-  }
 
   /** Bytes added so far; invalid after the next `add`. */
   get view(): Uint8Array {
@@ -229,7 +219,12 @@ export class GrowableBuffer {
 
   add(source: Uint8Array): void {
     const end = this.used + source.byteLength;
-    if (end > this.#bytes.byteLength) this.#grow(end);
+    if (end > this.#bytes.byteLength) {
+      // The system commits memory as it is written, so that the unused half takes none.
+      const larger = new Uint8Array(2 * end);
+      larger.set(this.view);
+      this.#bytes = larger;
+    }
     this.#bytes.set(source, this.used);
     this.used = end;
   }
@@ -249,23 +244,4 @@ export class GrowableBuffer {
   clear(): void {
     this.used = 0;
   }
-
-  #grow(needed: number): void {
-    const { byteLength, buffer } = this.#bytes;
-    if (needed > buffer.maxByteLength) {
-      const larger = growable(this.used, 2 * needed);
-      larger.set(this.view);
-      this.#bytes = larger;
-    }
-    const steps = Math.ceil(Math.max(needed, byteLength * 1.1) / STEP_BYTES);
-    const current = this.#bytes.buffer;
-    current.resize(Math.min(steps * STEP_BYTES, current.maxByteLength));
-  }
-}
-
-function growable(
-  bytes: number,
-  maxByteLength: number,
-): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new ArrayBuffer(bytes, { maxByteLength }));
 }

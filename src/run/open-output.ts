@@ -5,7 +5,7 @@ import {
   STANDARD_OUTPUT,
 } from "../output/output-target.js";
 import type { Codec } from "../tasks/compress-tasks.js";
-import type { Job } from "./plan-job.js";
+import type { RunPlan } from "./run-plan.js";
 
 /**
  * Synced outputs of at least this size are written past the page cache (8.9 GB: 14 to 27 s, against 20 to 37 s through it).
@@ -19,37 +19,35 @@ const STREAMED_BYTES = 64 << 20;
 /** Opens the output of a run: a temporary file, or standard output; with compression in between if it is asked for. */
 export async function openOutput(
   options: ResolvedOptions,
-  job: Job,
+  plan: RunPlan,
 ): Promise<PendingOutput> {
   const { output, compress } = options;
   if (output !== STANDARD_OUTPUT)
-    return openFile(options, job, (bytes, direct) =>
+    return openFile(options, plan, (bytes, direct) =>
       openPending(output, bytes, { ...options, direct }),
     );
   const { openStandardOutput } = await import("../output/standard-output.js");
   const { openStreamedOutput } = await import("../output/streamed-output.js");
-  const bytes = compress ? 0 : ringBytesOf(job, STREAMED_BYTES);
+  const bytes = compress ? 0 : ringBytesOf(plan, STREAMED_BYTES);
   const pending = openStreamedOutput(bytes, openStandardOutput());
-  return withCompression(job, compress, pending);
+  return withCompression(plan, compress, pending);
 }
 
 /** Opens a file output. `open` creates a file of `bytes` (0 if the size is unknown), `direct` for writes past the page cache. */
 export async function openFile(
   { compress, sync }: ResolvedOptions,
-  job: Job,
+  plan: RunPlan,
   open: (bytes: number, direct: boolean) => Promise<PendingOutput>,
 ): Promise<PendingOutput> {
-  const maxBytes =
-    job.kind === "entries" ? job.plan.maxBytes : job.layout.bytes;
-  const isKnown = job.kind === "planned" && !compress;
-  const isDirect = sync && maxBytes >= MIN_DIRECT_BYTES;
-  const pending = await open(isKnown ? maxBytes : 0, isDirect);
-  return withCompression(job, compress, pending);
+  const isKnown = plan.kind === "fixed" && !compress;
+  const isDirect = sync && plan.maxBytes >= MIN_DIRECT_BYTES;
+  const pending = await open(isKnown ? plan.maxBytes : 0, isDirect);
+  return withCompression(plan, compress, pending);
 }
 
 /** Returns an output that writes compressed record batches to `pending`, or without a codec `pending` itself. */
 export async function withCompression(
-  job: Job,
+  plan: RunPlan,
   codec: Codec | undefined,
   pending: PendingOutput,
 ): Promise<PendingOutput> {
@@ -59,9 +57,9 @@ export async function withCompression(
   );
   try {
     // For one record batch being computed: batches being compressed have memory of their own.
-    const ringBytes = ringBytesOf(job, 0);
-    const { threads } = job.plan;
-    const spec = { codec, file: job.file, ringBytes, threads };
+    const ringBytes = ringBytesOf(plan, 0);
+    const { file, threads } = plan;
+    const spec = { codec, file, ringBytes, threads };
     return await openCompressedOutput(spec, pending);
   } catch (error) {
     await pending.discard();
@@ -73,9 +71,9 @@ export async function withCompression(
  * Returns the size of the ring buffer of a planned output: `wanted`, or the whole output if it is smaller, but at least the
  * largest record batch. The writer of csr and coo needs none.
  */
-function ringBytesOf(job: Job, wanted: number): number {
-  if (job.kind === "entries") return 0;
-  const { batches, bytes, end } = job.layout;
+function ringBytesOf(plan: RunPlan, wanted: number): number {
+  if (plan.kind === "entries") return 0;
+  const { batches, bytes, end } = plan.layout;
   const largest = batches.reduce(
     (max, { metadataBytes, bodyBytes }) =>
       Math.max(max, metadataBytes + bodyBytes),

@@ -3,13 +3,9 @@ import { copiedBytesPerRow, copiedShapes } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { inLayout, type ResolvedOptions } from "../options/run-options.js";
 import { measureJacobianFile } from "../output/jacobian-file.js";
-import { positionNames } from "../printable.js";
 import { LAYOUTS, type Layout } from "../results/catalogue.js";
-import { axesOf } from "../results/row-indices.js";
-import { positionColumns } from "../results/table-columns.js";
-import type { EntriesJob } from "./entries-job.js";
-import { sizeJob } from "./plan-job.js";
-import type { SizedJob } from "./planned-job.js";
+import type { EntriesPlan } from "./entries-plan.js";
+import { type RunSizes, sizeRun } from "./run-plan.js";
 
 /** Size of a column or of a file; `bytesPerRow` counts values only. */
 export interface OutputSize<Name extends string = string> {
@@ -25,11 +21,8 @@ const BATCH_EXTRA = 1024;
 const COLUMN_EXTRA = 512;
 
 /** Returns an upper bound of the file size: every entry is stored. */
-export function maxFileBytes(
-  { file, plan, columns }: EntriesJob,
-  logits: LogitsFile,
-): number {
-  const { rowStart, rows, maxEntries, maxBytes } = plan;
+export function maxFileBytes(plan: EntriesPlan, logits: LogitsFile): number {
+  const { file, columns, rowStart, rows, maxEntries, maxBytes } = plan;
   // Two consecutive record batches have more entries than fit into one, or the first has the maximum of rows.
   const batches =
     Math.ceil(rows / plan.batchExamples) +
@@ -57,13 +50,13 @@ export function layoutSizes(
     if (name === "dense" && options.layout !== name) return [];
     try {
       const changed = inLayout(options, name);
-      const job = sizeJob(changed, logits);
-      const columns = columnSizes(job, changed, logits);
+      const plan = sizeRun(changed, logits);
+      const columns = columnSizes(plan, changed);
       return {
         name,
         bytesPerRow: columns.reduce((sum, c) => sum + c.bytesPerRow, 0),
         bytes:
-          job.kind === "entries" ? maxFileBytes(job, logits) : job.sizes.bytes,
+          plan.kind === "entries" ? maxFileBytes(plan, logits) : plan.maxBytes,
         exact: columns.every(({ exact }) => exact),
       };
     } catch (error) {
@@ -75,19 +68,15 @@ export function layoutSizes(
 
 /** Returns the sizes of the columns of a run, except copied ones. */
 export function columnSizes(
-  job: SizedJob | EntriesJob,
+  plan: RunSizes,
   { onBadRow, layout }: ResolvedOptions,
-  logits: LogitsFile,
 ): OutputSize[] {
-  const maxEntries = job.kind === "entries" ? job.plan.maxEntries : 1;
+  const maxEntries = plan.kind === "entries" ? plan.maxEntries : 1;
   const row = { name: "row", listSize: 1, width: 8 };
-  const positions = positionColumns(positionNames(axesOf(logits).inner));
-  const columns =
-    job.kind === "entries" ? job.columns : [...positions, ...job.results];
-  return [row, ...columns].map(({ name, listSize, width }) => {
+  return [row, ...plan.columns].map(({ name, listSize, width }) => {
     const isExact = layout !== "coo" && listSize !== null;
     const bytesPerRow = (isExact ? listSize : maxEntries) * width;
-    const bytes = job.plan.rows * bytesPerRow;
+    const bytes = plan.rows * bytesPerRow;
     return { name, bytesPerRow, bytes, exact: isExact && onBadRow !== "skip" };
   });
 }

@@ -4,7 +4,7 @@ import type { WorkerPool } from "../pool/worker-pool.js";
 import { EMITS } from "../results/catalogue.js";
 import { resultsOf } from "../results/emit-options.js";
 
-/** Input sizes from which threads pay off (see plan-rows.ts): with blocks of six classes or more, and without blocks. */
+/** Input sizes from which threads pay off (see fixed-rows.ts): with blocks of six classes or more, and without blocks. */
 const LARGE_BYTES = { blocks: 8 * 2 ** 20, others: 64 * 2 ** 20 };
 
 /** Starts threads if one of the inputs is large, so that they start while it is opened and planned. */

@@ -1,13 +1,14 @@
-import { numberWidth } from "../arrow/field.js";
 import type { LogitsFile } from "../input/logits-file.js";
+import { sourcesOf } from "../input/source-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import type { OutputTarget } from "../output/output-target.js";
 import type { TaskPool } from "../pool/worker-pool.js";
+import { valuesOf } from "../results/catalogue.js";
 import { axesOf } from "../results/row-indices.js";
 import type { KernelMemory } from "../tasks/kernel-memory.js";
-import type { SourceSetup, WorkerContext } from "../tasks/run-tasks.js";
-import type { Job } from "./plan-job.js";
+import type { WorkerContext } from "../tasks/run-tasks.js";
+import type { RunPlan } from "./run-plan.js";
 import type { ReportBuilder } from "./run-report.js";
 
 /** Everything that a writer needs besides the plan. */
@@ -34,14 +35,18 @@ export function countWritten(
 
 /** Returns the settings of a run that workers need. */
 export function workerContext(
-  job: Job,
+  plan: RunPlan,
   logits: LogitsFile,
   { fd, direct, compare, ring = null }: DirectTarget,
   memory: KernelMemory,
   temperature: number,
 ): WorkerContext {
-  const { slot, results, plan } = job;
-  const { chunkRows } = plan;
+  const { slot, results, classes, loadRows, rowBlockSize, tileRows } = plan;
+  const { column, inputs, decodedFds } = logits;
+  const named = [
+    { name: column, holds: "logits" as const },
+    ...inputs.map(({ name, option }) => ({ name, holds: valuesOf(option) })),
+  ];
   return {
     ...memory,
     slotBytes: slot.bytes,
@@ -50,45 +55,20 @@ export function workerContext(
     sourcePresent: logits.present?.toShare() ?? null,
     output: { fd, direct, compare, ring },
     axes: axesOf(logits),
-    classes: logits.classes,
+    classes,
     temperature,
-    sources: [
-      {
-        name: logits.column,
-        storage: logits.storage,
-        type: logits.type,
-        width: numberWidth(logits.type),
-        values: logits.classes,
-        holds: "logits",
-        fd: logits.decodedFds[0] ?? null,
-      },
-      ...logits.inputs.map(
-        ({ option, ...input }, n): SourceSetup => ({
-          ...input,
-          fd: logits.decodedFds[n + 1] ?? null,
-          holds:
-            option === "label" || option === "classColumn"
-              ? "class"
-              : "numbers",
-        }),
-      ),
-    ],
+    sources: sourcesOf(logits).map(({ storage, type, width, values }, n) => ({
+      ...(named[n] as (typeof named)[number]),
+      ...{ storage, type, width, values },
+      fd: decodedFds[n] ?? null,
+    })),
     results,
-    ...(job.kind === "entries"
-      ? {
-          loadRows: chunkRows,
-          rowBlockSize: chunkRows,
-          tileRows: logits.classes,
-          entries: job.setup,
-        }
-      : {
-          loadRows: job.plan.loadRows,
-          rowBlockSize: job.plan.rowBlockSize,
-          tileRows: job.plan.tileRows,
-          entries: null,
-        }),
+    loadRows,
+    rowBlockSize,
+    tileRows,
+    entries: plan.kind === "entries" ? plan.setup : null,
     maskNulls: logits.nullLogit === "mask",
-    stopAtBadRow: job.onBadRow === "error",
-    skipBadRows: job.onBadRow === "skip",
+    stopAtBadRow: plan.onBadRow === "error",
+    skipBadRows: plan.onBadRow === "skip",
   };
 }

@@ -14,8 +14,8 @@ import { WorkerPool } from "../pool/worker-pool.js";
 import { computeAndCommit } from "./compute-and-commit.js";
 import { openOptions } from "./open-options.js";
 import { openOutput } from "./open-output.js";
-import { type Job, planJob, sizeWarning } from "./plan-job.js";
 import { prestartWorkers } from "./prestart-workers.js";
+import { planRun, type RunPlan, sizeWarning } from "./run-plan.js";
 import { ReportBuilder, type RunReport } from "./run-report.js";
 
 /**
@@ -45,15 +45,15 @@ export async function run(
     const logits = await openLogits(input, openOptions(resolved, hooks.signal));
     try {
       if (!hooks.signal?.aborted) await reportLogits(logits, hooks.onEvent);
-      const job = planJob(resolved, logits);
-      const message = sizeWarning(resolved, logits, job);
+      const plan = planRun(resolved, logits);
+      const message = sizeWarning(resolved, logits, plan);
       if (message) hooks.onEvent?.({ event: "warning", message });
-      report.set(plannedReport(resolved, job, logits));
+      report.set(plannedReport(resolved, plan, logits));
       await computeAndCommit(
-        job,
+        plan,
         { ...hooks, workerPool, options: resolved, logits, report },
         output,
-        () => openOutput(resolved, job),
+        () => openOutput(resolved, plan),
         // Threads end while the output is synced to disk.
         () => workerPool.close(),
       );
@@ -72,7 +72,7 @@ export async function run(
 /** Returns the fields of the report that are known before anything is computed. */
 function plannedReport(
   options: ResolvedOptions,
-  job: Job,
+  plan: RunPlan,
   logits: LogitsFile,
 ): Partial<RunReport> {
   return {
@@ -80,17 +80,17 @@ function plannedReport(
     layout: options.layout,
     emit: [...options.emit],
     temperature: options.temperature,
-    dtype: job.dtype,
-    rows: job.plan.rows,
+    dtype: plan.dtype,
+    rows: plan.rows,
     classes: logits.classes,
     inputBytes: logits.bytes,
-    threads: job.plan.threads,
-    ...(job.kind === "entries"
+    threads: plan.threads,
+    ...(plan.kind === "entries"
       ? { entries: 0, droppedMax: 0, droppedSum: 0 }
       : {
-          outputBytes: job.layout.bytes,
-          recordBatches: job.plan.batches.length,
-          chunks: job.plan.chunks.length,
+          outputBytes: plan.layout.bytes,
+          recordBatches: plan.batchCount,
+          chunks: plan.chunkCount,
         }),
   };
 }

@@ -23,8 +23,8 @@ import {
   CsrBatches,
   type EntriesBatch,
 } from "./entries-batches.js";
-import type { EntriesJob } from "./entries-job.js";
-import { rowsOfNextTask } from "./plan-entries.js";
+import type { EntriesPlan } from "./entries-plan.js";
+import { rowsOfNextTask } from "./entries-rows.js";
 import { countWritten, type RunContext } from "./run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "./run-tasks.js";
 
@@ -33,21 +33,21 @@ import { runError, runTask, runTasks, type SlotTasks } from "./run-tasks.js";
  * @returns a function that writes the end of the file
  */
 export async function writeEntries(
-  job: EntriesJob,
+  plan: EntriesPlan,
   context: RunContext,
 ): Promise<() => Promise<void>> {
   const { output, report, logits } = context;
   const file = openSequential(output);
   const add = ({ offset, bytes }: Piece) => file.add(bytes, offset);
   const padTo = (position: number) => file.add(new Uint8Array(0), position);
-  const head = layoutHead(job.file);
+  const head = layoutHead(plan.file);
   const batches: PositionedBatch[] = [];
   const write = async (batch: EntriesBatch): Promise<void> => {
-    const copied = await copyColumns(job, context, file.position, batch);
+    const copied = await copyColumns(plan, context, file.position, batch);
     const { positioned } = copied;
     batches.push(positioned);
     report.set({ recordBatches: batches.length });
-    for (const piece of piecesOf(job, batch, copied)) await add(piece);
+    for (const piece of piecesOf(plan, batch, copied)) await add(piece);
     await padTo(positioned.bodyStart + positioned.bodyBytes);
     countWritten(context, positioned.bodyBytes);
   };
@@ -56,12 +56,12 @@ export async function writeEntries(
     for (const piece of headPieces(head, logits.dictionaries, read))
       await add(piece);
     await padTo(head.end);
-    await computeEntries(job, context, write);
+    await computeEntries(plan, context, write);
   } finally {
     await file.settled();
   }
   return async () => {
-    const layout = layoutEnd(job.file, head, batches);
+    const layout = layoutEnd(plan.file, head, batches);
     try {
       await add(tailPiece(layout, output.stream !== undefined));
       await file.finish();
@@ -80,14 +80,13 @@ export async function writeEntries(
  * @param write resolves when the memory of the batch may be changed
  */
 export async function computeEntries(
-  job: EntriesJob,
+  plan: EntriesPlan,
   context: RunContext,
   write: (batch: EntriesBatch) => Promise<void>,
 ): Promise<void> {
   const { buffer, logits, report } = context;
-  const { plan } = job;
   const batches =
-    job.layout === "coo" ? new CooBatches(job) : new CsrBatches(job);
+    plan.layout === "coo" ? new CooBatches(plan) : new CsrBatches(plan);
   let writing: Promise<void> = Promise.resolve();
   const writeAll = async (full: Iterable<EntriesBatch>): Promise<void> => {
     for (const batch of full) {
@@ -104,7 +103,7 @@ export async function computeEntries(
     { run, progress }: SlotTasks,
   ): Promise<void> => {
     const { rowStart, rowEnd } = task;
-    const base = task.slot * job.slot.bytes;
+    const base = task.slot * plan.slot.bytes;
     const first = run(task);
     // Not reported yet: an earlier task may fail too, and its error is thrown first.
     first.catch(() => {});
@@ -118,7 +117,7 @@ export async function computeEntries(
       allBadRows.push(...badRows);
       const dropped = (offset: number) =>
         new Float64Array(buffer, base + offset, part.to).subarray(part.from);
-      const { droppedMax, droppedSum } = job.slot.entries;
+      const { droppedMax, droppedSum } = plan.slot.entries;
       report.countDropped(dropped(droppedMax), dropped(droppedSum));
       if (!part.next) break;
       progress();
@@ -172,7 +171,7 @@ interface CopiedColumns {
 
 /** Positions a batch at `offset`, and copies columns of the input into memory for the first bytes of its body. */
 async function copyColumns(
-  job: EntriesJob,
+  plan: EntriesPlan,
   context: RunContext,
   offset: number,
   batch: EntriesBatch,
@@ -183,14 +182,14 @@ async function copyColumns(
   const shapes = hasCopied
     ? copiedShapes(logits, rowStart, rowEnd, skipped)
     : [];
-  const tooMany = tooManyItems(logits, shapes);
+  const [tooMany] = tooManyItems(logits, shapes);
   if (tooMany) throw tooMany;
   const positioned = positionBatch(
     {
       rows,
-      positions: job.positions,
-      results: batch.columns.slice(job.positions).map(({ shape }) => shape),
-      nullableResults: job.onBadRow === "null",
+      positions: plan.positions,
+      results: batch.columns.slice(plan.positions).map(({ shape }) => shape),
+      nullableResults: plan.onBadRow === "null",
       copied: shapes,
     },
     offset,
@@ -212,7 +211,7 @@ async function copyColumns(
 
 /** Yields the bytes of a batch, in ascending order. */
 function* piecesOf(
-  job: EntriesJob,
+  plan: EntriesPlan,
   { row, rows, offsets, columns, badRows }: EntriesBatch,
   { positioned, copied, nulls }: CopiedColumns,
 ): Generator<Piece> {
@@ -231,9 +230,11 @@ function* piecesOf(
   }
   if (copied.byteLength > firstCopied)
     yield at(firstCopied, copied.subarray(firstCopied));
-  for (const [n, { shape, values }] of columns.slice(job.positions).entries()) {
+  for (const [n, { shape, values }] of columns
+    .slice(plan.positions)
+    .entries()) {
     const buffers = layout.results[n] as (typeof layout.results)[number];
-    if (job.onBadRow === "null")
+    if (plan.onBadRow === "null")
       yield at(buffers.validity, validityBitmap(rows, badRows));
     if (shape.offsets) yield at(buffers.offsets, offsets);
     yield at(buffers.values, values);

@@ -20,7 +20,7 @@ import {
 import { compute } from "../run/compute-and-commit.js";
 import { openOptions } from "../run/open-options.js";
 import { withCompression } from "../run/open-output.js";
-import { planJob } from "../run/plan-job.js";
+import { planRun } from "../run/run-plan.js";
 import { ReportBuilder } from "../run/run-report.js";
 import { VERSION } from "../version.js";
 
@@ -92,12 +92,12 @@ async function firstDifference(
     openOptions(options, hooks.signal),
   );
   const report = new ReportBuilder(options.input, file.path);
-  const job = planJob(options, logits);
+  const plan = planRun(options, logits);
   const workerPool = new WorkerPool();
   const { compress } = options;
-  const output = await withCompression(job, compress, comparison(file.fd));
+  const output = await withCompression(plan, compress, comparison(file.fd));
   try {
-    await compute(job, output, {
+    await compute(plan, output, {
       ...hooks,
       workerPool,
       options,

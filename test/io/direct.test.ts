@@ -15,10 +15,10 @@ import {
 } from "../../src/io/write-or-compare.js";
 import { resolveOptions } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
+import { planFixed } from "../../src/run/fixed-plan.js";
 import { openOptions } from "../../src/run/open-options.js";
-import { planPlannedJob } from "../../src/run/planned-job.js";
 import { workerContext } from "../../src/run/run-context.js";
-import { writePlanned } from "../../src/run/write-planned.js";
+import { writeFixed } from "../../src/run/write-fixed.js";
 import type { Task } from "../../src/tasks/run-tasks.js";
 import { taskRunner } from "../../workers/run-task.js";
 import { built } from "../support/built.js";
@@ -142,23 +142,23 @@ test.each([
       ...extra,
     });
     const logits = await openLogits(input, openOptions(options));
-    const job = planPlannedJob(options, logits);
-    const pending = await openPending(options.output, job.layout.bytes, {
+    const plan = planFixed(options, logits);
+    const pending = await openPending(options.output, plan.layout.bytes, {
       ...options,
       direct: true,
     });
-    const pages = Math.ceil((job.plan.slots * job.slot.bytes) / 65536);
+    const pages = Math.ceil((plan.slots * plan.slot.bytes) / 65536);
     // On a page, as the memory of the SIMD kernel is.
     const { buffer } = new WebAssembly.Memory({
       initial: pages,
       maximum: pages,
       shared: true,
     });
-    const context = contextOf(job, options, logits, pending);
+    const context = contextOf(plan, options, logits, pending);
     const setup = { module: null, memory: null, buffer };
-    const run = taskRunner(workerContext(job, logits, pending, setup, 1));
+    const run = taskRunner(workerContext(plan, logits, pending, setup, 1));
     const pool = { run: async (task: Task) => run(task) };
-    const writeEnd = await writePlanned(job, { ...context, buffer, pool });
+    const writeEnd = await writeFixed(plan, { ...context, buffer, pool });
     await writeEnd();
     await pending.commit();
     logits.close();

@@ -5,7 +5,7 @@ import { readFully, writeFully } from "../../src/io/positional.js";
 import { SequentialFile } from "../../src/io/sequential.js";
 import { resolveOptions } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
-import { planEntriesJob } from "../../src/run/entries-job.js";
+import { planEntries } from "../../src/run/entries-plan.js";
 import { openOptions } from "../../src/run/open-options.js";
 import { writeEntries } from "../../src/run/write-entries.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -126,15 +126,15 @@ test("a run over entries that fails waits for what is being written: its file is
   writeLogits(input, { rows: 3000, classes: 12, logit: (r, k) => (r * k) % 5 });
   const options = resolveOptions({ input, output, layout: "coo", threads: 1 });
   const logits = await openLogits(input, openOptions(options));
-  const job = planEntriesJob(options, logits, "coo");
-  Object.assign(job.plan, { batchEntries: 64_000, chunkRows: 300 });
+  const plan = planEntries(options, logits, "coo");
+  Object.assign(plan, { batchEntries: 64_000, chunkRows: 300 });
   const pending = await openPending(output, 0, options);
-  const context = contextOf(job, options, logits, pending, async (_, run) => {
+  const context = contextOf(plan, options, logits, pending, async (_, run) => {
     if (disk.begun > 0) throw new Error("worker exited");
     return run();
   });
   diskLike({ turns: 50 });
-  const failing = writeEntries(job, context);
+  const failing = writeEntries(plan, context);
   await expect(failing).rejects.toMatchObject({ code: "ERR_INTERNAL" });
   expect(disk.begun).toBeGreaterThan(0);
   expect(disk.writing).toBe(0);

@@ -35,7 +35,7 @@ test.each([
   ["from a length that ends within a word", [5, 7 * MiB]],
   ["twice", [RESERVED - MiB, 2 * MiB, 9 * MiB]],
 ])("growth beyond the first reserve: %s", (_, sizes) => {
-  const bytes = new GrowableBuffer(RESERVED);
+  const bytes = new GrowableBuffer();
   addAll(
     bytes,
     sizes.map((size, n) => bytesOf(size, 7 * n)),
@@ -43,7 +43,7 @@ test.each([
 });
 
 test("it starts anew with what it was given last, however large it was", () => {
-  const bytes = new GrowableBuffer(RESERVED);
+  const bytes = new GrowableBuffer();
   bytes.add(bytesOf(RESERVED + MiB, 1));
   bytes.clear();
   expect([bytes.used, bytes.view.byteLength]).toEqual([0, 0]);

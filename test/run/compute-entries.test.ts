@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { resolveOptions } from "../../src/options/run-options.js";
 import type { EntriesBatch } from "../../src/run/entries-batches.js";
-import { planEntriesJob } from "../../src/run/entries-job.js";
+import { planEntries } from "../../src/run/entries-plan.js";
 import { openOptions } from "../../src/run/open-options.js";
-import type { EntriesPlan } from "../../src/run/plan-entries.js";
+import type { EntriesRows } from "../../src/run/entries-rows.js";
 import { computeEntries } from "../../src/run/write-entries.js";
 import type { EntriesTask, Reply } from "../../src/tasks/run-tasks.js";
 import { built } from "../support/built.js";
@@ -20,7 +20,7 @@ writeLogits(input, { ...shape, batchRows: [700], logit });
 interface Change {
   topK?: number;
   threshold?: number;
-  plan?: Partial<EntriesPlan>;
+  plan?: Partial<EntriesRows>;
   /** Delays the end of each write of a batch. */
   written?: () => Promise<void>;
   signal?: AbortSignal;
@@ -60,10 +60,10 @@ async function computeWith(
   });
   const logits = await openLogits(input, openOptions(options));
   try {
-    const job = planEntriesJob(options, logits, layout);
+    const job = planEntries(options, logits, layout);
     // Batches of a few KiB, and slots too small for some tasks.
     job.setup.capacity = 700;
-    Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });
+    Object.assign(job, { batchEntries: 640, slotEntries: 700, ...plan });
     const output = {
       fd: -1,
       direct: -1,
@@ -90,7 +90,7 @@ async function computeWith(
     const { report } = context;
     const { droppedMax, droppedSum } = report.finish("done");
     const dropped = { max: droppedMax, sum: droppedSum };
-    return { values, rows, batches, dropped, slots: job.plan.slots };
+    return { values, rows, batches, dropped, slots: job.slots };
   } finally {
     logits.close();
   }

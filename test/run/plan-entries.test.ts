@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { planEntries, rowsOfNextTask } from "../../src/run/plan-entries.js";
+import { planEntriesRows, rowsOfNextTask } from "../../src/run/entries-rows.js";
 
 const MiB = 2 ** 20;
-const usual = { rows: 1e6, topK: undefined, threads: 2 };
+const usual = { rowStart: 0, rows: 1e6, topK: undefined, threads: 2 };
 
 test("record batches have 16 to 64 MiB and slots a few MiB for any number of classes", () => {
   for (const classes of [1, 2, 10, 300, 3000, 46_340])
@@ -10,7 +10,7 @@ test("record batches have 16 to 64 MiB and slots a few MiB for any number of cla
       for (const width of [4, 8]) {
         const entryBytes = layout === "csr" ? 4 + width : 16 + width;
         const exampleBytes = 40 + classes * width;
-        const plan = planEntries({
+        const plan = planEntriesRows({
           ...usual,
           classes,
           layout,
@@ -33,7 +33,7 @@ test("record batches have 16 to 64 MiB and slots a few MiB for any number of cla
 });
 
 test("a task has as many rows as should fill two thirds of a slot, at least one, at most those of a slot", () => {
-  const plan = planEntries({
+  const plan = planEntriesRows({
     ...usual,
     classes: 100,
     layout: "coo",
@@ -61,18 +61,18 @@ test("topK limits the entries per row; small runs use no threads", () => {
     entryBytes: 12,
     classes: 10,
   } as const;
-  expect(planEntries({ ...input, topK: 7 })).toMatchObject({
+  expect(planEntriesRows({ ...input, topK: 7 })).toMatchObject({
     maxEntries: 7,
     maxBytes: 1e6 * (40 + 7 * 12),
     threads: 2,
     slots: 5,
   });
-  expect(planEntries({ ...input, topK: 1000 }).maxEntries).toBe(100);
+  expect(planEntriesRows({ ...input, topK: 1000 }).maxEntries).toBe(100);
   // A row needs space for all equal entries before all but the first are dropped.
-  expect(planEntries({ ...input, topK: 1, chunkRows: 3 }).slotEntries).toBe(10);
-  expect(planEntries({ ...input, rows: 100 })).toMatchObject({
+  expect(planEntriesRows({ ...input, topK: 1, chunkRows: 3 }).slotEntries).toBe(10);
+  expect(planEntriesRows({ ...input, rows: 100 })).toMatchObject({
     threads: 0,
     slots: 1,
   });
-  expect(planEntries({ ...input, rows: 0 }).chunkRows).toBe(1);
+  expect(planEntriesRows({ ...input, rows: 0 }).chunkRows).toBe(1);
 });

@@ -4,8 +4,8 @@ import { openLogits } from "../../src/input/open-logits.js";
 import { resolveOptions } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
 import { openOptions } from "../../src/run/open-options.js";
-import { planPlannedJob } from "../../src/run/planned-job.js";
-import { writePlanned } from "../../src/run/write-planned.js";
+import { planFixed } from "../../src/run/fixed-plan.js";
+import { writeFixed } from "../../src/run/write-fixed.js";
 import type { Reply, Task } from "../../src/tasks/run-tasks.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { contextOf, turn } from "../support/run-context.js";
@@ -24,7 +24,7 @@ async function computeWith(
   const output = at("out.arrow");
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
   const logits = await openLogits(input, openOptions(options));
-  const job = planPlannedJob(options, logits);
+  const job = planFixed(options, logits);
   const pending = await openPending(output, job.layout.bytes, options);
   const context = contextOf(job, options, logits, pending, run);
   // Only writes after the head go to `fd`.
@@ -34,7 +34,7 @@ async function computeWith(
   };
   const target = { ...pending };
   try {
-    await writePlanned(job, {
+    await writeFixed(job, {
       ...context,
       output: target,
       pool: { run: runs },
@@ -46,8 +46,8 @@ async function computeWith(
   }
   return {
     rowsDone: context.report.rowsDone,
-    slots: job.plan.slots,
-    chunks: job.plan.chunks.length,
+    slots: job.slots,
+    chunks: job.chunkCount,
   };
 }
 

@@ -1,8 +1,8 @@
 import type { LogitsFile } from "../../src/input/logits-file.js";
 import type { ResolvedOptions } from "../../src/options/run-options.js";
 import type { OutputTarget } from "../../src/output/output-target.js";
-import type { Job } from "../../src/run/plan-job.js";
 import { type RunContext, workerContext } from "../../src/run/run-context.js";
+import type { RunPlan } from "../../src/run/run-plan.js";
 import { ReportBuilder } from "../../src/run/run-report.js";
 import { allocateKernelMemory } from "../../src/tasks/kernel-memory.js";
 import type { Reply, Task } from "../../src/tasks/run-tasks.js";
@@ -18,15 +18,15 @@ export type Schedule<T extends Task = Task> = (
 
 /** Returns the context of a run whose tasks are computed in this thread with the plain kernel. */
 export function contextOf(
-  job: Job,
+  plan: RunPlan,
   options: ResolvedOptions,
   logits: LogitsFile,
   output: OutputTarget,
   schedule: Schedule<never> = async (_, run) => run(),
 ): RunContext {
-  const bytes = job.plan.slots * job.slot.bytes;
+  const bytes = plan.slots * plan.slot.bytes;
   const memory = allocateKernelMemory(bytes, "plain");
-  const run = taskRunner(workerContext(job, logits, output, memory, 1));
+  const run = taskRunner(workerContext(plan, logits, output, memory, 1));
   return {
     options,
     logits,

@@ -1,9 +1,9 @@
 import type { EntriesLayout } from "../results/catalogue.js";
 
 /** Input of the planning arithmetic for layouts csr and coo. */
-export interface EntriesPlanInput {
-  /** First row of the run in its input; default 0. */
-  rowStart?: number;
+export interface EntriesRowsInput {
+  /** First row of the run in its input. */
+  rowStart: number;
   rows: number;
   classes: number;
   layout: EntriesLayout;
@@ -18,26 +18,6 @@ export interface EntriesPlanInput {
   chunkRows?: number | undefined;
 }
 
-/** The part of a plan that is known before the kernel has counted the entries. */
-export interface EntriesPlan {
-  rowStart: number;
-  rows: number;
-  classes: number;
-  /** Limits of a record batch. In layout coo every batch except the last has exactly `batchEntries` entries. */
-  batchExamples: number;
-  batchEntries: number;
-  /** Row limit of a task; tasks are smaller if rows have many entries. */
-  chunkRows: number;
-  /** Capacity of a slot in entries; at least `classes`, so that every row of a block fits. */
-  slotEntries: number;
-  /** Upper bound of the entries per example. */
-  maxEntries: number;
-  /** Size of an output that stores every entry. */
-  maxBytes: number;
-  threads: number;
-  slots: number;
-}
-
 const MiB = 1 << 20;
 /** Size limit of the examples, and of the entries, of a record batch. */
 const BATCH_BYTES = 24 * MiB;
@@ -49,10 +29,12 @@ const MAX_CHUNK_ROWS = 8192;
 /** Up to this size the main thread is faster than a pool. */
 const INLINE_BYTES = 4 * MiB;
 
+/** The part of a plan that is known before the kernel has counted the entries. */
+export type EntriesRows = ReturnType<typeof planEntriesRows>;
+
 /** Plans a run. Pure. Record batches depend on the entries only, not on threads or tasks. */
-export function planEntries(input: EntriesPlanInput): EntriesPlan {
-  const { rowStart = 0, rows, classes, layout } = input;
-  const { exampleBytes, entryBytes } = input;
+export function planEntriesRows(input: EntriesRowsInput) {
+  const { rowStart, rows, classes, layout, exampleBytes, entryBytes } = input;
   const block = classes * classes;
   const maxEntries = Math.min(block, input.topK ?? block);
   const batchExamples = Math.max(1, Math.floor(BATCH_BYTES / exampleBytes));
@@ -84,11 +66,20 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     rowStart,
     rows,
     classes,
+    /** Limits of a record batch. In layout coo every batch except the last has exactly `batchEntries` entries. */
     batchExamples: layout === "csr" ? batchExamples : batchEntries,
     batchEntries,
+    /** Row limit of a task; tasks are smaller if rows have many entries. */
     chunkRows,
+    // A task is loaded whole; blocks are never in a slot.
+    loadRows: chunkRows,
+    rowBlockSize: chunkRows,
+    tileRows: classes,
+    /** Capacity of a slot in entries; at least `classes`, so that every row of a block fits. */
     slotEntries,
+    /** Upper bound of the entries per example. */
     maxEntries,
+    /** Size of an output that stores every entry. */
     maxBytes,
     threads,
     slots: threads === 0 ? 1 : 2 * threads + 1,
@@ -105,7 +96,7 @@ function wholeWords(rows: number): number {
  * the rows so far. It affects only how evenly threads are loaded.
  */
 export function rowsOfNextTask(
-  plan: Pick<EntriesPlan, "chunkRows" | "slotEntries" | "maxEntries">,
+  plan: Pick<EntriesRows, "chunkRows" | "slotEntries" | "maxEntries">,
   rowsDone: number,
   entriesDone: number,
 ): number {

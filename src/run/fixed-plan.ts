@@ -1,13 +1,10 @@
 import { InputUnsupportedError, tooLargeError } from "../errors.js";
-import { copiedBytesPerRow, copiedShapes } from "../input/copied-pieces.js";
+import { copiedShapes } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { DIRECT_BYTES } from "../io/write-or-compare.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {
-  type JacobianFileHeadSpec,
-  type JacobianFileLayout,
-  type JacobianFileSizes,
   layoutJacobianFile,
   measureJacobianFile,
   type UniformBatches,
@@ -15,39 +12,11 @@ import {
 import { MAX_DENSE_BYTES } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
 import { keyCount } from "../results/row-axes.js";
-import { layoutSlot, type SlotLayout } from "../tasks/slot-layout.js";
+import { positionColumns } from "../results/table-columns.js";
+import { layoutSlot } from "../tasks/slot-layout.js";
 import { planCommon, withinMemory } from "./common-plan.js";
 import { tooManyItems } from "./copy-column-task.js";
-import {
-  type Plan,
-  type PlanInput,
-  type PlanSizes,
-  planRun,
-  planSizes,
-} from "./plan-rows.js";
-
-/** A planned run whose record batches and tasks are counted instead of listed, so that it takes constant memory. */
-export interface SizedJob {
-  kind: "planned";
-  plan: PlanSizes;
-  slot: SlotLayout;
-  sizes: JacobianFileSizes;
-  /** Yields the shapes of the record batches, in order. */
-  shapes(): Iterable<UniformBatches>;
-  /** Head of the output file. */
-  file: JacobianFileHeadSpec;
-  results: ResultColumn[];
-  dtype: "float32" | "float64";
-  onBadRow: ResolvedOptions["onBadRow"];
-}
-
-/** A planned run: tasks, slot, and the offset of every byte of the output. */
-export interface PlannedJob extends SizedJob {
-  plan: Plan;
-  layout: JacobianFileLayout;
-  /** Rows that the output omits, ascending. */
-  skipped: readonly number[];
-}
+import { batchRange, planFixedRows } from "./fixed-rows.js";
 
 /** Lengths of fixed_size_list are int32. */
 const MAX_LIST_SIZE = 2 ** 31 - 1;
@@ -56,140 +25,116 @@ const MAX_BODY_BYTES = 256 * 2 ** 20;
 /** One long text does not make batches smaller than this. */
 const MIN_BATCH_ROWS = 64;
 
+/** The plan of a run of known size: tasks, slot, and the offset of every byte of the output. */
+export type FixedPlan = ReturnType<typeof planFixed>;
+
 /**
  * Plans a run on an opened input. Reads nothing but the last offsets of copied text columns.
  * @param skipped rows that the output omits, ascending
  * @param batchRows row limit of record batches; that of an earlier plan gives the same chunks and slots
  */
-export function planPlannedJob(
+export function planFixed(
   options: ResolvedOptions,
   logits: LogitsFile,
   skipped: readonly number[] = [],
   batchRows?: number,
-): PlannedJob {
-  const measured = measure(options, logits, skipped, batchRows);
-  const { planInput, shapeOf, ...sized } = measured;
-  const plan = { ...planRun(planInput), ...sized.plan };
-  const shapes = plan.batches.map(({ rowStart, rowEnd }) =>
-    shapeOf(rowStart, rowEnd),
-  );
-  const layout = layoutJacobianFile(sized.file, shapes);
-  return { ...sized, plan, layout, skipped };
+) {
+  const plan = sizeFixed(options, logits, skipped, batchRows);
+  const shapes = Array.from({ length: plan.batchCount }, (_, k) => {
+    const { rowStart, rowEnd } = batchRange(plan, k);
+    return plan.shapeOf(rowStart, rowEnd);
+  });
+  return { ...plan, layout: layoutJacobianFile(plan.file, shapes), skipped };
 }
+
+/** A plan whose record batches are counted instead of listed. */
+export type FixedSizes = ReturnType<typeof sizeFixed>;
 
 /**
  * Plans a run in constant memory. The time depends on the number of rows only if copied columns have nulls or variable
  * lengths.
  */
-export function sizePlannedJob(
+export function sizeFixed(
   options: ResolvedOptions,
   logits: LogitsFile,
-): SizedJob {
-  return measure(options, logits, []);
-}
-
-interface Measured extends SizedJob {
-  planInput: PlanInput;
-  shapeOf(rowStart: number, rowEnd: number): JacobianBatchShape;
-}
-
-function measure(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-  skipped: readonly number[],
+  skipped: readonly number[] = [],
   batchRows?: number,
-): Measured {
-  const common = planCommon(options, logits);
-  const { rowStart, rows, dtype, results, positions } = common;
-  const { onBadRow } = options;
-  const nullableResults = onBadRow === "null";
+) {
+  const { file: fileOf, ...common } = planCommon(options, logits);
+  const { rowStart, rows, results, dtype, onBadRow } = common;
+  const positions = common.positions.length;
   rejectLongLists(options, logits, results);
-
-  const inputWith = (maxBatchRows?: number): PlanInput => ({
-    rowStart,
-    rows,
-    classes: logits.classes,
-    sourceBytes: common.sourceBytes,
-    results,
-    copiedBytesPerRow: copiedBytesPerRow(logits),
-    threads: options.threads,
-    threadsAvailable:
-      options.threadsExplicit ||
-      options.part !== null ||
-      options.compress !== undefined,
-    chunkRows: options.chunkRows,
-    maxBatchRows,
-  });
-  const file = common.file(results);
+  const file = fileOf(results);
   const shapeOf = (from: number, to: number): JacobianBatchShape => {
     const without = rowsWithin(skipped, from, to);
     const batchRows = to - from - without.length;
     return {
       rows: batchRows,
-      positions: positions.length,
+      positions,
       results: results.map(({ list, listSize, width }) => ({
         list,
         offsets: false,
         items: batchRows * listSize,
         width,
       })),
-      nullableResults,
+      nullableResults: onBadRow === "null",
       copied: copiedShapes(logits, from, to, without),
     };
   };
   const areUniform = skipped.length === 0 && copiedAreUniform(logits);
-  function* shapesOf({ batchRows }: PlanSizes): Generator<UniformBatches> {
+  function* shapesOf(batchRows: number): Generator<UniformBatches> {
     const rowEnd = rowStart + rows;
+    let from = rowStart;
     const count = areUniform ? Math.floor(rows / batchRows) : 0;
-    if (count > 0)
-      yield { shape: shapeOf(rowStart, rowStart + batchRows), count };
-    for (
-      let from = rowStart + count * batchRows;
-      from < rowEnd;
-      from += batchRows
-    ) {
-      const shape = shapeOf(from, Math.min(from + batchRows, rowEnd));
-      yield { shape, count: 1 };
-    }
+    if (count > 0) yield { shape: shapeOf(from, from + batchRows), count };
+    for (from += count * batchRows; from < rowEnd; from += batchRows)
+      yield {
+        shape: shapeOf(from, Math.min(from + batchRows, rowEnd)),
+        count: 1,
+      };
   }
 
-  let planInput = inputWith(batchRows);
-  let plan = planSizes(planInput);
-  let tooLong: InputUnsupportedError | null = null;
-  function* checkedShapes(): Generator<UniformBatches> {
-    tooLong = null;
-    for (const batches of shapesOf(plan)) {
-      tooLong ??= tooManyItems(logits, batches.shape.copied);
-      yield batches;
+  const planWithin = (maxBatchRows: number | undefined) => {
+    const plan = planFixedRows({
+      ...common,
+      threadsAvailable:
+        options.threadsExplicit ||
+        options.part !== null ||
+        options.compress !== undefined,
+      maxBatchRows,
+    });
+    const tooMany: InputUnsupportedError[] = [];
+    function* checkedShapes(): Generator<UniformBatches> {
+      for (const batches of shapesOf(plan.batchRows)) {
+        tooMany.push(...tooManyItems(logits, batches.shape.copied));
+        yield batches;
+      }
     }
-  }
-  let sizes = measureJacobianFile(file, checkedShapes());
-  while (
-    plan.batchRows > MIN_BATCH_ROWS &&
-    sizes.largestBodyBytes > MAX_BODY_BYTES
-  ) {
-    planInput = inputWith(Math.ceil(plan.batchRows / 2));
-    plan = planSizes(planInput);
-    sizes = measureJacobianFile(file, checkedShapes());
-  }
-  if (tooLong) throw tooLong;
-  const slot = layoutSlot({
-    ...plan,
-    positions: positions.length,
-    results,
-    slack: DIRECT_BYTES,
-    sources: common.sources,
-  });
+    return { plan, tooMany, ...measureJacobianFile(file, checkedShapes()) };
+  };
+  let { plan, tooMany, bytes, largestBodyBytes } = planWithin(batchRows);
+  while (plan.batchRows > MIN_BATCH_ROWS && largestBodyBytes > MAX_BODY_BYTES)
+    ({ plan, tooMany, bytes, largestBodyBytes } = planWithin(
+      Math.ceil(plan.batchRows / 2),
+    ));
+  if (tooMany[0]) throw tooMany[0];
+  const slack = DIRECT_BYTES;
+  const slot = layoutSlot({ ...common, ...plan, positions, slack });
   return {
-    kind: "planned",
-    plan: withinMemory(plan, slot, logits),
-    planInput,
+    kind: "fixed" as const,
+    ...withinMemory(plan, slot, logits),
     slot,
-    sizes,
-    shapes: () => shapesOf(plan),
+    /** Size of the output, if no rows are omitted. */
+    maxBytes: bytes,
+    largestBodyBytes,
+    /** Yields the shapes of the record batches, in order. */
+    shapes: () => shapesOf(plan.batchRows),
     shapeOf,
+    /** Head of the output file. */
     file,
     results,
+    /** Columns of the output except `row` and copied ones. */
+    columns: [...positionColumns(common.positions), ...results],
     dtype,
     onBadRow,
   };
@@ -218,10 +163,11 @@ function rejectLongLists(
   { path, column, classes, rows, leading }: LogitsFile,
   results: ResultColumn[],
 ): void {
+  const reject = (text: string) => {
+    throw new InputUnsupportedError(path, `column ${column}`, text);
+  };
   if (layout === "dense" && keyCount(leading) !== rows)
-    throw new InputUnsupportedError(
-      path,
-      `column ${column}`,
+    reject(
       "layout dense needs as many rows in each list; use another layout, which stores only the diagonal blocks",
     );
   const denseBytes = results.reduce(
@@ -230,9 +176,7 @@ function rejectLongLists(
     0,
   );
   if (denseBytes > MAX_DENSE_BYTES && !forceDense)
-    throw new InputUnsupportedError(
-      path,
-      `column ${column}`,
+    reject(
       `expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${denseBytes} bytes; use another layout, which stores only the diagonal blocks, or --force-dense`,
     );
   const long = results.find(({ listSize }) => listSize > MAX_LIST_SIZE);

@@ -1,10 +1,10 @@
 import type { RowRange } from "../results/row-axes.js";
 import { type PlannedResult, planRowBlocks } from "../tasks/plan-row-blocks.js";
 
-/** Input of the planning arithmetic. */
-export interface PlanInput {
-  /** First row of the run in its input; default 0. */
-  rowStart?: number;
+/** Input of the planning arithmetic for results of known size. */
+export interface FixedRowsInput {
+  /** First row of the run in its input. */
+  rowStart: number;
   rows: number;
   classes: number;
   /** Bytes read per row: the logits and the other inputs. */
@@ -19,49 +19,6 @@ export interface PlanInput {
   chunkRows?: number | undefined;
   /** Row limit of record batches, for long copied columns. */
   maxBatchRows?: number | undefined;
-}
-
-/** Returns the rows of a run: those of the shard `part`, or all rows of the input. */
-export function rowsOf(
-  part: RowRange | null,
-  { rows }: { rows: number },
-): { rowStart: number; rows: number } {
-  return part
-    ? { rowStart: part.rowStart, rows: part.rowEnd - part.rowStart }
-    : { rowStart: 0, rows };
-}
-
-/** Rows of one task; all belong to one record batch. */
-export interface ChunkPlan extends RowRange {
-  batch: number;
-}
-
-/** A plan without lists, so that its size is constant. */
-export interface PlanSizes {
-  rows: number;
-  classes: number;
-  batchRows: number;
-  /** Number of record batches; each has `batchRows` rows, except the last. */
-  batchCount: number;
-  chunkRows: number;
-  /** Rows per task in record batches from `firstLastBatch` on. */
-  lastChunkRows: number;
-  firstLastBatch: number;
-  chunkCount: number;
-  /** Rows that a worker reads at once: one or more row blocks. */
-  loadRows: number;
-  /** Rows of a row block, which a worker computes and writes at once. */
-  rowBlockSize: number;
-  /** Rows of a Jacobian block that fit a slot; fewer than `classes` if blocks are written in tiles. */
-  tileRows: number;
-  /** Number of worker threads; 0 if the main thread computes. */
-  threads: number;
-  slots: number;
-}
-
-export interface Plan extends PlanSizes {
-  batches: RowRange[];
-  chunks: ChunkPlan[];
 }
 
 const MiB = 1 << 20;
@@ -80,30 +37,16 @@ const INLINE_BYTES = 6 * MiB;
 /** Like INLINE_BYTES if threads must be started (0.12 s for two). On two cores the break-even is at 100 to 180 MB. */
 const START_BYTES = 64 * MiB;
 
-/** Plans a run. Pure. Record batches do not depend on threads or chunk size, so that neither do the output bytes. */
-export function planRun(input: PlanInput): Plan {
-  const { rowStart = 0, rows } = input;
-  const sizes = planSizes(input);
-  const { batchRows, chunkRows, lastChunkRows, firstLastBatch } = sizes;
-  const batches = spans(rowStart, rowStart + rows, batchRows);
-  const chunks = batches.flatMap(({ rowStart, rowEnd }, batch) =>
-    spans(
-      rowStart,
-      rowEnd,
-      batch < firstLastBatch ? chunkRows : lastChunkRows,
-    ).map((span) => ({ ...span, batch })),
-  );
-  return { ...sizes, batches, chunks };
-}
+/** Record batches and tasks of a run. They are counted, not listed, so that the size of a plan is constant. */
+export type FixedRows = ReturnType<typeof planFixedRows>;
 
-/** Plans a run without listing its record batches and chunks. */
-export function planSizes(input: PlanInput): PlanSizes {
-  const { rows, classes, copiedBytesPerRow } = input;
+/** Plans a run. Pure. Record batches do not depend on threads or chunk size, so that neither do the output bytes. */
+export function planFixedRows(input: FixedRowsInput) {
+  const { rowStart, rows, classes, copiedBytesPerRow } = input;
   const rowBytes = input.results.reduce(
     (total, { listSize, width }) => total + listSize * width,
     8 + copiedBytesPerRow,
   );
-
   const batchRows = Math.min(
     evenRows(BATCH_BYTES / rowBytes),
     input.maxBatchRows ?? Number.POSITIVE_INFINITY,
@@ -128,46 +71,58 @@ export function planSizes(input: PlanInput): PlanSizes {
       : early * Math.ceil(batchRows / chunkRows) +
         (later - 1) * Math.ceil(batchRows / lastChunkRows) +
         Math.ceil(rowsOfLast / lastChunkRows);
-
-  const { rowBlockSize, tileRows } = planRowBlocks(
-    classes,
-    input.results,
-    input.sourceBytes,
-    chunkRows,
-  );
+  const { results, sourceBytes } = input;
+  const blocks = planRowBlocks(classes, results, sourceBytes, chunkRows);
   const loadRows = Math.min(
-    Math.max(rowBlockSize, Math.floor(LOAD_BYTES / input.sourceBytes)),
+    Math.max(blocks.rowBlockSize, Math.floor(LOAD_BYTES / sourceBytes)),
     chunkRows,
   );
   const small =
     rows * bytesOfRow <= (input.threadsAvailable ? INLINE_BYTES : START_BYTES);
   const threads = small ? 0 : Math.min(input.threads, chunkCount);
   return {
+    rowStart,
     rows,
     classes,
+    /** Rows of each record batch except the last. */
     batchRows,
     batchCount,
     chunkRows,
+    /** Rows per task in record batches from `firstLastBatch` on. */
     lastChunkRows,
     firstLastBatch,
     chunkCount,
+    /** Rows that a worker reads at once: one or more row blocks. */
     loadRows,
-    rowBlockSize,
-    tileRows,
+    ...blocks,
+    /** Number of worker threads; 0 if the main thread computes. */
     threads,
     slots: threads === 0 ? 1 : threads + 1,
   };
+}
+
+/** Returns the rows of record batch `k`. */
+export function batchRange(plan: FixedRows, k: number): RowRange {
+  const { rowStart, rows, batchRows } = plan;
+  return span(rowStart + k * batchRows, batchRows, rowStart + rows);
+}
+
+/** Returns the rows of each task of record batch `k`. */
+export function chunksOf(plan: FixedRows, k: number): RowRange[] {
+  const { rowStart, rowEnd } = batchRange(plan, k);
+  const rows = k < plan.firstLastBatch ? plan.chunkRows : plan.lastChunkRows;
+  const count = Math.ceil((rowEnd - rowStart) / rows);
+  return Array.from({ length: count }, (_, n) =>
+    span(rowStart + n * rows, rows, rowEnd),
+  );
+}
+
+function span(rowStart: number, rows: number, end: number): RowRange {
+  return { rowStart, rowEnd: Math.min(rowStart + rows, end) };
 }
 
 /** Rounds down to a multiple of 64, so that bitmaps of batches end on whole words; below 64 to a whole number. */
 function evenRows(rows: number): number {
   const whole = Math.max(1, Math.floor(rows));
   return whole >= 64 ? whole - (whole % 64) : whole;
-}
-
-function spans(rowStart: number, rowEnd: number, length: number): RowRange[] {
-  const out: RowRange[] = [];
-  for (let start = rowStart; start < rowEnd; start += length)
-    out.push({ rowStart: start, rowEnd: Math.min(start + length, rowEnd) });
-  return out;
 }

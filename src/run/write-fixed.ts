@@ -16,8 +16,8 @@ import type { OutputTarget } from "../output/output-target.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { CopyTask, RowChunkTask, ScanTask } from "../tasks/run-tasks.js";
 import { copyTask } from "./copy-column-task.js";
-import type { ChunkPlan } from "./plan-rows.js";
-import { type PlannedJob, planPlannedJob, rowsWithin } from "./planned-job.js";
+import { type FixedPlan, planFixed, rowsWithin } from "./fixed-plan.js";
+import { batchRange, chunksOf } from "./fixed-rows.js";
 import { countWritten, type RunContext } from "./run-context.js";
 import { runTasks } from "./run-tasks.js";
 
@@ -25,19 +25,19 @@ import { runTasks } from "./run-tasks.js";
  * Writes an output of planned size: workers write columns to their final offsets, the main thread writes everything else.
  * @returns a function that writes the end of the file
  */
-export async function writePlanned(
-  planned: PlannedJob,
+export async function writeFixed(
+  planned: FixedPlan,
   context: RunContext,
 ): Promise<() => Promise<void>> {
   const { output, logits, options, report } = context;
-  let job = planned;
-  if (job.onBadRow === "skip") {
-    const skipped = await findBadRows(job, context);
-    job = planPlannedJob(options, logits, skipped, job.plan.batchRows);
+  let plan = planned;
+  if (plan.onBadRow === "skip") {
+    const skipped = await findBadRows(plan, context);
+    plan = planFixed(options, logits, skipped, plan.batchRows);
     if (!output.compare && !output.ring)
-      ftruncateSync(output.fd, job.layout.bytes);
+      ftruncateSync(output.fd, plan.layout.bytes);
   }
-  const { layout } = job;
+  const { layout } = plan;
   report.set({
     outputBytes: output.ring ? streamBytes(layout) : layout.bytes,
   });
@@ -50,7 +50,7 @@ export async function writePlanned(
   for (const piece of headPieces(layout, logits.dictionaries, read))
     await write(piece);
   output.markComplete?.(layout.end);
-  await writeBatches(job, context);
+  await writeBatches(plan, context);
   return () => write(tailPiece(layout, Boolean(output.ring)));
 }
 
@@ -59,14 +59,15 @@ export async function writePlanned(
  * the number of bad rows before it.
  */
 async function findBadRows(
-  { plan }: PlannedJob,
+  plan: FixedPlan,
   context: RunContext,
 ): Promise<number[]> {
   const badRows: number[][] = [];
+  const batches = Array.from({ length: plan.batchCount }, (_, k) => k);
   await runTasks(
     context,
     plan.slots,
-    plan.chunks.entries(),
+    batches.flatMap((k) => chunksOf(plan, k)).entries(),
     async ([n, { rowStart, rowEnd }], slot, { run }) => {
       const pieces = sourceRanges(context.logits, rowStart, rowEnd);
       const task: ScanTask = { kind: "scan", slot, rowStart, rowEnd, pieces };
@@ -77,13 +78,12 @@ async function findBadRows(
 }
 
 async function writeBatches(
-  job: PlannedJob,
+  plan: FixedPlan,
   context: RunContext,
 ): Promise<void> {
   const { report } = context;
-  const { plan, layout } = job;
-  const taskDone = batchFinisher(job, context);
-  const tasks = tasksOf(job, context);
+  const taskDone = batchFinisher(plan, context);
+  const tasks = tasksOf(plan, context);
   await runTasks(context, plan.slots, tasks, async (work, slot, { run }) => {
     const { batch, ...task } = work;
     const { badRows, nulls } = await run({ ...task, slot });
@@ -91,7 +91,7 @@ async function writeBatches(
     if (task.kind !== "row-chunk") return;
     const rows = task.rowEnd - task.rowStart;
     report.count(rows, badRows);
-    countWritten(context, (rows / plan.rows) * layout.bytes);
+    countWritten(context, (rows / plan.rows) * plan.layout.bytes);
   });
 }
 
@@ -103,34 +103,35 @@ type PendingTask = { batch: number } & (
 
 /** Yields the tasks in row order, created on demand: for each batch its copied columns, then its chunks. */
 async function* tasksOf(
-  job: PlannedJob,
+  plan: FixedPlan,
   { logits, output }: RunContext,
 ): AsyncGenerator<PendingTask> {
-  const { plan, layout, results } = job;
+  const { layout, results, skipped } = plan;
   const isDense = results.some(({ values, listSize }) => listSize > values);
-  let next = 0;
   for (const [batch, positioned] of layout.batches.entries()) {
     const end = positioned.bodyStart + positioned.bodyBytes;
     await output.waitForSpace?.(end);
     // No task writes the zeros of a dense tensor: a new file has them, a ring buffer does not.
     if (isDense) output.zeroFill?.(positioned.bodyStart, end);
-    const rows = plan.batches[batch] as RowRange;
+    const rows = batchRange(plan, batch);
     if (logits.copied.length > 0) {
-      const without = rowsWithin(job.skipped, rows.rowStart, rows.rowEnd);
+      const without = rowsWithin(skipped, rows.rowStart, rows.rowEnd);
       yield { ...copyTask(logits, positioned, rows, without), batch };
     }
-    for (; plan.chunks[next]?.batch === batch; next++)
-      yield chunkTask(job, logits, positioned, plan.chunks[next] as ChunkPlan);
+    for (const chunk of chunksOf(plan, batch))
+      yield chunkTask(plan, logits, positioned, batch, chunk);
   }
 }
 
 function chunkTask(
-  { plan, results, skipped }: PlannedJob,
+  plan: FixedPlan,
   logits: LogitsFile,
   { bodyStart, layout }: PositionedBatch,
-  { rowStart, rowEnd, batch }: ChunkPlan,
+  batch: number,
+  { rowStart, rowEnd }: RowRange,
 ): PendingTask {
-  const batchStart = plan.batches[batch]?.rowStart ?? 0;
+  const { results, skipped } = plan;
+  const batchStart = batchRange(plan, batch).rowStart;
   const skippedBefore = rowsWithin(skipped, batchStart, rowStart).length;
   const first = rowStart - batchStart - skippedBefore;
   return {
@@ -156,23 +157,22 @@ function chunkTask(
  * bitmaps of the batch, since null counts are known only then.
  */
 function batchFinisher(
-  { plan, layout, onBadRow }: PlannedJob,
+  plan: FixedPlan,
   { logits, output }: RunContext,
 ): (batch: number, badRows: number[], nulls: number[]) => void {
+  const { layout } = plan;
   const copyTasks = logits.copied.length > 0 ? 1 : 0;
-  const states = layout.batches.map(() => ({
-    tasksLeft: copyTasks,
+  const states = layout.batches.map((_, batch) => ({
+    tasksLeft: copyTasks + chunksOf(plan, batch).length,
     nullRows: [] as number[],
     /** Null counts of the nodes of copied columns. */
     nulls: [] as number[],
   }));
-  for (const { batch } of plan.chunks)
-    (states[batch] as (typeof states)[number]).tasksLeft++;
-  const isNullable = onBadRow === "null";
+  const isNullable = plan.onBadRow === "null";
   let next = 0;
   return (batch, badRows, nulls) => {
     const state = states[batch] as (typeof states)[number];
-    const first = plan.batches[batch]?.rowStart ?? 0;
+    const first = batchRange(plan, batch).rowStart;
     if (isNullable) for (const row of badRows) state.nullRows.push(row - first);
     state.nulls.push(...nulls);
     if (--state.tasksLeft > 0) return;

@@ -2,58 +2,58 @@ import { SoftjacError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { inLayout, type ResolvedOptions } from "../options/run-options.js";
 import { EMITS, type EmitName, isEntriesLayout } from "../results/catalogue.js";
-import { type EntriesJob, planEntriesJob } from "./entries-job.js";
+import { type EntriesPlan, planEntries } from "./entries-plan.js";
 import {
-  type PlannedJob,
-  planPlannedJob,
-  type SizedJob,
-  sizePlannedJob,
-} from "./planned-job.js";
+  type FixedPlan,
+  type FixedSizes,
+  planFixed,
+  sizeFixed,
+} from "./fixed-plan.js";
 
 /** The plan of a run. */
-export type Job = PlannedJob | EntriesJob;
+export type RunPlan = FixedPlan | EntriesPlan;
+/** A plan in memory that does not depend on the number of rows. */
+export type RunSizes = FixedSizes | EntriesPlan;
 
 /**
  * Plans a run. Reads nothing but the last offsets of copied text columns.
  * @throws InputUnsupportedError if the output cannot be stored; the message lists smaller outputs that can
  */
-export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
-  const { layout } = options;
-  return withAdvice(options, logits, () =>
-    isEntriesLayout(layout)
-      ? planEntriesJob(options, logits, layout)
-      : planPlannedJob(options, logits),
-  );
+export function planRun(options: ResolvedOptions, logits: LogitsFile): RunPlan {
+  return withAdvice(planFixed, options, logits);
 }
 
-/** Returns the sizes of a run like `planJob`, in memory that does not depend on the number of rows. */
-export function sizeJob(
+/** Returns the sizes of a run like `planRun`. */
+export function sizeRun(
   options: ResolvedOptions,
   logits: LogitsFile,
-): SizedJob | EntriesJob {
-  return withAdvice(options, logits, () => sizeOf(options, logits));
+): RunSizes {
+  return withAdvice(sizeFixed, options, logits);
 }
 
-function sizeOf(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-): SizedJob | EntriesJob {
-  const { layout } = options;
-  return isEntriesLayout(layout)
-    ? planEntriesJob(options, logits, layout)
-    : sizePlannedJob(options, logits);
-}
+type PlanFixed<P> = (options: ResolvedOptions, logits: LogitsFile) => P;
 
-function withAdvice<J>(
+function withAdvice<P>(
+  fixed: PlanFixed<P>,
   options: ResolvedOptions,
   logits: LogitsFile,
-  plan: () => J,
-): J {
+): P | EntriesPlan {
   try {
-    return plan();
+    return planWith(fixed, options, logits);
   } catch (error) {
     throw withAlternatives(error, options, logits);
   }
+}
+
+function planWith<P>(
+  fixed: PlanFixed<P>,
+  options: ResolvedOptions,
+  logits: LogitsFile,
+): P | EntriesPlan {
+  const { layout } = options;
+  return isEntriesLayout(layout)
+    ? planEntries(options, logits, layout)
+    : fixed(options, logits);
 }
 
 /** Appends outputs that fit to the message of an error about insufficient space; returns the error. */
@@ -71,12 +71,12 @@ export function withAlternatives(
 export function sizeWarning(
   options: ResolvedOptions,
   logits: LogitsFile,
-  { kind, results, plan }: Job | SizedJob,
+  { kind, results, rows }: RunSizes,
 ): string | null {
   const { layout } = options;
   const bytes = results.reduce((sum, r) => sum + r.listSize * r.width, 0);
   if (kind === "entries" || layout === "dense" || bytes <= 2 ** 30) return null;
-  return `each row takes ${bytes} bytes in layout ${layout}${alternativeOutputs(options, logits, plan.rows * 2 ** 30)} for less`;
+  return `each row takes ${bytes} bytes in layout ${layout}${alternativeOutputs(options, logits, rows * 2 ** 30)} for less`;
 }
 
 /** Returns the end of a message: outputs of the same run of at most `maxBytes` bytes (csr and coo with one entry per row). */
@@ -87,11 +87,7 @@ function alternativeOutputs(
 ): string {
   const fits = (make: () => ResolvedOptions) => {
     try {
-      const job = sizeOf(make(), logits);
-      const { kind } = job;
-      return (
-        (kind === "entries" ? job.plan.maxBytes : job.sizes.bytes) <= maxBytes
-      );
+      return planWith(sizeFixed, make(), logits).maxBytes <= maxBytes;
     } catch (error) {
       if (error instanceof SoftjacError) return false;
       throw error;
