@@ -12,7 +12,7 @@ import type { SourceSetup, WorkerContext } from "../src/tasks/run-tasks.js";
 import type { SourceOffsets } from "../src/tasks/slot-layout.js";
 import { readBits, readSource } from "./slot-bytes.js";
 import type { SlotRows } from "./slot-rows.js";
-import { TaskFailure, withSide } from "./task-failure.js";
+import { damaged, TaskFailure, withSide } from "./task-failure.js";
 
 /** Rows `[from, to)` of a load, which are in one input batch; the load starts at row `start`. */
 interface RowsOfPiece {
@@ -151,11 +151,10 @@ function listRuns(
         found: length,
       });
     if (!(first >= 0 && length >= 0 && last <= valueCount))
-      throw new TaskFailure({
-        kind: "damaged",
-        where: `column ${name}, row ${row}`,
-        text: `expected a list within values 0 to ${valueCount}, found ${first} to ${last}`,
-      });
+      throw damaged(
+        `column ${name}, row ${row}`,
+        `expected a list within values 0 to ${valueCount}, found ${first} to ${last}`,
+      );
     if (isNull) continue;
     const run = runs.at(-1);
     if (run?.to === row && run.first + (row - run.from) * values === first)
@@ -191,8 +190,7 @@ function widen(
     if (BigInt(out[k] as number) !== numbers[k]) {
       const row = rowStart + Math.floor(k / perRow);
       throw new TaskFailure({
-        kind: "refused-value",
-        row,
+        kind: "unsupported",
         where: `column ${name}, row ${row}, class ${k % perRow}`,
         text: `expected a whole number that float64 holds exactly, found ${numbers[k]}`,
       });

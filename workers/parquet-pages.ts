@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { readFully } from "../src/io/positional.js";
 import {
   decodeThrift,
   MalformedThrift,
@@ -8,7 +9,7 @@ import type { ColumnChunk } from "../src/tasks/parquet-metadata.js";
 import type { ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { Damaged } from "./decompress/bytes.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
-import { damaged, readParquet } from "./parquet-read.js";
+import { damaged, withSide } from "./task-failure.js";
 
 /** First guess at the size of a page header; headers with long minimum and maximum values are larger. */
 const HEADER_BYTES = 512;
@@ -49,7 +50,7 @@ type PageHeader = Shaped<typeof PAGE_HEADER>;
 /**
  * Checks what the decoder does not check in the pages of a column chunk: checksums (if there are any), definition and
  * repetition levels, and the number of values. Holds one page at a time in memory.
- * @throws ParquetFailure
+ * @throws TaskFailure
  */
 export async function checkPages(
   { fd, tailStart }: ParquetSetup,
@@ -230,6 +231,15 @@ function readHeader(
       if (bytes.byteLength === end - at) return null;
     }
   }
+}
+
+/** Fills `target` from the Parquet file. @throws TaskFailure if the file has become shorter or cannot be read */
+export function readParquet(
+  fd: number,
+  target: Uint8Array,
+  position: number,
+): void {
+  withSide("input", () => readFully(fd, target, position), "file");
 }
 
 function hexadecimal(value: number): string {

@@ -1,11 +1,10 @@
 import type { ParquetFile } from "parquet-wasm/esm";
 import { LIMITS, OverLimit } from "../src/io/limits.js";
 import { writeFully } from "../src/io/positional.js";
-import { systemFailure } from "../src/io/system-error.js";
 import type { RowGroup } from "../src/tasks/parquet-metadata.js";
 import type { ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { checkPages } from "./parquet-pages.js";
-import { damaged, ParquetFailure } from "./parquet-read.js";
+import { damaged, TaskFailure, withSide } from "./task-failure.js";
 
 /** Approximate size of a batch. Row groups are read whole, but decoded in batches. */
 const BATCH_BYTES = 16 << 20;
@@ -19,7 +18,7 @@ const EOS_BYTES = 8;
 
 /**
  * Writes a Parquet file as one Arrow stream, row group by row group. Returns the size of the stream.
- * @throws ParquetFailure, and errors of the decoder
+ * @throws TaskFailure, and errors of the decoder
  */
 export async function writeArrow(
   file: ParquetFile,
@@ -31,18 +30,12 @@ export async function writeArrow(
     const end = position + bytes.byteLength;
     // A few bytes can declare any number of repetitions of a value.
     if (end > LIMITS.maxDecodedBytes)
-      throw new ParquetFailure({
+      throw new TaskFailure({
         kind: "unsupported",
         where: "row groups",
         text: new OverLimit("maxDecodedBytes", "decoded bytes", end).message,
       });
-    try {
-      writeFully(target, bytes, position);
-    } catch (error) {
-      const failed = systemFailure(error);
-      if (!failed) throw error;
-      throw new ParquetFailure({ kind: "failed", task: "write", ...failed });
-    }
+    withSide("output", () => writeFully(target, bytes, position));
     position = end;
   };
 
@@ -71,7 +64,7 @@ export async function writeArrow(
   return position;
 }
 
-/** Returns the number of rows to decode at once. @throws ParquetFailure for a row group that is too large */
+/** Returns the number of rows to decode at once. @throws TaskFailure for a row group that is too large */
 function batchRows(
   { rows, chunks }: Pick<RowGroup, "rows" | "chunks">,
   where: string,
@@ -84,7 +77,7 @@ function batchRows(
     decoded += Math.max(decodedBytes, 8 * values);
   }
   if (stored > MAX_GROUP_BYTES)
-    throw new ParquetFailure({
+    throw new TaskFailure({
       kind: "unsupported",
       where,
       text: `expected at most ${MAX_GROUP_BYTES} bytes of the columns that are read, found ${stored}; write the file with smaller row groups`,

@@ -5,8 +5,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
 import { systemFailure } from "../src/io/system-error.js";
 import type { ParquetReply, ParquetSetup } from "../src/tasks/parquet-tasks.js";
-import { ParquetFailure, readParquet } from "./parquet-read.js";
+import { readParquet } from "./parquet-pages.js";
 import { writeArrow } from "./parquet-to-arrow.js";
+import { damaged, TaskFailure } from "./task-failure.js";
 
 /** Maximum length of a quoted error; the decoder may quote any amount of data. */
 const MAX_TEXT = 300;
@@ -16,21 +17,21 @@ const reply = (message: ParquetReply) => parentPort?.postMessage(message);
 
 try {
   loadDecoder();
-  const file = await ParquetFile.fromFile(fileAsBlob(setup, reply));
+  const file = await ParquetFile.fromFile(fileAsBlob(setup));
   reply({ kind: "done", bytes: await writeArrow(file, setup) });
 } catch (error) {
   const failed = systemFailure(error);
-  reply(
-    error instanceof ParquetFailure
-      ? error.reply
+  fail(
+    error instanceof TaskFailure
+      ? error
       : failed
-        ? { kind: "failed", task: "read", ...failed }
-        : {
-            kind: "damaged",
-            where: "Parquet data",
-            text: `could not be decoded: ${oneLine(error)}`,
-          },
+        ? new TaskFailure({ kind: "io", side: "input", ...failed })
+        : damaged("Parquet data", `could not be decoded: ${oneLine(error)}`),
   );
+}
+
+function fail({ failure }: TaskFailure): void {
+  reply({ kind: "failed", failure });
 }
 
 /** Loads the decoder. Its errors are not reported as damage, because nothing has been read yet. */
@@ -41,7 +42,7 @@ function loadDecoder(): void {
     if (!setup.decoder) reply({ kind: "decoder", decoder });
   } catch (error) {
     const failed = systemFailure(error) ?? { code: "ENOMEM" };
-    throw new ParquetFailure({ kind: "failed", task: "write", ...failed });
+    throw new TaskFailure({ kind: "io", side: "output", ...failed });
   }
 }
 
@@ -67,10 +68,7 @@ interface BlobLike {
  * Returns an open file as the Blob that the decoder reads ranges of: the bytes of the file up to its footer, then `tail`.
  * The decoder aborts the thread if a read fails, so the failure is sent first.
  */
-function fileAsBlob(
-  { fd, tail, tailStart }: ParquetSetup,
-  reply: (message: ParquetReply) => void,
-): Blob {
+function fileAsBlob({ fd, tail, tailStart }: ParquetSetup): Blob {
   const range = (start: number, end: number): BlobLike => ({
     size: end - start,
     slice: (from, to) => range(start + from, Math.min(start + to, end)),
@@ -80,7 +78,7 @@ function fileAsBlob(
       try {
         readParquet(fd, target.subarray(0, split), start);
       } catch (error) {
-        if (error instanceof ParquetFailure) reply(error.reply);
+        if (error instanceof TaskFailure) fail(error);
         throw error;
       }
       const from = Math.max(start - tailStart, 0);

@@ -5,7 +5,7 @@ import type { RowChunkTask, WorkerContext } from "../src/tasks/run-tasks.js";
 import { loadRows } from "./load-rows.js";
 import { writeSlot } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
-import { TaskFailure } from "./task-failure.js";
+import { damaged } from "./task-failure.js";
 
 /**
  * Runs one task: reads the rows of the chunk into the slot, one load at a time, computes each load in row blocks, and
@@ -69,11 +69,10 @@ function checkAsScanned(
     badRows.length !== skipped.length ||
     badRows.some((row, n) => row - rowStart !== skipped[n])
   )
-    throw new TaskFailure({
-      kind: "damaged",
-      where: `rows from ${rowStart}`,
-      text: "the bad rows are not those found before: the file changed while it was read",
-    });
+    throw damaged(
+      `rows from ${rowStart}`,
+      "the bad rows are not those found before: the file changed while it was read",
+    );
 }
 
 /** Rows [from, to) of a task, and the output row (from 0 in the chunk) of the first one. */

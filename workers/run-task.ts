@@ -20,7 +20,7 @@ import { loadRows } from "./load-rows.js";
 import { computeRowChunk } from "./row-chunk.js";
 import { readInto } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
-import { TaskFailure, withSide } from "./task-failure.js";
+import { damaged, TaskFailure, withSide } from "./task-failure.js";
 
 /** Returns a function that runs tasks with its own kernel, on a worker or (for small runs) on the main thread. */
 export function taskRunner(context: WorkerContext): (task: Task) => Reply {
@@ -145,7 +145,6 @@ function copyColumn(
     );
   } catch (error) {
     if (!(error instanceof DamagedColumn)) throw error;
-    const { where, message: text } = error;
-    throw new TaskFailure({ kind: "damaged", where, text });
+    throw damaged(error.where, error.message);
   }
 }

@@ -1,7 +1,7 @@
 import { ShortReadError } from "../src/io/positional.js";
-import { systemErrorName } from "../src/io/system-error.js";
+import { systemFailure } from "../src/io/system-error.js";
 import { DifferentByte } from "../src/io/write-or-compare.js";
-import type { Failure } from "../src/tasks/run-tasks.js";
+import type { Failure } from "../src/tasks/failure.js";
 
 /** Error that ends a task; its `failure` becomes the reply. */
 export class TaskFailure extends Error {
@@ -10,8 +10,19 @@ export class TaskFailure extends Error {
   }
 }
 
-/** Runs a read of the input or a write of the output, and converts its errors to a TaskFailure of that side. */
-export function withSide<T>(side: "input" | "output", act: () => T): T {
+export function damaged(where: string, text: string): TaskFailure {
+  return new TaskFailure({ kind: "damaged", where, text });
+}
+
+/**
+ * Runs a read of the input or a write of the output, and converts its errors to a TaskFailure of that side.
+ * @param where position in the message about an input that ends too early
+ */
+export function withSide<T>(
+  side: "input" | "output",
+  act: () => T,
+  where = "values",
+): T {
   try {
     return act();
   } catch (error) {
@@ -19,14 +30,8 @@ export function withSide<T>(side: "input" | "output", act: () => T): T {
       const { position, expected, found } = error;
       throw new TaskFailure({ kind: "different", position, expected, found });
     }
-    if (error instanceof ShortReadError)
-      throw new TaskFailure({
-        kind: "damaged",
-        where: "values",
-        text: error.message,
-      });
-    const code = systemErrorName(error);
-    if (code === null) throw error;
-    throw new TaskFailure({ kind: "io", side, code });
+    if (error instanceof ShortReadError) throw damaged(where, error.message);
+    const failed = systemFailure(error);
+    throw failed ? new TaskFailure({ kind: "io", side, ...failed }) : error;
   }
 }

@@ -1,17 +1,8 @@
-import {
-  AbortedError,
-  BadRowError,
-  InputFormatError,
-  InputUnsupportedError,
-  RaggedRowError,
-  SoftjacError,
-  WorkerError,
-} from "../errors.js";
-import { inputError, ioError, systemErrorOf } from "../io/system-error.js";
+import { AbortedError, SoftjacError, WorkerError } from "../errors.js";
+import { ioError } from "../io/system-error.js";
 import { DifferentByte } from "../io/write-or-compare.js";
-import { NULL_IN_CLASS } from "../kernels/bad-row.js";
-import { indexOfRow } from "../results/row-indices.js";
-import type { Failure, Reply, Task } from "../tasks/run-tasks.js";
+import { failureError } from "../tasks/failure.js";
+import type { Reply, Task } from "../tasks/run-tasks.js";
 import type { RunContext } from "./run-context.js";
 
 export type SuccessReply = Extract<Reply, { ok: true }>;
@@ -106,10 +97,18 @@ export async function runTask(
   context: RunContext,
   task: Task,
 ): Promise<SuccessReply> {
-  const reply = await context.pool.run(task);
+  const { pool, options, logits, report } = context;
+  const reply = await pool.run(task);
   if (reply.ok) return reply;
-  throw failureError(reply.failure, context);
+  throw failureError(reply.failure, {
+    input: logits.path,
+    output: options.output,
+    writing: WRITING,
+    axes: report.axes,
+  });
 }
+
+const WRITING = "could not be written";
 
 /** Ends a work after another one failed. */
 class Stopped extends Error {}
@@ -125,56 +124,10 @@ class CallbackError extends Error {
 export function runError(error: unknown, { options }: RunContext): unknown {
   if (error instanceof CallbackError) return error.error;
   if (error instanceof DifferentByte) return error;
-  const converted = ioError(options.output, "could not be written", error);
+  const converted = ioError(options.output, WRITING, error);
   if (converted instanceof SoftjacError) return converted;
   const message = error instanceof Error ? error.message : String(error);
   return new WorkerError(`a worker thread failed: ${message}`, {
     cause: error,
   });
-}
-
-const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
-
-function failureError(
-  failure: Failure,
-  { logits: { path }, options, report: { axes } }: RunContext,
-): Error {
-  switch (failure.kind) {
-    case "bad-row":
-      return new BadRowError(
-        path,
-        indexOfRow(axes, failure.row),
-        failure,
-        failure.advice ??
-          (failure.found.startsWith(NULL_IN_CLASS)
-            ? `${ADVICE}, --null-logit mask masks the class`
-            : ADVICE),
-      );
-    case "ragged-row":
-      return new RaggedRowError(
-        path,
-        failure.column,
-        indexOfRow(axes, failure.row),
-        failure.expected,
-        failure.found,
-      );
-    case "different":
-      return new DifferentByte(
-        failure.position,
-        failure.expected,
-        failure.found,
-      );
-    case "damaged":
-      return new InputFormatError(path, failure.where, failure.text);
-    case "refused-value":
-      return new InputUnsupportedError(path, failure.where, failure.text);
-    case "io":
-      return failure.side === "output"
-        ? ioError(
-            options.output,
-            "could not be written",
-            systemErrorOf(failure),
-          )
-        : inputError(path, "could not be read", systemErrorOf(failure));
-  }
 }

@@ -1,6 +1,6 @@
 // Messages between the main thread and the threads that decompress. Bulk data goes from file to file.
 
-import type { SystemFailure } from "../io/system-error.js";
+import type { Failure } from "./failure.js";
 
 /** File descriptors, sent once when a thread starts; the main thread owns them. */
 export interface DecompressSetup {
@@ -11,6 +11,8 @@ export interface DecompressSetup {
 
 /** One buffer of a message's body. */
 export interface DecompressTask {
+  /** Position in messages. */
+  where: string;
   /** Position and size in the input. */
   position: number;
   bytes: number;
@@ -21,7 +23,4 @@ export interface DecompressTask {
   decodedBytes: number;
 }
 
-export type DecompressReply =
-  | { ok: true }
-  | { ok: false; kind: "damaged"; text: string }
-  | ({ ok: false; kind: "io"; side: "input" | "output" } & SystemFailure);
+export type DecompressReply = { ok: true } | { ok: false; failure: Failure };

@@ -1,4 +1,4 @@
-import type { SystemFailure } from "../io/system-error.js";
+import type { Failure } from "./failure.js";
 import type { RowGroup } from "./parquet-metadata.js";
 
 // Messages between the main thread and the thread that decodes a Parquet file. Bulk data goes from file to file.
@@ -21,8 +21,7 @@ export interface ParquetSetup {
 export type ParquetReply =
   /** The decoder for later threads, from the thread that compiled it; the first message. */
   | { kind: "decoder"; decoder: WebAssembly.Module }
-  /** The stream is complete; like all messages below, the last one. */
+  /** The stream is complete; like the message below, the last one. */
   | { kind: "done"; bytes: number }
-  | { kind: "damaged" | "unsupported"; where: string; text: string }
-  /** The file could not be read, the stream could not be written, or the decoder could not be loaded (`write`). */
-  | ({ kind: "failed"; task: "read" | "write" } & SystemFailure);
+  /** A decoder that could not be loaded is a failure of the output. */
+  | { kind: "failed"; failure: Failure };

@@ -7,6 +7,7 @@ import type { DirectTarget } from "../io/write-or-compare.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { RowAxes } from "../results/row-axes.js";
 import type { EntriesOffsets } from "./entries-slot-layout.js";
+import type { Failure } from "./failure.js";
 import type { SlotLayout } from "./slot-layout.js";
 
 // Messages between the main thread and the workers. Bulk data stays in the slots and in the files.
@@ -159,34 +160,3 @@ export type Task = RowChunkTask | ScanTask | EntriesTask | CopyTask;
 export type Reply =
   | { ok: true; badRows: number[]; nulls: number[]; part: EntriesPart | null }
   | { ok: false; failure: Failure };
-
-/** Reason of a failed task, as data: thrown errors lose their fields between threads. */
-export type Failure =
-  | {
-      kind: "bad-row";
-      row: number;
-      expected: string;
-      found: string;
-      advice?: string;
-    }
-  | {
-      kind: "ragged-row";
-      row: number;
-      column: string;
-      expected: number;
-      found: number;
-    }
-  | { kind: "damaged"; where: string; text: string }
-  | { kind: "refused-value"; row: number; where: string; text: string }
-  /** The output that is compared has a different byte. */
-  | {
-      kind: "different";
-      position: number;
-      expected: number;
-      found: number | null;
-    }
-  | {
-      kind: "io";
-      side: "input" | "output";
-      code: string;
-    };

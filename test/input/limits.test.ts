@@ -92,7 +92,7 @@ test("Parquet columns that unpack to more than is allowed", async () => {
   await expect(
     writeArrow(file as never, { rowGroups: [] } as never),
   ).rejects.toMatchObject({
-    reply: {
+    failure: {
       kind: "unsupported",
       where: "row groups",
       text: "expected at most 91 decoded bytes, found 92",

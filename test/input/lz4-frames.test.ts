@@ -30,6 +30,7 @@ async function decode(
     const reply = await decompress(
       { source, target },
       {
+        where: "frame",
         position: 0,
         bytes: frame.length,
         codec: "LZ4_FRAME",
@@ -37,8 +38,7 @@ async function decode(
         decodedBytes,
       },
     );
-    if (!reply.ok)
-      return reply.kind === "damaged" ? reply.text : `io ${reply.code}`;
+    if (!reply.ok) return (reply.failure as { text: string }).text;
     const written = readFileSync(to);
     expect(written.subarray(0, 6).toString()).toBe("before");
     return written.subarray(6);

@@ -1,10 +1,8 @@
 import { readFully, writeFully } from "../../src/io/positional.js";
+import { withSide } from "../task-failure.js";
 
 /** Error of damaged compressed bytes. */
 export class Damaged extends Error {}
-
-/** Error of writing decoded bytes; `cause` is the system's error. */
-export class WriteError extends Error {}
 
 /** Size of one read. */
 const STEP_BYTES = 1 << 20;
@@ -72,11 +70,9 @@ export class DecodedBytes {
 
   add(bytes: Uint8Array): void {
     if (bytes.byteLength > this.left) this.#fail("more");
-    try {
-      writeFully(this.fd, bytes, this.position + this.#written);
-    } catch (cause) {
-      throw new WriteError("could not be written", { cause });
-    }
+    withSide("output", () =>
+      writeFully(this.fd, bytes, this.position + this.#written),
+    );
     this.#written += bytes.byteLength;
   }
 

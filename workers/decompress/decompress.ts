@@ -5,13 +5,15 @@ import type {
   DecompressSetup,
   DecompressTask,
 } from "../../src/tasks/decompress-tasks.js";
-import { CompressedBytes, Damaged, DecodedBytes, WriteError } from "./bytes.js";
+import type { Failure } from "../../src/tasks/failure.js";
+import { TaskFailure } from "../task-failure.js";
+import { CompressedBytes, Damaged, DecodedBytes } from "./bytes.js";
 import { decodeLz4 } from "./lz4-frame.js";
 
 /** Bytes that are copied at once. */
 const STEP_BYTES = 1 << 20;
 
-/** Decodes one buffer from file to file. Failures are returned, because thrown errors lose their fields between threads. */
+/** Decodes one buffer from file to file. */
 export async function decompress(
   { source, target }: DecompressSetup,
   task: DecompressTask,
@@ -36,7 +38,7 @@ export async function decompress(
     decoded.finish();
     return { ok: true };
   } catch (error) {
-    return failure(error);
+    return { ok: false, failure: failureOf(error, task.where) };
   }
 }
 
@@ -54,18 +56,14 @@ function copy(
   }
 }
 
-function failure(error: unknown): DecompressReply {
+function failureOf(error: unknown, where: string): Failure {
+  if (error instanceof TaskFailure) return error.failure;
   if (error instanceof Damaged || error instanceof ShortReadError)
-    return { ok: false, kind: "damaged", text: error.message };
-  const isWrite = error instanceof WriteError;
-  const failed = systemFailure(isWrite ? error.cause : error);
-  const side = isWrite ? "output" : "input";
-  if (failed) return { ok: false, kind: "io", side, ...failed };
+    return { kind: "damaged", where, text: error.message };
+  const failed = systemFailure(error);
+  if (failed) return { kind: "io", side: "input", ...failed };
   // Other errors are the decoder's, caused by the data.
-  const text = error instanceof Error ? error.message : String(error);
-  return {
-    ok: false,
-    kind: "damaged",
-    text: `could not be decompressed (${text})`,
-  };
+  const reason = error instanceof Error ? error.message : String(error);
+  const text = `could not be decompressed (${reason})`;
+  return { kind: "damaged", where, text };
 }

@@ -98,6 +98,7 @@ export function decompressTask(
     declared = Number(header[0]);
   }
   const stored = {
+    where,
     position: start + prefix,
     bytes: length - prefix,
     target: 0,

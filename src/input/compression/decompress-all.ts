@@ -8,14 +8,13 @@ import type {
   DecompressSetup,
   DecompressTask,
 } from "../../tasks/decompress-tasks.js";
+import type { Failure } from "../../tasks/failure.js";
 
 /** The built worker, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./decompress.js", import.meta.url);
 
 /** Decoded size up to which starting threads takes longer than it saves. */
 const MAX_INLINE_BYTES = 4 << 20;
-
-export type FailedReply = Exclude<DecompressReply, { ok: true }>;
 
 /**
  * Decodes buffers on this thread and, for larger inputs, on one more thread per additional core. This thread works too, because
@@ -26,7 +25,7 @@ export async function decompressAll(
   setup: DecompressSetup,
   tasks: readonly DecompressTask[],
   signal: AbortSignal | undefined,
-): Promise<{ task: number; reply: FailedReply } | null> {
+): Promise<{ task: number; failure: Failure } | null> {
   const bytes = tasks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0);
   const others = bytes > MAX_INLINE_BYTES ? availableParallelism() - 1 : 0;
   const pool =
@@ -35,7 +34,7 @@ export async function decompressAll(
           workerData: setup,
         })
       : null;
-  const failures: { task: number; reply: FailedReply }[] = [];
+  const failures: { task: number; failure: Failure }[] = [];
   let next = 0;
   const work = async (
     decode: (task: DecompressTask) => Promise<DecompressReply>,
@@ -43,7 +42,7 @@ export async function decompressAll(
     while (next < tasks.length && failures.length === 0 && !signal?.aborted) {
       const task = next++;
       const reply = await decode(tasks[task] as DecompressTask);
-      if (!reply.ok) failures.push({ task, reply });
+      if (!reply.ok) failures.push({ task, failure: reply.failure });
     }
   };
   try {

@@ -1,17 +1,11 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
 import type { ByteRange } from "../../io/fetched-ranges.js";
 import { checkLimit } from "../../io/limits.js";
-import {
-  checkSpace,
-  inputError,
-  ioError,
-  outputCall,
-  systemErrorOf,
-} from "../../io/system-error.js";
+import { checkSpace, outputCall } from "../../io/system-error.js";
 import type { DecompressTask } from "../../tasks/decompress-tasks.js";
+import { failureError } from "../../tasks/failure.js";
 import {
   type Block,
   type MessageMetadata,
@@ -33,7 +27,7 @@ import {
   PADDING,
   padded,
 } from "./decode-task.js";
-import { decompressAll, type FailedReply } from "./decompress-all.js";
+import { decompressAll } from "./decompress-all.js";
 
 /**
  * Decompresses the columns at `indices` and their dictionaries to an anonymous file, and returns the container with these
@@ -107,7 +101,6 @@ async function decodeGroup(
   const start = target.bytes;
   for (const isKnown of [true, false]) {
     const tasks: DecompressTask[] = [];
-    const wheres: string[] = [];
     let free = target.bytes;
     for (const body of bodies)
       for (const needed of body.needed) {
@@ -120,7 +113,6 @@ async function decodeGroup(
         body.decoded.set(needed.index, { offset: free, length });
         free = padded(free + length);
         tasks.push(task);
-        wheres.push(where);
       }
     checkLimit(container, "bodies", "maxDecodedBytes", "decoded bytes", free);
     // The temporary file is elsewhere if the directory does not exist yet.
@@ -129,18 +121,13 @@ async function decodeGroup(
     const setup = { source: fd, target: target.fd };
     const failed = await decompressAll(setup, tasks, signal);
     if (failed)
-      throw errorOf(path, wheres[failed.task] as string, failed.reply);
+      throw failureError(failed.failure, {
+        input: path,
+        output: path,
+        writing: COPY_FAILED,
+      });
   }
   for (const body of bodies) Object.assign(body, { start, end: target.bytes });
-}
-
-function errorOf(path: string, where: string, reply: FailedReply): Error {
-  if (reply.kind === "damaged")
-    return new InputFormatError(path, where, reply.text);
-  const cause = systemErrorOf(reply);
-  return reply.side === "output"
-    ? ioError(path, COPY_FAILED, cause)
-    : inputError(path, "could not be read", cause);
 }
 
 function plainContainer(

@@ -1,18 +1,14 @@
 import { Worker } from "node:worker_threads";
 import type { Field } from "../../arrow/field.js";
-import {
-  AbortedError,
-  InputFormatError,
-  InputUnsupportedError,
-} from "../../errors.js";
+import { AbortedError, InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
 import {
-  inputError,
   ioError,
   outputCall,
   systemErrorOf,
   systemFailure,
 } from "../../io/system-error.js";
+import { type Failure, failureError } from "../../tasks/failure.js";
 import type { FileMetadata } from "../../tasks/parquet-metadata.js";
 import type { ParquetReply, ParquetSetup } from "../../tasks/parquet-tasks.js";
 import { selectCopied } from "../copied-columns.js";
@@ -156,7 +152,7 @@ async function decode(
       worker.on("message", (reply: ParquetReply) => {
         if (reply.kind === "decoder") decoder = reply.decoder;
         else if (reply.kind === "done") resolve(reply.bytes);
-        else reject(errorOf(path, reply));
+        else reject(errorOf(path, reply.failure));
       });
     });
   } finally {
@@ -192,23 +188,12 @@ function threadError(error: unknown): Error | null {
 const DATA = "Parquet data";
 const CONVERT = `if other tools can read it, convert it: duckdb -c "copy (from 'x.parquet') to 'y.parquet'"`;
 
-function errorOf(
-  path: string,
-  failure: Exclude<ParquetReply, { kind: "decoder" | "done" }>,
-): Error {
-  switch (failure.kind) {
-    case "damaged": {
-      const { where, text } = failure;
-      const advice = where === DATA ? CONVERT : WRITE_AGAIN;
-      return new InputFormatError(path, where, `${text}; ${advice}`);
-    }
-    case "unsupported":
-      return new InputUnsupportedError(path, failure.where, failure.text);
-    case "failed":
-      return failure.task === "read"
-        ? inputError(path, "could not be read", systemErrorOf(failure))
-        : ioError(path, COPY_FAILED, systemErrorOf(failure));
-  }
+function errorOf(path: string, failure: Failure): Error {
+  const files = { input: path, output: path, writing: COPY_FAILED };
+  if (failure.kind !== "damaged") return failureError(failure, files);
+  const advice = failure.where === DATA ? CONVERT : WRITE_AGAIN;
+  const text = `${failure.text}; ${advice}`;
+  return failureError({ ...failure, text }, files);
 }
 
 const COPY_FAILED = "could not be decoded to a temporary file";

@@ -83,7 +83,7 @@ async function openCompressors(
     codec === "zstd" ? "wasm-zstd.wasm" : "lz4_wasm_nodejs_bg.wasm",
   );
   if (threads > 0) return openThreads(WORKER_URL, threads);
-  const { compress } = await import("../../../workers/compress/compress.js");
+  const { default: compress } = await import("../../../workers/compress.js");
   return { run: compress, close: async () => {} };
 }
 

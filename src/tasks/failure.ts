@@ -1,0 +1,88 @@
+import {
+  BadRowError,
+  InputFormatError,
+  InputUnsupportedError,
+  RaggedRowError,
+} from "../errors.js";
+import {
+  inputError,
+  ioError,
+  type SystemFailure,
+  systemErrorOf,
+} from "../io/system-error.js";
+import { DifferentByte } from "../io/write-or-compare.js";
+import { NULL_IN_CLASS } from "../kernels/bad-row.js";
+import { ONE_AXIS, type RowAxes } from "../results/row-axes.js";
+import { indexOfRow } from "../results/row-indices.js";
+
+/** Reason of a failed task, as data: thrown errors lose their fields between threads. */
+export type Failure =
+  | { kind: "damaged" | "unsupported"; where: string; text: string }
+  /** The input could not be read, or the output not be written. */
+  | ({ kind: "io"; side: "input" | "output" } & SystemFailure)
+  | {
+      kind: "bad-row";
+      row: number;
+      expected: string;
+      found: string;
+      advice?: string;
+    }
+  | {
+      kind: "ragged-row";
+      row: number;
+      column: string;
+      expected: number;
+      found: number;
+    }
+  /** The output that is compared has a different byte. */
+  | {
+      kind: "different";
+      position: number;
+      expected: number;
+      found: number | null;
+    };
+
+const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
+
+/** What a failed task has read and written; `writing` is the action in messages about the output. */
+interface Files {
+  input: string;
+  output: string;
+  writing: string;
+  axes?: RowAxes;
+}
+
+/** Returns the error of a failure. */
+export function failureError(
+  failure: Failure,
+  { input, output, writing, axes = ONE_AXIS }: Files,
+): Error {
+  switch (failure.kind) {
+    case "damaged":
+      return new InputFormatError(input, failure.where, failure.text);
+    case "unsupported":
+      return new InputUnsupportedError(input, failure.where, failure.text);
+    case "io":
+      return failure.side === "output"
+        ? ioError(output, writing, systemErrorOf(failure))
+        : inputError(input, "could not be read", systemErrorOf(failure));
+    case "bad-row": {
+      const advice = failure.found.startsWith(NULL_IN_CLASS)
+        ? `${ADVICE}, --null-logit mask masks the class`
+        : ADVICE;
+      const index = indexOfRow(axes, failure.row);
+      return new BadRowError(input, index, failure, failure.advice ?? advice);
+    }
+    case "ragged-row": {
+      const { column, row, expected, found } = failure;
+      const index = indexOfRow(axes, row);
+      return new RaggedRowError(input, column, index, expected, found);
+    }
+    case "different":
+      return new DifferentByte(
+        failure.position,
+        failure.expected,
+        failure.found,
+      );
+  }
+}
