@@ -69,7 +69,9 @@ test("topK limits the entries per row; small runs use no threads", () => {
   });
   expect(planEntriesRows({ ...input, topK: 1000 }).maxEntries).toBe(100);
   // A row needs space for all equal entries before all but the first are dropped.
-  expect(planEntriesRows({ ...input, topK: 1, chunkRows: 3 }).slotEntries).toBe(10);
+  expect(planEntriesRows({ ...input, topK: 1, chunkRows: 3 }).slotEntries).toBe(
+    10,
+  );
   expect(planEntriesRows({ ...input, rows: 100 })).toMatchObject({
     threads: 0,
     slots: 1,

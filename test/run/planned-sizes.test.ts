@@ -8,9 +8,9 @@ import {
   type RunOptions,
   resolveOptions,
 } from "../../src/options/run-options.js";
+import { planFixed } from "../../src/run/fixed-plan.js";
 import { chunksOf } from "../../src/run/fixed-rows.js";
 import { openOptions } from "../../src/run/open-options.js";
-import { planFixed } from "../../src/run/fixed-plan.js";
 import { CLI } from "../cli/support.js";
 import { npy } from "../support/array-files.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
