@@ -43,7 +43,7 @@ test("the tree has every folder of the sources, and no other", () => {
       .map(({ parentPath, name }) =>
         join(parentPath, name).slice(root.length).replaceAll("\\", "/"),
       );
-    expect(folders.length).toBeGreaterThan(1);
+    expect(folders.length).toBeGreaterThan(0);
     for (const folder of folders) expect(drawn).toContain(folder);
   }
 });
