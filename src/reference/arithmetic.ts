@@ -4,129 +4,62 @@ import {
   storeRoot,
   storeSum,
 } from "./double-double.js";
-import { copy, powerOfTwo, store } from "./scaled.js";
+import { copy, powerOfTwo, Scaled, store } from "./scaled.js";
 
-// Arithmetic of the numbers of scaled.ts: `out` at `at` becomes x at `xAt` ∘ y at `yAt`. The three may be the same
-// place. Relative errors are those of double-double.ts, at most 15·2^-106 < 2^-102.
+// Arithmetic of the numbers of scaled.ts: `out` becomes x ∘ y. The three may be the same number. Relative errors are
+// those of double-double.ts, at most 15·2^-106 < 2^-102.
 
 /** Difference of exponents beyond which the smaller term is ignored: it is below 2^-1000 of the larger. */
 const FARTHEST = 1000;
-const pair = new Float64Array(2);
+const left = new Scaled();
+const right = new Scaled();
 
-export function add(
-  out: Float64Array,
-  at: number,
-  x: Float64Array,
-  xAt: number,
-  y: Float64Array,
-  yAt: number,
-): void {
-  combine(out, at, x, xAt, y, yAt, 1);
+/** Computes x + sign·y. */
+export function add(out: Scaled, x: Scaled, y: Scaled, sign: 1 | -1 = 1): void {
+  const apart = x.exponent - y.exponent;
+  if (y.high === 0 || (x.high !== 0 && apart > FARTHEST)) copy(out, x);
+  else if (x.high === 0 || apart < -FARTHEST)
+    store(out, sign * y.high, sign * y.low, y.exponent);
+  else {
+    const exponent = Math.max(x.exponent, y.exponent);
+    storeTimes(left, x, apart >= 0 ? 1 : powerOfTwo(apart));
+    storeTimes(right, y, apart >= 0 ? sign * powerOfTwo(-apart) : sign);
+    storeSum(out, left, right);
+    store(out, out.high, out.low, exponent);
+  }
 }
 
-export function subtract(
-  out: Float64Array,
-  at: number,
-  x: Float64Array,
-  xAt: number,
-  y: Float64Array,
-  yAt: number,
-): void {
-  combine(out, at, x, xAt, y, yAt, -1);
+export function subtract(out: Scaled, x: Scaled, y: Scaled): void {
+  add(out, x, y, -1);
 }
 
-export function multiply(
-  out: Float64Array,
-  at: number,
-  x: Float64Array,
-  xAt: number,
-  y: Float64Array,
-  yAt: number,
-): void {
-  storeProduct(
-    pair,
-    0,
-    x[xAt] as number,
-    x[xAt + 1] as number,
-    y[yAt] as number,
-    y[yAt + 1] as number,
-  );
-  const exponent = (x[xAt + 2] as number) + (y[yAt + 2] as number);
-  store(out, at, pair[0] as number, pair[1] as number, exponent);
+export function multiply(out: Scaled, x: Scaled, y: Scaled): void {
+  const exponent = x.exponent + y.exponent;
+  storeProduct(out, x, y);
+  store(out, out.high, out.low, exponent);
 }
 
 /** Divides; y must not be 0. */
-export function divide(
-  out: Float64Array,
-  at: number,
-  x: Float64Array,
-  xAt: number,
-  y: Float64Array,
-  yAt: number,
-): void {
-  storeQuotient(
-    pair,
-    0,
-    x[xAt] as number,
-    x[xAt + 1] as number,
-    y[yAt] as number,
-    y[yAt + 1] as number,
-  );
-  const exponent = (x[xAt + 2] as number) - (y[yAt + 2] as number);
-  store(out, at, pair[0] as number, pair[1] as number, exponent);
+export function divide(out: Scaled, x: Scaled, y: Scaled): void {
+  const exponent = x.exponent - y.exponent;
+  storeQuotient(out, x, y);
+  store(out, out.high, out.low, exponent);
 }
 
 /** Computes √x for x >= 0. */
-export function squareRoot(
-  out: Float64Array,
-  at: number,
-  x: Float64Array,
-  xAt: number,
-): void {
-  const high = x[xAt] as number;
-  if (high === 0) {
-    store(out, at, 0, 0, 0);
+export function squareRoot(out: Scaled, x: Scaled): void {
+  if (x.high === 0) {
+    store(out, 0);
     return;
   }
-  const exponent = x[xAt + 2] as number;
-  const half = Math.floor(exponent / 2);
-  const odd = exponent === 2 * half ? 1 : 2;
-  storeRoot(pair, 0, odd * high, odd * (x[xAt + 1] as number));
-  store(out, at, pair[0] as number, pair[1] as number, half);
+  const half = Math.floor(x.exponent / 2);
+  storeTimes(left, x, x.exponent === 2 * half ? 1 : 2);
+  storeRoot(out, left);
+  store(out, out.high, out.low, half);
 }
 
-/** Computes x + sign·y. */
-function combine(
-  out: Float64Array,
-  at: number,
-  x: Float64Array,
-  xAt: number,
-  y: Float64Array,
-  yAt: number,
-  sign: number,
-): void {
-  const yHigh = sign * (y[yAt] as number);
-  const yLow = sign * (y[yAt + 1] as number);
-  const xHigh = x[xAt] as number;
-  const apart = (x[xAt + 2] as number) - (y[yAt + 2] as number);
-  if (yHigh === 0 || (xHigh !== 0 && apart > FARTHEST)) {
-    copy(out, at, x, xAt);
-    return;
-  }
-  const yExponent = y[yAt + 2] as number;
-  if (xHigh === 0 || apart < -FARTHEST) {
-    store(out, at, yHigh, yLow, yExponent);
-    return;
-  }
-  const xLow = x[xAt + 1] as number;
-  if (apart >= 0) {
-    const factor = powerOfTwo(-apart);
-    storeSum(pair, 0, xHigh, xLow, yHigh * factor, yLow * factor);
-    const exponent = x[xAt + 2] as number;
-    store(out, at, pair[0] as number, pair[1] as number, exponent);
-  } else {
-    const factor = powerOfTwo(apart);
-    storeSum(pair, 0, xHigh * factor, xLow * factor, yHigh, yLow);
-    store(out, at, pair[0] as number, pair[1] as number, yExponent);
-  }
+/** Stores both parts times a power of two, without the exponent. */
+function storeTimes(out: Scaled, x: Scaled, factor: number): void {
+  out.high = x.high * factor;
+  out.low = x.low * factor;
 }

@@ -1,11 +1,11 @@
 import { add, multiply, subtract } from "./arithmetic.js";
-import { type ReferenceRow, ROW } from "./row.js";
+import type { ReferenceRow } from "./row.js";
 import {
+  at,
   numbers,
-  PLACES,
   type ReferenceValues,
+  Scaled,
   store,
-  storeDouble,
   storeValue,
 } from "./scaled.js";
 
@@ -38,66 +38,64 @@ export function storeVariance(
 
 interface Parts {
   /** Σ', `[i, j]`. */
-  table: Float64Array;
-  r: Float64Array;
-  c: Float64Array;
-  s: Float64Array;
+  table: Scaled[];
+  r: Scaled[];
+  c: Scaled[];
+  s: Scaled;
 }
 
-const x = numbers(4);
-const [term, left, right, entry] = [0, PLACES, 2 * PLACES, 3 * PLACES];
+const term = new Scaled();
+const left = new Scaled();
+const right = new Scaled();
+const entry = new Scaled();
 
 function centred(
   { classes, winner: a, p }: ReferenceRow,
   covariance: ArrayLike<number>,
 ): Parts {
   const table = numbers(classes * classes);
-  const [r, c, s] = [numbers(classes), numbers(classes), numbers(1)];
+  const [r, c, s] = [numbers(classes), numbers(classes), new Scaled()];
   const sigma = covarianceEntries(covariance, classes);
   for (let i = 0; i < classes; i++)
     for (let j = 0; j < classes; j++) {
-      const at = PLACES * (i * classes + j);
-      if (i === a || j === a) {
-        store(table, at, 0, 0, 0);
-        continue;
-      }
+      if (i === a || j === a) continue;
+      const centred = at(table, i * classes + j);
       // Two exact differences of doubles, and their difference.
       storeDifference(left, sigma(i, j), sigma(a, j));
       storeDifference(right, sigma(i, a), sigma(a, a));
-      subtract(table, at, x, left, x, right);
-      multiply(x, term, table, at, p, PLACES * j);
-      add(r, PLACES * i, r, PLACES * i, x, term);
-      multiply(x, term, table, at, p, PLACES * i);
-      add(c, PLACES * j, c, PLACES * j, x, term);
+      subtract(centred, left, right);
+      multiply(term, centred, at(p, j));
+      add(at(r, i), at(r, i), term);
+      multiply(term, centred, at(p, i));
+      add(at(c, j), at(c, j), term);
     }
-  for (let at = 0; at < PLACES * classes; at += PLACES) {
-    multiply(x, term, r, at, p, at);
-    add(s, 0, s, 0, x, term);
+  for (let k = 0; k < classes; k++) {
+    multiply(term, at(r, k), at(p, k));
+    add(s, s, term);
   }
   return { table, r, c, s };
 }
 
 function storeEntry(
-  { classes, p, scalars }: ReferenceRow,
+  { classes, p, inverseT }: ReferenceRow,
   { table, r, c, s }: Parts,
   out: ReferenceValues,
   n: number,
   i: number,
   j: number,
 ): void {
-  subtract(x, entry, table, PLACES * (i * classes + j), r, PLACES * i);
-  subtract(x, entry, x, entry, c, PLACES * j);
-  add(x, entry, x, entry, s, 0);
-  multiply(x, term, p, PLACES * i, p, PLACES * j);
-  multiply(x, term, x, term, scalars, ROW.inverseTT);
-  multiply(x, entry, x, entry, x, term);
-  storeValue(out, n, x, entry);
+  subtract(entry, at(table, i * classes + j), at(r, i));
+  subtract(entry, entry, at(c, j));
+  add(entry, entry, s);
+  for (const factor of [at(p, i), at(p, j), inverseT, inverseT])
+    multiply(entry, entry, factor);
+  storeValue(out, n, entry);
 }
 
-function storeDifference(at: number, u: number, v: number): void {
-  storeDouble(x, at, u);
-  storeDouble(x, term, v);
-  subtract(x, at, x, at, x, term);
+function storeDifference(out: Scaled, u: number, v: number): void {
+  store(out, u);
+  store(term, v);
+  subtract(out, out, term);
 }
 
 /** Returns Σ_ij by indices; the number of values determines the form of Σ. */
@@ -105,12 +103,12 @@ export function covarianceEntries(
   covariance: ArrayLike<number>,
   classes: number,
 ): (i: number, j: number) => number {
-  const at = (n: number) => covariance[n] as number;
+  const value = (n: number) => covariance[n] as number;
   if (covariance.length === classes * classes)
-    return (i, j) => at(i * classes + j);
-  if (covariance.length === classes) return (i, j) => (i === j ? at(i) : 0);
+    return (i, j) => value(i * classes + j);
+  if (covariance.length === classes) return (i, j) => (i === j ? value(i) : 0);
   return (i, j) => {
     const low = Math.min(i, j);
-    return at(low * classes - (low * (low + 1)) / 2 + Math.max(i, j));
+    return value(low * classes - (low * (low + 1)) / 2 + Math.max(i, j));
   };
 }

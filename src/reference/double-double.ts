@@ -1,13 +1,19 @@
-// Numbers of about 32 digits as unevaluated sums high + low of two doubles, |low| <= ulp(high)/2. Results are stored in a
-// Float64Array: high at `at`, low at `at + 1`. Values are 0 or between 2^-300 and 2^300, so that nothing overflows.
+// Numbers of about 32 digits as unevaluated sums high + low of two doubles, |low| <= ulp(high)/2, as arguments and results;
+// `out` may be one of the arguments. Values are 0 or between 2^-300 and 2^300, so that nothing overflows.
 // u = 2^-53. Algorithms and bounds: Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic building blocks
 // of double-word arithmetic", ACM TOMS 44(2), 2017; products of doubles by Veltkamp's split and Dekker, 1971.
+
+/** The sum of two doubles. A Scaled is one too, without its exponent. */
+export interface Pair {
+  high: number;
+  low: number;
+}
 
 /** 2^27 + 1 */
 const SPLITTER = 134217729;
 
 /** Returns the rounding error of s = fl(a + b): a + b = s + sumError(a, b, s) exactly (Knuth's two-sum). */
-export function sumError(a: number, b: number, s: number): number {
+function sumError(a: number, b: number, s: number): number {
   const t = s - a;
   return a - (s - t) + (b - t);
 }
@@ -23,70 +29,39 @@ export function productError(a: number, b: number, p: number): number {
   return aLow * bLow - (p - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
 }
 
+/** Stores high + low, where |high| is the larger. */
+function storePair(out: Pair, high: number, low: number): void {
+  out.high = high + low;
+  out.low = low - (out.high - high);
+}
+
 /** Computes a + b with relative error 3 u², also if the terms cancel. */
-export function storeSum(
-  out: Float64Array,
-  at: number,
-  aHigh: number,
-  aLow: number,
-  bHigh: number,
-  bLow: number,
-): void {
-  const s = aHigh + bHigh;
-  const t = aLow + bLow;
-  const c = sumError(aHigh, bHigh, s) + t;
+export function storeSum(out: Pair, a: Pair, b: Pair): void {
+  const s = a.high + b.high;
+  const t = a.low + b.low;
+  const c = sumError(a.high, b.high, s) + t;
   const v = s + c;
-  const w = sumError(aLow, bLow, t) + (c - (v - s));
-  const high = v + w;
-  out[at] = high;
-  out[at + 1] = w - (high - v);
+  storePair(out, v, sumError(a.low, b.low, t) + (c - (v - s)));
 }
 
 /** Computes a b with relative error 7 u². */
-export function storeProduct(
-  out: Float64Array,
-  at: number,
-  aHigh: number,
-  aLow: number,
-  bHigh: number,
-  bLow: number,
-): void {
-  const p = aHigh * bHigh;
-  const rest = productError(aHigh, bHigh, p) + (aHigh * bLow + aLow * bHigh);
-  const high = p + rest;
-  out[at] = high;
-  out[at + 1] = rest - (high - p);
+export function storeProduct(out: Pair, a: Pair, b: Pair): void {
+  const p = a.high * b.high;
+  const rest = a.high * b.low + a.low * b.high;
+  storePair(out, p, productError(a.high, b.high, p) + rest);
 }
 
 /** Computes a/b with relative error 15 u². */
-export function storeQuotient(
-  out: Float64Array,
-  at: number,
-  aHigh: number,
-  aLow: number,
-  bHigh: number,
-  bLow: number,
-): void {
-  const q = aHigh / bHigh;
-  const p = q * bHigh;
-  const rest =
-    (aHigh - p - productError(q, bHigh, p) + (aLow - q * bLow)) / bHigh;
-  const high = q + rest;
-  out[at] = high;
-  out[at + 1] = rest - (high - q);
+export function storeQuotient(out: Pair, a: Pair, b: Pair): void {
+  const q = a.high / b.high;
+  const p = q * b.high;
+  const error = productError(q, b.high, p);
+  storePair(out, q, (a.high - p - error + (a.low - q * b.low)) / b.high);
 }
 
 /** Computes √a for a > 0 with relative error 4 u²: one Newton step from the rounded root. */
-export function storeRoot(
-  out: Float64Array,
-  at: number,
-  aHigh: number,
-  aLow: number,
-): void {
-  const s = Math.sqrt(aHigh);
+export function storeRoot(out: Pair, a: Pair): void {
+  const s = Math.sqrt(a.high);
   const p = s * s;
-  const rest = (aHigh - p - productError(s, s, p) + aLow) / (2 * s);
-  const high = s + rest;
-  out[at] = high;
-  out[at + 1] = rest - (high - s);
+  storePair(out, s, (a.high - p - productError(s, s, p) + a.low) / (2 * s));
 }

@@ -1,13 +1,6 @@
 import { UsageError } from "../errors.js";
 import { divide, subtract } from "./arithmetic.js";
-import {
-  numbers,
-  PLACES,
-  type ReferenceValues,
-  store,
-  storeDouble,
-  toDouble,
-} from "./scaled.js";
+import { type ReferenceValues, Scaled, store, toDouble } from "./scaled.js";
 
 /** Exponents of 2 of ε (the spacing of numbers at 1), of the smallest subnormal, and of the overflow threshold. */
 const FORMATS = {
@@ -15,8 +8,9 @@ const FORMATS = {
   float32: { epsilon: -23, smallest: -149, end: 128 },
 } as const;
 
-const x = numbers(3);
-const [truth, found, unit] = [0, PLACES, 2 * PLACES];
+const truth = new Scaled();
+const found = new Scaled();
+const unit = new Scaled();
 
 /**
  * Returns the error of a computed value in ε of the true value n: 2^-52 (float64) or 2^-23 (float32) of it, but at least
@@ -36,23 +30,20 @@ export function errorInEpsilon(
   const { epsilon, smallest, end } = FORMATS[format];
   const high = values.high[n] as number;
   if (!Number.isFinite(high)) return value === high ? 0 : Infinity;
-  store(x, truth, high, values.low[n] as number, values.exponent[n] as number);
-  const exponent = x[truth + 2] as number;
+  store(truth, high, values.low[n] as number, values.exponent[n] as number);
+  const { exponent } = truth;
   if (!Number.isFinite(value)) {
     const rounds =
       exponent >= end ||
-      (exponent === end - 1 &&
-        Math.abs(x[truth] as number) >= 2 + 2 ** epsilon * -0.5);
+      (exponent === end - 1 && Math.abs(truth.high) >= 2 + 2 ** epsilon * -0.5);
     return rounds && value === high * Infinity ? 0 : Infinity;
   }
-  storeDouble(x, found, value);
-  subtract(x, found, x, found, x, truth);
-  const size = Math.abs(x[truth] as number);
-  if (high === 0 || exponent + epsilon < smallest)
-    store(x, unit, 1, 0, smallest);
-  else store(x, unit, size, 0, exponent + epsilon);
-  divide(x, found, x, found, x, unit);
-  return Math.abs(toDouble(x, found));
+  store(found, value);
+  subtract(found, found, truth);
+  if (high === 0 || exponent + epsilon < smallest) store(unit, 1, 0, smallest);
+  else store(unit, Math.abs(truth.high), 0, exponent + epsilon);
+  divide(found, found, unit);
+  return Math.abs(toDouble(found));
 }
 
 /**

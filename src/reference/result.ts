@@ -8,10 +8,10 @@ import { auxiliaryLengths } from "../results/columns.js";
 import * as block from "./block-results.js";
 import { storeCovariance, storeVariance } from "./covariance-results.js";
 import { storeLogJvp, storeLogVjp, storeProduct } from "./product-results.js";
-import { type ReferenceRow, ROW } from "./row.js";
+import type { ReferenceRow } from "./row.js";
 import * as whole from "./row-results.js";
 import {
-  PLACES,
+  at,
   type ReferenceValues,
   referenceValues,
   storePlain,
@@ -57,9 +57,9 @@ const STORES: Record<ReferenceName, Store> = {
   entropy: whole.storeEntropy,
   gini: whole.storeGini,
   argmax: ({ winner }, out) => storePlain(out, 0, winner),
-  confidence: ({ p, winner }, out) => storeValue(out, 0, p, PLACES * winner),
-  uncertainty: ({ q, winner }, out) => storeValue(out, 0, q, PLACES * winner),
-  tail: ({ scalars }, out) => storeValue(out, 0, scalars, ROW.tail),
+  confidence: ({ p, winner }, out) => storeValue(out, 0, at(p, winner)),
+  uncertainty: ({ q, winner }, out) => storeValue(out, 0, at(q, winner)),
+  tail: ({ tail }, out) => storeValue(out, 0, tail),
 };
 
 /**

@@ -1,9 +1,9 @@
 import { add, multiply, subtract } from "./arithmetic.js";
-import { type ReferenceRow, ROW } from "./row.js";
+import type { ReferenceRow } from "./row.js";
 import {
-  numbers,
-  PLACES,
+  at,
   type ReferenceValues,
+  Scaled,
   store,
   storePlain,
   storeValue,
@@ -12,15 +12,15 @@ import {
 // Results of p and log p with one value per row or class. Sums have terms of one sign: relative errors 2^-97 plus
 // classes·2^-104. Only logsumexp adds terms that may cancel: 2^-97 of |o_a/T| + log1p(tail).
 
-const x = numbers(2);
-const [term, total] = [0, PLACES];
+const term = new Scaled();
+const total = new Scaled();
 
 /** Stores p. */
 export function storeSoftmax(
   { classes, p }: ReferenceRow,
   out: ReferenceValues,
 ): void {
-  for (let k = 0; k < classes; k++) storeValue(out, k, p, PLACES * k);
+  for (let k = 0; k < classes; k++) storeValue(out, k, at(p, k));
 }
 
 /** Stores log p; -Infinity for a masked class. */
@@ -39,55 +39,49 @@ export function storeCrossEntropy(
 
 /** Computes log Σ exp(o/T) = o_a/T + log1p(tail). */
 export function storeLogsumexp(
-  { scalars }: ReferenceRow,
+  { peak, log }: ReferenceRow,
   out: ReferenceValues,
 ): void {
-  add(x, total, scalars, ROW.peak, scalars, ROW.log);
-  storeValue(out, 0, x, total);
+  add(total, peak, log);
+  storeValue(out, 0, total);
 }
 
 /** Computes -Σ p log p as Σ p_k (log1p(tail) - d_k), whose terms are never negative. */
 export function storeEntropy(
-  { classes, p, d, scalars }: ReferenceRow,
+  { classes, p, d, log }: ReferenceRow,
   out: ReferenceValues,
 ): void {
-  store(x, total, 0, 0, 0);
-  for (let at = 0; at < PLACES * classes; at += PLACES) {
-    subtract(x, term, scalars, ROW.log, d, at);
-    multiply(x, term, x, term, p, at);
-    add(x, total, x, total, x, term);
+  store(total, 0);
+  for (let k = 0; k < classes; k++) {
+    subtract(term, log, at(d, k));
+    multiply(term, term, at(p, k));
+    add(total, total, term);
   }
-  storeValue(out, 0, x, total);
+  storeValue(out, 0, total);
 }
 
 /** Computes Σ p_i (1 - p_i). Divided by T it is the trace of J. */
-export function storeGini(
-  { classes, p, q }: ReferenceRow,
-  out: ReferenceValues,
-): void {
-  sumOfSpreads(p, q, classes);
-  storeValue(out, 0, x, total);
+export function storeGini(row: ReferenceRow, out: ReferenceValues): void {
+  sumSpreads(row);
+  storeValue(out, 0, total);
 }
 
-export function storeTrace(
-  { classes, p, q, scalars }: ReferenceRow,
-  out: ReferenceValues,
-): void {
-  sumOfSpreads(p, q, classes);
-  multiply(x, total, x, total, scalars, ROW.inverseT);
-  storeValue(out, 0, x, total);
+export function storeTrace(row: ReferenceRow, out: ReferenceValues): void {
+  sumSpreads(row);
+  multiply(total, total, row.inverseT);
+  storeValue(out, 0, total);
 }
 
-function sumOfSpreads(p: Float64Array, q: Float64Array, classes: number): void {
-  store(x, total, 0, 0, 0);
-  for (let at = 0; at < PLACES * classes; at += PLACES) {
-    multiply(x, term, p, at, q, at);
-    add(x, total, x, total, x, term);
+function sumSpreads({ classes, p, q }: ReferenceRow): void {
+  store(total, 0);
+  for (let k = 0; k < classes; k++) {
+    multiply(term, at(p, k), at(q, k));
+    add(total, total, term);
   }
 }
 
 function storeLogOf(
-  { d, masked, scalars }: ReferenceRow,
+  { d, masked, log }: ReferenceRow,
   out: ReferenceValues,
   n: number,
   k: number,
@@ -97,6 +91,6 @@ function storeLogOf(
     storePlain(out, n, -sign * Infinity);
     return;
   }
-  subtract(x, term, d, PLACES * k, scalars, ROW.log);
-  storeValue(out, n, x, term, sign);
+  subtract(term, at(d, k), log);
+  storeValue(out, n, term, sign);
 }

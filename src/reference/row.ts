@@ -1,42 +1,30 @@
 import { add, divide, multiply, subtract } from "./arithmetic.js";
 import { exponential } from "./exponential.js";
-import { log1p } from "./logarithm.js";
-import { numbers, PLACES, store, storeDouble } from "./scaled.js";
+import { log1p, ONE } from "./logarithm.js";
+import { at, numbers, Scaled, store } from "./scaled.js";
 
 /**
- * Quantities of a row of Q logits from which every result is computed, as numbers of scaled.ts (class k at PLACES·k).
- * p = softmax(o/T); a = `winner` is the predicted class, the first one with the largest logit.
+ * Quantities of a row of Q logits from which every result is computed. p = softmax(o/T); a = `winner` is the predicted
+ * class, the first one with the largest logit.
  */
 export interface ReferenceRow {
   readonly classes: number;
   winner: number;
   /** 1 for a masked class (logit -inf): p and every entry of J are 0, and log p is -inf. */
   readonly masked: Uint8Array;
-  readonly p: Float64Array;
+  readonly p: readonly Scaled[];
   /** 1 - p_k without cancellation: tail/(1 + tail) for the predicted class. */
-  readonly q: Float64Array;
+  readonly q: readonly Scaled[];
   /** (o_k - o_a)/T; 0 where masked. */
-  readonly d: Float64Array;
-  /** Numbers of the row, at the offsets of `ROW`. */
-  readonly scalars: Float64Array;
-}
-
-/** Offsets in `scalars`. */
-export const ROW = {
-  inverseT: 0,
-  /** 1/T² */
-  inverseTT: PLACES,
+  readonly d: readonly Scaled[];
+  readonly inverseT: Scaled;
   /** o_a/T */
-  peak: 2 * PLACES,
+  readonly peak: Scaled;
   /** Σ exp((o_k - o_a)/T) over k ≠ a, without the leading 1. */
-  tail: 3 * PLACES,
+  readonly tail: Scaled;
   /** log1p(tail) */
-  log: 4 * PLACES,
-  /** Σ exp over all classes, 1 + tail. */
-  total: 5 * PLACES,
-  one: 6 * PLACES,
-  spare: 7 * PLACES,
-} as const;
+  readonly log: Scaled;
+}
 
 /** Allocates a row, which may be reused for other rows with the same number of classes. */
 export function referenceRowOf(classes: number): ReferenceRow {
@@ -47,9 +35,15 @@ export function referenceRowOf(classes: number): ReferenceRow {
     p: numbers(classes),
     q: numbers(classes),
     d: numbers(classes),
-    scalars: numbers(8),
+    inverseT: new Scaled(),
+    peak: new Scaled(),
+    tail: new Scaled(),
+    log: new Scaled(),
   };
 }
+
+const largest = new Scaled();
+const inverse = new Scaled();
 
 /**
  * Computes softmax of one row by its definition to about 31 digits. Shares nothing with the kernels.
@@ -72,38 +66,35 @@ export function referenceRow(
   const winner = winnerOf(logits);
   if (winner < 0) return null;
   row.winner = winner;
-  const { p, q, d, masked, scalars: s } = row;
-  const { spare, one, tail, total, inverseT } = ROW;
-  storeDouble(s, one, 1);
-  storeDouble(s, spare, temperature);
-  divide(s, inverseT, s, one, s, spare);
-  multiply(s, ROW.inverseTT, s, inverseT, s, inverseT);
-  storeDouble(s, spare, logits[winner] as number);
-  multiply(s, ROW.peak, s, spare, s, inverseT);
+  const { masked, inverseT, tail } = row;
+  store(inverseT, temperature);
+  divide(inverseT, ONE, inverseT);
+  store(largest, logits[winner] as number);
+  multiply(row.peak, largest, inverseT);
 
-  store(s, tail, 0, 0, 0);
+  store(tail, 0);
   for (let k = 0; k < row.classes; k++) {
-    const at = PLACES * k;
+    const [p, d] = [at(row.p, k), at(row.d, k)];
     const o = logits[k] as number;
     masked[k] = o === -Infinity ? 1 : 0;
-    storeDouble(d, at, masked[k] ? 0 : o);
-    storeDouble(p, at, masked[k] ? 0 : 1);
-    if (k === winner) store(d, at, 0, 0, 0);
-    else if (!masked[k]) {
-      subtract(d, at, d, at, s, spare);
-      multiply(d, at, d, at, s, inverseT);
-      exponential(p, at, d, at);
-      add(s, tail, s, tail, p, at);
-    }
+    store(d, 0);
+    store(p, masked[k] ? 0 : 1);
+    if (k === winner || masked[k]) continue;
+    store(d, o);
+    subtract(d, d, largest);
+    multiply(d, d, inverseT);
+    exponential(p, d);
+    add(tail, tail, p);
   }
-  log1p(s, ROW.log, s, tail);
-  add(s, total, s, one, s, tail);
-  divide(s, spare, s, one, s, total);
-  for (let at = 0; at < PLACES * row.classes; at += PLACES) {
-    multiply(p, at, p, at, s, spare);
-    subtract(q, at, s, one, p, at);
+  log1p(row.log, tail);
+  add(inverse, ONE, tail);
+  divide(inverse, ONE, inverse);
+  for (let k = 0; k < row.classes; k++) {
+    const p = at(row.p, k);
+    multiply(p, p, inverse);
+    subtract(at(row.q, k), ONE, p);
   }
-  multiply(q, PLACES * winner, s, tail, s, spare);
+  multiply(at(row.q, winner), tail, inverse);
   return row;
 }
 

@@ -1,26 +1,29 @@
 // A number of the reference is (high + low)·2^exponent: a double-double with an exponent of its own. Nothing overflows,
 // underflows or becomes subnormal: exp(-745), its square over T², and (o_k - m)/1e-100 keep all their digits.
-//
-//   index in a Float64Array | value
-//   at                      | high, 1 <= |high| < 2, or 0
-//   at + 1                  | low, |low| <= 2^-53
-//   at + 2                  | exponent, a whole number; 0 for the number 0
 
-/** Doubles per number. */
-export const PLACES = 3;
+/** A number of about 31 digits, changed in place by the functions of this module. */
+export class Scaled {
+  /** 0, or 1 <= |high| < 2. */
+  high = 0;
+  /** |low| <= 2^-53. */
+  low = 0;
+  /** A whole number; 0 for the number 0. */
+  exponent = 0;
+}
 
 const LOWEST = -1022;
 /** 2^-1022 … 2^1023 */
 const POWERS = Float64Array.from({ length: 2046 }, (_, k) => 2 ** (k + LOWEST));
-const probe = new Float64Array(1);
-const words = new Uint32Array(probe.buffer);
-probe[0] = 1;
-/** The word with the sign and the exponent: the second on little-endian machines. */
-const UPPER = words[1] === 0 ? 0 : 1;
+const probe = new DataView(new ArrayBuffer(8));
 
 /** Returns `count` zeros. */
-export function numbers(count: number): Float64Array {
-  return new Float64Array(PLACES * count);
+export function numbers(count: number): Scaled[] {
+  return Array.from({ length: count }, () => new Scaled());
+}
+
+/** Returns number k. */
+export function at(numbers: readonly Scaled[], k: number): Scaled {
+  return numbers[k] as Scaled;
 }
 
 /** Returns 2^exponent exactly, for -1022 <= exponent <= 1023. */
@@ -29,61 +32,36 @@ export function powerOfTwo(exponent: number): number {
 }
 
 /** Stores (high + low)·2^exponent with 1 <= |high| < 2. `high` is finite and equals fl(high + low). */
-export function store(
-  out: Float64Array,
-  at: number,
-  high: number,
-  low: number,
-  exponent: number,
-): void {
+export function store(out: Scaled, high: number, low = 0, exponent = 0): void {
   if (high === 0) {
-    out[at] = 0;
-    out[at + 1] = 0;
-    out[at + 2] = 0;
+    out.high = 0;
+    out.low = 0;
+    out.exponent = 0;
     return;
   }
-  probe[0] = high;
-  const k = (((words[UPPER] as number) >>> 20) & 0x7ff) - 1023;
+  probe.setFloat64(0, high);
+  const k = ((probe.getUint32(0) >>> 20) & 0x7ff) - 1023;
   if (k < -1000 || k === 1023) {
     // Subnormal, or 2^-k is not a normal number.
     const up = k === 1023 ? -100 : 100;
     const factor = powerOfTwo(up);
-    store(out, at, high * factor, low * factor, exponent - up);
+    store(out, high * factor, low * factor, exponent - up);
     return;
   }
   const factor = powerOfTwo(-k);
-  out[at] = high * factor;
-  out[at + 1] = low * factor;
-  out[at + 2] = exponent + k;
+  out.high = high * factor;
+  out.low = low * factor;
+  out.exponent = exponent + k;
 }
 
-/** Stores a finite double exactly. */
-export function storeDouble(out: Float64Array, at: number, x: number): void {
-  store(out, at, x, 0, 0);
-}
-
-export function copy(
-  out: Float64Array,
-  at: number,
-  x: Float64Array,
-  xAt: number,
-): void {
-  out[at] = x[xAt] as number;
-  out[at + 1] = x[xAt + 1] as number;
-  out[at + 2] = x[xAt + 2] as number;
-}
-
-/** Changes the sign in place. */
-export function negate(out: Float64Array, at: number): void {
-  // 0 - x, because -x would make -0.
-  out[at] = 0 - (out[at] as number);
-  out[at + 1] = 0 - (out[at + 1] as number);
+export function copy(out: Scaled, x: Scaled): void {
+  out.high = x.high;
+  out.low = x.low;
+  out.exponent = x.exponent;
 }
 
 /** Returns the nearest double; a subnormal is rounded twice. Beyond the largest double it returns ±Infinity. */
-export function toDouble(x: Float64Array, at: number): number {
-  const high = x[at] as number;
-  const exponent = x[at + 2] as number;
+export function toDouble({ high, exponent }: Scaled): number {
   if (exponent > 1023) return high * Infinity;
   if (exponent < -1100) return high * 0;
   return exponent < LOWEST
@@ -112,20 +90,18 @@ export function referenceValues(count: number): ReferenceValues {
   };
 }
 
-/** Stores sign·x as value n; x is the number at `xAt`. */
+/** Stores sign·x as value n. */
 export function storeValue(
   values: ReferenceValues,
   n: number,
-  x: Float64Array,
-  xAt: number,
+  { high, low, exponent }: Scaled,
   sign: 1 | -1 = 1,
 ): void {
-  const exponent = x[xAt + 2] as number;
   const outside = exponent < -900 || exponent > 1000;
   const factor = outside ? sign : sign * powerOfTwo(exponent);
   // + 0 turns -0 into 0.
-  values.high[n] = (x[xAt] as number) * factor + 0;
-  values.low[n] = (x[xAt + 1] as number) * factor + 0;
+  values.high[n] = high * factor + 0;
+  values.low[n] = low * factor + 0;
   values.exponent[n] = outside ? exponent : 0;
 }
 

@@ -8,12 +8,10 @@ import {
 } from "../reference/result.js";
 import {
   type ReferenceRow,
-  ROW,
   referenceRow,
   referenceRowOf,
 } from "../reference/row.js";
 import {
-  PLACES,
   type ReferenceValues,
   referenceValues,
   toDouble,
@@ -85,22 +83,16 @@ export class ReferenceResults {
   /** Quantities of the row that scale the errors, rounded to float64. */
   get sizes(): RowSizes {
     if (this.#sizes) return this.#sizes;
-    const { p, q, d, masked, scalars, winner } = this.row;
+    const { p, q, d, masked, peak, log, winner } = this.row;
     this.#sizes = {
       winner,
-      p: doublesOf(p),
-      q: doublesOf(q),
-      d: doublesOf(d).map((x, k) => (masked[k] ? -Infinity : x)),
+      p: Float64Array.from(p, toDouble),
+      q: Float64Array.from(q, toDouble),
+      d: d.map((x, k) => (masked[k] ? -Infinity : toDouble(x))),
       temperature: this.temperature,
-      peak: toDouble(scalars, ROW.peak),
-      log: toDouble(scalars, ROW.log),
+      peak: toDouble(peak),
+      log: toDouble(log),
     };
     return this.#sizes;
   }
-}
-
-function doublesOf(x: Float64Array): Float64Array {
-  const doubles = new Float64Array(x.length / PLACES);
-  for (let k = 0; k < doubles.length; k++) doubles[k] = toDouble(x, PLACES * k);
-  return doubles;
 }
