@@ -1,35 +1,12 @@
-import { Block } from "apache-arrow/fb/block";
-import { BodyCompression } from "apache-arrow/fb/body-compression";
-import { BodyCompressionMethod } from "apache-arrow/fb/body-compression-method";
-import { Buffer as BufferRegion } from "apache-arrow/fb/buffer";
 import { CompressionType } from "apache-arrow/fb/compression-type";
-import { Date as ArrowDate } from "apache-arrow/fb/date";
-import { Decimal } from "apache-arrow/fb/decimal";
-import { DictionaryBatch } from "apache-arrow/fb/dictionary-batch";
-import { DictionaryEncoding } from "apache-arrow/fb/dictionary-encoding";
-import { Duration } from "apache-arrow/fb/duration";
-import { Field as FieldTable } from "apache-arrow/fb/field";
-import { FieldNode } from "apache-arrow/fb/field-node";
-import { FixedSizeBinary } from "apache-arrow/fb/fixed-size-binary";
-import { FixedSizeList } from "apache-arrow/fb/fixed-size-list";
-import { FloatingPoint } from "apache-arrow/fb/floating-point";
-import { Footer } from "apache-arrow/fb/footer";
-import { Int } from "apache-arrow/fb/int";
-import { Interval } from "apache-arrow/fb/interval";
-import { KeyValue } from "apache-arrow/fb/key-value";
-import { Message } from "apache-arrow/fb/message";
 import { MessageHeader } from "apache-arrow/fb/message-header";
 import { MetadataVersion } from "apache-arrow/fb/metadata-version";
-import { RecordBatch } from "apache-arrow/fb/record-batch";
-import { Schema } from "apache-arrow/fb/schema";
-import { Time } from "apache-arrow/fb/time";
-import { Timestamp } from "apache-arrow/fb/timestamp";
 import { Type } from "apache-arrow/fb/type";
 import { Builder } from "flatbuffers";
 import { InternalError } from "../errors.js";
 import type { ArrowType, Field } from "./field.js";
 
-// Arrow's metadata tables, built with the classes that flatbuffers generated for apache-arrow.
+// Arrow's metadata tables (Schema.fbs, Message.fbs, File.fbs).
 
 export type KeyValues = [key: string, value: string][];
 
@@ -72,21 +49,17 @@ export function dictionaryMessage(
 ): Uint8Array {
   const builder = new Builder(1024);
   const data = encodeRecordBatch(builder, batch);
-  DictionaryBatch.startDictionaryBatch(builder);
-  DictionaryBatch.addId(builder, BigInt(id));
-  DictionaryBatch.addData(builder, data);
-  DictionaryBatch.addIsDelta(builder, isDelta);
-  const header = DictionaryBatch.endDictionaryBatch(builder);
-  const { DictionaryBatch: type } = MessageHeader;
-  return finishMessage(builder, type, header, batch.bodyBytes);
+  const header = table(builder, int(8, id), data, int(1, +isDelta));
+  const { DictionaryBatch } = MessageHeader;
+  return finishMessage(builder, DictionaryBatch, header, batch.bodyBytes);
 }
 
 /** Encodes the metadata of a record batch. Its length depends only on the numbers of nodes and buffers (if rows > 0). */
 export function recordBatchMessage(batch: RecordBatchMetadata): Uint8Array {
   const builder = new Builder(1024);
   const header = encodeRecordBatch(builder, batch);
-  const { RecordBatch: type } = MessageHeader;
-  return finishMessage(builder, type, header, batch.bodyBytes);
+  const { RecordBatch } = MessageHeader;
+  return finishMessage(builder, RecordBatch, header, batch.bodyBytes);
 }
 
 export function footer(
@@ -97,28 +70,21 @@ export function footer(
 ): Uint8Array {
   const builder = new Builder(1024);
   const schema = encodeSchema(builder, fields, metadata);
-  Footer.startDictionariesVector(builder, dictionaries.length);
-  const dictionaryBlocks = endBlocks(builder, dictionaries);
-  Footer.startRecordBatchesVector(builder, recordBatches.length);
-  const recordBatchBlocks = endBlocks(builder, recordBatches);
-  Footer.startFooter(builder);
-  Footer.addVersion(builder, MetadataVersion.V5);
-  Footer.addSchema(builder, schema);
-  Footer.addDictionaries(builder, dictionaryBlocks);
-  Footer.addRecordBatches(builder, recordBatchBlocks);
-  Footer.finishFooterBuffer(builder, Footer.endFooter(builder));
+  const before = encodeBlocks(builder, dictionaries);
+  const blocks = encodeBlocks(builder, recordBatches);
+  const version = int(2, MetadataVersion.V5);
+  builder.finish(table(builder, version, schema, before, blocks));
   return builder.asUint8Array();
 }
 
-function endBlocks(builder: Builder, blocks: MessageBlock[]): number {
-  for (const { offset, metadataBytes, bodyBytes } of blocks.toReversed())
-    Block.createBlock(
-      builder,
-      BigInt(offset),
-      metadataBytes,
-      BigInt(bodyBytes),
-    );
-  return builder.endVector();
+function encodeBlocks(builder: Builder, blocks: MessageBlock[]): number {
+  // The second number is an int32 with 4 bytes of padding.
+  const numbers = blocks.map(({ offset, metadataBytes, bodyBytes }) => [
+    offset,
+    metadataBytes,
+    bodyBytes,
+  ]);
+  return structs(builder, 3, numbers);
 }
 
 function finishMessage(
@@ -127,12 +93,10 @@ function finishMessage(
   header: number,
   bodyBytes: number,
 ): Uint8Array {
-  Message.startMessage(builder);
-  Message.addVersion(builder, MetadataVersion.V5);
-  Message.addHeaderType(builder, type);
-  Message.addHeader(builder, header);
-  Message.addBodyLength(builder, BigInt(bodyBytes));
-  Message.finishMessageBuffer(builder, Message.endMessage(builder));
+  const version = int(2, MetadataVersion.V5);
+  builder.finish(
+    table(builder, version, int(1, type), header, int(8, bodyBytes)),
+  );
   return builder.asUint8Array();
 }
 
@@ -140,27 +104,14 @@ function encodeRecordBatch(
   builder: Builder,
   { rows, nodes, buffers, compression }: RecordBatchMetadata,
 ): number {
-  RecordBatch.startBuffersVector(builder, buffers.length);
-  for (const { offset, length } of buffers.toReversed())
-    BufferRegion.createBuffer(builder, BigInt(offset), BigInt(length));
-  const buffersVector = builder.endVector();
-  RecordBatch.startNodesVector(builder, nodes.length);
-  for (const { length, nullCount } of nodes.toReversed())
-    FieldNode.createFieldNode(builder, BigInt(length), BigInt(nullCount));
-  const nodesVector = builder.endVector();
+  const regions = buffers.map(({ offset, length }) => [offset, length]);
+  const buffersVector = structs(builder, 2, regions);
+  const counts = nodes.map(({ length, nullCount }) => [length, nullCount]);
+  const nodesVector = structs(builder, 2, counts);
   const method = compression
-    ? BodyCompression.createBodyCompression(
-        builder,
-        CompressionType[compression],
-        BodyCompressionMethod.BUFFER,
-      )
+    ? table(builder, int(1, CompressionType[compression]))
     : 0;
-  RecordBatch.startRecordBatch(builder);
-  RecordBatch.addLength(builder, BigInt(rows));
-  RecordBatch.addNodes(builder, nodesVector);
-  RecordBatch.addBuffers(builder, buffersVector);
-  if (method !== 0) RecordBatch.addCompression(builder, method);
-  return RecordBatch.endRecordBatch(builder);
+  return table(builder, int(8, rows), nodesVector, buffersVector, method);
 }
 
 function encodeSchema(
@@ -168,100 +119,125 @@ function encodeSchema(
   fields: Field[],
   metadata: KeyValues,
 ): number {
-  const children = fields.map((field) => encodeField(builder, field));
-  const fieldsVector = Schema.createFieldsVector(builder, children);
+  const fieldsVector = encodeFields(builder, fields);
   const pairs = encodeKeyValues(builder, metadata);
-  Schema.startSchema(builder);
-  Schema.addFields(builder, fieldsVector);
-  if (pairs) Schema.addCustomMetadata(builder, pairs);
-  return Schema.endSchema(builder);
+  const littleEndian = int(2, 0);
+  return table(builder, littleEndian, fieldsVector, pairs);
+}
+
+function encodeFields(builder: Builder, fields: Field[]): number {
+  return tables(
+    builder,
+    fields.map((field) => encodeField(builder, field)),
+  );
 }
 
 function encodeField(builder: Builder, field: Field): number {
+  const { kind } = field.type;
+  const number = Type[kind === "Struct" ? "Struct_" : kind];
   const name = builder.createString(field.name);
   const type = encodeType(builder, field.type);
   const dictionary = encodeDictionary(builder, field);
-  const children = FieldTable.createChildrenVector(
-    builder,
-    field.children.map((child) => encodeField(builder, child)),
-  );
-  const metadata = encodeKeyValues(builder, field.metadata);
-  const { kind } = field.type;
-  FieldTable.startField(builder);
-  FieldTable.addName(builder, name);
-  FieldTable.addNullable(builder, field.nullable);
-  FieldTable.addTypeType(
-    builder,
-    Type[(kind === "Struct" ? "Struct_" : kind) as keyof typeof Type],
-  );
-  FieldTable.addType(builder, type);
-  if (dictionary) FieldTable.addDictionary(builder, dictionary);
-  FieldTable.addChildren(builder, children);
-  if (metadata) FieldTable.addCustomMetadata(builder, metadata);
-  return FieldTable.endField(builder);
+  const children = encodeFields(builder, field.children);
+  const pairs = encodeKeyValues(builder, field.metadata);
+  const flags = [int(1, +field.nullable), int(1, number)];
+  return table(builder, name, ...flags, type, dictionary, children, pairs);
 }
 
 function encodeDictionary(builder: Builder, { dictionary }: Field): number {
   if (!dictionary) return 0;
-  const indexType = encodeType(builder, dictionary.indexType);
-  DictionaryEncoding.startDictionaryEncoding(builder);
-  DictionaryEncoding.addId(builder, BigInt(dictionary.id));
-  DictionaryEncoding.addIndexType(builder, indexType);
-  DictionaryEncoding.addIsOrdered(builder, dictionary.ordered);
-  return DictionaryEncoding.endDictionaryEncoding(builder);
+  const { id, indexType, ordered } = dictionary;
+  const type = encodeType(builder, indexType);
+  return table(builder, int(8, id), type, int(1, +ordered));
 }
 
 function encodeKeyValues(builder: Builder, pairs: KeyValues): number {
   if (pairs.length === 0) return 0;
-  const offsets = pairs.map(([key, value]) => {
+  const encoded = pairs.map(([key, value]) => {
     const k = builder.createString(key);
-    const v = builder.createString(value);
-    return KeyValue.createKeyValue(builder, k, v);
+    return table(builder, k, builder.createString(value));
   });
-  return Schema.createCustomMetadataVector(builder, offsets);
+  return tables(builder, encoded);
 }
 
 /** Encodes a type that occurs in outputs: of a result, or of a column that can be copied. */
 function encodeType(builder: Builder, type: ArrowType): number {
   switch (type.kind) {
     case "Int":
-      return Int.createInt(builder, type.bitWidth, type.signed);
+      return table(builder, int(4, type.bitWidth), int(1, +type.signed));
     case "FloatingPoint":
-      return FloatingPoint.createFloatingPoint(builder, type.precision);
+      return table(builder, int(2, type.precision));
     case "FixedSizeList":
-      return FixedSizeList.createFixedSizeList(builder, type.listSize);
+      return table(builder, int(4, type.listSize));
     case "FixedSizeBinary":
-      return FixedSizeBinary.createFixedSizeBinary(builder, type.byteWidth);
+      return table(builder, int(4, type.byteWidth));
     case "Decimal": {
-      const { precision, scale, bitWidth } = type;
-      return Decimal.createDecimal(builder, precision, scale, bitWidth);
+      const digits = [int(4, type.precision), int(4, type.scale)];
+      return table(builder, ...digits, int(4, type.bitWidth, 128));
     }
     case "Date":
-      return ArrowDate.createDate(builder, type.unit);
+    case "Duration":
+      return table(builder, int(2, type.unit, 1));
     case "Time":
-      return Time.createTime(builder, type.unit, type.bitWidth);
+      return table(builder, int(2, type.unit, 1), int(4, type.bitWidth, 32));
     case "Timestamp": {
       const { unit, timezone } = type;
       const zone = timezone === null ? 0 : builder.createString(timezone);
-      return Timestamp.createTimestamp(builder, unit, zone);
+      return table(builder, int(2, unit), zone);
     }
     case "Interval":
-      return Interval.createInterval(builder, type.unit);
-    case "Duration":
-      return Duration.createDuration(builder, type.unit);
-    case "Map":
-    case "Union":
-    case "RunEndEncoded":
-    case "Utf8View":
-    case "BinaryView":
-    case "ListView":
-    case "LargeListView":
-      throw new InternalError(`no output column has type ${type.kind}`);
+      return table(builder, int(2, type.unit));
     default:
+      if (/View$|^(?:Map|Union|RunEndEncoded)$/.test(type.kind))
+        throw new InternalError(`no output column has type ${type.kind}`);
       // Types without parameters.
-      builder.startObject(0);
-      return builder.endObject();
+      return table(builder);
   }
+}
+
+/** An integer of a table. The value `absent`, which readers assume for a field that is missing, is not written. */
+interface Integer {
+  bytes: 1 | 2 | 4 | 8;
+  value: number;
+  absent: number;
+}
+
+function int(bytes: Integer["bytes"], value: number, absent = 0): Integer {
+  return { bytes, value, absent };
+}
+
+/** Adds a table of the given fields, in the order of the .fbs file: integers, and offsets (0 if missing). Returns its offset. */
+function table(builder: Builder, ...fields: (Integer | number)[]): number {
+  builder.startObject(fields.length);
+  for (const [slot, field] of fields.entries()) {
+    if (typeof field === "number") {
+      builder.addFieldOffset(slot, field, 0);
+      continue;
+    }
+    const { bytes, value, absent } = field;
+    if (bytes === 1) builder.addFieldInt8(slot, value, absent);
+    else if (bytes === 2) builder.addFieldInt16(slot, value, absent);
+    else if (bytes === 4) builder.addFieldInt32(slot, value, absent);
+    else builder.addFieldInt64(slot, BigInt(value), BigInt(absent));
+  }
+  return builder.endObject();
+}
+
+/** Adds a vector of tables. */
+function tables(builder: Builder, offsets: readonly number[]): number {
+  builder.startVector(4, offsets.length, 4);
+  for (const offset of offsets.toReversed()) builder.addOffset(offset);
+  return builder.endVector();
+}
+
+/** Adds a vector of structs, of `words` int64 each. */
+function structs(builder: Builder, words: number, items: number[][]): number {
+  builder.startVector(8 * words, items.length, 8);
+  for (const item of items.toReversed()) {
+    builder.prep(8, 8 * words);
+    for (const word of item.toReversed()) builder.writeInt64(BigInt(word));
+  }
+  return builder.endVector();
 }
 
 /**
