@@ -16,44 +16,15 @@ import { storePortableResult } from "./portable/results.js";
 import { countEntries, storeEntries } from "./portable/sparse.js";
 import { diagonalAt, storeSoftmax } from "./portable/vectors.js";
 import {
-  clearHeader,
   EXP_TABLE,
   pAt,
-  storePeak,
   storeTemperature,
   TEMPERATURE,
 } from "./portable/work.js";
-import { softmaxRow, workAreaAt } from "./softmax.js";
-
-type Integers = new (
-  buffer: ArrayBufferLike,
-  at: number,
-  length: number,
-) => Int8Array | Int16Array | Int32Array;
+import { softmaxRow } from "./softmax.js";
 
 /** Returns the reference kernel on `buffer`, which checks the SIMD kernel in tests and replaces it where it cannot run. */
 export function plainKernel(buffer: ArrayBufferLike): Kernel {
-  /** Computes the softmax of a row into `work`, whose temperature is set. Clears the work area of a bad row. */
-  const load = (
-    source: number,
-    float32: boolean,
-    classes: number,
-    work: number,
-  ): boolean => {
-    const logits = float32
-      ? new Float32Array(buffer, source, classes)
-      : new Float64Array(buffer, source, classes);
-    const area = workAreaAt(buffer, work, classes);
-    const m = softmaxRow(logits, area);
-    if (Number.isNaN(m)) {
-      clearHeader(work);
-      area.p.fill(0);
-      return false;
-    }
-    storePeak(work, m);
-    return true;
-  };
-
   const store: Kernel["storeResult"] = (...result) => {
     const [code, work, classes, iStart, iEnd, , , out, float32] = result;
     if (code === SOFTMAX) storeSoftmax(work, classes, out, float32);
@@ -72,7 +43,7 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
     loadRow(source, float32, classes, temperature, work) {
       enter(buffer);
       storeTemperature(work, temperature);
-      if (!load(source, float32, classes, work)) return 0;
+      if (!softmaxRow(source, float32, classes, work)) return 0;
       storeLog(work);
       return 1;
     },
@@ -104,12 +75,8 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
       const log = entries.some((entry) => needsLog(entryCode(entry)));
       let count = 0;
       for (let r = 0; r < rows; r++) {
-        const good = load(
-          source + r * sourceBytes,
-          sourceFloat32,
-          classes,
-          work,
-        );
+        const row = source + r * sourceBytes;
+        const good = softmaxRow(row, sourceFloat32, classes, work);
         if (good && log) storeLog(work);
         const done =
           good &&
@@ -152,10 +119,14 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
 
     interleave(columns, rows, classes, bytes, out) {
       const words = bytes === 8 ? 2 : 1;
-      const Words: Integers =
+      const Words =
         bytes === 1 ? Int8Array : bytes === 2 ? Int16Array : Int32Array;
-      const from = new Words(buffer, columns, rows * classes * words);
-      const to = new Words(buffer, out, rows * classes * words);
+      const from = new Words(
+        buffer as ArrayBuffer,
+        columns,
+        rows * classes * words,
+      );
+      const to = new Words(buffer as ArrayBuffer, out, rows * classes * words);
       for (let r = 0; r < rows; r++) {
         for (let k = 0; k < classes; k++) {
           for (let w = 0; w < words; w++)

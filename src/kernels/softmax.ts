@@ -1,7 +1,13 @@
+import { loadF32, loadF64, storeF64, storeI32 } from "./portable/machine.js";
 import {
+  ARGMAX,
+  clearHeader,
   EXP_TABLE,
   errorOfProduct,
   errorOfSum,
+  HEADER,
+  SCALE,
+  storePeak,
   TAIL,
   TAIL_LOW,
   TEMPERATURE,
@@ -11,42 +17,8 @@ import {
   WINNER,
 } from "./portable/work.js";
 
-/** Views of a row's work area (layout in portable/work.ts). */
-export interface WorkArea {
-  /** Header as float64, from byte 0. */
-  readonly header: Float64Array;
-  readonly argmax: Int32Array;
-  /** Pairs (high, low) of 2^(j/128). */
-  readonly table: Float64Array;
-  readonly p: Float64Array;
-  readonly high: Float64Array;
-  readonly low: Float64Array;
-  readonly d: Float64Array;
-  readonly delta: Float64Array;
-}
-
-/** Returns views of the work area at byte `address` of `buffer`. */
-export function workAreaAt(
-  buffer: ArrayBufferLike,
-  address: number,
-  classes: number,
-): WorkArea {
-  const vector = (n: number) =>
-    new Float64Array(buffer, vectorAt(address, classes, n), classes);
-  return {
-    header: new Float64Array(buffer, address, EXP_TABLE / 8),
-    argmax: new Int32Array(buffer, address + 8, 1),
-    table: new Float64Array(buffer, address + EXP_TABLE, 256),
-    p: vector(0),
-    high: vector(1),
-    low: vector(2),
-    d: vector(3),
-    delta: vector(4),
-  };
-}
-
 /**
- * Computes the softmax of one row of logits into a work area, whose temperature T is set. The caller stores m/T.
+ * Computes the softmax of the row of logits at `source` into a work area, whose temperature T is set.
  *
  * With m = max o, a = first argmax: d + delta = (o_k - m)/T exactly (two-difference, and remainder of the division),
  * e_k = exp(d + delta) in two doubles, tail = Σ e_k over k != a, compensated (Knuth), S = 1 + tail in two doubles, and
@@ -54,23 +26,39 @@ export function workAreaAt(
  *
  * The error of p is within 1.2 ε: the roundings of the quotient and of the correction, and 0.15·2^-52 from exp and tail.
  *
- * @returns m, or NaN for a bad row (a NaN, a +inf, or only -inf), which leaves the work area unchanged
+ * @returns false for a bad row (a NaN, a +inf, or only -inf), every p of which is 0
  */
 export function softmaxRow(
-  logits: Float64Array | Float32Array,
-  work: WorkArea,
-): number {
-  const { header, table, high, low, p } = work;
-  const classes = logits.length;
-  const m = maximum(logits);
-  if (!Number.isFinite(m)) return Number.NaN;
-  const a = logits.indexOf(m);
-  const temperature = header[TEMPERATURE / 8] as number;
+  source: number,
+  float32: boolean,
+  classes: number,
+  work: number,
+): boolean {
+  const logitAt = (k: number) =>
+    float32 ? loadF32(source + 4 * k) : loadF64(source + 8 * k);
+  let m = -Infinity;
+  let a = 0;
+  for (let k = 0; k < classes && !Number.isNaN(m); k++) {
+    const o = logitAt(k);
+    if (o <= m) continue;
+    m = o;
+    a = k;
+  }
+  if (!Number.isFinite(m)) {
+    clearHeader(work);
+    for (let k = 0; k < classes; k++) storeF64(work + HEADER + 8 * k, 0);
+    return false;
+  }
+
+  const temperature = loadF64(work + TEMPERATURE);
   // (o - m)/T as (o/2 - m/2)/(T/2), because o - m may overflow though the quotient does not.
   const half = temperature === 1 ? 1 : 0.5;
-
+  const high = vectorAt(work, classes, 1);
+  const low = vectorAt(work, classes, 2);
+  let tail = 0;
+  let tailLow = 0;
   for (let k = 0; k < classes; k++) {
-    const o = (logits[k] as number) * half;
+    const o = logitAt(k) * half;
     let d = o - m * half;
     const bb = d - o;
     let delta = o - (d - bb) + (-m * half - bb);
@@ -82,56 +70,35 @@ export function softmaxRow(
       delta = (delta + (d - product - error)) / t;
       d = quotient;
     }
-    work.d[k] = d;
-    work.delta[k] = delta;
-    storeScaledExp(d, delta, table, high, low, k);
+    storeF64(vectorAt(work, classes, 3) + 8 * k, d);
+    storeF64(vectorAt(work, classes, 4) + 8 * k, delta);
+    storeScaledExp(d, delta, work + EXP_TABLE, high + 8 * k, low + 8 * k);
+    if (k === a) {
+      storeF64(high + 8 * k, 0);
+      storeF64(low + 8 * k, 0);
+    }
+    const e = loadF64(high + 8 * k);
+    const sum = tail + e;
+    tailLow += errorOfSum(tail, e, sum) + loadF64(low + 8 * k);
+    tail = sum;
   }
 
-  high[a] = 0;
-  low[a] = 0;
-  const { tail, tailLow } = compensatedSum(high, low);
-
-  const S = EXP_SCALE + tail;
-  const SLow = errorOfSum(EXP_SCALE, tail, S) + tailLow;
-  const c = SLow / S;
+  const S = SCALE + tail;
+  const c = (errorOfSum(SCALE, tail, S) + tailLow) / S;
   const inverse = 1 / S;
   for (let k = 0; k < classes; k++) {
-    const e = k === a ? EXP_SCALE : (high[k] as number);
-    p[k] = e / S + ((low[k] as number) - e * c) * inverse;
+    const e = k === a ? SCALE : loadF64(high + 8 * k);
+    const correction = (loadF64(low + 8 * k) - e * c) * inverse;
+    storeF64(work + HEADER + 8 * k, e / S + correction);
   }
-  header[WINNER / 8] = tail / S + (tailLow - tail * c) * inverse;
-  work.argmax[0] = a;
-  header[TAIL / 8] = tail;
-  header[TAIL_LOW / 8] = tailLow;
-  header[TOTAL / 8] = S;
-  header[TOTAL_LOW / 8] = c;
-  return m;
-}
-
-/** Returns NaN if there is one, else the maximum; -inf for no values. */
-function maximum(values: Float64Array | Float32Array): number {
-  let m = -Infinity;
-  for (const o of values) {
-    if (o > m) m = o;
-    else if (o !== o) return NaN;
-  }
-  return m;
-}
-
-/** Returns Σ high, rounded, and its rounding error plus Σ low. */
-function compensatedSum(
-  high: Float64Array,
-  low: Float64Array,
-): { tail: number; tailLow: number } {
-  let tail = 0;
-  let tailLow = 0;
-  for (let k = 0; k < high.length; k++) {
-    const e = high[k] as number;
-    const s = tail + e;
-    tailLow += errorOfSum(tail, e, s) + (low[k] as number);
-    tail = s;
-  }
-  return { tail, tailLow };
+  storeF64(work + WINNER, tail / S + (tailLow - tail * c) * inverse);
+  storeI32(work + ARGMAX, a);
+  storeF64(work + TAIL, tail);
+  storeF64(work + TAIL_LOW, tailLow);
+  storeF64(work + TOTAL, S);
+  storeF64(work + TOTAL_LOW, c);
+  storePeak(work, m);
+  return true;
 }
 
 // exp(d + delta)·2^512 is computed as an unevaluated sum high + low, for d <= 0.
@@ -152,8 +119,6 @@ const STEP_LOW = 3.309782317038503e-12;
 /** 1.5·2^52: adding it rounds to the nearest integer (ties to even). */
 const ROUND_MAGIC = 6755399441055744;
 const EXP_FLOOR = -1000;
-/** Factor of every value that storeScaledExp stores. */
-const EXP_SCALE = 2 ** 512;
 
 const bits = new DataView(new ArrayBuffer(8));
 function powerOfTwo(exponent: number): number {
@@ -161,18 +126,17 @@ function powerOfTwo(exponent: number): number {
   return bits.getFloat64(0);
 }
 
-/** Stores exp(d + delta)·2^512 to `high[at]` and `low[at]`; `table` has pairs (high, low) of 2^(j/128). */
+/** Stores exp(d + delta)·2^512 to `high` and `low`; `table` has pairs (high, low) of 2^(j/128). */
 function storeScaledExp(
   d: number,
   delta: number,
-  table: Float64Array,
-  high: Float64Array,
-  low: Float64Array,
-  at: number,
+  table: number,
+  high: number,
+  low: number,
 ): void {
   if (!(d > EXP_FLOOR)) {
-    high[at] = 0;
-    low[at] = 0;
+    storeF64(high, 0);
+    storeF64(low, 0);
     return;
   }
   const n = d * STEPS_PER_ONE + ROUND_MAGIC - ROUND_MAGIC;
@@ -186,12 +150,12 @@ function storeScaledExp(
   const a1 = 1 / 24 + r * (1 / 120);
   const p = r + r2 * (a0 + r2 * a1);
 
-  const j = n & 127;
-  const root = table[2 * j] as number;
+  const pair = table + 16 * (n & 127);
+  const root = loadF64(pair);
   const part = root * p;
   const h = root + part;
-  const l = part - (h - root) + ((table[2 * j + 1] as number) + rLow * h);
+  const l = part - (h - root) + (loadF64(pair + 8) + rLow * h);
   const scale = powerOfTwo(Math.floor(n / 128) + 512);
-  high[at] = h * scale;
-  low[at] = l * scale;
+  storeF64(high, h * scale);
+  storeF64(low, l * scale);
 }
