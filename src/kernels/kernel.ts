@@ -1,3 +1,6 @@
+import type { storePortableResult } from "./portable/results.js";
+import type { countEntries, storeEntries } from "./portable/sparse.js";
+
 /**
  * Functions on byte addresses in the memory of the slots. Two implementations give the same bits: the SIMD module
  * (src/kernels/simd) and plainKernel. `float32` is the type of the values at an address: float32, or else float64.
@@ -16,20 +19,10 @@ export interface Kernel {
     work: number,
   ): number;
   /**
-   * Stores one result of the row in `work` to `out`; for a block, its rows [iStart, iEnd), in ascending order over several
-   * calls. `input` is the address of the row's auxiliary input (float64). Returns 1, or 0 if that input is bad.
+   * Stores any result as storePortableResult does; rows of a block in ascending order over several calls. Returns 1, or 0
+   * if the auxiliary input is bad.
    */
-  storeResult(
-    code: number,
-    work: number,
-    classes: number,
-    iStart: number,
-    iEnd: number,
-    input: number,
-    param: number,
-    out: number,
-    float32: boolean,
-  ): number;
+  storeResult(...result: Parameters<typeof storePortableResult>): number;
   /**
    * Stores the results of the program for `rows` consecutive rows. Results of bad rows (including those with a bad
    * auxiliary input) are zeros; the numbers of these rows are stored to `badRows` (int32). Returns their count.
@@ -45,35 +38,8 @@ export interface Kernel {
     results: number,
     badRows: number,
   ): number;
-  /**
-   * Counts the entries of the block in `work` (`code`: JACOBIAN or LOG_JACOBIAN) of at least `threshold`, at most `topK`.
-   * Prepares `space` for storeEntries and stores largest and sum of the dropped |entries| to `dropped`. Returns the count.
-   */
-  countEntries(
-    code: number,
-    work: number,
-    classes: number,
-    space: number,
-    threshold: number,
-    topK: number,
-    float32: boolean,
-    dropped: number,
-  ): number;
-  /**
-   * Stores the counted entries of rows [iStart, iEnd): values, and as int32 i·Q + j to `indices`, or (if `columns` is not
-   * 0) i to `indices` and j to `columns`. Tiles must come in order, each once. Returns the number of entries.
-   */
-  storeEntries(
-    work: number,
-    classes: number,
-    space: number,
-    iStart: number,
-    iEnd: number,
-    indices: number,
-    columns: number,
-    values: number,
-    float32: boolean,
-  ): number;
+  countEntries: typeof countEntries;
+  storeEntries: typeof storeEntries;
   /** Converts `count` float32 values to float64. */
   widen(source: number, count: number, out: number): void;
   /** Transposes `classes` consecutive columns of `rows` values (`bytes` = 1, 2, 4 or 8 each) to row-major. */

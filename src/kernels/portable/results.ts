@@ -5,29 +5,7 @@ import {
   storePacked,
   storeVariance,
 } from "./blocks.js";
-import {
-  ARGMAX_CLASS,
-  COLUMN,
-  CONFIDENCE,
-  COVARIANCE,
-  CROSS_ENTROPY,
-  DIAGONAL,
-  ENTROPY,
-  FACTOR,
-  GINI,
-  GRADIENT,
-  LOG_JACOBIAN,
-  LOG_JVP,
-  LOG_SOFTMAX,
-  LOG_VJP,
-  LOGSUMEXP,
-  PACKED,
-  PRODUCT,
-  TAIL_SUM,
-  TRACE,
-  UNCERTAINTY,
-  VARIANCE,
-} from "./codes.js";
+import * as codes from "./codes.js";
 import { loadF64, storeI32, storeValue } from "./machine.js";
 import { entropy, gini, logSumExp, tailSum, trace } from "./scalars.js";
 import {
@@ -74,52 +52,64 @@ export function storePortableResult(
   out: usize,
   float32: bool,
 ): bool {
-  if (code === PRODUCT || code === LOG_VJP || code === LOG_JVP) {
+  if (
+    code === codes.PRODUCT ||
+    code === codes.LOG_VJP ||
+    code === codes.LOG_JVP
+  ) {
     if (!finite(input, classes)) return false;
-    if (code === PRODUCT) storeProduct(work, classes, input, out, float32);
-    else if (code === LOG_VJP) storeLogVjp(work, classes, input, out, float32);
+    if (code === codes.PRODUCT)
+      storeProduct(work, classes, input, out, float32);
+    else if (code === codes.LOG_VJP)
+      storeLogVjp(work, classes, input, out, float32);
     else storeLogJvp(work, classes, input, out, float32);
     return true;
   }
-  if (code === COVARIANCE || code === VARIANCE) {
+  if (code === codes.COVARIANCE || code === codes.VARIANCE) {
     if (iStart === 0 && !finite(input, covarianceValues(classes, param)))
       return false;
-    if (code === VARIANCE)
+    if (code === codes.VARIANCE)
       storeVariance(work, classes, input, param, out, float32);
     else
       storeCovariance(work, classes, iStart, iEnd, input, param, out, float32);
     return true;
   }
-  if (code === COLUMN || code === GRADIENT || code === CROSS_ENTROPY) {
+  if (
+    code === codes.COLUMN ||
+    code === codes.GRADIENT ||
+    code === codes.CROSS_ENTROPY
+  ) {
     const y = param >= 0 ? (param as f64) : loadF64(input);
     if (!(y >= 0.0 && y < (classes as f64) && Math.floor(y) === y))
       return false;
     const label = y as usize;
-    if (code === COLUMN) storeColumn(work, classes, label, out, float32);
-    else if (code === GRADIENT)
+    if (code === codes.COLUMN) storeColumn(work, classes, label, out, float32);
+    else if (code === codes.GRADIENT)
       storeGradient(work, classes, label, out, float32);
     else storeValue(out, 0, -logSoftmaxAt(work, classes, label), float32);
     return true;
   }
-  if (code === PACKED) storePacked(work, classes, iStart, iEnd, out, float32);
-  else if (code === LOG_JACOBIAN)
+  if (code === codes.PACKED)
+    storePacked(work, classes, iStart, iEnd, out, float32);
+  else if (code === codes.LOG_JACOBIAN)
     storeLogJacobian(work, classes, iStart, iEnd, out, float32);
-  else if (code === FACTOR)
+  else if (code === codes.FACTOR)
     storeFactor(work, classes, iStart, iEnd, out, float32);
-  else if (code === LOG_SOFTMAX) storeLogSoftmax(work, classes, out, float32);
-  else if (code === DIAGONAL) storeDiagonal(work, classes, out, float32);
-  else if (code === ARGMAX_CLASS) storeI32(out, winnerOf(work) as i32);
+  else if (code === codes.LOG_SOFTMAX)
+    storeLogSoftmax(work, classes, out, float32);
+  else if (code === codes.DIAGONAL) storeDiagonal(work, classes, out, float32);
+  else if (code === codes.ARGMAX_CLASS) storeI32(out, winnerOf(work) as i32);
   else storeValue(out, 0, scalar(code, work, classes), float32);
   return true;
 }
 
 function scalar(code: i32, work: usize, classes: usize): f64 {
-  if (code === LOGSUMEXP) return logSumExp(work);
-  if (code === TRACE) return trace(work, classes);
-  if (code === ENTROPY) return entropy(work, classes);
-  if (code === GINI) return gini(work, classes);
-  if (code === CONFIDENCE) return pAt(work, winnerOf(work));
-  if (code === UNCERTAINTY) return loadF64(work + WINNER);
-  if (code === TAIL_SUM) return tailSum(work);
+  if (code === codes.LOGSUMEXP) return logSumExp(work);
+  if (code === codes.TRACE) return trace(work, classes);
+  if (code === codes.ENTROPY) return entropy(work, classes);
+  if (code === codes.GINI) return gini(work, classes);
+  if (code === codes.CONFIDENCE) return pAt(work, winnerOf(work));
+  if (code === codes.UNCERTAINTY) return loadF64(work + WINNER);
+  if (code === codes.TAIL_SUM) return tailSum(work);
   return 0.0;
 }
