@@ -4,7 +4,7 @@ import {
   type SourceRange,
 } from "../src/arrow/column-storage.js";
 import { integerAt } from "../src/arrow/read-window.js";
-import { BIG_ARRAYS, widenNumbers } from "../src/arrow/stored-numbers.js";
+import { numbersAt, widenNumbers } from "../src/arrow/stored-numbers.js";
 import { NULL_BITS_32, NULL_BITS_64 } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { rowIndices } from "../src/results/row-indices.js";
@@ -185,7 +185,7 @@ function widen(
   const out = new Float64Array(buffer, values, count);
   widenNumbers(buffer, raw, type, out);
   if (holds !== "logits" || (type !== "int64" && type !== "uint64")) return;
-  const numbers = new BIG_ARRAYS[type](buffer, raw, count);
+  const numbers = numbersAt(buffer, raw, type, count);
   for (let k = 0; k < count; k++)
     if (BigInt(out[k] as number) !== numbers[k]) {
       const row = rowStart + Math.floor(k / perRow);

@@ -110,17 +110,9 @@ export function fixedBits(type: ArrowType): number {
 }
 
 /** Returns the bytes per offset of a variable-size binary type; 0 for other types. */
-export function offsetBytes(type: ArrowType): 0 | 4 | 8 {
-  switch (type.kind) {
-    case "Utf8":
-    case "Binary":
-      return 4;
-    case "LargeUtf8":
-    case "LargeBinary":
-      return 8;
-    default:
-      return 0;
-  }
+export function offsetBytes({ kind }: ArrowType): 0 | 4 | 8 {
+  if (kind === "LargeUtf8" || kind === "LargeBinary") return 8;
+  return kind === "Utf8" || kind === "Binary" ? 4 : 0;
 }
 
 /** Buffer in the layout of a type. */
@@ -197,9 +189,8 @@ function describeType(type: ArrowType, children: Field[]): string {
   const inner = shortList(children, describeField);
   switch (type.kind) {
     case "Int":
-      return `${type.signed ? "" : "u"}int${type.bitWidth}`;
     case "FloatingPoint":
-      return ["float16", "float32", "float64"][type.precision] ?? "float?";
+      return numberTypeOf(type) ?? "float?";
     case "Map":
       return `map<${shortList(children[0]?.children ?? [], describeField)}>`;
     case "Struct":

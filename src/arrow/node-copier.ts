@@ -14,7 +14,7 @@ import {
 import { NodeReader } from "./node-reader.js";
 import { integerAt, type Read, ReadWindow, viewOf } from "./read-window.js";
 import { storesUtf8, Utf8Texts } from "./utf8-texts.js";
-import { type DataBuffer, VIEW_BYTES, ViewedValues } from "./views.js";
+import { VIEW_BYTES, ViewedValues } from "./views.js";
 
 /** Buffer sizes and positions of a node, in the output or in memory. */
 export interface NodeTarget {
@@ -112,8 +112,7 @@ export class NodeCopier {
       appendBits(this.#bools, this.#rows, source, from & 7, count);
     } else if (form === "fixed-width")
       this.#copyFixedWidth(piece, buffers, valid);
-    else if (form === "views")
-      this.#copyViews(piece, buffers, valid, buffers.data ?? []);
+    else if (form === "views") this.#copyViews(piece, buffers, valid);
     else if (form === "list-view") this.#copyListViews(piece, buffers);
     else if (form === "text" || form === "list")
       this.#copyWithOffsets(piece, buffers);
@@ -145,13 +144,11 @@ export class NodeCopier {
     buffers: CopiedBuffers,
     valid: Uint8Array | null,
   ): void {
-    const bytes = this.node.bits / 8;
+    const width = this.node.bits / 8;
     const end = buffers.values + buffers.valuesBytes;
-    const step = Math.max(1, Math.floor(COPY_BYTES / bytes));
-    for (let from = piece.from; from < piece.to; from += step) {
-      const count = Math.min(step, piece.to - from);
-      const start = buffers.values + from * bytes;
-      const values = this.#valueWindow.bytes(start, count * bytes, end);
+    for (const { from, count } of chunksOf(piece, width)) {
+      const start = buffers.values + from * width;
+      const values = this.#valueWindow.bytes(start, count * width, end);
       if (this.node.dictionaryValues !== null)
         this.#checkIndices(viewOf(values), piece, from, valid);
       this.#values.add(values);
@@ -160,20 +157,13 @@ export class NodeCopier {
 
   /** Copies texts, or the offsets of lists. */
   #copyWithOffsets(piece: CopiedPiece, buffers: CopiedBuffers): void {
-    const { offsetBytes, form } = this.node;
-    const step = COPY_BYTES / offsetBytes;
-    const end = buffers.offsets + (buffers.length + 1) * offsetBytes;
-    for (let from = piece.from; from < piece.to; from += step) {
-      const count = Math.min(step, piece.to - from);
-      const start = buffers.offsets + from * offsetBytes;
-      const bytes = this.#offsetWindow.bytes(
-        start,
-        (count + 1) * offsetBytes,
-        end,
-      );
-      const view = viewOf(bytes);
-      const offset = (k: number) =>
-        integerAt(view, k * offsetBytes, offsetBytes);
+    const { offsetBytes: width, form } = this.node;
+    const end = buffers.offsets + (buffers.length + 1) * width;
+    for (const { from, count } of chunksOf(piece, width)) {
+      const start = buffers.offsets + from * width;
+      const bytes = (count + 1) * width;
+      const view = viewOf(this.#offsetWindow.bytes(start, bytes, end));
+      const offset = (k: number) => integerAt(view, k * width, width);
       this.#checkOffsets(offset, count, piece, buffers, from);
       this.#addOffsets(count, (k) => offset(k + 1) - offset(k));
       if (form === "text") this.#copyTexts(piece, buffers, from, count, offset);
@@ -192,11 +182,8 @@ export class NodeCopier {
     const texts = new Utf8Texts(count, offset);
     for (let at = offset(0); at < last; ) {
       const length = Math.min(COPY_BYTES, last - at);
-      const part = this.#valueWindow.bytes(
-        values + at,
-        length,
-        values + valuesBytes,
-      );
+      const end = values + valuesBytes;
+      const part = this.#valueWindow.bytes(values + at, length, end);
       const checked = utf8 ? texts.check(part, at) : length;
       if (checked === null) {
         const bad = texts.firstBad((start, bytes) =>
@@ -214,21 +201,17 @@ export class NodeCopier {
     piece: CopiedPiece,
     buffers: CopiedBuffers,
     valid: Uint8Array | null,
-    data: readonly DataBuffer[],
   ): void {
     const utf8 = storesUtf8(this.node.field);
     let row = piece.from;
-    const viewed = new ViewedValues(this.read, data, (text) => {
+    const viewed = new ViewedValues(this.read, buffers.data ?? [], (text) => {
       throw new DamagedColumn(describePosition(this.node, piece, row), text);
     });
-    const step = COPY_BYTES / VIEW_BYTES;
     const end = buffers.values + buffers.length * VIEW_BYTES;
-    for (let from = piece.from; from < piece.to; from += step) {
-      const count = Math.min(step, piece.to - from);
+    for (const { from, count } of chunksOf(piece, VIEW_BYTES)) {
       const start = buffers.values + from * VIEW_BYTES;
-      const view = viewOf(
-        this.#valueWindow.bytes(start, count * VIEW_BYTES, end),
-      );
+      const bytes = count * VIEW_BYTES;
+      const view = viewOf(this.#valueWindow.bytes(start, bytes, end));
       this.#addOffsets(count, (k) => {
         row = from + k;
         if (!isSet(valid, piece, row)) return 0;
@@ -242,9 +225,8 @@ export class NodeCopier {
 
   #copyListViews(piece: CopiedPiece, buffers: CopiedBuffers): void {
     const lists = this.#reader.values(piece, buffers);
-    const step = COPY_BYTES / this.node.offsetBytes;
-    for (let from = piece.from; from < piece.to; from += step)
-      this.#addOffsets(Math.min(step, piece.to - from), () => {
+    for (const { count } of chunksOf(piece, this.node.offsetBytes))
+      this.#addOffsets(count, () => {
         const { from, to } = lists.next().value as CopiedPiece;
         return to - from;
       });
@@ -314,6 +296,13 @@ export class NodeCopier {
       "the file changed while it was read",
     );
   }
+}
+
+/** Divides a piece of values of `width` bytes each for reading. */
+function* chunksOf({ from, to }: CopiedPiece, width: number) {
+  const step = Math.max(1, Math.floor(COPY_BYTES / width));
+  for (let at = from; at < to; at += step)
+    yield { from: at, count: Math.min(step, to - at) };
 }
 
 /** Returns whether value k is not null; `valid` has the piece's bits of the validity bitmap. */

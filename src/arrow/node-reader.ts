@@ -38,12 +38,8 @@ export class NodeReader {
   ): [first: number, last: number] {
     const { from, to } = piece;
     const { offsets, length } = buffers;
-    const offset = integers(
-      this.#offsets,
-      this.#node.offsetBytes,
-      offsets,
-      length + 1,
-    );
+    const { offsetBytes } = this.#node;
+    const offset = integers(this.#offsets, offsetBytes, offsets, length + 1);
     const items = itemsOf(this.#node, buffers);
     const [first, last] = [offset(from), offset(to)];
     if (first < 0 || last < first || last > items)
@@ -90,12 +86,7 @@ export class NodeReader {
     const [ends, values] = children as [CopiedBuffers, CopiedBuffers];
     const width = (this.#node.children[0]?.bits ?? 0) / 8;
     const end = integers(this.#offsets, width, ends.values, ends.length);
-    let [run, high] = [0, ends.length];
-    while (run < high) {
-      const middle = (run + high) >> 1;
-      if (end(middle) <= piece.from) run = middle + 1;
-      else high = middle;
-    }
+    let run = countWhile(ends.length, (k) => end(k) <= piece.from);
     for (let at = piece.from; at < piece.to; run++) {
       const next = run < ends.length ? Math.min(end(run), piece.to) : at;
       if (next <= at || run >= values.length)
@@ -121,17 +112,24 @@ export class NodeReader {
       }
       const code = codeAt(k);
       checkCode(code, count, () => describePosition(this.#node, piece, k));
-      let [low, high] = [0, parts.length - 1];
-      while (low < high) {
-        const middle = (low + high + 1) >> 1;
-        if ((parts[middle] as CopiedBuffers).firstCode <= code) low = middle;
-        else high = middle - 1;
-      }
-      const part = parts[low] as CopiedBuffers;
+      const partAt = (n: number) => parts[n] as CopiedBuffers;
+      const n = countWhile(parts.length, (k) => partAt(k).firstCode <= code);
+      const part = partAt(n - 1);
       const at = code - part.firstCode;
       yield nestedPiece(part, at, at + 1);
     }
   }
+}
+
+/** Returns how many of the first `count` indices fulfil a condition that holds for all lower ones, too (bisection). */
+function countWhile(count: number, holds: (k: number) => boolean): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Returns a function that reads integer k of a buffer of `count` integers. */
@@ -188,16 +186,12 @@ function* merged(
         `expected at most ${MAX_PIECES} lists, runs or codes in a record batch of the output, found more; join this column by row`,
       );
     if (piece.from === piece.to) continue;
-    const isSameBatch: boolean = last?.buffers === piece.buffers;
-    if (last && isSameBatch && last.from === piece.from && last.to === piece.to)
-      last.repeat += piece.repeat;
-    else if (
-      last &&
-      isSameBatch &&
-      last.to === piece.from &&
-      last.repeat * piece.repeat === 1
-    )
-      last.to = piece.to;
+    const previous: CopiedPiece | null =
+      last?.buffers === piece.buffers ? last : null;
+    const isSingle = previous?.repeat === 1 && piece.repeat === 1;
+    if (previous?.from === piece.from && previous.to === piece.to)
+      previous.repeat += piece.repeat;
+    else if (isSingle && previous.to === piece.from) previous.to = piece.to;
     else {
       if (last) yield last;
       last = piece;

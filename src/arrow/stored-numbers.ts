@@ -32,30 +32,28 @@ function widenBfloat16(from: Uint16Array, out: Float64Array): void {
   }
 }
 
-type View<T> = new (
-  buffer: ArrayBufferLike,
-  start: number,
-  count: number,
-) => ArrayLike<T>;
-
-export const BIG_ARRAYS: Record<"int64" | "uint64", View<bigint>> = {
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-};
-
-const ARRAYS: Record<
-  Exclude<NumberType, "float16" | "bfloat16" | "int64" | "uint64">,
-  View<number>
-> = {
+const ARRAYS = {
   int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,
   uint16: Uint16Array,
   int32: Int32Array,
   uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
   float32: Float32Array,
   float64: Float64Array,
 };
+
+/** Returns the numbers at byte `start` of a buffer, in a type that JavaScript has. */
+export function numbersAt(
+  buffer: ArrayBufferLike,
+  start: number,
+  type: keyof typeof ARRAYS,
+  count: number,
+) {
+  return new ARRAYS[type](buffer as ArrayBuffer, start, count);
+}
 
 /** Converts the numbers at byte `start` of a buffer to float64; integers beyond 2^53 are rounded. */
 export function widenNumbers(
@@ -68,10 +66,12 @@ export function widenNumbers(
   if (type === "float16" || type === "bfloat16") {
     const widen = type === "float16" ? widenFloat16 : widenBfloat16;
     widen(new Uint16Array(buffer, start, count), out);
-  } else if (type === "int64" || type === "uint64") {
-    const numbers = new BIG_ARRAYS[type](buffer, start, count);
+    return;
+  }
+  const numbers = numbersAt(buffer, start, type, count);
+  if (type === "int64" || type === "uint64")
     for (let k = 0; k < count; k++) out[k] = Number(numbers[k]);
-  } else out.set(new ARRAYS[type](buffer, start, count));
+  else out.set(numbers as Int8Array);
 }
 
 /** Returns the numbers of a buffer: float32 and float64 unchanged, others as float64 (rounded beyond 2^53). */
