@@ -1,5 +1,4 @@
-import { computeInMemory, type FloatArray } from "../in-memory/compute-rows.js";
-import { resultColumns } from "../results/columns.js";
+import { softmax } from "../in-memory/results.js";
 import { normalQuantile } from "./normal-quantile.js";
 import type { LogitsKind } from "./options.js";
 
@@ -50,25 +49,13 @@ function raiseOne(out: Float64Array, seed: number, row: number): void {
  */
 export function storeLabels(
   labels: Int32Array,
-  logits: FloatArray,
+  logits: ArrayLike<number>,
   classes: number,
   seed: number,
   firstRow: number,
 ): void {
   const rows = labels.length;
-  const columns = resultColumns({
-    emit: ["softmax"],
-    layout: "bsr",
-    dtype: "float64",
-    class: undefined,
-    rows,
-    classes,
-    inputs: [],
-  });
-  const [p] = computeInMemory(
-    { logits, rows, classes, temperature: 1, inputs: [], onBadRow: "error" },
-    columns,
-  ) as [Float64Array];
+  const p = softmax(Float64Array.from(logits), { rows, classes });
   for (let r = 0; r < rows; r++) {
     storeUniforms(pair, seed, firstRow + r, STREAM.label);
     const start = r * classes;
