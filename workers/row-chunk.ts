@@ -38,21 +38,20 @@ export function computeRowChunk(
       for (const row of computeRows(slotRows, task, done, first, count, outs))
         badRows.push(rejectRow(slotRows, row, start));
     }
-    for (const run of runsWritten(task, done, done + rows)) {
-      const writeRun = (region: number, position: number, bytes: number) =>
+    for (const { from, to, out } of runsWritten(task, done, done + rows)) {
+      const write = (region: number, position: number, bytes: number) =>
         writeSlot(
           context,
-          region + (run.from - done) * bytes,
-          (run.to - run.from) * bytes,
-          position + run.out * bytes,
+          region + (from - done) * bytes,
+          (to - from) * bytes,
+          position + out * bytes,
         );
-      writeRun(base + slot.rowNumbers, task.row, 8);
+      write(base + slot.rowNumbers, task.row, 8);
       for (const [n, position] of task.positions.entries())
-        writeRun(base + (slot.positions[n] as number), position, 4);
+        write(base + (slot.positions[n] as number), position, 4);
       results.forEach(({ block, values, width }, n) => {
-        if (block !== null) return;
-        const out = outs[n] as number;
-        writeRun(out, task.results[n] as number, values * width);
+        if (block === null)
+          write(outs[n] as number, task.results[n] as number, values * width);
       });
     }
   }
@@ -122,23 +121,41 @@ function computeRows(
   const { context, base } = slotRows;
   const { classes, tileRows, results, slot } = context;
   const row = done + first;
+  /** Offset in the output of row i of the block of row `r` of the output. */
+  const positionOf = (n: number, r: number, i: number): number => {
+    const { block, values, width } = results[n] as ResultColumn;
+    const skip = blockRowStart(block ?? "square", classes, i);
+    return (task.results[n] as number) + (r * values + skip) * width;
+  };
   // Blocks have the same offset in a page of the slot as in a page of the output.
   const outOfBlock = (n: number, i: number): number =>
-    alignLike(
-      base + (slot.results[n] as number),
-      (task.results[n] as number) +
-        offsetOfBlock(results[n] as ResultColumn, classes, row, i),
-    );
+    alignLike(base + (slot.results[n] as number), positionOf(n, row, i));
   const outOfRow = results.map(({ block, values, width }, n) =>
     block === null
       ? (outs[n] as number) + first * values * width
       : outOfBlock(n, 0),
   );
+  /** Writes rows [i, end) of the blocks of `rows` rows: contiguous, or each into its slab of a dense tensor. */
   const writeBlocks = (n: number, rows: number, i: number, end: number) => {
-    const result = results[n] as ResultColumn;
-    for (const run of runsWritten(task, row, row + rows)) {
-      const skip = (run.from - row) * result.values * result.width;
-      writeRun(context, task, n, outOfBlock(n, i) + skip, run, i, end);
+    const { values, width, listSize } = results[n] as ResultColumn;
+    for (const { from, to, out } of runsWritten(task, row, row + rows)) {
+      const address = outOfBlock(n, i) + (from - row) * values * width;
+      if (listSize === values) {
+        const position = positionOf(n, out, i);
+        const bytes = positionOf(n, out + to - from - 1, end) - position;
+        writeSlot(context, address, bytes, position);
+        continue;
+      }
+      // The slab of row q is [classes, all rows, classes], nonzero only at [i, q, j]. Unwritten bytes of the file are zeros.
+      const allRows = listSize / values;
+      for (let r = 0; r < to - from; r++)
+        for (let k = i; k < end; k++) {
+          const skip = (r * values + (k - i) * classes) * width;
+          const q = task.rowStart + from + r;
+          const at = (out + r) * listSize + (k * allRows + q) * classes;
+          const position = (task.results[n] as number) + at * width;
+          writeSlot(context, address + skip, classes * width, position);
+        }
     }
   };
   if (tileRows < classes)
@@ -154,51 +171,4 @@ function computeRows(
     if (block !== null) writeBlocks(n, count, 0, classes);
   });
   return bad;
-}
-
-/** Returns the offset of row i of a block in the chunk's output. */
-function offsetOfBlock(
-  { block, width, values }: ResultColumn,
-  classes: number,
-  row: number,
-  i: number,
-): number {
-  const skip = blockRowStart(block ?? "square", classes, i);
-  return (row * values + skip) * width;
-}
-
-/** Writes rows [i, end) of the blocks of a run of rows from `address`: contiguous, or each into its slab of a dense tensor. */
-function writeRun(
-  context: WorkerContext,
-  task: RowChunkTask,
-  n: number,
-  address: number,
-  run: Run,
-  i: number,
-  end: number,
-): void {
-  const { classes } = context;
-  const result = context.results[n] as ResultColumn;
-  const start = task.results[n] as number;
-  const { width, values, listSize } = result;
-  const block = result.block ?? "square";
-  const rows = run.to - run.from;
-  if (listSize === values) {
-    const count =
-      (rows - 1) * values +
-      blockRowStart(block, classes, end) -
-      blockRowStart(block, classes, i);
-    const position = start + offsetOfBlock(result, classes, run.out, i);
-    writeSlot(context, address, count * width, position);
-    return;
-  }
-  // The slab of row q is [classes, all rows, classes], nonzero only at [i, q, j]. Unwritten bytes of the file are zeros.
-  const allRows = listSize / values;
-  for (let r = 0; r < rows; r++)
-    for (let k = i; k < end; k++) {
-      const from = (r * values + (k - i) * classes) * width;
-      const q = task.rowStart + run.from + r;
-      const to = (run.out + r) * listSize + (k * allRows + q) * classes;
-      writeSlot(context, address + from, classes * width, start + to * width);
-    }
 }

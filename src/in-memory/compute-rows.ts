@@ -2,7 +2,7 @@ import { type RowsContext, SlotRows } from "../../workers/slot-rows.js";
 import { BadRowError, UsageError } from "../errors.js";
 import type { Kernel } from "../kernels/kernel.js";
 import { kernelOn } from "../kernels/simd-kernel.js";
-import type { AuxiliaryName } from "../results/catalogue.js";
+import { type AuxiliaryName, valuesOf } from "../results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "../results/columns.js";
 import { allocateKernelMemory } from "../tasks/kernel-memory.js";
 import { planRowBlocks } from "../tasks/plan-row-blocks.js";
@@ -139,27 +139,15 @@ export function sourcesOf({
   inputs,
 }: Pick<Rows, "logits" | "classes" | "inputs">) {
   const stored = { storage: "fixed-size-list", widened: false } as const;
-  const isFloat32 = logits instanceof Float32Array;
+  const float64 = { ...stored, type: "float64", width: 8 } as const;
+  const float32 = { ...stored, type: "float32", width: 4 } as const;
+  const type = logits instanceof Float32Array ? float32 : float64;
   return [
-    {
-      ...stored,
-      name: "logits",
-      holds: "logits" as const,
-      type: isFloat32 ? ("float32" as const) : ("float64" as const),
-      width: isFloat32 ? 4 : 8,
-      values: classes,
-    },
-    ...inputs.map(({ option, values }) => ({
-      ...stored,
-      name: option,
-      holds:
-        option === "label" || option === "classColumn"
-          ? ("class" as const)
-          : ("numbers" as const),
-      type: "float64" as const,
-      width: 8,
-      values,
-    })),
+    { ...type, name: "logits", holds: "logits" as const, values: classes },
+    ...inputs.map(({ option, values }) => {
+      const holds = valuesOf(option);
+      return { ...float64, name: option, holds, values };
+    }),
   ];
 }
 

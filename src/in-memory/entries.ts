@@ -1,9 +1,8 @@
 import { EntriesChunk } from "../../workers/entries-chunk.js";
 import { UsageError } from "../errors.js";
 import { checkObject } from "../options/check-options.js";
-import { shortValue } from "../printable.js";
 import { EMITS } from "../results/catalogue.js";
-import { layoutEntriesSlot } from "../tasks/entries-slot-layout.js";
+import { layoutEntriesSlot } from "../tasks/slot-layout.js";
 import {
   arrayAt,
   type FloatArray,
@@ -12,7 +11,7 @@ import {
   rejectRow,
   sourcesOf,
 } from "./compute-rows.js";
-import { checkArguments, type InMemoryOptions } from "./results.js";
+import { checkArguments, type InMemoryOptions, reject } from "./results.js";
 
 /** Options of `softmaxJacobianEntries`. */
 export interface EntriesOptions extends InMemoryOptions {
@@ -62,18 +61,16 @@ export function softmaxJacobianEntries(
   checkArguments(logits, options, temperature, onBadRow);
   checkLimits(classes, threshold, topK);
   if (emit !== "jacobian" && emit !== "log_jacobian")
-    throw new UsageError(
-      `of: expected jacobian or log_jacobian, found ${shortValue(emit)}`,
-      "of",
-    );
+    reject("of", "jacobian or log_jacobian", emit);
   const float32 = logits instanceof Float32Array;
   const capacity = Math.max(classes, Math.min(classes ** 2, TILE_ENTRIES));
   const sources = sourcesOf({ logits, classes, inputs: [] });
   const slot = layoutEntriesSlot({
-    chunkRows: 1,
+    loadRows: 1,
+    rowBlockSize: 1,
+    tileRows: classes,
     slotEntries: capacity,
     classes,
-    positions: 0,
     width: float32 ? 4 : 8,
     coo: false,
     repeated: [],
@@ -168,18 +165,9 @@ function checkLimits(
   topK: number | undefined,
 ): void {
   if (classes * classes > MAX_ENTRIES)
-    throw new UsageError(
-      `classes: expected at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}, found ${classes}`,
-      "classes",
-    );
+    reject("classes", `at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}`, classes);
   if (!(typeof threshold === "number" && threshold >= 0))
-    throw new UsageError(
-      `threshold: expected a number from 0, found ${shortValue(threshold)}`,
-      "threshold",
-    );
+    reject("threshold", "a number from 0", threshold);
   if (topK !== undefined && !(Number.isSafeInteger(topK) && topK >= 1))
-    throw new UsageError(
-      `topK: expected a whole number from 1, found ${shortValue(topK)}`,
-      "topK",
-    );
+    reject("topK", "a whole number from 1", topK);
 }

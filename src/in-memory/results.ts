@@ -192,10 +192,7 @@ export function softmaxJacobianColumn<T extends FloatArray>(
   checkObject("options", options);
   const { classes } = options;
   if (!Number.isInteger(j) || j < 0 || j >= classes)
-    throw new UsageError(
-      `class: expected a whole number from 0 to ${classes - 1}, found ${shortValue(j)}`,
-      "class",
-    );
+    reject("class", `a whole number from 0 to ${classes - 1}`, j);
   return oneResult(logits, options, "column", { class: j });
 }
 
@@ -230,44 +227,40 @@ export function checkArguments(
       "logits",
     );
   if (!Number.isSafeInteger(rows) || rows < 0)
-    fail("rows", "a whole number from 0", rows);
+    reject("rows", "a whole number from 0", rows);
   if (!Number.isSafeInteger(classes) || classes < 1)
-    fail("classes", "a whole number from 1", classes);
+    reject("classes", "a whole number from 1", classes);
   if (logits.length !== rows * classes)
-    fail(
+    reject(
       "logits",
       `${rows} x ${classes} = ${rows * classes} values`,
       logits.length,
     );
   if (!(temperature >= 1e-100 && temperature <= 1e100))
-    fail("temperature", "a number from 1e-100 to 1e+100", temperature);
+    reject("temperature", "a number from 1e-100 to 1e+100", temperature);
   if (onBadRow !== "error" && onBadRow !== "nan")
-    fail("onBadRow", "error or nan", onBadRow);
+    reject("onBadRow", "error or nan", onBadRow);
 }
 
 /** Returns the names with deprecated ones replaced. @throws UsageError for an unknown name */
 function currentNames(emit: readonly EmitName[]): EmitName[] {
-  if (!Array.isArray(emit)) fail("emit", "a list of names", emit);
+  if (!Array.isArray(emit)) reject("emit", "a list of names", emit);
   const names = emit.map(currentName);
   for (const name of names)
     if (!EMIT_NAMES.includes(name))
-      fail("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
+      reject("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
   return names;
 }
 
-function fail(name: string, expected: string, found: unknown): never {
+export function reject(name: string, expected: string, found: unknown): never {
   throw new UsageError(
     `${name}: expected ${expected}, found ${shortValue(found)}`,
     name,
   );
 }
 
-/** Returns "10, 55 or 100", for example. */
-function orList(numbers: readonly number[]): string {
-  const last = numbers.at(-1);
-  const others = numbers.slice(0, -1).join(", ");
-  return others ? `${others} or ${last}` : `${last}`;
-}
+/** Formats "10, 55 or 100", for example. */
+const LIST = new Intl.ListFormat("en-GB", { type: "disjunction" });
 
 function valuesPerRow(
   option: AuxiliaryName,
@@ -277,10 +270,12 @@ function valuesPerRow(
 ): number {
   const allowed = auxiliaryLengths(option, classes);
   const values = allowed.find((n) => n * rows === length);
-  if (values === undefined)
-    throw new UsageError(
-      `${option === "classColumn" ? "class" : option}: expected ${orList(allowed.map((n) => n * rows))} values (${orList(allowed)} for each of ${rows} rows), found ${length}`,
-      option,
-    );
-  return values;
+  if (values !== undefined) return values;
+  const [all, each] = [allowed.map((n) => n * rows), allowed].map((numbers) =>
+    LIST.format(numbers.map(String)),
+  );
+  throw new UsageError(
+    `${option === "classColumn" ? "class" : option}: expected ${all} values (${each} for each of ${rows} rows), found ${length}`,
+    option,
+  );
 }

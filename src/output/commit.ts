@@ -20,22 +20,19 @@ import {
 } from "./temporary-file.js";
 import { checkReplaceable, lstatOrNull } from "./written-files.js";
 
-export interface PendingOptions {
-  force: boolean;
-  /** Whether the commit syncs the file and its directory. */
-  sync: boolean;
-  /** Whether to write past the page cache. */
-  direct?: boolean;
-}
-
 /**
- * Opens a temporary file of `bytes` next to `path`, after removing those of dead processes.
+ * Opens a temporary file of `bytes` next to `path`, after removing those of dead processes. `sync`: whether the commit syncs
+ * the file and its directory; `direct`: whether to write past the page cache.
  * @throws IoError (no space, no such directory), PermissionError
  */
 export async function openPending(
   path: string,
   bytes: number,
-  { force, sync, direct = false }: PendingOptions,
+  {
+    force,
+    sync,
+    direct = false,
+  }: { force: boolean; sync: boolean; direct?: boolean },
 ): Promise<PendingOutput> {
   removeStale(path);
   const mode = force ? modeOf(path) : undefined;

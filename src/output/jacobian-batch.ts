@@ -24,18 +24,10 @@ export interface ResultShape {
   width: number;
 }
 
-export interface JacobianBatchLayout {
-  /** Buffers in schema order: row, positions, copied columns, results (list, then item). */
-  buffers: BufferRange[];
-  bodyBytes: number;
-  row: number;
-  positions: number[];
-  copied: { validity: number; offsets: number; values: number }[][];
-  results: { validity: number; offsets: number; values: number }[];
-}
+export type JacobianBatchLayout = ReturnType<typeof layoutJacobianBatch>;
 
 /**
- * Computes the offset of every buffer of a record batch, from the start of its body.
+ * Computes the offset of every buffer of a record batch, from the start of its body. `buffers` are in schema order.
  *
  * | column   | buffers                                               |
  * |----------|-------------------------------------------------------|
@@ -44,9 +36,7 @@ export interface JacobianBatchLayout {
  * | copied … | for each node: those of validity, offsets, values that it has |
  * | result … | validity, (offsets,) (lists: item validity, none,) values |
  */
-export function layoutJacobianBatch(
-  shape: JacobianBatchShape,
-): JacobianBatchLayout {
+export function layoutJacobianBatch(shape: JacobianBatchShape) {
   const buffers: BufferRange[] = [];
   let end = 0;
   const allocate = (length: number): number => {

@@ -35,31 +35,12 @@ export interface JacobianFileHeadSpec {
   dictionaries: { metadata: Uint8Array; bodyBytes: number }[];
 }
 
+export type JacobianFileLayout = ReturnType<typeof layoutJacobianFile>;
 /** The part of a file before its first record batch. */
-export interface JacobianFileHead {
-  schema: Uint8Array;
-  dictionaries: MessageBlock[];
-  /** Offset of the first record batch. */
-  end: number;
-}
-
+export type JacobianFileHead = ReturnType<typeof layoutHead>;
 /** The part of a file after its last record batch. */
-export interface JacobianFileTail {
-  footerStart: number;
-  footer: Uint8Array;
-  /** Size of the whole file. */
-  bytes: number;
-}
-
-export interface JacobianFileLayout extends JacobianFileHead, JacobianFileTail {
-  batches: PositionedBatch[];
-}
-
-export interface PositionedBatch extends MessageBlock {
-  shape: JacobianBatchShape;
-  layout: JacobianBatchLayout;
-  bodyStart: number;
-}
+type JacobianFileTail = ReturnType<typeof layoutTail>;
+export type PositionedBatch = ReturnType<typeof positionBatch>;
 
 /** Bytes at an offset of the file. */
 export interface Piece {
@@ -71,7 +52,7 @@ export interface Piece {
 export function layoutJacobianFile(
   spec: JacobianFileHeadSpec,
   shapes: readonly JacobianBatchShape[],
-): JacobianFileLayout {
+) {
   const head = layoutHead(spec);
   const batches: PositionedBatch[] = [];
   let end = head.end;
@@ -89,17 +70,11 @@ export interface UniformBatches {
   count: number;
 }
 
-/** Sizes of a file; exact below 2^53 bytes. */
-export interface JacobianFileSizes {
-  bytes: number;
-  largestBodyBytes: number;
-}
-
-/** Returns the sizes of `layoutJacobianFile` in constant memory. */
+/** Returns the sizes of `layoutJacobianFile` in constant memory; exact below 2^53 bytes. */
 export function measureJacobianFile(
   spec: JacobianFileHeadSpec,
   batches: Iterable<UniformBatches>,
-): JacobianFileSizes {
+) {
   const head = layoutHead(spec);
   const empty = layoutTail(spec, head.dictionaries, [], head.end);
   let end = head.end;
@@ -121,7 +96,7 @@ export function measureJacobianFile(
 }
 
 /** Encodes the schema and computes the offsets of the dictionaries. */
-export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
+export function layoutHead(spec: JacobianFileHeadSpec) {
   const schema = framed(schemaMessage(spec.fields, spec.metadata), 8);
   let end = 8 + schema.byteLength;
   const dictionaries = spec.dictionaries.map((source) => {
@@ -133,14 +108,16 @@ export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
     end += block.metadataBytes + block.bodyBytes;
     return block;
   });
-  return { schema, dictionaries, end };
+  return {
+    schema,
+    dictionaries,
+    /** Offset of the first record batch. */
+    end,
+  };
 }
 
 /** Returns a record batch at `offset`. */
-export function positionBatch(
-  shape: JacobianBatchShape,
-  offset: number,
-): PositionedBatch {
+export function positionBatch(shape: JacobianBatchShape, offset: number) {
   const layout = layoutJacobianBatch(shape);
   const { bodyBytes } = layout;
   const message = batchMessage(shape, layout, []);
@@ -154,7 +131,7 @@ export function layoutEnd(
   spec: JacobianFileHeadSpec,
   head: JacobianFileHead,
   batches: PositionedBatch[],
-): JacobianFileLayout {
+) {
   const last = batches.at(-1);
   const end = last ? last.bodyStart + last.bodyBytes : head.end;
   const tail = layoutTail(spec, head.dictionaries, batches, end);
@@ -167,12 +144,13 @@ export function layoutTail(
   dictionaries: MessageBlock[],
   batches: MessageBlock[],
   end: number,
-): JacobianFileTail {
+) {
   const footerStart = end + EOS_BYTES;
   const encoded = footer(fields, metadata, dictionaries, batches);
   return {
     footerStart,
     footer: encoded,
+    /** Size of the whole file. */
     bytes: footerStart + encoded.byteLength + 4 + MAGIC.byteLength,
   };
 }

@@ -17,7 +17,6 @@ import { IoError } from "../errors.js";
 import { checkSpace, ioError, outputCall } from "../io/system-error.js";
 import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
 import { openDirect } from "../io/write-or-compare.js";
-import type { OutputTarget } from "./output-target.js";
 import { lstatOrNull } from "./written-files.js";
 
 /** Temporary files of this process that exist now. */
@@ -28,7 +27,7 @@ export function removePendingOutputs(): void {
   for (const path of pendingPaths) rmSync(path, { force: true });
 }
 
-export interface TemporaryOptions {
+interface TemporaryOptions {
   /** Whether `finish` syncs the file. */
   sync?: boolean;
   /** Whether to write past the page cache. */
@@ -36,19 +35,7 @@ export interface TemporaryOptions {
   mode?: number | undefined;
 }
 
-export interface TemporaryFile extends OutputTarget {
-  readonly temporaryPath: string;
-  /** Makes the file durable, then closes it like `close`. */
-  finish(): Promise<void>;
-  /** Closes the file before it is published. @throws IoError if another file or a link has taken its name */
-  close(): void;
-  /** Declares that the file has its final name: it is no longer removed. */
-  published(): void;
-  /** Removes the file unless it is published, after writes in progress have ended. */
-  discard(): Promise<void>;
-  /** Removes the file unless it is published. */
-  remove(): void;
-}
+export type TemporaryFile = ReturnType<typeof openTemporary>;
 
 /** Returns a new path next to `path` that identifies the output and this process (see removeStale). */
 export function temporaryPathFor(path: string): string {
@@ -93,7 +80,7 @@ export function openTemporary(
   temporaryPath: string,
   bytes: number,
   { sync = false, direct: isDirect = false, mode }: TemporaryOptions,
-): TemporaryFile {
+) {
   checkSpace(path, dirname(temporaryPath), bytes);
   const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
   const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW;
@@ -110,6 +97,7 @@ export function openTemporary(
     if (direct >= 0) closeSync(direct);
     closeSync(fd);
   };
+  /** Closes the file before it is published. @throws IoError if another file or a link has taken its name */
   const close = () =>
     outputCall(path, "could not be written to disk", () => {
       // The inode number cannot be reused while the file is open.
@@ -122,6 +110,7 @@ export function openTemporary(
         );
       closeAll();
     });
+  /** Removes the file unless it is published. */
   const remove = () => {
     // Errors are ignored: the error that made the run fail is the one to report.
     try {
@@ -151,9 +140,10 @@ export function openTemporary(
     temporaryPath,
     close,
     remove,
-    reportWritten: (bytes) => {
+    reportWritten: (bytes: number) => {
       if (sync && direct < 0) writeBack.reportWritten(bytes);
     },
+    /** Makes the file durable, then closes it like `close`. */
     async finish() {
       // After a failed fsync the contents on disk are unknown, so it is not retried.
       try {
@@ -164,9 +154,11 @@ export function openTemporary(
       }
       close();
     },
+    /** Declares that the file has its final name: it is no longer removed. */
     published: () => {
       pendingPaths.delete(temporaryPath);
     },
+    /** Removes the file unless it is published, after writes in progress have ended. */
     async discard() {
       await writeBack.finished().catch(() => {});
       remove();

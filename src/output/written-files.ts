@@ -157,18 +157,14 @@ export function lstatOrNull(path: string): BigIntStats | null {
   });
 }
 
-/** A used file with its stats and resolved path. */
-interface ResolvedFile {
-  file: UsedFile;
-  /** null if the file does not exist or cannot be examined. */
-  stats: BigIntStats | null;
-  /** Absolute path with resolved links to directories; empty for a descriptor. */
-  resolved: string;
-}
+type ResolvedFile = ReturnType<typeof resolveFile>;
 
-function resolveFile(file: UsedFile): ResolvedFile {
+function resolveFile(file: UsedFile) {
+  /** null if the file does not exist or cannot be examined. */
   const stats = statOrNull(file);
-  return { file, stats, resolved: resolvedPath(file.path, stats) };
+  /** Absolute path with resolved links to directories; empty for a descriptor. */
+  const resolved = resolvedPath(file.path, stats);
+  return { file, stats, resolved };
 }
 
 /** Rejects a path that was not UTF-8: Node replaced the bytes with U+FFFD, so it names another file. */
@@ -214,11 +210,10 @@ function isSame(one: ResolvedFile, other: ResolvedFile): boolean {
     );
   if (one.stats || other.stats) return false;
   // The file system may ignore case, which cannot be detected before the file exists.
-  return folded(one.resolved) === folded(other.resolved);
-}
-
-function folded(path: string): string {
-  return path.normalize().toLowerCase();
+  const [path, otherPath] = [one, other].map(({ resolved }) =>
+    resolved.normalize().toLowerCase(),
+  );
+  return path === otherPath;
 }
 
 /** Whether a path does not name a local file. */

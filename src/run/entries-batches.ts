@@ -16,7 +16,7 @@ interface SlotMemory {
 }
 
 /** A slot that a task has filled. */
-export interface FilledSlot extends SlotMemory {
+interface FilledSlot extends SlotMemory {
   task: RowRange;
   part: EntriesPart;
   badRows: number[];
@@ -113,42 +113,40 @@ export class EntriesBatch {
  * Copies slots into record batches, in row order. A yielded batch may be written while the next one is filled; the one after
  * that reuses its memory.
  */
-abstract class EntriesBatches {
-  protected filling: EntriesBatch;
+export class EntriesBatches {
+  #filling: EntriesBatch;
   #spare: EntriesBatch;
+  /** Layout csr: entries of the last example that are still to come. */
+  #expected = 0;
 
-  constructor(protected readonly plan: EntriesPlan) {
-    this.filling = new EntriesBatch(plan.columns);
+  constructor(private readonly plan: EntriesPlan) {
+    this.#filling = new EntriesBatch(plan.columns);
     this.#spare = new EntriesBatch(plan.columns);
   }
 
   /** Copies a slot, which may be reused after that. Yields full batches. */
-  abstract append(slot: FilledSlot): Generator<EntriesBatch>;
+  append(slot: FilledSlot): Generator<EntriesBatch> {
+    return this.plan.layout === "coo"
+      ? this.#appendCoo(slot)
+      : this.#appendCsr(slot);
+  }
 
   /** Yields the last batch unless it is empty. */
   *rest(): Generator<EntriesBatch> {
-    if (this.filling.rows > 0) yield this.filling;
+    if (this.#filling.rows > 0) yield this.#filling;
   }
 
   /** Yields the batch, and continues with the spare one. */
-  protected *flush(): Generator<EntriesBatch> {
-    const full = this.filling;
+  *#flush(): Generator<EntriesBatch> {
+    const full = this.#filling;
     yield full;
-    this.filling = this.#spare;
-    this.filling.clear();
+    this.#filling = this.#spare;
+    this.#filling.clear();
     this.#spare = full;
   }
-}
 
-/**
- * Batches of layout csr. Each has as many whole examples as fit, which depends only on the rows. Sizes are known only when a
- * batch is full, so columns are collected in buffers that grow.
- */
-export class CsrBatches extends EntriesBatches {
-  /** Entries of the last example that are still to come. */
-  #expected = 0;
-
-  *append(slot: FilledSlot): Generator<EntriesBatch> {
+  /** Each batch has as many whole examples as fit, which depends only on the rows. Its size is known only when it is full. */
+  *#appendCsr(slot: FilledSlot): Generator<EntriesBatch> {
     const { plan } = this;
     const { onBadRow, slot: offsets } = plan;
     const { part, task, badRows, buffer, base } = slot;
@@ -159,8 +157,8 @@ export class CsrBatches extends EntriesBatches {
     let end = Math.min(this.#expected, part.entries);
     let expected = this.#expected - end;
     const copyTo = (to: number) => {
-      this.filling.addEntries(slot, entry, end);
-      this.filling.addRows(slot, offsets.rowNumbers, row, to);
+      this.#filling.addEntries(slot, entry, end);
+      this.#filling.addRows(slot, offsets.rowNumbers, row, to);
       [row, entry] = [to, end];
     };
     for (let r = part.from; r < part.to; r++) {
@@ -168,38 +166,36 @@ export class CsrBatches extends EntriesBatches {
       const isBad = bad.has(task.rowStart + r);
       if (isBad && onBadRow === "skip") {
         copyTo(r);
-        this.filling.skip(task.rowStart + r);
+        this.#filling.skip(task.rowStart + r);
         row = r + 1;
         continue;
       }
-      const rows = this.filling.rows + r - row;
-      const entries = this.filling.entries + end - entry;
+      const rows = this.#filling.rows + r - row;
+      const entries = this.#filling.entries + end - entry;
       const full =
         rows === plan.batchExamples || entries + count > plan.batchEntries;
       if (full && rows > 0) {
         copyTo(r);
-        yield* this.flush();
+        yield* this.#flush();
       }
-      this.filling.addExample(task.rowStart + r, count, isBad);
+      this.#filling.addExample(task.rowStart + r, count, isBad);
       expected = count - Math.min(count, part.entries - end);
       end += count - expected;
     }
     copyTo(part.to);
     this.#expected = expected;
   }
-}
 
-/** Batches of layout coo. All except the last have the same number of entries. */
-export class CooBatches extends EntriesBatches {
-  *append(slot: FilledSlot): Generator<EntriesBatch> {
-    const { batchEntries } = this.plan;
+  /** All batches except the last have the same number of entries. */
+  *#appendCoo(slot: FilledSlot): Generator<EntriesBatch> {
+    const { batchEntries, slot: offsets } = this.plan;
     const { entries } = slot.part;
     for (let from = 0; from < entries; ) {
-      const { filling } = this;
-      const to = Math.min(from + batchEntries - filling.rows, entries);
-      filling.addRows(slot, this.plan.slot.entries.rows, from, to);
+      const room = batchEntries - this.#filling.rows;
+      const to = Math.min(from + room, entries);
+      this.#filling.addRows(slot, offsets.entries.rows, from, to);
       from = to;
-      if (filling.rows === batchEntries) yield* this.flush();
+      if (this.#filling.rows === batchEntries) yield* this.#flush();
     }
   }
 }

@@ -9,8 +9,8 @@ import {
   type TableColumn,
   tableColumns,
 } from "../results/table-columns.js";
-import { layoutEntriesSlot } from "../tasks/entries-slot-layout.js";
 import type { EntriesSetup } from "../tasks/run-tasks.js";
+import { layoutEntriesSlot } from "../tasks/slot-layout.js";
 import { planCommon, withinMemory } from "./common-plan.js";
 import { planEntriesRows } from "./entries-rows.js";
 

@@ -26,8 +26,8 @@ export async function runTasks<Work>(
   execute: (work: Work, slot: number, tasks: SlotTasks) => Promise<void>,
 ): Promise<void> {
   const { output, signal } = context;
-  const free = Array.from({ length: slots }, (_, slot) => slot);
-  const inFlight = new Set<Promise<unknown>>();
+  const running = new Set<Promise<unknown>>();
+  let started = 0;
   let first: { n: number; error: unknown } | null = null;
 
   const stop = () => output.stop?.();
@@ -37,18 +37,15 @@ export async function runTasks<Work>(
     stop();
   };
   const isStopped = () => first !== null || signal?.aborted === true;
-  /** Counts a promise as in flight until it settles. */
-  const track = <T>(promise: Promise<T>): Promise<T> => {
-    const settled = promise
-      .catch(() => {})
-      .finally(() => inFlight.delete(settled));
-    inFlight.add(settled);
-    return promise;
-  };
   const tasks: SlotTasks = {
     async run(task) {
       if (isStopped()) throw new Stopped();
-      return track(runTask(context, task));
+      const reply = runTask(context, task);
+      const settled = reply
+        .catch(() => {})
+        .finally(() => running.delete(settled));
+      running.add(settled);
+      return reply;
     },
     progress() {
       if (first) return;
@@ -59,33 +56,25 @@ export async function runTasks<Work>(
       }
     },
   };
-  const work = async (n: number, slot: number, next: Work): Promise<void> => {
-    try {
-      await execute(next, slot, tasks);
-      tasks.progress();
-    } catch (error) {
-      fail(n, error);
+  const useSlot = async (slot: number): Promise<void> => {
+    while (!isStopped()) {
+      let n = Number.POSITIVE_INFINITY;
+      try {
+        const next = await works.next();
+        if (next.done || isStopped()) return;
+        n = started++;
+        await execute(next.value, slot, tasks);
+        tasks.progress();
+      } catch (error) {
+        fail(n, error);
+      }
     }
-    free.push(slot);
   };
 
   signal?.addEventListener("abort", stop);
-  try {
-    for (let n = 0; !isStopped(); ) {
-      const slot = free[0];
-      if (slot === undefined) {
-        await Promise.race(inFlight);
-        continue;
-      }
-      const next = await works.next();
-      if (next.done || isStopped()) break;
-      free.shift();
-      track(work(n++, slot, next.value));
-    }
-  } catch (error) {
-    fail(Number.POSITIVE_INFINITY, error);
-  }
-  while (inFlight.size > 0) await Promise.all(inFlight);
+  await Promise.all(Array.from({ length: slots }, (_, slot) => useSlot(slot)));
+  // A work may have failed before its task has ended.
+  await Promise.all(running);
   signal?.removeEventListener("abort", stop);
 
   if (first) throw runError((first as { error: unknown }).error, context);

@@ -18,11 +18,7 @@ import { openSequential } from "../output/output-target.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { EntriesPart, EntriesTask } from "../tasks/run-tasks.js";
 import { copyTask, tooManyItems } from "./copy-column-task.js";
-import {
-  CooBatches,
-  CsrBatches,
-  type EntriesBatch,
-} from "./entries-batches.js";
+import { type EntriesBatch, EntriesBatches } from "./entries-batches.js";
 import type { EntriesPlan } from "./entries-plan.js";
 import { rowsOfNextTask } from "./entries-rows.js";
 import { countWritten, type RunContext } from "./run-context.js";
@@ -85,8 +81,7 @@ export async function computeEntries(
   write: (batch: EntriesBatch) => Promise<void>,
 ): Promise<void> {
   const { buffer, logits, report } = context;
-  const batches =
-    plan.layout === "coo" ? new CooBatches(plan) : new CsrBatches(plan);
+  const batches = new EntriesBatches(plan);
   let writing: Promise<void> = Promise.resolve();
   const writeAll = async (full: Iterable<EntriesBatch>): Promise<void> => {
     for (const batch of full) {

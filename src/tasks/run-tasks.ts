@@ -6,9 +6,8 @@ import type { PresentBytes } from "../io/fetched-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { RowAxes } from "../results/row-axes.js";
-import type { EntriesOffsets } from "./entries-slot-layout.js";
 import type { Failure } from "./failure.js";
-import type { SlotLayout } from "./slot-layout.js";
+import type { EntriesOffsets, SlotLayout } from "./slot-layout.js";
 
 // Messages between the main thread and the workers. Bulk data stays in the slots and in the files.
 

@@ -5,6 +5,7 @@ import {
 } from "../arrow/column-storage.js";
 import type { NumberType } from "../arrow/field.js";
 import { ENTRY_BYTES } from "../kernels/portable/program.js";
+import { sparseSpaceBytes } from "../kernels/portable/sparse-space.js";
 import { workAreaBytes } from "../kernels/portable/work.js";
 
 /** A source of numbers: the logits or an auxiliary column. */
@@ -39,93 +40,113 @@ export interface SlotSpec {
   slack: number;
 }
 
-/** Offsets of the regions of a source. */
-export interface SourceOffsets {
-  /** List offsets, or separate columns one after the other. */
-  staging: number;
-  /** Values as stored, row-major. */
-  raw: number;
-  /** Values as float64, or `raw` if they need no conversion. */
-  values: number;
-}
-
-/** Offsets of a slot's regions in bytes from its start; every region is aligned to 64. */
-export interface SlotLayout {
-  sources: SourceOffsets[];
-  /** Work area of the kernel (src/kernels/portable/work.ts). */
-  work: number;
-  /** The kernel's program (src/kernels/portable/program.ts). */
-  program: number;
-  /** int64[loadRows]. */
-  rowNumbers: number;
-  /** int32[loadRows] each. */
-  positions: number[];
-  /**
-   * Per result: `[loadRows, values]`; for blocks `[rowBlockSize, values]`, or a tile of one block's rows. Each has
-   * `slack` more bytes.
-   */
-  results: number[];
-  /** int32[rowBlockSize]: bad rows of the row block. */
-  badRows: number;
-  bytes: number;
-}
-
 /** Returns whether values are converted to float64; the kernel reads only float32 and float64 logits directly. */
 export function isWidened(type: NumberType, isInput: boolean): boolean {
   return type !== "float64" && (isInput || type !== "float32");
 }
 
-/** Lays out one slot: a chunk's input and output, one row block at a time. Pure. */
-export function layoutSlot(spec: SlotSpec): SlotLayout {
-  const { loadRows, rowBlockSize, tileRows, classes } = spec;
-  let end = 0;
+/** Offsets of a slot's regions in bytes from its start; every region is aligned to 64. */
+export type SlotLayout = ReturnType<typeof layoutSlot>;
+/** Offsets of the regions of a source. */
+export type SourceOffsets = SlotLayout["sources"][number];
+
+/** Returns a function that allocates regions from `start` on, and one that returns their end. */
+function regionsFrom(start: number) {
+  let end = start;
   const region = (bytes: number): number => {
     const start = end;
     end = Math.ceil((start + bytes) / 64) * 64;
     return start;
   };
+  return { region, end: () => end };
+}
+
+/** Lays out one slot: a chunk's input and output, one row block at a time. Pure. */
+export function layoutSlot(spec: SlotSpec) {
+  const { loadRows, rowBlockSize, tileRows, classes } = spec;
+  const { region, end } = regionsFrom(0);
   const sources = spec.sources.map(({ storage, width, values, widened }) => {
     const bytes = loadRows * values * width;
-    const staging = region(
-      isSeparate(storage)
-        ? values > 1
-          ? bytes
-          : 0
-        : offsetWidth(storage) * (loadRows + 1),
-    );
+    const separate = values > 1 ? bytes : 0;
+    const offsets = offsetWidth(storage) * (loadRows + 1);
+    /** List offsets, or separate columns one after the other. */
+    const staging = region(isSeparate(storage) ? separate : offsets);
+    /** Values as stored, row-major. */
     const raw = region(bytes);
-    return {
-      staging,
-      raw,
-      values: widened ? region(loadRows * values * 8) : raw,
-    };
+    /** Values as float64, or `raw` if they need no conversion. */
+    const converted = widened ? region(loadRows * values * 8) : raw;
+    return { staging, raw, values: converted };
   });
-  const work = region(workAreaBytes(classes));
-  const program = region(ENTRY_BYTES * spec.results.length);
-  const rowNumbers = region(8 * loadRows);
-  const positions = Array.from({ length: spec.positions ?? 0 }, () =>
-    region(4 * loadRows),
-  );
-  const results = spec.results.map(({ values, width, block }) =>
-    region(
-      spec.slack +
-        width *
-          (block === null
-            ? loadRows * values
-            : tileRows === classes
-              ? rowBlockSize * values
-              : tileRows * classes),
-    ),
-  );
-  const badRows = region(4 * rowBlockSize);
+  const blockValues = (values: number) =>
+    tileRows === classes ? rowBlockSize * values : tileRows * classes;
   return {
     sources,
-    work,
-    program,
-    rowNumbers,
-    positions,
-    results,
-    badRows,
-    bytes: end,
+    /** Work area of the kernel (src/kernels/portable/work.ts). */
+    work: region(workAreaBytes(classes)),
+    /** The kernel's program (src/kernels/portable/program.ts). */
+    program: region(ENTRY_BYTES * spec.results.length),
+    /** int64[loadRows]. */
+    rowNumbers: region(8 * loadRows),
+    /** int32[loadRows] each. */
+    positions: Array.from({ length: spec.positions ?? 0 }, () =>
+      region(4 * loadRows),
+    ),
+    /**
+     * Per result: `[loadRows, values]`; for blocks `[rowBlockSize, values]`, or a tile of one block's rows. Each has
+     * `slack` more bytes.
+     */
+    results: spec.results.map(({ values, width, block }) => {
+      const stored = block === null ? loadRows * values : blockValues(values);
+      return region(spec.slack + width * stored);
+    }),
+    /** int32[rowBlockSize]: bad rows of the row block. */
+    badRows: region(4 * rowBlockSize),
+    bytes: end(),
   };
+}
+
+/** Sizes that determine the regions of a slot for entries. */
+interface EntriesSlotSpec extends Omit<SlotSpec, "slack"> {
+  slotEntries: number;
+  /** Bytes of an entry's value. */
+  width: number;
+  /** Whether each entry is a table row with row number, i and j (coo). */
+  coo: boolean;
+  /** Widths of the columns whose values are repeated for every entry of an example (coo). */
+  repeated: number[];
+}
+
+/** Offsets in bytes from the slot's start; n = loadRows, c = slotEntries. */
+export type EntriesOffsets = ReturnType<typeof layoutEntriesSlot>["entries"];
+
+/** Lays out the rows of a task, their results, and space for `slotEntries` entries. Pure. */
+export function layoutEntriesSlot(spec: EntriesSlotSpec) {
+  const { loadRows, slotEntries, coo } = spec;
+  // Results that are blocks are stored whole, like all others.
+  const results = spec.results.map((result) => ({ ...result, block: null }));
+  const slot = layoutSlot({ ...spec, results, slack: 0 });
+  const { region, end } = regionsFrom(slot.bytes);
+  const column = (bytes: number): number => region(bytes * slotEntries);
+  const entries = {
+    /** Work space of the kernel for one row (src/kernels/portable/sparse-space.ts). */
+    space: region(sparseSpaceBytes(spec.classes)),
+    /** float64[n]: entries of each row. */
+    counts: region(8 * loadRows),
+    /** float64[n] each: largest dropped |entry| of each row, and sum of all. */
+    droppedMax: region(8 * loadRows),
+    droppedSum: region(8 * loadRows),
+    /** float64[2]: both of the current row, as the kernel stores them. */
+    dropped: region(16),
+    /** int32[c]: i·Q + j, or i. */
+    indices: column(4),
+    /** int32[c]: j (coo). */
+    columns: column(coo ? 4 : 0),
+    /** [c]: values, of the type of the results. */
+    values: column(spec.width),
+    /** int64[c]: row numbers (coo). */
+    rows: column(coo ? 8 : 0),
+    /** [c] each: values of the example that an entry belongs to (coo). */
+    repeated: spec.repeated.map(column),
+  };
+  return { ...slot, entries, bytes: end() };
 }

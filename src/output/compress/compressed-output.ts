@@ -95,14 +95,6 @@ interface CompressedStreamSpec
   target: Sequential;
 }
 
-/** A section of the stream, of which `left` bytes have not arrived. */
-interface Section {
-  left: number;
-  add(piece: Uint8Array): Promise<void> | void;
-  /** Called when all bytes have arrived; returns the next section. */
-  end(): Promise<Section>;
-}
-
 /** Memory for the plain and the compressed body of one record batch. */
 type BodySlot = Pick<CompressTask, "source" | "target">;
 
@@ -121,7 +113,9 @@ class CompressedStream {
   /** One promise for each batch that is not written yet, in order. */
   readonly #writing: Promise<void>[] = [];
   #last: Promise<void> = Promise.resolve();
-  #section = this.#prefix();
+  /** Bytes of the last write that are not read yet. */
+  #rest: Uint8Array = new Uint8Array(0);
+  readonly #messages = this.#read();
 
   constructor(
     private readonly spec: CompressedStreamSpec,
@@ -132,14 +126,8 @@ class CompressedStream {
 
   /** Accepts the bytes of the stream, in pieces of any size. */
   async write(bytes: Uint8Array): Promise<void> {
-    for (let rest = bytes; rest.byteLength > 0; ) {
-      const piece = rest.subarray(0, this.#section.left);
-      await this.#section.add(piece);
-      this.#section.left -= piece.byteLength;
-      rest = rest.subarray(piece.byteLength);
-      while (this.#section.left === 0)
-        this.#section = await this.#section.end();
-    }
+    this.#rest = bytes;
+    await this.#messages.next();
   }
 
   /** Waits until nothing is being written; ignores errors. */
@@ -148,52 +136,68 @@ class CompressedStream {
     await this.spec.target.settled();
   }
 
-  #prefix(): Section {
-    const prefix = new Uint8Array(8);
-    return sectionInto(prefix, async () => {
-      const length = new DataView(prefix.buffer).getInt32(4, true);
-      if (length === 0) {
-        await this.#finish();
-        return this.#prefix();
-      }
-      const metadata = new Uint8Array(length);
-      return sectionInto(metadata, () => this.#message(metadata));
-    });
-  }
-
-  async #message(metadata: Uint8Array): Promise<Section> {
+  /** Reads messages; waits for the next `write` when all bytes are read. */
+  async *#read(): AsyncGenerator<void> {
     const { target } = this.spec;
-    const { header, batch, bodyBytes } = decodeMessage(metadata);
-    if (batch && header === "RecordBatch") return this.#batch(batch, bodyBytes);
-    if (target.position === 0) await target.add(magic());
-    const block = await this.#add(metadata, bodyBytes);
-    if (header === "DictionaryBatch") this.#dictionaries.push(block);
-    return {
-      left: bodyBytes,
-      add: (piece) => target.add(piece),
-      end: async () => this.#prefix(),
-    };
+    const prefix = new Uint8Array(8);
+    for (;;) {
+      yield* this.#fill(prefix);
+      const length = new DataView(prefix.buffer).getInt32(4, true);
+      if (length === 0) return this.#finish();
+      const metadata = new Uint8Array(length);
+      yield* this.#fill(metadata);
+      const { header, batch, bodyBytes } = decodeMessage(metadata);
+      if (batch && header === "RecordBatch") {
+        const slot = await this.#slotOf(batch, bodyBytes);
+        yield* this.#fill(new Uint8Array(slot.source, 0, bodyBytes));
+        this.#compress(batch, slot);
+        continue;
+      }
+      if (target.position === 0) await target.add(magic());
+      const block = await this.#add(metadata, bodyBytes);
+      if (header === "DictionaryBatch") this.#dictionaries.push(block);
+      for (let left = bodyBytes; left > 0; ) {
+        const piece = yield* this.#take(left);
+        await target.add(piece);
+        left -= piece.byteLength;
+      }
+    }
   }
 
-  async #batch(batch: BatchMetadata, bodyBytes: number): Promise<Section> {
+  async *#fill(memory: Uint8Array): AsyncGenerator<void> {
+    for (let filled = 0; filled < memory.byteLength; ) {
+      const piece = yield* this.#take(memory.byteLength - filled);
+      memory.set(piece, filled);
+      filled += piece.byteLength;
+    }
+  }
+
+  /** Takes the next bytes, at most `max`. */
+  async *#take(max: number): AsyncGenerator<void, Uint8Array> {
+    while (this.#rest.byteLength === 0) yield;
+    const piece = this.#rest.subarray(0, max);
+    this.#rest = this.#rest.subarray(piece.byteLength);
+    return piece;
+  }
+
+  async #slotOf(batch: BatchMetadata, bodyBytes: number): Promise<BodySlot> {
     while (this.#free.length === 0) await this.#writing.shift();
     const memory = this.#free.pop();
-    const slot = {
+    return {
       source: atLeast(memory?.source, bodyBytes),
       target: atLeast(memory?.target, maxCompressedBytes(batch.buffers)),
     };
-    const body = new Uint8Array(slot.source, 0, bodyBytes);
-    return sectionInto(body, async () => {
-      const { codec, compressors } = this.spec;
-      const { buffers } = batch;
-      const compressed = compressors.run({ ...slot, codec, buffers });
-      const writing = this.#writeBatch(batch, slot, compressed, this.#last);
-      // Later writes and the end of the stream await this promise and throw its error.
-      writing.catch(() => {});
-      this.#last = writing;
-      this.#writing.push(writing);
-      return this.#prefix();
-    });
+  }
+
+  #compress(batch: BatchMetadata, slot: BodySlot): void {
+    const { codec, compressors } = this.spec;
+    const { buffers } = batch;
+    const compressed = compressors.run({ ...slot, codec, buffers });
+    const writing = this.#writeBatch(batch, slot, compressed, this.#last);
+    // Later writes and the end of the stream await this promise and throw its error.
+    writing.catch(() => {});
+    this.#last = writing;
+    this.#writing.push(writing);
   }
 
   async #writeBatch(
@@ -241,19 +245,6 @@ class CompressedStream {
     await target.add(tailPiece(tail, isStream).bytes);
     await target.finish();
   }
-}
-
-/** Returns a section whose bytes are collected in memory. */
-function sectionInto(memory: Uint8Array, end: () => Promise<Section>): Section {
-  let filled = 0;
-  return {
-    left: memory.byteLength,
-    add: (piece) => {
-      memory.set(piece, filled);
-      filled += piece.byteLength;
-    },
-    end,
-  };
 }
 
 function atLeast(
