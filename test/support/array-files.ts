@@ -84,91 +84,77 @@ export function zip(
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let at = 0;
-  const put = (...pieces: Buffer[]) => {
-    for (const piece of pieces) {
-      parts.push(piece);
-      at += piece.length;
-    }
-  };
   const all = zip64 === "all";
+  const flags = [45, sizesBehind ? 8 : 0, deflated ? 8 : 0, 0];
+  const long = (is: boolean, ...values: number[]) =>
+    is ? values.map(() => 0xffffffff) : values;
+  const extra = (is: boolean, ...values: number[]) =>
+    is
+      ? pack(`22${"8".repeat(values.length)}`, 1, 8 * values.length, ...values)
+      : Buffer.alloc(0);
   for (const [name, bytes] of Object.entries(members)) {
     const packed = deflated ? deflateRawSync(bytes) : bytes;
-    const offset = at;
-    const fields = (long: boolean, here: boolean) => [
-      u16(45),
-      u16(sizesBehind ? 8 : 0),
-      u16(deflated ? 8 : 0),
-      u32(0),
-      u32(here ? crc32(bytes) : 0),
-      u32(long ? 0xffffffff : here ? packed.length : 0),
-      u32(long ? 0xffffffff : here ? bytes.length : 0),
-      u16(name.length),
-    ];
-    const extra = (numbers: number[]) =>
-      Buffer.concat([u16(1), u16(8 * numbers.length), ...numbers.map(u64)]);
-    const local = zip64
-      ? extra([bytes.length, packed.length])
-      : u16(0).subarray(2);
-    put(
-      u32(0x04034b50),
-      ...fields(!!zip64, !sizesBehind),
-      u16(local.length),
+    const sizes = [packed.length, bytes.length] as const;
+    const [first, ...others] = sizesBehind
+      ? [0, ...long(!!zip64, 0, 0)]
+      : [crc32(bytes), ...long(!!zip64, ...sizes)];
+    const local = extra(!!zip64, bytes.length, packed.length);
+    const header = [
+      pack("42224444", 0x04034b50, ...flags, first as number, ...others),
+      pack("22", name.length, local.length),
       Buffer.from(name),
       local,
       packed,
-    );
-    if (sizesBehind)
-      put(
-        u32(0x08074b50),
-        u32(crc32(bytes)),
-        u32(packed.length),
-        u32(bytes.length),
-      );
-    const central = all
-      ? extra([bytes.length, packed.length, offset])
-      : u16(0).subarray(2);
+      sizesBehind
+        ? pack("4444", 0x08074b50, crc32(bytes), ...sizes)
+        : local.subarray(0, 0),
+    ];
+    const central = extra(all, bytes.length, packed.length, at);
     directory.push(
-      u32(0x02014b50),
-      u16(45),
-      ...fields(all, true),
-      u16(central.length),
-      Buffer.alloc(10),
-      u32(all ? 0xffffffff : offset),
+      pack(
+        "422224444",
+        0x02014b50,
+        45,
+        ...flags,
+        crc32(bytes),
+        ...long(all, ...sizes),
+      ),
+      pack("22244", name.length, central.length, 0, 0, 0),
+      pack("4", ...long(all, at)),
       Buffer.from(name),
       central,
     );
+    for (const part of header) at += part.length;
+    parts.push(...header);
   }
   const count = Object.keys(members).length;
-  const start = at;
-  put(...directory);
-  const bytes = at - start;
-  if (all) {
-    const end = at;
-    put(
-      u32(0x06064b50),
-      u64(44),
-      u16(45),
-      u16(45),
-      u32(0),
-      u32(0),
-      u64(count),
-      u64(count),
-      u64(bytes),
-      u64(start),
+  const { length } = Buffer.concat(directory);
+  const end = at + length;
+  if (all)
+    directory.push(
+      pack(
+        "4822448888",
+        0x06064b50,
+        44,
+        45,
+        45,
+        0,
+        0,
+        count,
+        count,
+        length,
+        at,
+      ),
+      pack("4484", 0x07064b50, 0, end, 1),
     );
-    put(u32(0x07064b50), u32(0), u64(end), u32(1));
-  }
-  put(
-    u32(0x06054b50),
-    u32(0),
-    u16(all ? 0xffff : count),
-    u16(all ? 0xffff : count),
-    u32(all ? 0xffffffff : bytes),
-    u32(all ? 0xffffffff : start),
-    u16(comment.length),
+  const counts = all ? [0xffff, 0xffff] : [count, count];
+  return Buffer.concat([
+    ...parts,
+    ...directory,
+    pack("44224", 0x06054b50, 0, ...counts, ...long(all, length)),
+    pack("42", ...long(all, at), comment.length),
     Buffer.from(comment),
-  );
-  return Buffer.concat(parts);
+  ]);
 }
 
 export interface Tensor {
@@ -199,27 +185,20 @@ export function safetensorsFile(header: string, values: Buffer): Buffer {
   const text = Buffer.from(header);
   const padding = " ".repeat((8 - (text.length % 8)) % 8);
   return Buffer.concat([
-    u64(text.length + padding.length),
+    pack("8", text.length + padding.length),
     text,
     Buffer.from(padding),
     values,
   ]);
 }
 
-function u16(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16LE(value);
-  return bytes;
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
-function u64(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
-  return bytes;
+/** Packs numbers into little-endian fields of the given widths in bytes. */
+function pack(widths: string, ...values: number[]): Buffer {
+  return Buffer.concat(
+    values.map((value, k) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigUInt64LE(BigInt(value));
+      return bytes.subarray(0, Number(widths[k]));
+    }),
+  );
 }

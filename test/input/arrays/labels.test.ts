@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { tableFromIPC } from "@uwdata/flechette";
-import { describe, expect, test } from "vitest";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { softjac } from "../../cli/support.js";
 import {
   columnsFirst,
   npy,
@@ -8,159 +8,204 @@ import {
   zip,
 } from "../../support/array-files.js";
 import { built } from "../../support/built.js";
-import { workDirectory } from "../../support/logits-input.js";
-import { verifiedRun } from "../../support/verified-run.js";
+import { inputRuns } from "../../support/input-runs.js";
+import { openedInput, openRefusal } from "../../support/opened-input.js";
 
-// Predictions of two and three dimensions, with labels of every shape.
+// Labels and copied arrays of every shape, in the file of the logits or in an .npy file.
 
-const at = workDirectory();
-const input = at("in.npz");
-const output = at("out.arrow");
+const { at, input, valuesOf, refusal } = inputRuns();
+const own = at("y.npy");
 const [SEQUENCES, TOKENS, CLASSES] = [5, 4, 3];
 const ROWS = SEQUENCES * TOKENS;
+const TWO = [ROWS, CLASSES];
+const THREE = [SEQUENCES, TOKENS, CLASSES];
+const rowsOf = <T>(value: (row: number) => T) =>
+  Array.from({ length: ROWS }, (_, row) => value(row));
 const logits = Float64Array.from(
   { length: ROWS * CLASSES },
   (_, k) => ((k * 5) % 13) / 4,
 );
-const classes = Array.from({ length: ROWS }, (_, row) => (row * 7) % CLASSES);
-const crossEntropy = (labels: readonly number[]) =>
-  labels.map((label, row) => {
-    const z = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
-    const sum = z.reduce((total, o) => total + Math.exp(o), 0);
-    return expect.closeTo(Math.log(sum) - (z[label] as number), 12);
-  });
-const labelled = {
-  ...{ input, output, column: "logits", label: "y" },
-  emit: ["cross_entropy" as const],
-};
-const oneHot = Float32Array.from({ length: ROWS * CLASSES }, (_, k) =>
+const classes = rowsOf((row) => (row * 7) % CLASSES);
+const oneHot = Float32Array.from(logits, (_, k) =>
   Number(k % CLASSES === classes[Math.floor(k / CLASSES)]),
 );
-const numbers = Int32Array.from(classes);
-const int = (...shape: number[]) => npy(numbers, shape);
+const int = (...shape: number[]) => npy(Int32Array.from(classes), shape);
 const hot = (...shape: number[]) => npy(oneHot, shape);
+const bigEndian = (values: Int32Array | Float32Array) =>
+  Buffer.from(values.buffer.slice()).swap32();
+const perSequence = rowsOf((row) => (Math.floor(row / TOKENS) * 2) % CLASSES);
 
-const two = npy(logits, [ROWS, CLASSES]);
-const three = npy(logits, [SEQUENCES, TOKENS, CLASSES]);
-
-test.each<[name: string, logits: Buffer, label: Buffer]>([
-  ["[rows]", two, int(ROWS)],
-  ["[rows, 1]", two, int(ROWS, 1)],
-  ["one-hot rows", two, hot(ROWS, CLASSES)],
-  ["[rows] beside three dimensions", three, int(ROWS)],
-  ["[sequences, tokens]", three, int(SEQUENCES, TOKENS)],
-  ["[sequences, tokens, 1]", three, int(SEQUENCES, TOKENS, 1)],
-  ["one-hot tokens", three, hot(SEQUENCES, TOKENS, CLASSES)],
+test.each<[shape: number[], y: Buffer, expected?: number[]]>([
+  [TWO, int(ROWS)],
+  [TWO, npy(Uint8Array.from(classes), [ROWS, 1])],
+  [TWO, hot(ROWS, CLASSES)],
+  [TWO, npy(columnsFirst(oneHot, ROWS), { shape: TWO, fortran: true })],
   [
-    "one-hot rows in Fortran order",
-    two,
-    npy(columnsFirst(oneHot, ROWS), {
-      descr: "<f4",
-      shape: [ROWS, CLASSES],
-      fortran: true,
-    }),
+    TWO,
+    npy(bigEndian(Int32Array.from(classes)), { descr: ">i4", shape: [ROWS] }),
   ],
+  [THREE, int(ROWS)],
+  [THREE, int(SEQUENCES, TOKENS)],
+  [THREE, int(SEQUENCES, TOKENS, 1)],
+  [THREE, hot(SEQUENCES, TOKENS, CLASSES)],
+  [THREE, npy(bigEndian(oneHot), { descr: ">f4", shape: THREE })],
   [
-    "big-endian one-hot tokens",
-    three,
+    THREE,
     npy(
-      new Uint8Array(oneHot.buffer.slice()).map(
-        (_, k, bytes) => bytes[k ^ 3] as number,
-      ),
-      {
-        descr: ">f4",
-        shape: [SEQUENCES, TOKENS, CLASSES],
-      },
+      Int16Array.from({ length: SEQUENCES }, (_, k) => (k * 2) % CLASSES),
+      [SEQUENCES],
     ),
+    perSequence,
   ],
-])("labels of shape %s", async (_, predictions, label) => {
-  for (const deflated of [false, true]) {
-    const members = { "logits.npy": predictions, "y.npy": label };
-    writeFileSync(input, zip(members, { deflated }));
-    const table = await verifiedRun({ ...labelled, chunkRows: 7 });
-    expect([...table.getChild("cross_entropy")]).toEqual(crossEntropy(classes));
+])("logits of shape %j, labels %#", async (shape, y, label = classes) => {
+  writeFileSync(own, y);
+  const o = npy(logits, shape);
+  const values = { dtype: "F64", shape, values: logits };
+  const { cross_entropy } = built.softmaxResults(logits, {
+    ...{ rows: ROWS, classes: CLASSES, label, emit: ["cross_entropy"] },
+  });
+  for (const [file, name] of [
+    [zip({ "o.npy": o, "y.npy": y }), "y"],
+    [zip({ "o.npy": o, "y.npy": y }, { deflated: true }), "y"],
+    [o, own],
+    [zip({ "o.npy": o }), own],
+    [safetensors({ o: values }), own],
+    // The name of an array takes precedence over a path.
+    [zip({ "o.npy": o, [`${own}.npy`]: y }), own],
+  ] as const) {
+    const emit = ["cross_entropy"];
+    const column = file === o ? undefined : "o";
+    const options = { column, label: name, emit, chunkRows: 7 };
+    if (file.includes(`${own}.npy`)) writeFileSync(own, "not read");
+    expect(await valuesOf(file, "cross_entropy", options)).toEqual([
+      ...(cross_entropy as Float64Array),
+    ]);
   }
 });
 
-test.each<[name: string, label: Buffer, message: string]>([
+const SHAPES = "[20] or [20, 1] or [20, 3] for --label";
+
+test.each([
   [
-    "rows that are not one-hot",
-    npy(
-      oneHot.map((value, k) => (k === 8 ? 0.5 : value)),
-      [ROWS, CLASSES],
-    ),
-    "array y, row 2: expected a class number or a one-hot row (one 1 among zeros)",
+    npy(new Int32Array(5), [5]),
+    `UNSUPPORTED file: array: expected class numbers of shape ${SHAPES}, found int32 [5]; write one class number from 0 for each row`,
   ],
   [
-    "another number of rows",
-    npy(new Int32Array(3), [3]),
-    `array y: expected class numbers of shape [${ROWS}] or [${ROWS}, 1] or [${ROWS}, ${CLASSES}] for --label, found y: int32 [3]`,
+    npy(new Uint8Array(80), { descr: "<U1", shape: [ROWS] }),
+    `UNSUPPORTED file: array: expected class numbers of shape ${SHAPES}, found <U1 (text) [20]; if the text is numbers, save x.astype("f8")`,
   ],
-])("labels of %s are refused", async (_, label, message) => {
-  writeFileSync(input, zip({ "logits.npy": two, "y.npy": label }));
-  await expect(
-    built.run({ ...labelled, output: at("none.arrow") }),
-  ).rejects.toThrow(`${input}: ${message}`);
+  [
+    Buffer.from("0,1,2,1,0,2\n"),
+    'FORMAT file: header: expected \\x93NUMPY in the first bytes, found "0,1,2,"',
+  ],
+  [
+    int(ROWS).subarray(0, -1),
+    "FORMAT file: header: expected 80 bytes of values for shape (20) of int32, found 79: the file is truncated",
+  ],
+  [
+    npy(new Float64Array(60), TWO),
+    "FORMAT file: array, row 0: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
+  ],
+])("refused labels in a file: %#", async (y, text) => {
+  writeFileSync(input, npy(logits, TWO));
+  writeFileSync(own, y);
+  const firstFree = () => {
+    const fd = openSync(input, "r");
+    closeSync(fd);
+    return fd;
+  };
+  const free = firstFree();
+  const inputs = [{ option: "label" as const, name: own }];
+  const found = await openRefusal(input, { inputs });
+  expect(found.replace(own, "file")).toBe(`ERR_INPUT_${text}`);
+  expect(firstFree()).toBe(free);
 });
 
-test("labels of sequences are those of all their tokens", async () => {
-  const y = Int16Array.from({ length: SEQUENCES }, (_, k) => (k * 2) % CLASSES);
-  const members = { "logits.npy": three, "y.npy": npy(y, [SEQUENCES]) };
-  writeFileSync(input, zip(members));
-  const table = await verifiedRun({ ...labelled, chunkRows: 3 });
-  const repeated = classes.map((_, row) => y[Math.floor(row / TOKENS)] ?? 0);
-  expect([...table.getChild("cross_entropy")]).toEqual(crossEntropy(repeated));
-});
-
-describe("copied arrays", () => {
-  const ids = Float32Array.from({ length: ROWS }, (_, k) => 3 - k);
-  const shape = [SEQUENCES, TOKENS];
-  const descr = "<f4";
-  const swapped = Buffer.from(ids.buffer.slice()).swap32();
-  const turned = columnsFirst(ids, SEQUENCES);
-  const first = Int16Array.of(9, -8, 7, 5, 6);
-  const repeated = Array.from(
-    { length: ROWS },
-    (_, row) => first[Math.floor(row / TOKENS)],
+test("a refused one-hot row in an archive, and a label that is no class", async () => {
+  const label = { label: "y", emit: ["cross_entropy"] };
+  const soft = oneHot.map((value, k) => (k === 8 ? 0.5 : value));
+  const o = npy(logits, TWO);
+  expect(
+    await refusal(zip({ "o.npy": o, "y.npy": npy(soft, TWO) }), {
+      ...label,
+      column: "o",
+    }),
+  ).toMatch(
+    /^ERR_INPUT_FORMAT file: array y, row 2: expected a class number or a/,
   );
-  const kept = { input, output, column: "logits", keep: ["id"] };
+  writeFileSync(own, npy(Int32Array.from(classes.with(2, 3)), [ROWS]));
+  expect(await refusal(o, { ...label, label: own })).toBe(
+    `ERR_BAD_ROW file: row 2: expected a class from 0 to 2 in ${own}, or null, -1 or -100 for no label, found 3 (classes are counted from 0)`,
+  );
+});
+
+test("a missing file, and a label file of a dataset", async () => {
+  const name = at("missing.npy");
+  writeFileSync(input, npy(logits, TWO));
+  expect(
+    await openRefusal(input, { inputs: [{ option: "label", name }] }),
+  ).toBe(
+    `ERR_LOGITS_COLUMN file: --label ${name}: no such array; the file has float64 [20, 3], and there is no .npy file at this path`,
+  );
+  const args = [
+    "-o",
+    at("dataset/"),
+    "--label",
+    own,
+    "--emit",
+    "cross_entropy",
+  ];
+  expect(softjac("run", input, ...args)).toMatchObject({
+    status: 64,
+    stderr:
+      "softjac: --label: a dataset reads the labels from its inputs; save logits and labels in one file with numpy.savez\n",
+  });
+});
+
+const ids = Float32Array.from({ length: ROWS }, (_, k) => 3 - k);
+const byToken = { descr: "<f4", shape: [SEQUENCES, TOKENS] };
+const first = Int16Array.of(9, -8, 7, 5, 6);
+
+test.each<[form: string, id: Buffer, expected?: unknown[]]>([
+  ["(rows,)", npy(ids, { descr: "<f4", shape: [ROWS] })],
+  ["all axes", npy(ids, byToken)],
+  [
+    "Fortran order",
+    npy(columnsFirst(ids, SEQUENCES), { ...byToken, fortran: true }),
+  ],
+  [
+    "big-endian",
+    npy(Buffer.from(ids.buffer.slice()).swap32(), { ...byToken, descr: ">f4" }),
+  ],
+  [
+    "the first axis",
+    npy(first, [SEQUENCES]),
+    rowsOf((row) => first[Math.floor(row / TOKENS)]),
+  ],
+])("copied array: %s", async (_, id, expected = [...ids]) => {
+  const members = { "o.npy": npy(logits, THREE), "id.npy": id };
+  for (const layout of ["bsr", "csr"]) {
+    const file = zip(members, { deflated: layout === "csr" });
+    const options = { column: "o", keep: ["id"], layout, chunkRows: 3 };
+    expect(await valuesOf(file, "id", options)).toEqual(expected);
+  }
+});
+
+test("a copied array of float8 becomes float32", async () => {
   const codes = Uint8Array.from({ length: ROWS }, (_, k) => 0x38 + k);
-
-  test.each<[name: string, file: Buffer, expected: unknown[]]>([
-    ["(rows,)", npy(ids, { descr, shape: [ROWS] }), [...ids]],
-    ["all axes", npy(ids, { descr, shape }), [...ids]],
-    ["Fortran order", npy(turned, { descr, shape, fortran: true }), [...ids]],
-    ["big-endian", npy(swapped, { descr: ">f4", shape }), [...ids]],
-    ["the first axis", npy(first, [SEQUENCES]), repeated],
-  ])("%s", async (_, id, expected) => {
-    const members = { "logits.npy": three, "id.npy": id };
-    for (const layout of ["bsr", "csr"] as const) {
-      writeFileSync(input, zip(members, { deflated: layout === "csr" }));
-      const table = await verifiedRun({ ...kept, layout, chunkRows: 3 });
-      expect([...table.getChild("id").toArray()]).toEqual(expected);
-    }
-  });
-
-  test("float8 become float32", async () => {
-    const tensors = {
-      logits: { dtype: "F64", shape: [ROWS, CLASSES], values: logits },
-      id: { dtype: "F8_E4M3", shape: [ROWS], values: codes },
-    };
-    writeFileSync(input, safetensors(tensors));
-    await built.run({ ...kept, force: true, onBadRow: "skip" });
-    const found = tableFromIPC(readFileSync(output)).getChild("id").toArray();
-    expect(found).toBeInstanceOf(Float32Array);
-    // 1 to 4 in steps of 1/8, then 1/4, then 1/2.
-    expect([...found].slice(0, 10)).toEqual([
-      ...[1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2, 2.25],
-    ]);
-  });
-
-  test("another shape is refused", async () => {
-    const id = npy(ids, { descr, shape: [TOKENS, SEQUENCES] });
-    writeFileSync(input, zip({ "logits.npy": three, "id.npy": id }));
-    await expect(built.run({ ...kept, output: at("no") })).rejects.toThrow(
-      `${input}: array id: expected numbers of shape [20] or [5, 4] or [5] to keep, found id: float32 [4, 5]`,
-    );
+  const tensors = {
+    o: { dtype: "F64", shape: TWO, values: logits },
+    id: { dtype: "F8_E4M3", shape: [ROWS], values: codes },
+  };
+  const options = { column: "o", keep: ["id"], onBadRow: "skip" };
+  const found = await valuesOf(safetensors(tensors), "id", options);
+  // 1 to 2 in steps of 1/8, then in steps of 1/4.
+  expect(found.slice(0, 10)).toEqual([
+    ...[1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2, 2.25],
+  ]);
+  const { copied } = await openedInput(input, { column: "o", keep: ["id"] });
+  expect(copied[0]?.field.type).toEqual({
+    kind: "FloatingPoint",
+    precision: 1,
   });
 });

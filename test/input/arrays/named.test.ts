@@ -1,184 +1,172 @@
-import { readFileSync } from "node:fs";
-import { int16, int64, tableFromIPC } from "@uwdata/flechette";
+import { readFileSync, writeFileSync } from "node:fs";
+import { int16, int64 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import {
   columnsFirst,
   npy,
   safetensors,
+  type Tensor,
   zip,
 } from "../../support/array-files.js";
-import {
-  all,
-  arrayRuns,
-  CLASSES,
-  expectBytes,
-  ROWS,
-} from "../../support/array-runs.js";
-import { built } from "../../support/built.js";
-import { type Inputs, writeInputs } from "../../support/inputs-input.js";
+import { inputRuns } from "../../support/input-runs.js";
+import { inputs, writeInputs } from "../../support/inputs-input.js";
+import { openedInput } from "../../support/opened-input.js";
 
-// Arrays with names: members of .npz files, tensors of safetensors. What they give is what an Arrow file of the same
-// values gives, byte for byte.
+// Named arrays as logits, as other inputs, as copied columns and as batches.
 
-const { paths, outputOf, ofLogits } = arrayRuns();
-const float64 = await ofLogits("float64");
-
-const EVERYTHING = {
-  column: "logits",
-  emit: [
-    "softmax",
-    "jacobian",
-    "vjp",
-    "jvp",
-    "covariance",
-    "cross_entropy",
-    "column",
-  ],
-  cotangent: "g",
-  tangent: "v",
-  covariance: "s",
-  label: "y",
-  classColumn: "k",
+const { input, output, tableOf, valuesOf } = inputRuns();
+const ROWS = 301;
+const CLASSES = 5;
+const all = inputs(ROWS, CLASSES);
+const arrays = {
+  y: ["I64", BigInt64Array.from(all.label, BigInt)],
+  k: ["I16", Int16Array.from(all.classColumn)],
+  logits: ["F64", all.logits],
+  g: ["F32", Float32Array.from(all.cotangent)],
+  v: ["F64", Float64Array.from(all.tangent)],
+  s: ["F64", Float64Array.from(all.covariance)],
 } as const;
+const shapeOf = ({ length }: { length: number }) =>
+  length === ROWS ? [ROWS] : [ROWS, length / ROWS];
+const tensors = Object.fromEntries(
+  Object.entries(arrays).map(([name, [dtype, values]]) => [
+    name,
+    { dtype, values, shape: shapeOf(values) },
+  ]),
+) as Record<string, Tensor>;
 
-/** The same values as writeInputs has. */
-function members(given: Inputs) {
-  const { label, classColumn, cotangent, tangent, covariance, logits } = given;
-  const tensor = (
-    dtype: string,
-    values: ArrayBufferView & { length: number },
-  ) => {
-    const width = values.length / ROWS;
-    return { dtype, values, shape: width === 1 ? [ROWS] : [ROWS, width] };
-  };
-  return {
-    y: tensor("I64", BigInt64Array.from(label, BigInt)),
-    k: tensor("I16", Int16Array.from(classColumn)),
-    logits: tensor("F64", logits),
-    g: tensor("F32", Float32Array.from(cotangent)),
-    v: tensor("F64", Float64Array.from(tangent)),
-    s: tensor("F64", Float64Array.from(covariance)),
-  };
-}
-
-function npyMembers(fortran = false): Record<string, Buffer> {
+function members(fortran = false): Record<string, Buffer> {
   return Object.fromEntries(
-    Object.entries(members(all)).map(([name, { values, shape }]) => {
-      const isTurned = fortran && shape.length > 1;
-      const stored = isTurned
-        ? columnsFirst(values as Float64Array, ROWS)
-        : values;
+    Object.entries(arrays).map(([name, [, values]]) => {
+      const shape = shapeOf(values);
+      const stored =
+        fortran && shape.length > 1
+          ? columnsFirst(values as Float64Array, ROWS)
+          : values;
       return [`${name}.npy`, npy(stored, { shape, fortran })];
     }),
   );
 }
 
-const everything = await (async () => {
-  const { input, output } = paths("all arrow");
-  writeInputs(input, all, 100);
-  await built.run({ input, output, ...EVERYTHING });
-  return readFileSync(output);
-})();
-
-test("kept arrays", async () => {
-  for (const file of [
-    zip(npyMembers()),
-    zip(npyMembers(), { deflated: true }),
-    safetensors(members(all)),
-  ]) {
-    const keep = ["k", "y"];
-    const options = { column: "logits", emit: ["gradient"], label: "y", keep };
-    const table = tableFromIPC(await outputOf("kept", file, options), {
-      useBigInt: true,
-    });
-    expect(table.names).toEqual(["row", "k", "y", "gradient"]);
-    const types = table.schema.fields.map(({ type }) => type);
-    expect(types.slice(1, 3)).toEqual([int16(), int64()]);
-    expect([...table.getChild("k")]).toEqual(all.classColumn);
-    expect([...table.getChild("y")]).toEqual(all.label.map(BigInt));
-  }
-});
-
 test.each([
-  {},
-  { deflated: true },
-  { zip64: "local" },
-  { zip64: "all", comment: "PK\x05\x06, and more of it" },
-  { zip64: "all", deflated: true },
-  { sizesBehind: true },
-  { sizesBehind: true, deflated: true, zip64: "all" },
-] as const)("npz %j: every input by its name", async (options) => {
-  const file = zip(
-    { ...npyMembers(), "read.me": Buffer.from("hello") },
-    options,
-  );
-  expectBytes(await outputOf("npz", file, EVERYTHING), everything);
-});
-
-test("npz of arrays in Fortran order", async () => {
-  expectBytes(
-    await outputOf("npz f", zip(npyMembers(true)), EVERYTHING),
-    everything,
-  );
-});
-
-test("npz: a covariance of three dimensions, in both orders", async () => {
-  const { logits, ...rest } = npyMembers() as Record<string, Buffer>;
-  const triangle = (r: number, i: number, j: number): number => {
-    const [a, b] = i < j ? [i, j] : [j, i];
-    const pairs = (CLASSES * (CLASSES + 1)) / 2;
-    return all.covariance[
-      r * pairs + a * CLASSES - (a * (a - 1)) / 2 + b - a
-    ] as number;
+  ["npz", zip({ ...members(), "read.me": Buffer.from("hello") })],
+  ["npz, Fortran order", zip(members(true))],
+  ["deflated npz, Fortran order", zip(members(true), { deflated: true })],
+  ["safetensors", safetensors(tensors)],
+])("%s: the output for an Arrow file, and copied arrays", async (_, file) => {
+  const options = {
+    ...{ column: "logits", label: "y", classColumn: "k" },
+    ...{ cotangent: "g", tangent: "v", covariance: "s" },
+    emit: "softmax jacobian vjp jvp covariance cross_entropy column".split(" "),
   };
-  const c = new Float64Array(ROWS * CLASSES * CLASSES);
-  const f = new Float64Array(c.length);
-  // Not symmetric on purpose: which of the two indices is which must be seen.
-  for (let r = 0; r < ROWS; r++)
-    for (let i = 0; i < CLASSES; i++)
-      for (let j = 0; j < CLASSES; j++) {
-        const value = triangle(r, i, j) + i / 7;
-        c[(r * CLASSES + i) * CLASSES + j] = value;
-        f[r + ROWS * (i + CLASSES * j)] = value;
-      }
-  const three = [ROWS, CLASSES, CLASSES];
-  const of = (s: Buffer) =>
-    outputOf("npz 3", zip({ ...rest, "s.npy": s }), EVERYTHING);
-  const matrix = await of(npy(c, [ROWS, CLASSES * CLASSES]));
-  expectBytes(await of(npy(c, { shape: three })), matrix);
-  expectBytes(await of(npy(f, { shape: three, fortran: true })), matrix);
-});
-
-test("safetensors: every input by its name", async () => {
-  expectBytes(
-    await outputOf("safetensors", safetensors(members(all)), EVERYTHING),
-    everything,
-  );
+  // The output contains the name of the input, so both have the same path.
+  writeInputs(input, all, 100);
+  await tableOf(input, options);
+  const expected = readFileSync(output);
+  await tableOf(file, options);
+  expect(readFileSync(output).equals(expected)).toBe(true);
+  const kept = await tableOf(file, { column: "logits", keep: ["k", "y"] });
+  const types = kept.schema.fields.map(({ type }) => type);
+  expect(types.slice(0, 3)).toEqual([int64(), int16(), int64()]);
+  expect([...kept.getChild("k")]).toEqual(all.classColumn);
+  expect([...kept.getChild("y")]).toEqual(all.label);
 });
 
 test("the only array of floats with two dimensions is taken", async () => {
-  const { y, k, logits } = members(all);
-  const { "y.npy": first, "k.npy": second, "logits.npy": third } = npyMembers();
-  const file = zip({
-    "y.npy": first,
-    "k.npy": second,
-    "logits.npy": third,
-  } as Record<string, Buffer>);
-  expectBytes(await outputOf("only", file), float64);
-  expectBytes(await outputOf("only", safetensors({ y, k, logits })), float64);
+  const { y, k, logits } = tensors;
+  const { "y.npy": first, "k.npy": second, "logits.npy": third } = members();
+  for (const file of [
+    zip({ "y.npy": first, "k.npy": second, "logits.npy": third } as Record<
+      string,
+      Buffer
+    >),
+    safetensors({ y, k, logits } as typeof tensors),
+  ]) {
+    writeFileSync(input, file);
+    expect((await openedInput(input)).column).toBe("logits");
+  }
 });
 
-test("verify takes the arrays for its input, deflated or not", async () => {
-  for (const deflated of [false, true]) {
-    const { input, output } = paths(`verify ${deflated}`);
-    await outputOf(
-      `verify ${deflated}`,
-      zip(npyMembers(true), { deflated }),
-      EVERYTHING,
-    );
-    const { emit, ...named } = EVERYTHING;
-    const report = await built.verify({ input, output, ...named });
-    expect(report).toMatchObject({ ok: true });
-    expect(report.rows).toBe(ROWS);
+test("the name of a member is no path", async () => {
+  const column = "../../../tmp/x";
+  const file = zip(
+    { [`${column}.npy`]: npy(new Float64Array(4), [2, 2]) },
+    { deflated: true },
+  );
+  expect(await valuesOf(file, "row", { column })).toEqual([0, 1]);
+});
+
+test("matrices as covariance, in both orders", async () => {
+  const [rows, n] = [2, 3];
+  const matrices = Float64Array.from({ length: rows * n * n }, (_, k) => k);
+  const turned = matrices.map((_, at) => {
+    const [row, i, j] = [
+      at % rows,
+      Math.floor(at / rows) % n,
+      Math.floor(at / rows / n),
+    ];
+    return (row * n + i) * n + j;
+  });
+  for (const s of [
+    npy(matrices, [rows, n * n]),
+    npy(matrices, [rows, n, n]),
+    npy(turned, { shape: [rows, n, n], fortran: true }),
+  ]) {
+    const o = npy(new Float64Array(rows * n), [rows, n]);
+    writeFileSync(input, zip({ "o.npy": o, "s.npy": s }));
+    const inputs = [{ option: "covariance" as const, name: "s" }];
+    const { sources } = await openedInput(input, { column: "o", inputs });
+    expect(sources[1]?.flat()).toEqual([...matrices]);
   }
+});
+
+/** Returns batches of 100, 200 and 1 rows; their order by number is not their order in the file. */
+function batches(orders: [boolean, boolean, boolean]): Record<string, Buffer> {
+  const starts = [0, 100, 300, ROWS];
+  return Object.fromEntries(
+    [2, 1, 0].map((k) => {
+      const [start, end] = starts.slice(k) as [number, number];
+      const values = all.logits.subarray(start * CLASSES, end * CLASSES);
+      const fortran = orders[k] as boolean;
+      const stored = fortran ? columnsFirst(values, end - start) : values;
+      const shape = [end - start, CLASSES];
+      return [`b_${k + 9}.npy`, npy(stored, { shape, fortran })];
+    }),
+  );
+}
+
+test.each([
+  [false, false, false],
+  [true, true, true],
+  [false, true, false],
+])(
+  "batches (Fortran order: %s, %s, %s) give the results of one array",
+  async (...orders) => {
+    const others = members(orders[0]);
+    const resultsOf = async (file: Buffer, logits: object) => {
+      const table = await tableOf(file, {
+        ...{ ...logits, keep: ["k"], label: "y", tangent: "v", chunkRows: 70 },
+        emit: ["softmax", "cross_entropy", "jvp"],
+      });
+      return ["row", "k", "softmax", "cross_entropy", "jvp"].map((name) =>
+        [...table.getChild(name).toArray()].map(String),
+      );
+    };
+    const expected = await resultsOf(zip(others), { column: "logits" });
+    for (const deflated of [false, true]) {
+      const file = zip({ ...batches(orders), ...others }, { deflated });
+      expect(await resultsOf(file, { columns: "b_*" })).toEqual(expected);
+    }
+  },
+);
+
+test("tensors in the order of the list", async () => {
+  const tensor = (...values: number[]) => ({
+    dtype: "F32",
+    shape: [values.length / 2, 2],
+    values: Float32Array.from(values),
+  });
+  const file = safetensors({ a: tensor(0, 0), b: tensor(0, 30, 30, 0) });
+  const options = { columns: "b,a", emit: ["argmax"] };
+  expect(await valuesOf(file, "argmax", options)).toEqual([1, 0, 0]);
 });
