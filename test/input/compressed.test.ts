@@ -1,59 +1,55 @@
-import { readFileSync } from "node:fs";
-import { tableFromIPC } from "@uwdata/flechette";
-import { describe, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
 import { built } from "../support/built.js";
-import { fixture, resultOf } from "../support/compressed-result.js";
-import { workDirectory } from "../support/logits-input.js";
+import { textOf } from "../support/damaged-runs.js";
+import { inputRuns } from "../support/input-runs.js";
 
-const at = workDirectory();
-const output = at("out.arrow");
-const CODECS = ["lz4", "zstd"] as const;
+// Compressed files of pyarrow.
 
-const plain = await resultOf(fixture("compressed-not"), output);
+const { output, tableOf, valuesOf } = inputRuns();
+const fixture = (name: string) =>
+  fileURLToPath(new URL(`../fixtures/${name}.arrow`, import.meta.url));
 
-describe.each(CODECS)("%s", (codec) => {
-  const input = fixture(`compressed-${codec}`);
-
-  test("gives what the plain file gives, kept columns and dictionaries too", async () => {
-    expect(await resultOf(input, output)).toBe(plain);
-    const checked = await built.verify({ output, input, sample: 10 });
-    expect(checked).toMatchObject({ ok: true, problems: [] });
-    expect((await built.inspect({ input })).compression).toEqual([
-      codec === "lz4" ? "LZ4_FRAME" : "ZSTD",
-    ]);
-  });
-
-  test("long runs", async () => {
-    const runs = fixture(`runs-${codec}`);
-    await built.run({ input: runs, output, emit: ["softmax"], force: true });
-    const rows = 3000;
-    const logits = Float64Array.from({ length: rows * 10 }, (_, n) => {
-      const r = Math.floor(n / 10 / 75);
-      return ((r * 7 + ((n % 10) % 5) * 13) % 23) / 2 - 4;
-    });
-    const expected = built.softmax(logits, { rows, classes: 10 });
-    const found = [...tableFromIPC(readFileSync(output)).getChild("softmax")];
-    expect(found.flatMap((row) => [...row])).toEqual([...expected]);
-  });
+test.each([
+  ["lz4", "LZ4_FRAME"],
+  ["zstd", "ZSTD"],
+])("%s gives the results of the uncompressed file", async (codec, name) => {
+  const keep = ["id", "name", "flag", "split"];
+  const resultsOf = async (file: string) => {
+    const table = await tableOf(fixture(file), { keep });
+    return textOf(table.names.map((name) => [...table.getChild(name)]));
+  };
+  const input = `compressed-${codec}`;
+  expect(await resultsOf(input)).toBe(await resultsOf("compressed-not"));
+  const { compression } = await built.inspect({ input: fixture(input) });
+  expect(compression).toEqual([name]);
 });
 
-test("results that another tool has compressed are read back and verified", async () => {
-  // a file of pyarrow's with the columns of results, in both forms
-  const logits = fixture("compressed-not");
-  await built.run({ input: logits, output, force: true, emit: ["jacobian"] });
-  const reader = await built.openJacobian(output);
-  const expected = [...((await reader.block(7)) ?? [])];
-  await reader.close();
-  for (const codec of CODECS) {
-    const again = fixture(`results-${codec}`);
-    const other = await built.openJacobian(again);
-    expect([...((await other.block(7)) ?? [])]).toEqual(expected);
-    await other.close();
-    const checked = await built.verify({
-      output: again,
-      input: logits,
-      sample: 20,
-    });
-    expect(checked).toMatchObject({ ok: true, problems: [] });
-  }
+test.each(["lz4", "zstd"])("long runs of equal values (%s)", async (codec) => {
+  const emit = { emit: ["softmax"] };
+  const found = await valuesOf(fixture(`runs-${codec}`), "softmax", emit);
+  const logits = Float64Array.from({ length: 30_000 }, (_, n) => {
+    const step = Math.floor(n / 750);
+    return ((step * 7 + (n % 5) * 13) % 23) / 2 - 4;
+  });
+  const expected = built.softmax(logits, { rows: 3000, classes: 10 });
+  expect(found.flat()).toEqual([...expected]);
 });
+
+test.each(["lz4", "zstd"])(
+  "results that pyarrow wrote again with %s",
+  async (codec) => {
+    const blockOf = async (path: string) => {
+      const reader = await built.openJacobian(path);
+      const block = await reader.block(7);
+      await reader.close();
+      return [...(block ?? [])];
+    };
+    const input = fixture("compressed-not");
+    await tableOf(input, { emit: ["jacobian"] });
+    const other = fixture(`results-${codec}`);
+    expect(await blockOf(other)).toEqual(await blockOf(output));
+    const report = await built.verify({ output: other, input, sample: 20 });
+    expect(report).toMatchObject({ ok: true, problems: [] });
+  },
+);
