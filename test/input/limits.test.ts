@@ -1,30 +1,41 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import {
-  float64,
-  int32,
-  list,
-  tableFromArrays,
-  tableToIPC,
-} from "@uwdata/flechette";
+import { float64, int32, list } from "@uwdata/flechette";
 import { afterEach, expect, test } from "vitest";
-import { openLogits } from "../../src/input/open-logits.js";
 import { LIMITS } from "../../src/io/limits.js";
 import { writeArrow } from "../../workers/parquet-to-arrow.js";
+import { npy } from "../support/array-files.js";
+import { writeArrow as writeColumns } from "../support/arrow-columns.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { openedInput, openRefusal } from "../support/opened-input.js";
 import { streamOf } from "../support/stream-of.js";
 
 const at = workDirectory();
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const file = at("file.arrow");
+const batchRows = [20, 30];
 writeLogits(file, {
   rows: 50,
   classes: 3,
-  batchRows: [20, 30],
+  batchRows,
   logit: (row, k) => (row * k) % 5,
 });
 const stream = at("stream.arrows");
 writeFileSync(stream, streamOf(file));
+const deep = at("deep.arrow");
+let [type, value]: [ReturnType<typeof list>, unknown] = [list(int32()), [1]];
+for (let k = 1; k < 70; k++) [type, value] = [list(type), [value]];
+writeColumns(deep, {
+  logits: [[[1, 2]], list(float64())],
+  deep: [[value], type],
+});
+const swapped = at("swapped.npy");
+writeFileSync(
+  swapped,
+  npy(new Uint16Array(12), { descr: ">u2", shape: [4, 3] }),
+);
+const axes = at("axes.npy");
+writeFileSync(axes, npy(Float64Array.of(1), Array(65).fill(1)));
 const lz4 = here("../fixtures/compressed-lz4.arrow");
 const parquet = here("parquet/pyarrow-small.parquet");
 const npz = here("arrays/written/deflated.npz");
@@ -39,54 +50,51 @@ afterEach(() => {
   Object.assign(LIMITS, usual);
 });
 
-/** Opens an input as a run does, with another limit. */
-async function open(input: string, limits: Partial<typeof LIMITS>) {
-  Object.assign(LIMITS, limits);
-  const logits = await openLogits(input, {
-    keep: [],
-    ownNames: [],
-    inputs: [],
-  });
-  logits.close();
-  return logits;
-}
-
-const METADATA = "bytes of metadata";
-const ROWS = "rows in a batch";
+const METADATA = ["maxMetadataBytes", "bytes of metadata"] as const;
+const COLUMNS = ["maxColumns", "columns"] as const;
+const ROWS = ["maxBatchRows", "rows in a batch"] as const;
+const DECODED = ["maxDecodedBytes", "decoded bytes"] as const;
 
 test.each([
-  [file, "maxMetadataBytes", "footer", METADATA, footerBytes(file, 10)],
-  [parquet, "maxMetadataBytes", "footer", METADATA, footerBytes(parquet, 8)],
-  [
-    tensors,
-    "maxMetadataBytes",
-    "header",
-    METADATA,
-    readFileSync(tensors).readInt32LE(0),
-  ],
-  [stream, "maxColumns", "message 0", "columns", 2],
-  [lz4, "maxColumns", "footer", "columns", 6],
-  [parquet, "maxColumns", "schema", "columns", 4],
-  [npz, "maxColumns", "zip directory", "columns", 2],
-  [tensors, "maxColumns", "arrays", "columns", 2],
-  [file, "maxBatchRows", "record batch 1", ROWS, 30],
-  [stream, "maxBatchRows", "message 2", ROWS, 30],
-  [parquet, "maxBatchRows", "row group 0", ROWS, 25],
-  [npz, "maxBatchRows", "array logits", ROWS, 23],
-  [lz4, "maxDecodedBytes", "bodies", "decoded bytes", 1920],
+  [file, "footer", METADATA, footerBytes(file, 10)],
+  [parquet, "footer", METADATA, footerBytes(parquet, 8)],
+  [tensors, "header", METADATA, readFileSync(tensors).readInt32LE(0)],
+  [stream, "message 0", COLUMNS, 2],
+  [lz4, "footer", COLUMNS, 6],
+  [parquet, "schema", COLUMNS, 4],
+  [npz, "zip directory", COLUMNS, 2],
+  [tensors, "arrays", COLUMNS, 2],
+  [file, "record batch 1", ROWS, 30],
+  [stream, "message 2", ROWS, 30],
+  [parquet, "row group 0", ROWS, 25],
+  [npz, "array logits", ROWS, 23],
+  [lz4, "bodies", DECODED, 1920],
   // A header of 128 bytes, and 23 rows of 4 float64.
-  [npz, "maxDecodedBytes", "arrays", "decoded bytes", 128 + 23 * 4 * 8],
-])("%s, %s", async (input, limit, where, what, found) => {
-  await expect(open(input, { [limit]: found - 1 })).rejects.toMatchObject({
-    code: "ERR_INPUT_UNSUPPORTED",
-    message: `${input}: ${where}: expected at most ${found - 1} ${what}, found ${found}`,
-  });
+  [npz, "arrays", DECODED, 128 + 23 * 4 * 8],
+  [swapped, "array", DECODED, 24],
+  [axes, "array", ["maxNesting", "dimensions"] as const, 65],
+])("%s, %s: limit of %j", async (input, where, [limit, what], found) => {
+  LIMITS[limit] = found - 1;
+  const options = input === axes ? { classAxis: 0 } : {};
+  expect(await openRefusal(input, options)).toBe(
+    `ERR_INPUT_UNSUPPORTED file: ${where}: expected at most ${found - 1} ${what}, found ${found}`,
+  );
+  LIMITS[limit] = found;
   // Threads decode in the built package only.
   if (input === lz4 || input === parquet) return;
-  await expect(open(input, { [limit]: found })).resolves.toBeTruthy();
+  await expect(openedInput(input, options)).resolves.toBeTruthy();
 });
 
-test("Parquet columns that unpack to more than is allowed", async () => {
+test("levels of nested columns", async () => {
+  expect(await openRefusal(deep)).toBe(
+    "ERR_INPUT_UNSUPPORTED file: footer: expected at most 64 levels of nested columns, found 65",
+  );
+  LIMITS.maxNesting = 70;
+  expect(await openedInput(deep)).toMatchObject({ rows: 1 });
+  expect(usual.maxNesting).toBe(64);
+});
+
+test("decoded bytes of Parquet columns", async () => {
   const file = { read: () => ({ intoIPCStream: () => new Uint8Array(100) }) };
   LIMITS.maxDecodedBytes = 91;
   await expect(
@@ -98,22 +106,4 @@ test("Parquet columns that unpack to more than is allowed", async () => {
       text: "expected at most 91 decoded bytes, found 92",
     },
   });
-});
-
-test("columns in columns", async () => {
-  const deep = 70;
-  let type: unknown = int32();
-  let value: unknown = 1;
-  for (let k = 0; k < deep; k++) [type, value] = [list(type as never), [value]];
-  const input = at("deep.arrow");
-  const table = tableFromArrays({ logits: [[1, 2]], deep: [value] }, {
-    types: { logits: list(float64()), deep: type },
-  } as never);
-  writeFileSync(input, tableToIPC(table, { format: "file" }) as Uint8Array);
-  await expect(open(input, {})).rejects.toMatchObject({
-    code: "ERR_INPUT_UNSUPPORTED",
-    message: `${input}: footer: expected at most 64 levels of nested columns, found 65`,
-  });
-  const { rows } = await open(input, { maxNesting: deep });
-  expect(rows).toBe(1);
 });
