@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -142,6 +143,17 @@ test("a Parquet footer of structs nested a million deep", async () => {
   expect(() => decodeThrift(nested, {})).toThrow(MalformedThrift);
   expect(await refusal(file)).toBe(
     "ERR_INPUT_FORMAT file: footer: invalid metadata: structs nested more than 32 deep; copy or write the file again",
+  );
+});
+
+test("a manifest of a dataset without its fields", () => {
+  const folder = at("dataset");
+  mkdirSync(folder);
+  for (const name of ["_manifest.json", "_SUCCESS"])
+    writeFileSync(`${folder}/${name}`, '{"parts": [null], "inputs": []}');
+  expectRefused(
+    /^softjac: .*dataset: _manifest\.json: could not be parsed \([^\n]+\)\n$/,
+    ...["show", folder, "--row", "0"],
   );
 });
 
