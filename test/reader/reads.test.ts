@@ -1,5 +1,6 @@
 import { Float64, Int64 } from "apache-arrow";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import type { JacobianReader } from "../../src/index.js";
 import { openJacobian } from "../../src/reader/open-jacobian.js";
 import { built } from "../support/built.js";
 import { fixedSizeList } from "../support/fixed-size-list.js";
@@ -11,7 +12,7 @@ import {
   writeResults,
 } from "../support/results-file.js";
 
-/** What the source itself reads, in calls and bytes, however it reads. */
+/** Calls, bytes and open files of the reader, whichever functions it reads with. */
 const counted = vi.hoisted(() => ({ reads: 0, bytes: 0, open: 0 }));
 
 vi.mock("node:fs", async (original) => {
@@ -19,7 +20,9 @@ vi.mock("node:fs", async (original) => {
   const count = (bytes: number) => {
     counted.reads++;
     counted.bytes += bytes;
+    return bytes;
   };
+  type Done = (error: Error | null, bytes: number) => void;
   return {
     ...fs,
     openSync: (...args: Parameters<typeof fs.openSync>) => {
@@ -30,23 +33,17 @@ vi.mock("node:fs", async (original) => {
       counted.open--;
       fs.closeSync(fd);
     },
-    readSync: (...args: [number, Uint8Array, number, number, number]) => {
-      const read = fs.readSync(...args);
-      count(read);
-      return read;
-    },
+    readSync: (...args: [number, Uint8Array, number, number, number]) =>
+      count(fs.readSync(...args)),
     read: (
-      fd: number,
-      target: Uint8Array,
-      offset: number,
-      length: number,
-      position: number,
-      done: (error: Error | null, bytes: number) => void,
+      ...[fd, target, offset, length, position, done]: [
+        ...[fd: number, target: Uint8Array, offset: number],
+        ...[length: number, position: number, done: Done],
+      ]
     ) =>
-      fs.read(fd, target, offset, length, position, (error, bytes) => {
-        count(bytes);
-        done(error, bytes);
-      }),
+      fs.read(fd, target, offset, length, position, (error, bytes) =>
+        done(error, count(bytes)),
+      ),
   };
 });
 
@@ -57,127 +54,112 @@ const rows = 4000;
 const input = at("in");
 writeLogits(input, { rows, classes, logit: (r, k) => Math.sin(r * 7 + k) });
 
-beforeEach(() => {
-  counted.reads = 0;
-  counted.bytes = 0;
-});
+/** Returns the number of reads of a call, and their bytes. */
+async function readsOf(
+  call: () => Promise<unknown>,
+): Promise<[reads: number, bytes: number]> {
+  const { reads, bytes } = counted;
+  await call();
+  return [counted.reads - reads, counted.bytes - bytes];
+}
 
-async function readsOf(what: () => Promise<unknown>) {
-  const before = { ...counted };
-  await what();
-  return {
-    reads: counted.reads - before.reads,
-    bytes: counted.bytes - before.bytes,
-  };
+async function readAll(reader: JacobianReader): Promise<void> {
+  for await (const batch of reader)
+    for (let k = 0; k < batch.count; k++) await batch.block(k);
 }
 
 describe.each([
   ["bsr", 8 * size, 8],
   ["packed", 4 * classes * (classes + 1), 8],
   ["factored", 8 * classes + 12, 8 * classes + 12],
-] as const)("%s: 4000 blocks", (layout, blockBytes, entryBytes) => {
-  test("opening reads metadata, a block its own bytes", async () => {
+] as const)("4000 blocks of %s", (layout, blockBytes, entryBytes) => {
+  test("opening reads metadata, and a lookup little more than a block", async () => {
     const output = at(layout);
     await built.run({ input, output, layout, emit: ["jacobian"] });
     counted.open = 0;
     counted.bytes = 0;
     const reader = await openJacobian(output);
     expect(counted.bytes).toBeLessThan(20_000);
-    // The ends of two batches at most, then the row's own number.
+    // The first lookup also reads the ends of the row numbers.
     await reader.block(1234);
     for (const row of [1234, 7, 3999]) {
-      const block = await readsOf(() => reader.block(row));
-      expect(block.bytes).toBeLessThanOrEqual(blockBytes + 8 * 5);
-      expect(block.reads).toBeLessThanOrEqual(8);
-      const entry = await readsOf(() => reader.entry(row, 3, 4));
-      expect(entry.bytes).toBeLessThanOrEqual(entryBytes + 8);
+      const [reads, bytes] = await readsOf(() => reader.block(row));
+      expect(bytes).toBeLessThanOrEqual(blockBytes + 8 * 5);
+      expect(reads).toBeLessThanOrEqual(8);
+      const [, ofEntry] = await readsOf(() => reader.entry(row, 3, 4));
+      expect(ofEntry).toBeLessThanOrEqual(entryBytes + 8);
     }
     await reader.close();
     expect(counted.open).toBe(0);
   });
 
-  test("from front to back: every byte about once, in large reads", async () => {
-    const reader = await openJacobian(at(layout));
-    const { reads, bytes } = await readsOf(async () => {
-      for await (const batch of reader)
-        for (let k = 0; k < batch.count; k++) await batch.block(k);
-    });
+  test("a scan reads every byte about once, in large reads", async () => {
+    await using reader = await openJacobian(at(layout));
+    const [reads, bytes] = await readsOf(() => readAll(reader));
     expect(bytes).toBeLessThan(1.1 * rows * (blockBytes + 8) + 1e5);
     expect(reads).toBeLessThan(4 * (bytes / 2 ** 20) + 40);
-    await reader.close();
   });
 });
 
-test("dense: a block's own bytes, none of the zeros between them", async () => {
-  const path = at("dense");
-  const few = at("few");
+test("layout dense: a block reads none of the zeros around it", async () => {
+  const [few, output] = [at("few"), at("dense")];
   writeLogits(few, { rows: 60, classes, logit: (r, k) => Math.cos(r + k) });
-  await built.run({ input: few, output: path, layout: "dense" });
-  const reader = await openJacobian(path);
-  const random = await readsOf(() => reader.block(40));
-  expect(random.bytes).toBeLessThanOrEqual(8 * size + 8 * 7);
-  const all = await readsOf(async () => {
-    for await (const batch of reader)
-      for (let k = 0; k < batch.count; k++) await batch.block(k);
-  });
-  expect(all.bytes).toBeLessThan(60 * (8 * size + 24) + 100);
-  await reader.close();
+  await built.run({ input: few, output, layout: "dense" });
+  await using reader = await openJacobian(output);
+  const [, bytes] = await readsOf(() => reader.block(40));
+  expect(bytes).toBeLessThanOrEqual(8 * size + 8 * 7);
+  const [, ofAll] = await readsOf(() => readAll(reader));
+  expect(ofAll).toBeLessThan(60 * (8 * size + 24) + 100);
 });
 
-test("csr and coo: an example's entries, and a search for its row", async () => {
-  const examples: SparseExamples = Array.from({ length: 5000 }, (_, row) => ({
-    row,
-    entries: { indices: [1, 5, 8, 20], values: [1, 2, 3, row] },
-  }));
-  const [csr, coo] = [at("csr"), at("coo")];
-  writeResults(csr, { columns: csrFile(examples), batchRows: [1500] });
-  const columns = cooFile(examples, classes);
-  writeResults(coo, { columns, batchRows: [6001] });
-  for (const [path, limit] of [
-    [csr, 150],
-    [coo, 6000],
-  ] as const) {
-    const reader = await openJacobian(path, { classes });
+test.each([
+  ["csr", [1500], 150],
+  ["coo", [6001], 6000],
+])(
+  "%s: an entry reads its block and a search",
+  async (layout, batchRows, limit) => {
+    const examples: SparseExamples = Array.from({ length: 5000 }, (_, row) => ({
+      row,
+      entries: { indices: [1, 5, 8, 20], values: [1, 2, 3, row] },
+    }));
+    const columns =
+      layout === "csr" ? csrFile(examples) : cooFile(examples, classes);
+    writeResults(at(layout), { columns, batchRows });
+    await using reader = await openJacobian(at(layout), { classes });
     for (const row of [4321, 0, 4999]) {
-      const { bytes, reads } = await readsOf(() => reader.entry(row, 0, 20));
+      const [reads, bytes] = await readsOf(() => reader.entry(row, 0, 20));
       expect(await reader.entry(row, 0, 20)).toBe(row);
       expect(bytes).toBeLessThan(limit);
       expect(reads).toBeLessThan(50);
     }
-    await reader.close();
-  }
-});
+  },
+);
 
-test("long gaps: a search, never the whole row column", async () => {
+test("rows with long gaps: a lookup reads few row numbers", async () => {
   const path = at("gaps");
   const numbers = Array.from({ length: 50_000 }, (_, k) => 3 * k + (k % 2));
+  const lists = fixedSizeList(new Float64(), 1);
   writeResults(path, {
     columns: [
       ["row", new Int64(), numbers.map(BigInt)],
-      [
-        "jacobian",
-        fixedSizeList(new Float64(), 1),
-        numbers.map((row) => [row]),
-      ],
+      ["jacobian", lists, numbers.map((row) => [row])],
     ],
   });
-  const reader = await openJacobian(path);
+  await using reader = await openJacobian(path);
   for (const row of [75_000, 30_001, 149_998]) {
-    const { bytes, reads } = await readsOf(() =>
-      reader.block(row).catch(() => 0),
-    );
+    const lookup = () => reader.block(row).catch(() => null);
+    const [reads, bytes] = await readsOf(lookup);
     expect(bytes).toBeLessThan(2500);
     expect(reads).toBeLessThan(14);
   }
-  await reader.close();
 });
 
-test("closing waits for reads under way, and nothing is read after it", async () => {
+test("closing waits for reads in progress and prevents others", async () => {
   counted.open = 0;
   const reader = await openJacobian(at("bsr"));
   const expected = await reader.block(9);
   const reads = Promise.allSettled([reader.block(9), reader.block(9)]);
-  // The row's number is read by then, its block is being read.
+  // By then the row number is read, and the read of the block is in progress.
   await new Promise((resolve) => setImmediate(resolve));
   await reader.close();
   for (const outcome of await reads)
