@@ -1,0 +1,365 @@
+import { writeFileSync } from "node:fs";
+import { Field, Float32, Float64, Int64, List } from "apache-arrow";
+import { describe, expect, test } from "vitest";
+import type { RunOptions, VerifyOptions } from "../../src/index.js";
+import { EMIT_NAMES, EMITS, LAYOUTS } from "../../src/results/catalogue.js";
+import { sampleRows } from "../../src/verify/compare-rows.js";
+import {
+  type ValueOptions,
+  verifyValues,
+} from "../../src/verify/verify-values.js";
+import { npy } from "../support/array-files.js";
+import { built } from "../support/built.js";
+import { fixedSizeList } from "../support/fixed-size-list.js";
+import { hardRows } from "../support/hard-rows.js";
+import { inputs, writeInputs } from "../support/inputs-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { writeResults } from "../support/results-file.js";
+
+const at = workDirectory();
+const output = at("out.arrow");
+const input = at("in.arrow");
+writeInputs(input, inputs(150, 7), 40);
+const logits = { input, column: "logits" };
+const auxiliary = {
+  ...logits,
+  ...{ label: "y", cotangent: "g", tangent: "v", covariance: "s" },
+  classColumn: "k",
+};
+
+const verifyAll = (options: Omit<ValueOptions, "rows" | "output">) =>
+  verifyValues({ ...options, output, rows: "all" });
+
+/** Runs, and expects no problems in all rows and in a sample; returns the report on all rows. */
+async function expectSound(
+  source: Omit<VerifyOptions, "output">,
+  run: Partial<RunOptions> = {},
+) {
+  await built.run({ threads: 1, ...source, ...run, output, force: true });
+  for (const rows of [12, "all"] as const) {
+    const report = await verifyValues({ ...source, output, rows });
+    const { columns, laws } = report;
+    expect([...columns, ...laws].filter(({ ok }) => !ok)).toEqual([]);
+    const rowsChecked =
+      rows === "all" ? report.rows : Math.min(12, report.rows);
+    expect(report).toMatchObject({ problems: [], ok: true, rowsChecked });
+    if (rows === "all") return report;
+  }
+  throw new Error("no report");
+}
+
+describe.each([1, 0.7, 25])("every result, T = %d", (temperature) => {
+  test.each(["float64", "float32"] as const)("%s", async (dtype) => {
+    const run = { emit: [...EMIT_NAMES], dtype, temperature };
+    const report = await expectSound(auxiliary, run);
+    expect(report.columns.map(({ name }) => name)).toEqual(EMIT_NAMES);
+    for (const column of report.columns) {
+      expect(column.values).toBeGreaterThan(0);
+      expect(column.maxError > 0).toBe(column.name !== "argmax");
+      expect(column.meanRelativeErrorPercent).toBeLessThan(1e-4);
+    }
+    expect(report.laws.map(({ name }) => name)).toEqual([
+      "softmax sums to 1",
+      "rows of jacobian sum to 0",
+      "jacobian is symmetric",
+      "columns of log_jacobian sum to 0",
+    ]);
+  });
+});
+
+test("every result beside csr, and one class for all rows", async () => {
+  const emit = EMIT_NAMES.filter((name) => name !== "log_jacobian");
+  await expectSound(auxiliary, { layout: "csr", emit });
+  await expectSound(logits, { emit: ["column"], class: 3, temperature: 2 });
+});
+
+describe.each(LAYOUTS)("%s", (layout) => {
+  test.each(["float64", "float32"] as const)("blocks of %s", async (dtype) => {
+    for (const result of ["jacobian", "log_jacobian"] as const)
+      if (layout !== "packed" || result === "jacobian")
+        await expectSound(logits, { layout, dtype, emit: [result, "entropy"] });
+  });
+
+  const isHard = ({ classes }: { classes: number }) =>
+    classes <= (layout === "dense" ? 40 : 400);
+  test("hard rows", async () => {
+    for (const { name, source } of hardInputs().filter(isHard)) {
+      const run = { layout, emit: ["jacobian"], force: true } as const;
+      await built.run({ ...source, ...run, output, threads: 1 } as never);
+      const { problems, ok } = await verifyAll(source);
+      expect([name, problems, ok]).toEqual([name, [], true]);
+    }
+  });
+});
+
+function hardInputs() {
+  return hardRows().flatMap(({ name, rows }, n) =>
+    [...new Set(rows.map((row) => row.length))].map((classes) => {
+      const own = rows.filter((row) => row.length === classes);
+      const input = at(`hard-${n}-${classes}.arrow`);
+      const logit = (r: number, k: number) => own[r]?.[k] as number;
+      const batches = { rows: own.length, classes, batchRows: [7] };
+      writeLogits(input, { ...batches, logit });
+      return { name, classes, source: { input } };
+    }),
+  );
+}
+
+test("every result of hard rows", async () => {
+  const emit = EMIT_NAMES.filter(
+    (name) => !("input" in EMITS[name]) || name === "column",
+  );
+  for (const { name, source } of hardInputs())
+    for (const dtype of ["float64", "float32"] as const) {
+      const same = { ...source, output, emit, dtype, class: 0 };
+      await built.run({ ...same, force: true, threads: 1 });
+      const { problems, ok } = await verifyValues({ ...same, rows: "all" });
+      expect([name, problems, ok]).toEqual([name, [], true]);
+    }
+});
+
+const CHOICES = [
+  { threshold: 1e-6 },
+  { threshold: 0.05 },
+  { topK: 10 },
+  { threshold: 1e-3, topK: 5, temperature: 3 },
+];
+describe.each(["csr", "coo"] as const)("dropped entries, %s", (layout) => {
+  test.each(CHOICES)("%j", async (choice) => {
+    // Each type has one of the two blocks, and the next choice has the other pairs.
+    const blocks = ["log_jacobian", "jacobian"] as const;
+    for (const [n, dtype] of (["float64", "float32"] as const).entries()) {
+      const block = blocks[(n + CHOICES.indexOf(choice)) % 2] as "jacobian";
+      const others = ["confidence", "argmax", "dropped_max"] as const;
+      const emit = ["dropped_sum", block, ...others] as const;
+      await expectSound(logits, { layout, dtype, emit: [...emit], ...choice });
+    }
+  });
+});
+
+const forms = at("forms.arrow");
+const three = Array.from({ length: 23 }, (_, r) =>
+  [0, 1, 2].map((k) => Math.fround(Math.sin(3 * r + k) * 5)),
+);
+const listOf = (type: Float32 | Float64) =>
+  new List(new Field("item", type, false));
+test.each([new Float32(), new Float64()])(
+  "columns and lists of %s",
+  async (type) => {
+    const batchRows = [4, 7];
+    const columns = [0, 1, 2].map(
+      (k) => [`o${k}`, type, three.map((row) => row[k])] as never,
+    );
+    writeResults(forms, { columns, batchRows });
+    await expectSound({ input: forms, columns: "o*" });
+    writeResults(forms, { columns: [["o", listOf(type), three]], batchRows });
+    await expectSound({ input: forms, column: "o" });
+  },
+);
+
+test("an input whose lists change their lengths", async () => {
+  const write = (...values: number[][]) =>
+    writeResults(forms, { columns: [["o", listOf(new Float64()), values]] });
+  write([1, 2], [3, 4], [5, 6]);
+  await built.run({ input: forms, output, force: true });
+  write([1, 2], [3], [5, 6]);
+  await expect(verifyAll({ input: forms })).rejects.toThrow(
+    `${forms}: column o, row 1: expected 2 values as in the first row, found 1; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`,
+  );
+});
+
+const BAD = [0, 7, 8, 23, 39];
+const bad = { input: at("bad.arrow") };
+const sound = { input: at("sound.arrow") };
+const logit = (r: number, k: number) => Math.sin(5 * r + k) * 4;
+const shape = { rows: 40, classes: 3, batchRows: [9, 1] };
+writeLogits(sound.input, { ...shape, logit });
+writeLogits(bad.input, {
+  ...shape,
+  logit: (r, k) => (BAD.includes(r) && k === r % 3 ? Number.NaN : logit(r, k)),
+});
+
+describe.each(LAYOUTS)("bad rows, %s", (layout) => {
+  test.each(layout === "coo" ? ["skip"] : ["skip", "null"])(
+    "%s",
+    async (way) => {
+      const emit = layout === "coo" ? ["jacobian"] : ["jacobian", "entropy"];
+      const run = { output, layout, emit, onBadRow: way, force: true };
+      await built.run({ ...bad, ...run } as RunOptions);
+      for (const [rows, badRows] of [
+        ["all", 5],
+        [2, 2],
+        [20, expect.any(Number)],
+      ] as const)
+        expect(await verifyValues({ ...bad, output, rows })).toMatchObject({
+          ...{ problems: [], ok: true, badRows },
+        });
+      // Rows that are good in the input must be present.
+      const { problems } = await verifyAll(sound);
+      const missing =
+        /^row (\d+): (?:expected values|the row is missing|the entry .* is missing)/;
+      expect(
+        new Set(problems.map((text) => Number(missing.exec(text)?.[1]))),
+      ).toEqual(new Set(BAD));
+      // Rows that are bad in the input must be absent.
+      const good = {
+        ...sound,
+        output,
+        layout,
+        emit: ["jacobian"],
+        force: true,
+      };
+      await built.run(good as RunOptions);
+      const found = (await verifyAll(bad)).problems;
+      expect(found).toHaveLength(5);
+      expect(found[1]).toMatch(
+        "row 7: the input row is bad, so no row is expected; found values in column ",
+      );
+    },
+  );
+});
+
+test("a row without a label is a bad row", async () => {
+  const labels = { input: at("labels.arrow") };
+  writeResults(labels.input, {
+    columns: [
+      ["y", new Int64(), [0n, -100n, 1n, -1n]],
+      ["o", fixedSizeList(new Float64(), 3), Array(4).fill([1, 2, 3])],
+    ],
+  });
+  const named = { ...labels, label: "y" };
+  const run = { emit: ["gradient"], onBadRow: "null", force: true } as const;
+  await built.run({ ...named, ...run, emit: [...run.emit], output });
+  // The metadata of the output name the label.
+  for (const source of [named, labels]) {
+    const expected = { ok: true, badRows: 2, problems: [] };
+    expect(await verifyAll(source)).toMatchObject(expected);
+  }
+});
+
+test("another input, or the same logits in another format", async () => {
+  const few = { input: at("few.arrow") };
+  writeLogits(few.input, { rows: 5, classes: 3, logit });
+  await built.run({ ...few, output, force: true });
+  expect((await verifyAll(sound)).problems).toEqual([
+    `metadata: expected softjac.rows 40 as in ${sound.input}, found 5`,
+  ]);
+  const unnamed = { input: at("unnamed.npy") };
+  const values = Float64Array.from({ length: 15 }, (_, n) =>
+    logit(Math.floor(n / 3), n % 3),
+  );
+  writeFileSync(unnamed.input, npy(values, [5, 3]));
+  const expected = { ok: true, rowsChecked: 5 };
+  expect(await verifyAll(unnamed)).toMatchObject(expected);
+  await expect(
+    verifyAll({ ...unnamed, column: "logits" }),
+  ).rejects.toMatchObject({ code: "ERR_LOGITS_COLUMN" });
+});
+
+test.each([0, 1])("an output of %i rows", async (rows) => {
+  const few = { input: at("few.arrow") };
+  writeLogits(few.input, { rows, classes: 3, logit });
+  for (const layout of ["bsr", "csr", "coo"] as const)
+    expect((await expectSound(few, { layout })).rows).toBe(rows);
+});
+
+describe("files that are no outputs", () => {
+  const metadata: Record<string, string> = {
+    ...{ layout: "bsr", emit: "entropy", rows: "1", classes: "3" },
+    ...{ dtype: "float64", temperature: "1", threshold: "0" },
+  };
+  const one = { input: at("one.arrow") };
+  writeLogits(one.input, { rows: 1, classes: 3, logit });
+  /** Verifies a file with a column and some metadata. */
+  const verify = (
+    changes: object,
+    column = "entropy",
+    signal?: AbortSignal,
+  ) => {
+    const stated = Object.entries({ ...metadata, ...changes });
+    writeResults(output, {
+      columns: [
+        ["row", new Int64(), [0n]],
+        [column, new Float64(), [1]],
+      ],
+      metadata: Object.fromEntries(
+        stated.flatMap(([key, value]) =>
+          value === undefined ? [] : [[`softjac.${key}`, value]],
+        ),
+      ),
+    });
+    return verifyValues({ ...one, output, rows: "all" }, { signal });
+  };
+
+  test.each(Object.keys(metadata))("softjac.%s is required", async (key) => {
+    await expect(verify({ [key]: undefined })).rejects.toThrow(
+      `${output}: metadata: softjac.${key} is missing, so this is not an output of softjac`,
+    );
+  });
+
+  test("results in softjac.emit, columns, files and signals", async () => {
+    await expect(verify({ emit: "entropy,bliss" })).rejects.toThrow(
+      'expected names of results in softjac.emit, found "bliss"',
+    );
+    await expect(verify({ emit: "entropy,entropy" })).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+    });
+    expect((await verify({}, "entropie")).problems).toEqual([
+      "column entropy: expected float64, found no such column",
+    ]);
+    await expect(
+      verify({}, "entropy", AbortSignal.abort()),
+    ).rejects.toMatchObject({ code: "ERR_ABORTED" });
+    await expect(verifyAll({ input: at("none") })).rejects.toMatchObject({
+      code: "ERR_INPUT_MISSING",
+    });
+    writeFileSync(output, "ARROW1");
+    await expect(verifyAll(one)).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+    });
+  });
+
+  test.each([
+    { sample: 0 },
+    { sample: 1.5 },
+    { seed: -1 },
+    { column: "a", columns: "b" },
+  ])("options %j", async (options) => {
+    await expect(
+      built.verify({ ...one, output, ...options }),
+    ).rejects.toMatchObject({ code: "ERR_USAGE" });
+  });
+});
+
+test.each(["all", 5] as const)("progress over %s rows", async (rows) => {
+  await built.run({ ...sound, output, force: true });
+  const seen: [number, number][] = [];
+  const onProgress = (...now: [number, number]) => seen.push(now);
+  await verifyValues({ ...sound, output, rows }, { onProgress });
+  const total = rows === "all" ? 40 : 5;
+  expect(seen.at(-1)).toEqual([total, total]);
+});
+
+test("samples are distinct rows with the first and the last", () => {
+  for (const [rows, count, size] of [
+    [0, 3, 0],
+    [1, 1, 1],
+    [2, 1, 2],
+    [10, 2, 2],
+    [10, 9, 9],
+    [1000, 400, 400],
+  ] as const) {
+    const sample = sampleRows(rows, count, 5);
+    expect(sample).toEqual(Float64Array.from(new Set(sample)).sort());
+    const ends = [sample.length, sample[0], sample.at(-1)];
+    expect(ends).toEqual(
+      rows ? [size, 0, rows - 1] : [0, undefined, undefined],
+    );
+    expect(sampleRows(rows, count, 5)).toEqual(sample);
+  }
+  expect(sampleRows(1000, 400, 6)).not.toEqual(sampleRows(1000, 400, 5));
+  const samples = Array.from({ length: 100 }, (_, n) => [
+    ...sampleRows(12, 4, n),
+  ]);
+  expect(new Set(samples.flat()).size).toBe(12);
+});
