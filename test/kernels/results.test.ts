@@ -1,19 +1,32 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as code from "../../src/kernels/portable/codes.js";
 import {
   errorScale,
   PROMISED_BOUNDS,
 } from "../../src/reference/error-scales.js";
-import type { ReferenceName } from "../../src/reference/result.js";
+import { type ReferenceName, valuesOf } from "../../src/reference/result.js";
 import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
-import { type Entry, stored, testKernel } from "../support/kernels.js";
+import {
+  blockEntries,
+  bothKernels,
+  type Entry,
+  expectSameBits,
+  type Memory,
+  stored,
+} from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
 import type { ResultCase, Value } from "../support/result-case.js";
 import { label, namesOf, RESULT_CASES } from "../support/result-cases.js";
-import { sizesOf, type Truth, truthOf } from "../support/truth.js";
+import { sizesOf, truthOf } from "../support/truth.js";
 
-/** A difference in ε of `scale`, or of the smallest subnormal where that is larger; both -inf (or +inf): 0. */
+const kernels = bothKernels();
+const simd = kernels[1] as Memory;
+const TYPES = ["float64", "float32"] as const;
+const nameOf = (spec: ResultCase) => namesOf(spec)[0] as ReferenceName;
+
+/** Returns a difference in ε of `scale`, or of the smallest subnormal if that is larger; both -inf (or +inf): 0. */
 function difference(value: number, truth: Value, scale?: number): number {
   if (truth === null || !truth.isFinite())
     return value === (truth === null ? -Infinity : Infinity) ? 0 : Infinity;
@@ -24,142 +37,164 @@ function difference(value: number, truth: Value, scale?: number): number {
   return exact(value).minus(truth).abs().div(unit).toNumber();
 }
 
-const resultOf = (spec: ResultCase) => namesOf(spec)[0] as ReferenceName;
-
-/** Results of Q² values, or of as much work, are judged on shorter rows. */
+/** Results of Q² values, or of as much work, are computed on shorter rows. */
 const QUADRATIC =
   /^(jacobian|packed|log_jacobian|factor|vjp|log_jvp|covariance|variance)/;
 
-function worstError(
-  memory: ReturnType<typeof testKernel>,
-  spec: ResultCase,
-  temperature: number,
-): { error: number; where: string } {
-  const draw = normal(random(5));
-  const uniform = random(6);
-  let worst = { error: 0, where: "" };
-  for (const { name, rows } of hardRows()) {
-    for (const row of rows.slice(0, 3)) {
-      const Q = row.length;
-      if (
-        Q > (/variance/.test(spec.name) ? 10 : 50) &&
-        QUADRATIC.test(spec.name)
-      )
-        continue;
-      const input = spec.input?.(
-        Q,
-        spec.input === label ? () => uniform() : draw,
-      );
-      const param = spec.param?.(Q) ?? -1;
-      const truth = truthOf(row, temperature);
-      const expected = spec.truth(truth, input ?? [], param);
-      const scale = errorScale(
-        resultOf(spec),
-        () => sizesOf(truth),
-        input ?? [],
-      );
-      const entry: Entry = { code: spec.code, values: expected.length, param };
-      if (input) entry.input = [input];
-      const { results, bad } = stored(memory, [row], [entry], { temperature });
+/** Returns `count` rows of each family of hard rows, up to `classes` classes, or `few` for a covariance. */
+function rowsFor({ name }: ResultCase, count: number, [classes = 0, few = 0]) {
+  const most = /variance/.test(name) ? few : classes;
+  return hardRows().flatMap(({ name: family, rows }) =>
+    rows
+      .slice(0, count)
+      .filter(({ length }) => length <= most || !QUADRATIC.test(name))
+      .map((row) => ({ family, row })),
+  );
+}
+
+/** Returns a function that draws the inputs of a result for a row. */
+function drawing(spec: ResultCase) {
+  const [draw, uniform] = [normal(random(5)), random(6)];
+  return ({ length: Q }: number[]): Entry & { input: number[][] } => ({
+    code: spec.code,
+    values: valuesOf(nameOf(spec), Q),
+    input: [spec.input?.(Q, spec.input === label ? uniform : draw) ?? []],
+    param: spec.param?.(Q) ?? -1,
+  });
+}
+
+const isBlock = ({ name }: ResultCase) => /^(softmax|jacobian)$/.test(name);
+
+describe.each([1, 0.7, 25])("temperature %d, against 80 digits", (T) => {
+  test.each(RESULT_CASES)("$name", (spec) => {
+    const drawn = drawing(spec);
+    const isAll = T === 1 && isBlock(spec);
+    const rows = isAll
+      ? rowsFor(spec, Infinity, [Infinity])
+      : rowsFor(spec, 3, [50, 10]);
+    let worst = { error: 0, where: "" };
+    for (const { family, row } of rows) {
+      const entry = drawn(row);
+      const [input = []] = entry.input;
+      const truth = truthOf(row, T);
+      const scale = errorScale(nameOf(spec), () => sizesOf(truth), input);
+      const { results, bad } = stored(simd, [row], [entry], { temperature: T });
       expect(bad).toEqual([]);
-      expected.forEach((value, k) => {
-        const error = difference(results[0]?.[k] as number, value, scale?.[k]);
-        if (!(error <= worst.error))
-          worst = {
-            error,
-            where: `${name}, [${row.slice(0, 10)}], value ${k}: ${results[0]?.[k]}`,
-          };
+      const values = results[0] as Float64Array;
+      spec.truth(truth, input, entry.param as number).forEach((value, k) => {
+        const error = difference(values[k] as number, value, scale?.[k]);
+        const where = `${family}, [${row.slice(0, 10)}], value ${k}: ${values[k]}`;
+        if (!(error <= worst.error)) worst = { error, where };
       });
     }
-  }
-  return worst;
-}
-
-const simd = testKernel("simd");
-const plain = testKernel("plain");
-
-describe.each([1, 0.7, 25])(
-  "temperature %d, against 80 digits",
-  (temperature) => {
-    test.each(RESULT_CASES)("$name", (spec) => {
-      const { error, where } = worstError(simd, spec, temperature);
-      expect(error, where).toBeLessThanOrEqual(PROMISED_BOUNDS[resultOf(spec)]);
-    });
-  },
-);
+    const bound = PROMISED_BOUNDS[nameOf(spec)];
+    expect(worst.error, worst.where).toBeLessThanOrEqual(bound);
+  });
+});
 
 test.each(RESULT_CASES)(
-  "the plain kernel gives the same bits: $name",
+  "$name: the kernels give the same bits, in float32 those of float64 rounded once",
   (spec) => {
-    const draw = normal(random(7));
-    const uniform = random(8);
-    const lengths = new Map<number, number>();
-    const valuesOf = (Q: number) => {
-      const zeros = Array(Q * Q).fill(0);
-      const length =
-        lengths.get(Q) ??
-        spec.truth(cachedShape(Q), zeros, spec.param?.(Q) ?? -1).length;
-      lengths.set(Q, length);
-      return length;
-    };
-    for (const { rows } of hardRows())
-      for (const row of rows.slice(0, 4)) {
-        const Q = row.length;
-        if (
-          Q > (/variance/.test(spec.name) ? 33 : 110) &&
-          QUADRATIC.test(spec.name)
-        )
-          continue;
-        const param = spec.param?.(Q) ?? -1;
-        const entry: Entry = { code: spec.code, values: valuesOf(Q), param };
-        if (spec.input)
-          entry.input = [spec.input(Q, spec.input === label ? uniform : draw)];
-        for (const temperature of [1, 0.7])
-          for (const out of ["float64", "float32"] as const) {
-            const options = { temperature, out };
-            const a = stored(plain, [row], [entry], options);
-            const b = stored(simd, [row], [entry], options);
-            expect(b.bad).toEqual(a.bad);
-            expect(bytesOf(b.results[0]).equals(bytesOf(a.results[0]))).toBe(
-              true,
-            );
-          }
+    const drawn = drawing(spec);
+    const count = isBlock(spec) ? Infinity : 4;
+    for (const { row } of rowsFor(spec, count, [110, 33])) {
+      const entries = [drawn(row)];
+      for (const temperature of [1, 0.7]) {
+        const [wide, narrow] = TYPES.map(
+          (out) =>
+            expectSameBits(kernels, [row], entries, { temperature, out })
+              .results[0],
+        );
+        expect(narrow).toEqual(Float32Array.from(wide as Float64Array));
       }
+    }
   },
 );
 
-function bytesOf(values: Float64Array | Float32Array | undefined): Buffer {
-  const { buffer, byteOffset, byteLength } = values as Float64Array;
-  return Buffer.from(buffer, byteOffset, byteLength);
-}
+test("float32 logits are those numbers in float64", () => {
+  for (const { rows } of hardRows())
+    for (const row of rows) {
+      const values = Float32Array.from(row);
+      const [found, expected] = TYPES.map((source) =>
+        expectSameBits(kernels, [values], blockEntries(row.length), { source }),
+      );
+      expect(found).toEqual(expected);
+    }
+});
 
-/** A truth of Q classes, for the number of values of a result alone. */
-function cachedShape(Q: number): Truth {
-  return truthOf(Array(Q).fill(0), 1);
-}
+test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 64, 101])(
+  "the kernels give the same bits for rows of %i classes",
+  (classes) => {
+    const gauss = normal(random(classes));
+    const rows = Array.from({ length: 20 }, () =>
+      Array.from({ length: classes }, () => 6 * gauss()),
+    );
+    for (const source of TYPES)
+      for (const out of TYPES)
+        expectSameBits(kernels, rows, blockEntries(classes), { source, out });
+  },
+);
 
-test("labels and inputs that cannot be make a bad row", () => {
-  const rows = [0, 1, 2, 3, 4].map((r) => [r, 1, 0.5]);
-  const labels = [[0], [3], [-1], [0.5], [Number.NaN]];
-  const vectors = [
+test("the kernels give the same bits for any doubles, NaN and infinities included", () => {
+  const row = fc.array(fc.double(), { minLength: 5, maxLength: 5 });
+  fc.assert(
+    fc.property(fc.array(row, { minLength: 1, maxLength: 8 }), (rows) => {
+      expectSameBits(kernels, rows, blockEntries(5));
+    }),
+    { numRuns: 500, seed: 1 },
+  );
+});
+
+test("the results of bad rows are 0", () => {
+  const rows = [
     [1, 2, 3],
     [1, Number.NaN, 3],
     [Infinity, 0, 0],
-    [0, 0, -Infinity],
-    [0, 0, 0],
+    [-Infinity, -Infinity, -Infinity],
+    [-Infinity, 0, -Infinity],
+    [Infinity, Number.NaN, 0],
   ];
-  for (const memory of [plain, simd]) {
-    for (const c of [code.COLUMN, code.GRADIENT, code.CROSS_ENTROPY])
-      expect(
-        stored(memory, rows, [{ code: c, values: 3, input: labels }]).bad,
-      ).toEqual([1, 2, 3, 4]);
-    for (const c of [code.PRODUCT, code.LOG_VJP, code.LOG_JVP])
-      expect(
-        stored(memory, rows, [{ code: c, values: 3, input: vectors }]).bad,
-      ).toEqual([1, 2, 3]);
-    const covariance = { values: 9, input: vectors, param: 0 };
-    expect(
-      stored(memory, rows, [{ code: code.COVARIANCE, ...covariance }]).bad,
-    ).toEqual([1, 2, 3]);
+  const { bad, results } = expectSameBits(kernels, rows, blockEntries(3));
+  expect(bad).toEqual([1, 2, 3, 5]);
+  const [softmax, jacobian] = results as Float64Array[];
+  expect([...(softmax?.subarray(3) ?? [])]).toEqual([
+    ...Array(9).fill(0),
+    ...[0, 1, 0, 0, 0, 0],
+  ]);
+  for (const r of bad)
+    expect([...(jacobian?.subarray(9 * r, 9 * r + 9) ?? [])]).toEqual(
+      Array(9).fill(0),
+    );
+});
+
+const { COLUMN, GRADIENT, CROSS_ENTROPY } = code;
+const { PRODUCT, LOG_VJP, LOG_JVP, COVARIANCE } = code;
+
+test.each([
+  {
+    what: "labels that are no class",
+    codes: [COLUMN, GRADIENT, CROSS_ENTROPY],
+    input: [[0], [3], [-1], [0.5], [Number.NaN]],
+    bad: [1, 2, 3, 4],
+  },
+  {
+    what: "vectors with numbers that are not finite",
+    codes: [PRODUCT, LOG_VJP, LOG_JVP, COVARIANCE],
+    input: [
+      [1, 2, 3],
+      [1, NaN, 3],
+      [Infinity, 0, 0],
+      [0, 0, -Infinity],
+      [0, 0, 0],
+    ],
+    bad: [1, 2, 3],
+  },
+])("$what make bad rows", ({ codes, input, bad }) => {
+  const rows = [0, 1, 2, 3, 4].map((r) => [r, 1, 0.5]);
+  for (const code of codes) {
+    const entry = { code, values: 9, input, param: -1 };
+    if (code === COVARIANCE) entry.param = 0;
+    for (const memory of kernels)
+      expect(stored(memory, rows, [entry]).bad).toEqual(bad);
   }
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { expect } from "vitest";
 import type { Kernel } from "../../src/kernels/kernel.js";
 import { plainKernel } from "../../src/kernels/plain-kernel.js";
 import { JACOBIAN, SOFTMAX } from "../../src/kernels/portable/codes.js";
@@ -22,11 +23,16 @@ export function setKernel(name: (typeof KERNEL_NAMES)[number]): void {
   WebAssembly.Module = name === "plain" ? (missing as never) : Module;
 }
 
+export interface Memory {
+  kernel: Kernel;
+  buffer: SharedArrayBuffer;
+}
+
 /** Returns a kernel with its own memory. A missing or broken SIMD module fails the test. */
 export function testKernel(
   name: (typeof KERNEL_NAMES)[number],
-  bytes = 4 << 20,
-): { kernel: Kernel; buffer: SharedArrayBuffer } {
+  bytes = 16 << 20,
+): Memory {
   const pages = Math.ceil(bytes / 65536);
   const memory = new WebAssembly.Memory({
     initial: pages,
@@ -41,12 +47,17 @@ export function testKernel(
   };
 }
 
+/** Returns both kernels. */
+export function bothKernels(bytes?: number): Memory[] {
+  return KERNEL_NAMES.map((name) => testKernel(name, bytes));
+}
+
 export interface Entry {
   code: number;
   /** Number of values per row. */
   values: number;
   /** Row of the auxiliary input for each row. */
-  input?: number[][];
+  input?: ArrayLike<number>[];
   param?: number;
 }
 
@@ -56,18 +67,22 @@ export interface Stored {
   bad: number[];
 }
 
+type Rows = ArrayLike<number>[];
+
+export interface StoredOptions {
+  source?: FloatType;
+  out?: FloatType;
+  temperature?: number;
+}
+
 /** Calls storeRows for rows of equal length. */
 export function stored(
-  { kernel, buffer }: ReturnType<typeof testKernel>,
-  rows: ArrayLike<number>[],
+  { kernel, buffer }: Memory,
+  rows: Rows,
   entries: Entry[],
-  {
-    source = "float64",
-    out = "float64",
-    temperature = 1,
-  }: { source?: FloatType; out?: FloatType; temperature?: number } = {},
+  { source = "float64", out = "float64", temperature = 1 }: StoredOptions = {},
 ): Stored {
-  const classes = (rows[0] as ArrayLike<number>).length;
+  const classes = lengthOf(rows);
   const M = rows.length;
   const width = out === "float32" ? 4 : 8;
   let end = 64;
@@ -77,46 +92,32 @@ export function stored(
     return start;
   };
   const floats = (type: FloatType, address: number, length: number) =>
-    type === "float32"
-      ? new Float32Array(buffer, address, length)
-      : new Float64Array(buffer, address, length);
-  const logits = region(8 * M * classes);
-  rows.forEach((row, r) => {
-    floats(source, logits, M * classes).set(row, r * classes);
-  });
+    floatsAt(buffer, type, address, length);
+  const put = (type: FloatType, values: Rows) => {
+    const length = lengthOf(values);
+    const at = region(8 * values.length * length);
+    const all = floats(type, at, values.length * length);
+    for (const [r, row] of values.entries()) all.set(row, r * length);
+    return at;
+  };
+  const logits = put(source, rows);
   const work = region(workAreaBytes(classes));
   kernel.prepare(work);
   const badRows = region(4 * M);
   const program = region(ENTRY_BYTES * entries.length);
   enter(buffer);
-  const places = entries.map(({ code, values, input, param }, n) => {
-    const inputs = input ? region(8 * M * (input[0]?.length ?? 0)) : 0;
-    input?.forEach((row, r) => {
-      floats("float64", inputs, M * row.length).set(row, r * row.length);
-    });
+  const places = entries.map(({ code, values, input, param = -1 }, n) => {
+    const inputs = input ? put("float64", input) : 0;
+    const bytes = input ? 8 * lengthOf(input) : 0;
     const at = region(M * values * width);
-    storeEntry(
-      program + n * ENTRY_BYTES,
-      code,
-      at,
-      values * width,
-      inputs,
-      8 * (input?.[0]?.length ?? 0),
-      param ?? -1,
-      out === "float32",
-    );
+    const entry = program + n * ENTRY_BYTES;
+    const float32 = out === "float32";
+    storeEntry(entry, code, at, values * width, inputs, bytes, param, float32);
     return at;
   });
   const count = kernel.storeRows(
-    logits,
-    source === "float32",
-    M,
-    classes,
-    temperature,
-    work,
-    program,
-    entries.length,
-    badRows,
+    ...([logits, source === "float32", M, classes, temperature] as const),
+    ...([work, program, entries.length, badRows] as const),
   );
   return {
     results: entries.map(({ values }, n) =>
@@ -126,30 +127,48 @@ export function stored(
   };
 }
 
-export interface Blocks {
-  softmax: Float64Array | Float32Array;
-  jacobian: Float64Array | Float32Array;
-  bad: number[];
+export function floatsAt(
+  buffer: SharedArrayBuffer,
+  type: FloatType,
+  address: number,
+  length: number,
+): Float64Array | Float32Array {
+  return type === "float32"
+    ? new Float32Array(buffer, address, length)
+    : new Float64Array(buffer, address, length);
 }
 
-/** Returns softmax and full blocks. */
-export function blocks(
-  memory: ReturnType<typeof testKernel>,
-  rows: ArrayLike<number>[],
-  source: FloatType,
-  out: FloatType,
-  temperature = 1,
-): Blocks {
-  const classes = (rows[0] as ArrayLike<number>).length;
-  const { results, bad } = stored(
-    memory,
-    rows,
-    [
-      { code: SOFTMAX, values: classes },
-      { code: JACOBIAN, values: classes * classes },
-    ],
-    { source, out, temperature },
-  );
-  const [softmax, jacobian] = results;
-  return { softmax, jacobian, bad } as Blocks;
+function lengthOf([first]: Rows): number {
+  return first?.length ?? 0;
+}
+
+/** Asserts that all memories get the same bits, and the same bad rows; returns them. */
+export function expectSameBits(
+  memories: readonly Memory[],
+  rows: Rows,
+  entries: Entry[],
+  options?: StoredOptions,
+): Stored {
+  const [first, ...others] = memories.map((memory) =>
+    stored(memory, rows, entries, options),
+  ) as [Stored, Stored];
+  for (const { bad, results } of others)
+    expect({ bad, bits: results.map(bitsOf) }).toEqual({
+      bad: first.bad,
+      bits: first.results.map(bitsOf),
+    });
+  return first;
+}
+
+export function bitsOf(values: Float64Array | Float32Array): Int32Array {
+  const { buffer, byteOffset, byteLength } = values;
+  return new Int32Array(buffer, byteOffset, byteLength / 4);
+}
+
+/** Softmax and Jacobian. */
+export function blockEntries(classes: number): Entry[] {
+  return [
+    { code: SOFTMAX, values: classes },
+    { code: JACOBIAN, values: classes * classes },
+  ];
 }

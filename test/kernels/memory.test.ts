@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { JACOBIAN } from "../../src/kernels/portable/codes.js";
+import { blockEntries, bothKernels, stored } from "../support/kernels.js";
+import { normal, random } from "../support/random.js";
+
+// Functions of a kernel that move values, or store a part of a result.
+
+const kernels = bothKernels();
+
+test("interleave stores columns in row-major order", () => {
+  for (const { kernel, buffer } of kernels)
+    for (const Words of [Int8Array, Int16Array, Float32Array, Float64Array]) {
+      const at = (address: number) => new Words(buffer as never, address, 6);
+      at(1024).set([1, 2, 10, 20, 100, 127]);
+      kernel.interleave(1024, 2, 3, Words.BYTES_PER_ELEMENT, 2048);
+      expect([...at(2048)]).toEqual([1, 10, 100, 2, 20, 127]);
+    }
+});
+
+test("storeRowNumbers counts from the first row", () => {
+  for (const { kernel, buffer } of kernels) {
+    kernel.storeRowNumbers(2 ** 40, 3, 4096);
+    const found = [...new BigInt64Array(buffer, 4096, 3)];
+    expect(found).toEqual([0n, 1n, 2n].map((k) => 1099511627776n + k));
+  }
+});
+
+test.each([4, 8])(
+  "repeat stores a value of %i bytes as often as asked, and no further",
+  (bytes) => {
+    const value = [0x12345678, 0x0abcdef0].slice(0, bytes / 4);
+    for (const { kernel, buffer } of kernels)
+      for (const count of [0, 1, 2, 3, 4, 7, 64, 65]) {
+        const words = new Int32Array(buffer, 1024, 200).fill(-1);
+        new Int32Array(buffer, 512, 2).set(value);
+        kernel.repeat(1024, 512, bytes, count);
+        const expected = Array(count).fill(value).flat();
+        expect([...words.subarray(0, expected.length + 3)]).toEqual(
+          expected.concat([-1, -1, -1]),
+        );
+      }
+  },
+);
+
+test("storeResult stores any rows of a block", () => {
+  const row = Array.from({ length: 11 }, normal(random(3)));
+  for (const { kernel, buffer } of kernels) {
+    const [, whole] = stored({ kernel, buffer }, [row], blockEntries(11))
+      .results as [Float64Array, Float64Array];
+    new Float64Array(buffer, 64, 11).set(row);
+    kernel.prepare(1024);
+    kernel.loadRow(64, false, 11, 1, 1024);
+    for (const [start, end] of [
+      [0, 4],
+      [4, 5],
+      [5, 11],
+    ] as const) {
+      kernel.storeResult(JACOBIAN, 1024, 11, start, end, 0, 0, 65536, false);
+      const tile = new Float64Array(buffer, 65536, (end - start) * 11);
+      expect(tile.slice()).toEqual(whole.slice(start * 11, end * 11));
+    }
+  }
+});
