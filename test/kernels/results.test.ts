@@ -18,7 +18,7 @@ import {
 } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
 import type { ResultCase, Value } from "../support/result-case.js";
-import { label, namesOf, RESULT_CASES } from "../support/result-cases.js";
+import { namesOf, RESULT_CASES } from "../support/result-cases.js";
 import { sizesOf, truthOf } from "../support/truth.js";
 
 const kernels = bothKernels();
@@ -54,11 +54,11 @@ function rowsFor({ name }: ResultCase, count: number, [classes = 0, few = 0]) {
 
 /** Returns a function that draws the inputs of a result for a row. */
 function drawing(spec: ResultCase) {
-  const [draw, uniform] = [normal(random(5)), random(6)];
+  const draw = normal(random(5));
   return ({ length: Q }: number[]): Entry & { input: number[][] } => ({
     code: spec.code,
     values: valuesOf(nameOf(spec), Q),
-    input: [spec.input?.(Q, spec.input === label ? uniform : draw) ?? []],
+    input: [spec.input?.(Q, draw) ?? []],
     param: spec.param?.(Q) ?? -1,
   });
 }

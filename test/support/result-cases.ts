@@ -53,7 +53,7 @@ function factorAt(row: Truth, i: number, k: number): Decimal {
   return i === k ? root.times(at(row.q, k)) : at(row.p, i).times(root).neg();
 }
 
-export const label = (Q: number, draw: () => number) => [
+const label = (Q: number, draw: () => number) => [
   Math.min(Q - 1, Math.floor(Math.abs(draw()) * Q)),
 ];
 
