@@ -6,8 +6,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const FAULTS = "test/**/*.faults.test.ts";
 
 /** Tests that replace modules: each has a process of its own. */
-const REPLACING =
-  "test/{io/slow-disk,io/refused-direct,reader/reads,compare-run,produce}.test.ts";
+const REPLACING = "test/{io/disk,reader/reads,compare-run,produce}.test.ts";
 
 /** Tests that mostly wait: for other processes, time limits and servers. */
 const WAITING = [

@@ -4,7 +4,6 @@ import type { OutputTarget } from "../../src/output/output-target.js";
 import { type RunContext, workerContext } from "../../src/run/run-context.js";
 import type { RunPlan } from "../../src/run/run-plan.js";
 import { ReportBuilder } from "../../src/run/run-report.js";
-import { allocateKernelMemory } from "../../src/tasks/kernel-memory.js";
 import type { Reply, Task } from "../../src/tasks/run-tasks.js";
 import { taskRunner } from "../../workers/run-task.js";
 
@@ -24,8 +23,14 @@ export function contextOf(
   output: OutputTarget,
   schedule: Schedule<never> = async (_, run) => run(),
 ): RunContext {
-  const bytes = plan.slots * plan.slot.bytes;
-  const memory = allocateKernelMemory(bytes, "plain");
+  // On a page, as the memory of the SIMD kernel is: direct writes need that.
+  const pages = Math.ceil((plan.slots * plan.slot.bytes) / 65536);
+  const { buffer } = new WebAssembly.Memory({
+    initial: pages,
+    maximum: pages,
+    shared: true,
+  });
+  const memory = { module: null, memory: null, buffer };
   const run = taskRunner(workerContext(plan, logits, output, memory, 1));
   return {
     options,
@@ -33,7 +38,7 @@ export function contextOf(
     output,
     report: new ReportBuilder(options.input, options.output),
     pool: { run: (task) => schedule(task as never, () => run(task)) },
-    buffer: memory.buffer,
+    buffer,
     onProgress: () => {},
   };
 }
