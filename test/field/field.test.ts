@@ -9,7 +9,7 @@ import {
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { tableFromIPC } from "@uwdata/flechette";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { CLI, softjacIn } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -37,17 +37,16 @@ function logits(rows: number, classes: number): number[][] {
   );
 }
 
-const labels = (rows: number, classes: number) =>
-  Array.from({ length: rows }, (_, row) => row % classes);
-
 const count = (rows: number) => Array.from({ length: rows }, (_, row) => row);
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 function softmax(rows: Rows): number[][] {
   return rows.map((row) => {
-    const e = row.map((z) => Math.exp(z - Math.max(...row)));
-    return e.map((value) => value / sum(e));
+    const max = Math.max(...row);
+    const e = row.map((z) => Math.exp(z - max));
+    const total = sum(e);
+    return e.map((value) => value / total);
   });
 }
 
@@ -59,17 +58,12 @@ function jacobian(rows: Rows): number[][] {
   );
 }
 
-function logsumexp(rows: Rows): number[] {
-  return rows.map((row) => Math.log(sum(row.map(Math.exp))));
-}
-
-function crossEntropy(rows: Rows, classes: readonly number[]): number[] {
+/** Returns -log p of the classes 0, 1, … in turn. */
+function crossEntropy(rows: Rows): number[] {
   return rows.map((row, r) => {
-    const own = classes[r] as number;
-    const others = row.toSpliced(own, 1);
-    return Math.log1p(
-      sum(others.map((z) => Math.exp(z - (row[own] as number)))),
-    );
+    const own = row[r % row.length] as number;
+    const others = row.toSpliced(r % row.length, 1);
+    return Math.log1p(sum(others.map((z) => Math.exp(z - own))));
   });
 }
 
@@ -78,18 +72,7 @@ const both = (rows: Rows) => ({
   jacobian: jacobian(rows),
 });
 
-interface Step {
-  /** Arguments of `softjac run` but for the output. */
-  args: string[];
-  /** What the output has; numbers are compared to the precision of its type. */
-  columns?: Record<string, readonly unknown[]>;
-  /** The last line of standard error. */
-  message?: string;
-  /** Exit code; default: 0 with columns, 65 otherwise. */
-  status?: number;
-  /** The output is a dataset, and `columns` those of all its parts. */
-  isDataset?: boolean;
-}
+type Columns = Record<string, readonly unknown[]>;
 
 /** A value as arrays, objects and scalars; the whole numbers of a 64-bit type as numbers. */
 function plain(value: unknown): unknown {
@@ -111,10 +94,7 @@ function rounded(
   return isNear ? expected : found;
 }
 
-function expectColumns(
-  path: string,
-  columns: Record<string, readonly unknown[]>,
-): void {
+function expectColumns(path: string, columns: Columns): void {
   const files = path.endsWith(".arrow")
     ? [path]
     : readdirSync(path)
@@ -135,8 +115,6 @@ function expectColumns(
 }
 
 const B = logits(8, 1).map(([z]) => [0, z as number]);
-const IGNORED = logits(10, 5);
-const COUNTED = [1, 2, 4, 5, 6, 7, 8];
 const ANSWERS = logits(4, 5).map((row, r) =>
   row.map((z, k) => (k < ([3, 5, 4, 3][r] as number) ? z : -Infinity)),
 );
@@ -144,258 +122,173 @@ const VECTORS = logits(6, 4).with(3, [0, 2.5, 0, 0]);
 const TOKENS = logits(15, 4).map((row, r) =>
   r % 5 < ([5, 3, 4][Math.floor(r / 5)] as number) ? row : row.map(() => -100),
 );
+/** Row r has every 100th number of the array. */
+const VOLUME = count(100).map((row) =>
+  [0, 1, 2].map((k) => logits(300, 1)[k * 100 + row]?.[0] as number),
+);
+const COUNTED = [1, 2, 4, 5, 6, 7, 8];
 const USE_BINARY =
   "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
+const LABEL = "--emit cross_entropy --label";
+const WITH_ID = { ...both(logits(6, 4)), id: count(6) };
 
-const CASES: Record<string, Step[]> = {
-  "margins of a binary classifier": [
-    {
-      args: ["margins.npy"],
-      message: `margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}`,
-    },
-    {
-      args: ["margins-column.npy"],
-      columns: { softmax: B.map(() => [1]), jacobian: B.map(() => [0]) },
-      message: `array: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}`,
-    },
-    { args: ["margins.npy", "--binary"], columns: both(B) },
-    { args: ["margins-column.npy", "--binary"], columns: both(B) },
+/** Arguments of `softjac run`, and columns of the output or a message; numbers are compared to the precision of their type. */
+test.each<[args: string | string[], expected: Columns | string]>([
+  [
+    "margins.npy",
+    `margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}`,
   ],
-  "a configuration file with a byte order mark": [
+  ["margins.npy --binary", both(B)],
+  ["margins-column.npy --binary", both(B)],
+  [
+    `six.npy --config ${utf8}`,
     {
-      args: ["six.npy", "--config", utf8],
-      columns: {
-        softmax: softmax(logits(6, 3)),
-        logsumexp: logsumexp(logits(6, 3)),
-      },
-    },
-    {
-      args: ["six.npy", "--config", utf16],
-      status: 78,
-      message: `${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
+      softmax: softmax(logits(6, 3)),
+      logsumexp: logits(6, 3).map((row) => Math.log(sum(row.map(Math.exp)))),
     },
   ],
-  "decimals of a warehouse": [
+  [
+    `six.npy --config ${utf16}`,
+    `${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
+  ],
+  [
+    `decimals.parquet --columns SCORE_* ${LABEL} LABEL`,
+    { cross_entropy: crossEntropy(logits(12, 4)) },
+  ],
+  [
+    "embedding.parquet",
+    "embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)",
+  ],
+  ["embedding.parquet --columns logit_*", both(logits(6, 4))],
+  [
+    `factor.feather --columns lp.* --on-bad-row null ${LABEL} Species`,
     {
-      args: [
-        ...["decimals.parquet", "--columns", "SCORE_*", "--label", "LABEL"],
-        ...["--emit", "softmax,cross_entropy"],
-      ],
-      columns: {
-        softmax: softmax(logits(12, 4)),
-        cross_entropy: crossEntropy(logits(12, 4), labels(12, 4)),
-      },
+      cross_entropy: crossEntropy(logits(12, 3)).with(4, null as never),
     },
   ],
-  "an embedding beside one column per class": [
+  [
+    `ignored.npz ${LABEL} labels`,
+    "ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)",
+  ],
+  [
+    `ignored.npz --on-bad-row skip ${LABEL} labels`,
     {
-      args: ["embedding.parquet"],
-      message:
-        "embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)",
-    },
-    {
-      args: ["embedding.parquet", "--columns", "logit_*"],
-      columns: both(logits(6, 4)),
+      row: COUNTED,
+      cross_entropy: COUNTED.map((row) => crossEntropy(logits(10, 5))[row]),
     },
   ],
-  "a factor of R as labels": [
+  [
+    "samples.arrow --column logits --emit softmax --keep doc_id,choices,input_ids",
     {
-      args: [
-        ...["factor.feather", "--columns", "lp.*", "--label", "Species"],
-        ...["--emit", "cross_entropy", "--on-bad-row", "null"],
-      ],
-      columns: {
-        cross_entropy: crossEntropy(logits(12, 3), labels(12, 3)).with(
-          4,
-          null as unknown as number,
-        ),
-      },
-    },
-  ],
-  "labels of -100": [
-    {
-      args: ["ignored.npz", "--label", "labels", "--emit", "cross_entropy"],
-      message:
-        "ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)",
-    },
-    {
-      args: [
-        ...["ignored.npz", "--label", "labels", "--emit", "cross_entropy"],
-        ...["--on-bad-row", "skip"],
-      ],
-      columns: {
-        row: COUNTED,
-        cross_entropy: COUNTED.map(
-          (row) => crossEntropy(IGNORED, labels(10, 5))[row],
-        ),
-      },
-    },
-  ],
-  "samples of an evaluation with lists to copy": [
-    {
-      args: [
-        ...["samples.arrow", "--column", "logits", "--emit", "softmax"],
-        ...["--keep", "doc_id,choices,input_ids"],
-      ],
-      columns: {
-        softmax: softmax(logits(5, 4)),
-        doc_id: count(5),
-        choices: count(5).map((row) =>
-          ["a", "b", "c"]
-            .slice(0, 1 + (row % 3))
-            .map((c) => `answer ${row}${c}`),
-        ),
-        input_ids: count(5).map((row) => [row, 7]),
-      },
-    },
-  ],
-  "a large vocabulary": [
-    {
-      args: ["vocabulary.npy"],
-      message:
-        "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
-    },
-    {
-      args: ["vocabulary.npy", "--layout", "csr"],
-      message:
-        "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
-    },
-    {
-      args: ["vocabulary.npy", "--emit", "softmax"],
-      columns: { softmax: softmax(logits(1, 49152)) },
-    },
-  ],
-  "lists of old writers": ["avro", "hive", "bare"].map((name) => ({
-    args: [`lists-${name}.parquet`, "--keep", "id"],
-    columns: { ...both(logits(6, 4)), id: count(6) },
-  })),
-  "arrays of more than two dimensions": [
-    {
-      args: ["volume.npz"],
-      message:
-        "volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
-    },
-    {
-      args: ["volume.npz", "--class-axis", "0"],
-      // A row has every 100th number of the array.
-      columns: both(
-        count(100).map((row) =>
-          [0, 1, 2].map((k) => logits(300, 1)[k * 100 + row]?.[0] as number),
-        ),
+      softmax: softmax(logits(5, 4)),
+      doc_id: count(5),
+      choices: count(5).map((row) =>
+        [..."abc"].slice(0, 1 + (row % 3)).map((c) => `answer ${row}${c}`),
       ),
-    },
-    { args: ["stacked.npy"], columns: both(logits(12, 4)) },
-    { args: ["tokens.npy"], columns: both(logits(15, 4)) },
-  ],
-  "lists of tokens, with labels": [
-    {
-      args: [
-        ...["documents.parquet", "--label", "labels", "--keep", "doc"],
-        ...["--emit", "softmax,cross_entropy"],
-      ],
-      columns: {
-        row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
-        position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
-        softmax: softmax(logits(12, 4)),
-        cross_entropy: crossEntropy(logits(12, 4), labels(12, 4)),
-        doc: [..."xxxxxyyyzzzz"],
-      },
+      input_ids: count(5).map((row) => [row, 7]),
     },
   ],
-  "directories that are columns": [
+  [
+    "vocabulary.npy",
+    "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+  ],
+  [
+    "vocabulary.npy --layout csr",
+    "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+  ],
+  ["vocabulary.npy --emit softmax", { softmax: softmax(logits(1, 49152)) }],
+  ["lists-avro.parquet --keep id", WITH_ID],
+  ["lists-hive.parquet --keep id", WITH_ID],
+  ["lists-bare.parquet --keep id", WITH_ID],
+  [
+    "volume.npz",
+    "volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
+  ],
+  ["volume.npz --class-axis 0", both(VOLUME)],
+  ["stacked.npy", both(logits(12, 4))],
+  ["tokens.npy", both(logits(15, 4))],
+  [
+    "documents.parquet --label labels --keep doc --emit softmax,cross_entropy",
     {
-      args: ["hive", "--keep", "split"],
-      isDataset: true,
-      columns: {
-        ...both(logits(6, 4)),
-        split: ["test", "test", "train", "train", "train", "train"],
-      },
+      row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
+      position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
+      softmax: softmax(logits(12, 4)),
+      cross_entropy: crossEntropy(logits(12, 4)),
+      doc: [..."xxxxxyyyzzzz"],
     },
   ],
-  "names with commas": ["('meta', 'id')", "('meta'\\, 'id')"].map((keep) => ({
-    args: ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
-    columns: { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
-  })),
-  "an archive of batches": [
+  [
+    "hive --keep split",
     {
-      args: ["batches.npz"],
-      message:
-        "batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns",
-    },
-    {
-      args: ["batches.npz", "--columns", "arr_*"],
-      columns: both(logits(18, 3)),
+      ...both(logits(6, 4)),
+      split: ["test", "test", "train", "train", "train", "train"],
     },
   ],
-  "one-hot labels": [
-    {
-      args: ["one-hot.npz", "--label", "labels", "--emit", "cross_entropy"],
-      message:
-        "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
-    },
-    ...["labels", "flags"].map((name) => ({
-      args: [
-        ...["one-hot.npz", "--label", name, "--emit", "cross_entropy"],
-        ...["--column", "logits"],
-      ],
-      columns: { cross_entropy: crossEntropy(logits(12, 4), labels(12, 4)) },
-    })),
+  ...["('meta', 'id')", "('meta'\\, 'id')"].map((keep): [string[], Columns] => [
+    ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
+    { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
+  ]),
+  [
+    "batches.npz",
+    "batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns",
   ],
-  "questions of 3 to 5 answers": [
-    {
-      args: ["choices.parquet"],
-      message:
-        "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
-    },
-    {
-      args: ["choices-padded.parquet", "--null-logit", "mask"],
-      columns: { softmax: softmax(ANSWERS) },
-    },
-    {
-      args: ["choices.parquet", "--pad"],
-      columns: { softmax: softmax(ANSWERS) },
-    },
+  ["batches.npz --columns arr_*", both(logits(18, 3))],
+  [
+    `one-hot.npz ${LABEL} labels`,
+    "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
   ],
-  "shards of two types": [
-    {
-      args: ["shards"],
-      isDataset: true,
-      message: `${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files`,
-    },
-    {
-      args: ["shards", "--dtype", "float64"],
-      isDataset: true,
-      columns: both([...logits(6, 4), ...logits(6, 4)]),
-    },
+  ...["labels", "flags"].map((name): [string, Columns] => [
+    `one-hot.npz --column logits ${LABEL} ${name}`,
+    { cross_entropy: crossEntropy(logits(12, 4)) },
+  ]),
+  [
+    "choices.parquet",
+    "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
   ],
-  "vectors of Spark": [
-    {
-      args: ["spark.parquet", "--column", "rawPrediction", "--keep", "id"],
-      columns: { ...both(VECTORS), id: count(6) },
-    },
+  ["choices-padded.parquet --null-logit mask", { softmax: softmax(ANSWERS) }],
+  ["choices.parquet --pad", { softmax: softmax(ANSWERS) }],
+  [
+    "shards",
+    `${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files`,
   ],
-  "a stream that replaces a dictionary": [
-    {
-      args: ["replaced.arrows", "--keep", "source"],
-      columns: { ...both(logits(12, 4)), source: [..."abbabaxyyxyx"] },
-    },
+  ["shards --dtype float64", both([...logits(6, 4), ...logits(6, 4)])],
+  [
+    "spark.parquet --column rawPrediction --keep id",
+    { ...both(VECTORS), id: count(6) },
   ],
-  "what a trainer returns": [{ args: ["trainer.npz"], columns: both(TOKENS) }],
-};
+  [
+    "replaced.arrows --keep source",
+    { ...both(logits(12, 4)), source: [..."abbabaxyyxyx"] },
+  ],
+  ["trainer.npz", both(TOKENS)],
+])("run %s", (given, expected) => {
+  const args = typeof given === "string" ? given.split(" ") : given;
+  // Directories are datasets.
+  const target = args[0]?.includes(".") ? output : at("out");
+  rmSync(target, { recursive: true, force: true });
+  const to = target === output ? output : `${target}/`;
+  const { status, stderr } = softjacIn({ cwd }, "run", ...args, "-o", to);
+  if (typeof expected === "string") {
+    expect(stderr).toContain(`softjac: ${expected}\n`);
+    expect(status).toBe(args.includes(utf16) ? 78 : 65);
+    if (target === output) expect(existsSync(target)).toBe(false);
+  } else {
+    expect(status, stderr).toBe(0);
+    expectColumns(target, expected);
+  }
+});
 
-describe.each(Object.entries(CASES))("%s", (_, steps) => {
-  test.each(steps)("$args", ({ args, columns, message, status, isDataset }) => {
-    const target = isDataset ? at("out") : output;
-    rmSync(target, { recursive: true, force: true });
-    const finished = softjacIn(
-      { cwd },
-      ...["run", ...args, "-o", isDataset ? `${target}/` : target],
-    );
-    const { stderr } = finished;
-    expect(finished.status, stderr).toBe(status ?? (columns ? 0 : 65));
-    if (message) expect(stderr).toContain(`softjac: ${message}\n`);
-    if (columns) expectColumns(target, columns);
-    else if (!isDataset) expect(existsSync(target)).toBe(false);
+test("one class is a warning", () => {
+  rmSync(output, { force: true });
+  const args = ["run", "margins-column.npy", "-o", output];
+  const { status, stderr } = softjacIn({ cwd }, ...args);
+  expect(stderr).toContain(
+    `softjac: array: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}\n`,
+  );
+  expect(status).toBe(0);
+  expectColumns(output, {
+    softmax: B.map(() => [1]),
+    jacobian: B.map(() => [0]),
   });
 });
 
