@@ -1,11 +1,19 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { float64, int32, tableFromIPC } from "@uwdata/flechette";
+import { float64, int32 } from "@uwdata/flechette";
+import { Field, Float64, Struct } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { findNames, splitNames } from "../../src/input/column-names.js";
-import { arrowOf, type Columns } from "../support/arrow-columns.js";
-import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
-import { verifiedRun } from "../support/verified-run.js";
+import { repeatedKey } from "../../src/input/repeated-key.js";
+import { safetensorsFile } from "../support/array-files.js";
+import {
+  inputRuns,
+  type Options,
+  rows,
+  softmaxOf,
+} from "../support/column-runs.js";
+import { flatSchema, parquetFile } from "../support/parquet-file.js";
+import { writeResults } from "../support/results-file.js";
+
+const { input, write, run, verified, refused } = inputRuns();
 
 describe("a list of names", () => {
   test.each([
@@ -30,137 +38,138 @@ describe("a list of names", () => {
     "xy",
     "b",
   ];
-  test.each<[list: string, found: [text: string, ...places: number[]][]]>([
-    [
-      "a,l_9",
-      [
-        ["a", 0],
-        ["l_9", 5],
-      ],
-    ],
-    [
-      " a , l_9 ",
-      [
-        ["a", 0],
-        ["l_9", 5],
-      ],
-    ],
-    // The name that has the comma wins.
-    ["a,b", [["a,b", 2]]],
-    [
-      "('m', 'id'),a",
-      [
-        ["('m', 'id')", 3],
-        ["a", 0],
-      ],
-    ],
-    ["('m'\\, 'id')", [["('m', 'id')", 3]]],
-    // A name wins over a pattern.
-    ["x*", [["x*", 6]]],
-    [
-      "?y,l_*",
-      [
-        ["?y", 7],
-        ["l_*", 5, 4],
-      ],
-    ],
-    ["b", [["b", 1, 8]]],
-    ["c,a", [["c"], ["a", 0]]],
-    ["z*", [["z*"]]],
+  test.each<[list: string, found: Record<string, number[]>]>([
+    ["a,l_9", { a: [0], l_9: [5] }],
+    [" a , l_9 ", { a: [0], l_9: [5] }],
+    // A name with a comma takes precedence over its pieces.
+    ["a,b", { "a,b": [2] }],
+    ["('m', 'id'),a", { "('m', 'id')": [3], a: [0] }],
+    ["('m'\\, 'id')", { "('m', 'id')": [3] }],
+    // A name takes precedence over a pattern.
+    ["x*", { "x*": [6] }],
+    ["?y,l_*", { "?y": [7], "l_*": [5, 4] }],
+    ["b", { b: [1, 8] }],
+    ["c,a", { c: [], a: [0] }],
+    ["z*", { "z*": [] }],
   ])("%s stands for columns", (list, found) => {
     expect(
       findNames(splitNames(list), names).map(({ text, indices }) => [
         text,
-        ...indices,
+        indices,
       ]),
-    ).toEqual(found);
+    ).toEqual(Object.entries(found));
   });
 });
 
 describe("columns of a file", () => {
-  const at = workDirectory();
-  const input = at("in.arrow");
-  const columns: Columns = {
-    "('id', '')": [[7, 8], int32()],
-    "('logit', 'b')": [[0, 3], float64()],
-    "('logit', 'a')": [[1, 5], float64()],
-    other: [[2, -1], float64()],
-  };
-  writeFileSync(input, arrowOf(columns));
-  const output = at("out.arrow");
-  const rows = () => {
-    const table = tableFromIPC(readFileSync(output));
-    const column = (name: string) =>
-      [...table.getChild(name).toArray()].map((row) =>
-        typeof row === "number" ? row : [...(row as number[])],
-      );
-    return { table, column };
-  };
-  const softmax = (...z: number[]) => {
-    const sum = z.reduce((total, x) => total + Math.exp(x), 0);
-    return z.map((x) => expect.closeTo(Math.exp(x) / sum, 14) as number);
-  };
+  const writeColumns = () =>
+    write({
+      "('id', '')": [[7, 8], int32()],
+      "('logit', 'b')": [[0, 3], float64()],
+      "('logit', 'a')": [[1, 5], float64()],
+      other: [[2, -1], float64()],
+    });
 
-  test("names and patterns give the classes in their order", async () => {
-    await verifiedRun({
-      input,
-      output,
+  test("names and patterns state the classes in their order", async () => {
+    writeColumns();
+    const { metadata, column } = await verified({
       columns: "other,('logit', 'a'),('logit'*'b')",
       keep: ["('id', '')"],
-      emit: ["softmax"],
     });
-    const { table, column } = rows();
-    expect(column("softmax")).toEqual([softmax(2, 1, 0), softmax(-1, 5, 3)]);
+    const expected = rows("2 1 0; -1 5 3").map((row) => softmaxOf(row));
+    expect(column("softmax")).toEqual(expected);
     expect(column("('id', '')")).toEqual([7, 8]);
-    const metadata = Object.fromEntries(table.schema.metadata ?? []);
-    expect(metadata["softjac.class_names"]).toBe(
-      "[\"other\",\"('logit', 'a')\",\"('logit', 'b')\"]",
-    );
-    expect(metadata["softjac.keep"]).toBe("[\"('id', '')\"]");
+    expect(metadata).toMatchObject({
+      "softjac.class_names": `["other","('logit', 'a')","('logit', 'b')"]`,
+      "softjac.keep": `["('id', '')"]`,
+    });
   });
 
   test("patterns choose columns to copy", async () => {
-    await built.run({
-      input,
-      output,
-      columns: "('logit'*",
-      keep: ["('id'", "*')", "oth*"],
-      emit: ["softmax"],
-      force: true,
-    });
-    expect(rows().column("other")).toEqual([2, -1]);
-    expect(rows().column("('id', '')")).toEqual([7, 8]);
+    writeColumns();
+    const keep = ["('id'", "*')", "oth*"];
+    const { column } = await run({ columns: "('logit'*", keep });
+    expect(column("other")).toEqual([2, -1]);
+    expect(column("('id', '')")).toEqual([7, 8]);
   });
 
-  test.each([
-    [
-      { columns: "other,nothing" },
-      "ERR_LOGITS_COLUMN",
-      /: --columns nothing: no such column; the file has \('id', ''\): int32, /,
-    ],
+  const has =
+    "the file has ('id', ''): int32, ('logit', 'b'): float64, ('logit', 'a'): float64, other: float64";
+  test.each<[options: Options, text: string]>([
+    [{ columns: "other,nothing" }, `--columns nothing: no such column; ${has}`],
     [
       { columns: "other,oth*" },
-      "ERR_LOGITS_COLUMN",
-      /: --columns other,oth\*: two columns are named other; give each class a name of its own$/,
+      "--columns other,oth*: two columns are named other; give each class a name of its own",
     ],
     [
       { columns: "other", keep: ["none*"] },
-      "ERR_LOGITS_COLUMN",
-      /: --keep none\*: no such column; the file has /,
+      `--keep none*: no such column; ${has}`,
     ],
-    [
-      { columns: "other", keep: ["other", "o*"] },
-      "ERR_USAGE",
-      /^keep: other is given twice$/,
-    ],
-  ])("%j is refused", async (options, code, message) => {
-    await expect(
-      built.run({ input, output: at("none.arrow"), ...options }),
-    ).rejects.toThrow(
-      expect.objectContaining({
-        code,
-        message: expect.stringMatching(message),
-      }),
+  ])("%j is refused", async (options, text) => {
+    writeColumns();
+    await refused(options, text, "ERR_LOGITS_COLUMN");
+  });
+
+  test("a column that is copied twice is refused", async () => {
+    writeColumns();
+    const options = { columns: "other", keep: ["other", "o*"] };
+    await expect(run(options)).rejects.toMatchObject({
+      code: "ERR_USAGE",
+      message: "keep: other is given twice",
+    });
+  });
+});
+
+describe("a name that occurs twice is refused", () => {
+  const NAMES = ["l_0", "l_1", "l_1"];
+  const columnsTwice =
+    "--columns l_*: two columns are named l_1; give each class a name of its own";
+
+  test("columns of Arrow and Parquet files, and fields of a struct", async () => {
+    writeResults(input, {
+      columns: NAMES.map((name, k) => [name, new Float64(), [k, 2 * k]]),
+    });
+    await refused({ columns: "l_*" }, columnsTwice, "ERR_LOGITS_COLUMN");
+    const page = { version: 1 as const, values: 2, repetition: [] };
+    const pages = [{ ...page, definition: [4, 1], data: [1, 2] }];
+    const columns = NAMES.map((name) => ({
+      ...{ schema: flatSchema(name), pages, values: 2 },
+    }));
+    write(parquetFile(columns, { rows: 2 }));
+    await refused({ columns: "l_*" }, columnsTwice, "ERR_LOGITS_COLUMN");
+    const fields = ["a", "b", "a"].map(
+      (name) => new Field(name, new Float64()),
     );
+    const struct = new Struct(fields);
+    writeResults(input, { columns: [["z", struct, [{ a: 0, b: 1 }]]] });
+    await refused(
+      {},
+      "two fields of column z are named a; give each class a name of its own",
+      "ERR_LOGITS_COLUMN",
+    );
+  });
+
+  test.each([
+    ['{"a":T,"b":T,"a":T}', "a"],
+    ['{"a":T,"\\u0061":T}', "a"],
+    ['{"a":{"dtype":"F64","shape":[1],"shape":[1,2]}}', "shape"],
+  ])("keys of a safetensors header: %s", async (template, key) => {
+    const tensor = '{"dtype":"F64","shape":[1,2],"data_offsets":[0,16]}';
+    const header = template.replaceAll("T", tensor);
+    write(safetensorsFile(header, Buffer.alloc(16)));
+    const message = `header: the key ${key} appears twice`;
+    await refused({ column: "a" }, message, "ERR_INPUT_FORMAT");
+  });
+
+  test.each([
+    ['{"a":{"a":"a"},"b":["a",{"a":1},{"a":":"}],"c":"{\\"c\\":1}"}', null],
+    ['"a:b"', null],
+    ["[]", null],
+    ['{"__proto__":1,"constructor":2}', null],
+    ['{"a\\\\":1,"b":"\\\\","a\\\\":2}', "a\\"],
+    ['[{"x":[{"":1, "" :2}]}]', ""],
+  ])("keys of %s: %j", (json, key) => {
+    expect(JSON.parse(json)).toBeDefined();
+    expect(repeatedKey(json)).toBe(key);
   });
 });

@@ -1,7 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import {
-  columnFromArray,
+  decimal,
   fixedSizeList,
   float16,
   float32,
@@ -13,383 +11,322 @@ import {
   largeList,
   list,
   struct,
-  tableFromColumns,
-  tableFromIPC,
-  tableToIPC,
   uint8,
   uint16,
   uint64,
-  utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { float16Value } from "../../src/arrow/stored-numbers.js";
-import type { Type } from "../support/arrow-columns.js";
+import type { Columns, Type } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
-import { read } from "../support/plain-rows.js";
+import {
+  fixture,
+  inputRuns,
+  type Options,
+  type Row,
+} from "../support/column-runs.js";
 
-// Every form and type of logits, written by another tool; the same numbers give the same results.
+// Every form and type of logits: the same numbers give the same results.
 
-const at = workDirectory();
+const { input, write, run, verified, refused } = inputRuns();
 const classes = 5;
-const rows = 300;
+const CLASSES = [...Array(classes).keys()];
+const ROWS = [...Array(300).keys()];
+const NAMES = CLASSES.map((k) => `c${k}`);
 
-type Row = (number | null)[] | null;
-type Values = (r: number) => Row;
+const NULL = "expected finite logits or -inf for masked classes, found null";
+const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
+const MASK = "--null-logit mask masks the class";
 
-/** Whole numbers, and halves of them where floats are stored: every type holds them. */
-const wholeRow: Values = (r) =>
-  Array.from({ length: classes }, (_, k) => ((r * 7 + k * 13) % 23) + k);
-const halfRow: Values = (r) =>
-  (wholeRow(r) as number[]).map((value) => value / 2 - 4);
+const whole = (r: number, k: number) => ((r * 7 + k * 13) % 23) + k;
+const half = (r: number, k: number) => whole(r, k) / 2 - 4;
+const tableOf = (value: (r: number, k: number) => number | null): Row[] =>
+  ROWS.map((r) => CLASSES.map((k) => value(r, k)));
 
-const NUMBERS: [name: string, type: () => Type, dtype: string][] = [
-  ["float16", float16, "float32"],
-  ["float32", float32, "float32"],
-  ["float64", float64, "float64"],
-  ["int8", int8, "float64"],
-  ["uint8", uint8, "float64"],
-  ["int16", int16, "float64"],
-  ["uint16", uint16, "float64"],
-  ["int32", int32, "float64"],
-  ["int64", int64, "float64"],
-  ["uint64", uint64, "float64"],
-];
-
-const names = Array.from({ length: classes }, (_, k) => `c${k}`);
-const FORMS: [name: string, of: (item: Type) => Type][] = [
-  ["fixed-size-list", (item) => fixedSizeList(item, classes)],
-  ["list", (item) => list(item)],
-  ["large-list", (item) => largeList(item)],
-  [
-    "struct",
-    (item) => struct(Object.fromEntries(names.map((name) => [name, item]))),
-  ],
-  ["columns", (item) => item],
-];
-
-/** Writes a file of logits in a form, and returns what names them in it. */
-function write(
-  path: string,
-  form: string,
-  item: Type,
-  of: (item: Type) => Type,
-  values: Values,
-  more: Record<string, unknown> = {},
-): { column?: string; columns?: string } {
-  const table = Array.from({ length: rows }, (_, r) => values(r));
-  const columns: Record<string, unknown> = { ...more };
-  if (form === "columns")
-    names.forEach((name, k) => {
-      const ofClass = table.map((row) => row?.[k] ?? null);
-      columns[name] = columnFromArray(ofClass, item);
-    });
-  else {
-    const asStruct = (row: Row) =>
-      row && Object.fromEntries(names.map((name, k) => [name, row[k]]));
-    columns.logits = columnFromArray(
-      form === "struct" ? table.map(asStruct) : table,
-      of(item),
-    );
-  }
-  const bytes = tableToIPC(tableFromColumns(columns as never), {
-    format: "file",
-  });
-  writeFileSync(path, bytes as Uint8Array);
-  return form === "columns" ? { columns: "c?" } : {};
+interface Form {
+  columns(table: readonly Row[]): Columns;
+  options?: Options;
+  storage: string;
+  dtype?: string;
 }
 
-const softmaxOf = (path: string) => read(path, "softmax");
-
-function expectedSoftmax(
-  values: Values,
-  dtype: string | null,
-): (number[] | null)[] {
-  return Array.from({ length: rows }, (_, r) => {
-    const row = values(r);
-    if (row === null) return null;
-    const logits = Float64Array.from(row, (o) => o ?? -Infinity);
-    const p = built.softmax(logits, { rows: 1, classes });
-    return [...(dtype === "float32" ? Float32Array.from(p) : p)];
-  });
-}
-
-const input = at("in.arrow");
-const output = at("out.arrow");
-const base = { input, output, emit: ["softmax" as const], force: true };
-
-describe.each(FORMS)("%s", (form, of) => {
-  test.each(NUMBERS)("of %s", async (name, type, dtype) => {
-    const values = /float/.test(name) ? halfRow : wholeRow;
-    const selection = write(input, form, type(), of, values);
-    const report = await built.run({ ...base, ...selection, chunkRows: 70 });
-    expect(report).toMatchObject({ rows, classes, dtype });
-    expect(softmaxOf(output)).toEqual(expectedSoftmax(values, dtype));
-    const checked = await built.verify({
-      output,
-      input,
-      ...selection,
-      all: true,
-    });
-    expect(checked).toMatchObject({ ok: true, problems: [] });
-    const found = await built.inspect({ input, ...selection, scan: true });
-    expect(found.logits).toMatchObject({ storage: form, dtype, classes });
-  });
-
-  const isNullRow = (r: number) => r === 11 || r === 12 || r === 299;
-  const withNullRows: Values = (r) =>
-    isNullRow(r) ? null : (halfRow(r) as number[]);
-  const withNullLogits: Values = (r) =>
-    (halfRow(r) as number[]).map((o, k) => ((r * 5 + k) % 17 === 3 ? null : o));
-
-  // Where each class has a column of its own, no row is null as such; of fixed-size lists there is a file below.
-  const hasNullRows = form !== "columns" && form !== "fixed-size-list";
-  if (hasNullRows)
-    test("null rows are bad rows", async () => {
-      write(input, form, float64(), of, withNullRows);
-      await expect(built.run(base)).rejects.toThrow(
-        "row 11: expected finite logits or -inf for masked classes, found null",
-      );
-      for (const dtype of ["float32", "float64"] as const) {
-        const asNull = await built.run({ ...base, dtype, onBadRow: "null" });
-        expect(asNull).toMatchObject({ badRows: 3, firstBadRow: 11 });
-      }
-      const expected = expectedSoftmax(withNullRows, "float64");
-      expect(softmaxOf(output)).toEqual(expected);
-      expect(await built.verify({ output, input, all: true })).toMatchObject({
-        ok: true,
-      });
-      await built.run({ ...base, onBadRow: "skip", chunkRows: 10 });
-      expect(softmaxOf(output)).toEqual(expected.filter((row) => row !== null));
-      const found = await built.inspect({ input, scan: true });
-      expect(found.values).toMatchObject({ badRows: 3, firstBadRow: 11 });
-    });
-
-  test.each([
-    ["float32", float32],
-    ["float64", float64],
-    ["float16", float16],
-  ])("null logits of %s: bad rows, or masked classes", async (_, type) => {
-    const selection = write(input, form, type(), of, withNullLogits);
-    await expect(built.run({ ...base, ...selection })).rejects.toThrow(
-      "row 0: expected finite logits or -inf for masked classes, found null in class 3 (--on-bad-row null keeps the row as null, skip drops it, --null-logit mask masks the class)",
-    );
-    const bad = { ...selection, onBadRow: "null" as const };
-    const asNull = await built.run({ ...base, ...bad });
-    const isBad: Values = (r) =>
-      withNullLogits(r)?.includes(null) ? null : withNullLogits(r);
-    expect(softmaxOf(output)).toEqual(expectedSoftmax(isBad, asNull.dtype));
-    const count = Array.from({ length: rows }, (_, r) => isBad(r));
-    expect(asNull).toMatchObject({
-      badRows: count.filter((row) => row === null).length,
-      firstBadRow: 0,
-    });
-    expect(
-      await built.verify({ output, input, ...selection, all: true }),
-    ).toMatchObject({ ok: true, problems: [] });
-    const masked = { ...selection, nullLogit: "mask" as const };
-    const { dtype, badRows } = await built.run({ ...base, ...masked });
-    expect(badRows).toBe(0);
-    expect(softmaxOf(output)).toEqual(expectedSoftmax(withNullLogits, dtype));
-    const checked = await built.verify({ output, input, ...masked, all: true });
-    expect(checked).toMatchObject({ ok: true, problems: [] });
-  });
-
-  test("of all the null logits the first is told, however many threads look for it", async () => {
-    const late: Values = (r) =>
-      (halfRow(r) as number[]).map((o, k) => (r > 130 && k > 1 ? null : o));
-    const selection = write(input, form, float64(), of, late);
-    for (const chunkRows of [1, 7, 1000])
-      await expect(
-        built.run({ ...base, ...selection, chunkRows, threads: 3 }),
-      ).rejects.toThrow(
-        "row 131: expected finite logits or -inf for masked classes, found null in class 2",
-      );
-  });
-
-  const isRagged = form.includes("list") && form !== "fixed-size-list";
-  if (isRagged)
-    test("rows of another length", async () => {
-      const ragged: Values = (r) =>
-        (halfRow(r) as number[]).slice(0, r === 137 || r === 20 ? 4 : 5);
-      write(input, form, float64(), of, ragged);
-      for (const chunkRows of [5, 1000])
-        await expect(built.run({ ...base, chunkRows })).rejects.toThrow(
-          "column logits, row 20: expected 5 values as in the first row, found 4; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
-        );
-    });
+const lists = (type: Type, storage: string): Form => ({
+  columns: (table) => ({ logits: [[...table], type] }),
+  storage,
+});
+const fieldsOf = (row: Row) =>
+  row && Object.fromEntries(NAMES.map((name, k) => [name, row[k]]));
+const structs = (types: readonly Type[], storage: string): Form => ({
+  columns: (table) => {
+    const fields = NAMES.map((name, k) => [name, types[k % types.length]]);
+    const type = struct(Object.fromEntries(fields));
+    return { logits: [table.map(fieldsOf), type] };
+  },
+  options: { column: "logits" },
+  storage,
+});
+const separate = (types: readonly Type[], storage: string): Form => ({
+  columns: (table) =>
+    Object.fromEntries(
+      NAMES.map((name, k) => {
+        const values = table.map((row) => row?.[k] ?? null);
+        return [name, [values, types[k % types.length] as Type]];
+      }),
+    ),
+  options: { columns: "c?" },
+  storage,
 });
 
-describe.each([
-  ["list-view", "fixed-size-list", false],
-  ["large-list-view", "fixed-size-list", false],
-  ["fixed-size-list-nulls", "fixed-size-list", true],
-  ["list-null-with-values", "list", false],
-])("%s.arrow, by pyarrow", (name, form, nullLogits) => {
-  const input = fileURLToPath(
-    new URL(`../fixtures/${name}.arrow`, import.meta.url),
-  );
-  // as make_fixtures.py has it
-  const count = 40;
-  const logitsOf: Values = (r) =>
-    r === 3 || r === 30
-      ? null
-      : Array.from({ length: classes }, (_, k) =>
-          nullLogits && (r * 5 + k) % 17 === 3
-            ? null
-            : ((r * 7 + k * 13) % 23) / 2 - 4,
-        );
+const FORMS: Record<string, (item: Type) => Form> = {
+  "fixed-size-list": (item) =>
+    lists(fixedSizeList(item, classes), "fixed-size-list"),
+  list: (item) => lists(list(item), "list"),
+  "large-list": (item) => lists(largeList(item), "large-list"),
+  struct: (item) => structs([item], "struct"),
+  columns: (item) => separate([item], "columns"),
+};
 
-  test("views in any order, and what is null", async () => {
-    const options = { ...base, input, nullLogit: "mask" as const };
-    const report = await built.run({
-      ...options,
-      onBadRow: "null",
-      chunkRows: 9,
-    });
-    expect(report).toMatchObject({ rows: count, badRows: 2, firstBadRow: 3 });
-    const expected = expectedSoftmax(logitsOf, report.dtype).slice(0, count);
-    expect(softmaxOf(output)).toEqual(expected);
-    const nullLogit = "mask" as const;
-    const checked = await built.verify({ output, input, nullLogit, all: true });
-    expect(checked).toMatchObject({ ok: true, problems: [] });
-    const found = await built.inspect({ input, nullLogit, scan: true });
-    expect(found).toMatchObject({
-      logits: { storage: form },
-      values: { badRows: 2 },
-    });
+const NUMBERS: [name: string, type: Type, dtype: string][] = [
+  ["float16", float16(), "float32"],
+  ["float32", float32(), "float32"],
+  ["float64", float64(), "float64"],
+  ["int8", int8(), "float64"],
+  ["uint8", uint8(), "float64"],
+  ["int16", int16(), "float64"],
+  ["uint16", uint16(), "float64"],
+  ["int32", int32(), "float64"],
+  ["int64", int64(), "float64"],
+  ["uint64", uint64(), "float64"],
+];
+
+/** Returns the results of rows, with masked classes where a logit is null; null for a null row. */
+function softmax(table: readonly Row[], dtype: string | null) {
+  return table.map((row) => {
+    if (row === null) return null;
+    const logits = Float64Array.from(row, (x) => x ?? -Infinity);
+    const p = built.softmax(logits, { rows: 1, classes });
+    return Array.from(dtype === "float32" ? Float32Array.from(p) : p);
+  });
+}
+
+describe.each(Object.entries(FORMS))("%s", (storage, formOf) => {
+  test.each(NUMBERS)("of %s", async (name, type, dtype) => {
+    const table = tableOf(name.includes("float") ? half : whole);
+    const { columns, options } = formOf(type);
+    write(columns(table));
+    const made = await verified({ ...options, chunkRows: 70 });
+    expect(made.report).toMatchObject({ rows: 300, classes, dtype });
+    expect(made.column("softmax")).toEqual(softmax(table, dtype));
+    const found = await built.inspect({ input, ...options, scan: true });
+    expect(found.logits).toMatchObject({ storage, dtype, classes });
   });
 
-  test("refused, unless they are asked for", async () => {
-    await expect(built.run({ ...base, input })).rejects.toThrow(
-      nullLogits
-        ? "row 0: expected finite logits or -inf for masked classes, found null in class 3"
-        : "row 3: expected finite logits or -inf for masked classes, found null",
+  test("the first null logit is reported by any number of chunks", async () => {
+    const { columns, options } = formOf(float64());
+    write(columns(tableOf((r, k) => (r > 130 && k > 1 ? null : half(r, k)))));
+    for (const chunkRows of [1, 7, 1000])
+      await refused(
+        { ...options, chunkRows, threads: 3 },
+        `row 131: ${NULL} in class 2 (${ADVICE}, ${MASK})`,
+      );
+  });
+});
+
+test.each(["list", "large-list"])("%s of another length", async (name) => {
+  const { columns } = (FORMS[name] as (item: Type) => Form)(float64());
+  const table = tableOf(half).map((row, r) =>
+    r === 137 || r === 20 ? (row?.slice(0, 4) ?? null) : row,
+  );
+  write(columns(table));
+  for (const chunkRows of [5, 1000])
+    await refused(
+      { chunkRows },
+      "column logits, row 20: expected 5 values as in the first row, found 4; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
     );
+});
+
+describe("null rows and null logits", () => {
+  const cases: [name: string, form: Form][] = [
+    ...Object.entries(FORMS).flatMap(([name, formOf]) =>
+      NUMBERS.slice(0, 3).map(([type, item, dtype]): [string, Form] => [
+        `${name} of ${type}`,
+        { ...formOf(item), dtype },
+      ]),
+    ),
+    ["lists of decimals", lists(list(decimal(12, 2)), "fixed-size-list")],
+    [
+      "lists of decimals of 256 bits",
+      lists(list(decimal(40, 2, 256)), "fixed-size-list"),
+    ],
+    [
+      "fixed-size lists of decimals",
+      lists(fixedSizeList(decimal(9, 2), classes), "fixed-size-list"),
+    ],
+    [
+      "structs of several types",
+      structs([float64(), decimal(8, 2), float32()], "fixed-size-list"),
+    ],
+    [
+      "columns of several types",
+      separate([float64(), float32(), decimal(5, 2)], "fixed-size-list"),
+    ],
+    [
+      "columns of float32 and float16",
+      {
+        ...separate([float32(), float16()], "fixed-size-list"),
+        dtype: "float32",
+      },
+    ],
+  ];
+  const isNullRow = (r: number) => r === 2 || r === 12 || r === 299;
+  const table = ROWS.map((r) =>
+    isNullRow(r)
+      ? null
+      : CLASSES.map((k) =>
+          r > 2 && (r * 5 + k) % 17 === 3 ? null : half(r, k),
+        ),
+  );
+
+  async function check(
+    file: string,
+    table: readonly Row[],
+    { options, storage, dtype = "float64" }: Omit<Form, "columns">,
+  ): Promise<void> {
+    const selection = { ...options, input: file };
+    const firstBadRow = table.findIndex((row) => row?.includes(null) ?? true);
+    const inClass = table[firstBadRow]?.indexOf(null);
+    await refused(
+      selection,
+      inClass === undefined
+        ? `row ${firstBadRow}: ${NULL} (${ADVICE})`
+        : `row ${firstBadRow}: ${NULL} in class ${inClass} (${ADVICE}, ${MASK})`,
+    );
+    const good = table.map((row) => (row?.includes(null) ? null : row));
+    const badRows = good.filter((row) => row === null).length;
+    for (const [layout, dtype] of [
+      ["bsr", "float32"],
+      ["csr", "float64"],
+    ] as const) {
+      const how = { layout, dtype, onBadRow: "null", chunkRows: 9, threads: 2 };
+      const made = await verified({ ...selection, ...how } as Options);
+      expect(made.report).toMatchObject({ badRows, firstBadRow });
+      expect(made.column("softmax")).toEqual(softmax(good, dtype));
+    }
+    const skipped = await run({
+      ...selection,
+      onBadRow: "skip",
+      chunkRows: 10,
+    });
+    const left = good.filter((row) => row !== null);
+    expect(skipped.report.dtype).toBe(dtype);
+    expect(skipped.column("softmax")).toEqual(softmax(left, dtype));
+    const inspected = await built.inspect({ ...selection, scan: true });
+    expect(inspected).toMatchObject({
+      logits: { storage, classes },
+      values: { badRows, firstBadRow },
+    });
+    const masked = { nullLogit: "mask", onBadRow: "null" } as const;
+    const made = await verified({ ...selection, ...masked });
+    expect(made.column("softmax")).toEqual(softmax(table, dtype));
+    const report = await built.inspect({
+      ...selection,
+      nullLogit: "mask",
+      scan: true,
+    });
+    const nullRows = table.filter((row) => row === null).length;
+    expect(report.values).toMatchObject({ badRows: nullRows });
+  }
+
+  test.each(cases)("%s", async (_, { columns, ...form }) => {
+    write(columns(table), 170);
+    await check(input, table, form);
+  });
+
+  // Files of pyarrow (test/fixtures/make_fixtures.py), also with views in any order and with values below null lists.
+  test.each([
+    ["list-view", "fixed-size-list", false, "float64"],
+    ["large-list-view", "fixed-size-list", false, "float64"],
+    ["fixed-size-list-nulls", "fixed-size-list", true, "float32"],
+    ["list-null-with-values", "list", false, "float64"],
+  ])("%s.arrow", async (name, storage, hasNulls, dtype) => {
+    const table = ROWS.slice(0, 40).map((r) =>
+      r === 3 || r === 30
+        ? null
+        : CLASSES.map((k) =>
+            hasNulls && (r * 5 + k) % 17 === 3 ? null : half(r, k) - k / 2,
+          ),
+    );
+    await check(fixture(`${name}.arrow`), table, { storage, dtype });
   });
 });
 
 test("list views beside the logits", async () => {
-  const path = new URL("../fixtures/list-view.arrow", import.meta.url);
-  const input = fileURLToPath(path);
-  const tangent = { column: "logits", tangent: "logits" };
-  const options = { ...base, ...tangent, input, onBadRow: "null" as const };
-  await built.run({ ...options, emit: ["log_jvp"] });
-  const checked = await built.verify({ output, input, all: true });
-  expect(checked).toMatchObject({ ok: true, problems: [] });
+  const file = fixture("list-view.arrow");
+  const columns = { column: "logits", tangent: "logits" };
+  const options = { ...columns, input: file, emit: ["log_jvp"] };
+  await verified({ ...options, onBadRow: "null" } as Options);
 });
 
-test("the first list that is not null tells the number of classes", async () => {
-  const values: Values = (r) => (r < 100 ? null : (halfRow(r) as number[]));
-  write(input, "list", float64(), (item) => list(item), values);
-  const report = await built.run({ ...base, onBadRow: "skip" });
+test("the first list that is not null states the number of classes", async () => {
+  const table = tableOf(half).map((row, r) => (r < 100 ? null : row));
+  write({ logits: [table, list(float64())] });
+  const { report } = await run({ onBadRow: "skip" });
   expect(report).toMatchObject({ classes, badRows: 100 });
 });
 
 test("nulls among the other inputs make bad rows", async () => {
-  const label = columnFromArray(
-    Array.from({ length: rows }, (_, r) => (r === 30 ? null : r % classes)),
-    int32(),
-  );
-  const cotangent = columnFromArray(
-    Array.from({ length: rows }, (_, r) =>
-      r === 40 ? null : [1, 2, r === 50 ? null : 3, 4, 5],
-    ),
-    list(float16()),
-  );
-  write(input, "list", float32(), (item) => list(item), halfRow, {
-    label,
-    cotangent,
+  write({
+    logits: [tableOf(half), list(float32())],
+    label: [ROWS.map((r) => (r === 30 ? null : r % classes)), int32()],
+    cotangent: [
+      ROWS.map((r) => (r === 40 ? null : [1, 2, r === 50 ? null : 3, 4, 5])),
+      list(float16()),
+    ],
   });
-  const needs = { column: "logits", label: "label", cotangent: "cotangent" };
-  const emit = ["cross_entropy", "vjp"] as const;
-  await expect(
-    built.run({ ...base, emit, ...needs, threads: 1 }),
-  ).rejects.toThrow(
+  const options: Options = {
+    ...{ column: "logits", label: "label", cotangent: "cotangent" },
+    emit: ["cross_entropy", "vjp"],
+  };
+  await expect(run({ ...options, threads: 1 })).rejects.toThrow(
     "row 30: expected a class from 0 to 4 in label, found null",
   );
-  const report = await built.run({ ...base, emit, ...needs, onBadRow: "null" });
+  const { report, column } = await verified({ ...options, onBadRow: "null" });
   expect(report).toMatchObject({ badRows: 3, firstBadRow: 30 });
-  const table = tableFromIPC(readFileSync(output));
-  const nulls = [...table.getChild("vjp")].flatMap((v, r) => (v ? [] : [r]));
+  const nulls = column("vjp").flatMap((value, r) => (value ? [] : [r]));
   expect(nulls).toEqual([30, 40, 50]);
-  const checked = await built.verify({ output, input, ...needs, all: true });
-  expect(checked).toMatchObject({ ok: true, problems: [] });
 });
 
-test("a whole number that float64 cannot hold is refused as a logit", async () => {
-  const large = [2n ** 53n, -(2n ** 53n), 2n ** 60n, 0n, 1n];
-  const odd = (r: number) =>
-    r === 211 ? 2n ** 53n + 1n : (large[3] as bigint);
-  const table = Array.from({ length: rows }, (_, r) => [
-    ...large.slice(0, 4),
-    odd(r),
+test("whole numbers that float64 cannot hold are refused", async () => {
+  const last = (r: number) => (r === 211 ? 2n ** 53n + 1n : 0n);
+  const table = ROWS.map((r) => [
+    2n ** 53n,
+    -(2n ** 53n),
+    2n ** 60n,
+    0n,
+    last(r),
   ]);
-  const logits = columnFromArray(table, list(int64()));
-  const bytes = tableToIPC(tableFromColumns({ logits }), { format: "file" });
-  writeFileSync(input, bytes as Uint8Array);
-  await expect(built.run(base)).rejects.toThrow(
+  write({ logits: [table, list(int64())] });
+  await refused(
+    {},
     "column logits, row 211, class 4: expected a whole number that float64 holds exactly, found 9007199254740993",
   );
 });
 
-test("float16: all of its values, as IEEE 754 has them", () => {
-  // by another way: the bits of the float32 of the same value
+test("all float16 values are those of IEEE 754", () => {
+  // Independent: the bits of the float32 of the same value.
   const bits = new Uint32Array(1);
   const value = new Float32Array(bits.buffer);
-  for (let half = 0; half < 65536; half++) {
-    const sign = (half & 0x8000) << 16;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 0) value[0] = fraction / 16777216;
-    else {
+  const wrong = Array.from({ length: 65536 }, (_, half) => half).filter(
+    (half) => {
+      const sign = (half & 0x8000) << 16;
+      const exponent = (half >> 10) & 31;
+      const fraction = half & 1023;
       const widened = exponent === 31 ? 255 : exponent + 112;
-      bits[0] = (widened << 23) | (fraction << 13);
-    }
-    bits[0] = ((bits[0] as number) | sign) >>> 0;
-    expect(Object.is(float16Value(half), value[0])).toBe(true);
-  }
-});
-
-describe("which column is taken", () => {
-  const column = (type: Type) =>
-    columnFromArray([[1, 2, 3]], fixedSizeList(type, 3));
-  const pair = columnFromArray(
-    [{ x: 1, y: 2 }],
-    struct({ x: float64(), y: float64() }),
+      if (exponent === 0) value[0] = fraction / 16777216;
+      else bits[0] = (widened << 23) | (fraction << 13);
+      bits[0] = ((bits[0] as number) | sign) >>> 0;
+      return !Object.is(float16Value(half), value[0]);
+    },
   );
-  const taken = async (columns: Record<string, unknown>) => {
-    const bytes = tableToIPC(tableFromColumns(columns as never), {
-      format: "file",
-    });
-    writeFileSync(input, bytes as Uint8Array);
-    return (await built.inspect({ input })).logits?.column ?? "none";
-  };
-
-  test("floats before whole numbers, lists before structs", async () => {
-    const [a, b] = [column(float32()), column(int32())];
-    expect(await taken({ b, a, pair })).toBe("a");
-    expect(await taken({ b, pair })).toBe("pair");
-    expect(await taken({ b })).toBe("b");
-    expect(await taken({ b, c: b })).toBe("none");
-    expect(await taken({ pair, other: pair })).toBe("none");
-  });
-
-  test("a struct of several types is chosen by --column alone, one with text never", async () => {
-    const mixed = columnFromArray(
-      [{ x: 1, y: 2 }],
-      struct({ x: float64(), y: float32() }),
-    );
-    expect(await taken({ mixed })).toBe("none");
-    const { column } = await built.run({ ...base, column: "mixed" });
-    expect(column).toBe("mixed");
-    const text = columnFromArray(
-      [{ x: 1, y: "2" }],
-      struct({ x: float64(), y: utf8() }),
-    );
-    expect(await taken({ text })).toBe("none");
-    await expect(built.run({ ...base, column: "text" })).rejects.toThrow(
-      "column text: expected lists, or a struct, of numbers, found struct<x: float64, y: utf8>; write the logits as lists of numbers",
-    );
-  });
+  expect(wrong).toEqual([]);
 });

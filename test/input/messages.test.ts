@@ -1,6 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import {
+  bool,
+  decimal,
   fixedSizeList,
+  float32,
   float64,
   int32,
   int64,
@@ -12,226 +15,289 @@ import {
 import { expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
 import { npy, safetensors, zip } from "../support/array-files.js";
-import { arrowOf } from "../support/arrow-columns.js";
-import { workDirectory } from "../support/logits-input.js";
+import type { Columns } from "../support/arrow-columns.js";
+import { inputRuns, type Options, rows } from "../support/column-runs.js";
 
-// Messages say what is wrong with the type, shape, size or choice of an input and, after the last semicolon, what to do.
-// Those of docs/inputs.md are in test/interop/inputs-table.test.ts, those of arrays and margins in
-// arrays/selection.test.ts and margins.test.ts.
+// Messages state what is wrong with the type, shape, size or choice of an input and, after the last semicolon, what to do.
+// Those of docs/inputs.md are in test/interop/inputs-table.test.ts, those of arrays in arrays/selection.test.ts.
 
-const at = workDirectory();
+const { at, write, refused } = inputRuns();
 const cwd = at(".");
 
-const pairs = [
-  [1, 2],
-  [3, 4],
-];
-const lists = fixedSizeList(float64(), 2);
-const columns = arrowOf({
-  logits: [pairs, lists],
+type Column = Columns[string];
+const pairs = rows("1 2; 3 4");
+const margins: Column = [[0.5, -2], float64()];
+const logits: Column = [pairs, fixedSizeList(float64(), 2)];
+const columns: Columns = {
+  logits,
   text: [["a", "b"], utf8()],
   whole: [[1, 2n ** 53n + 1n], int64()],
-  wide: [
-    [
-      [1, 2, 3],
-      [4, 5, 6],
-    ],
-    fixedSizeList(float64(), 3),
-  ],
+  wide: [rows("1 2 3; 4 5 6"), fixedSizeList(float64(), 3)],
   ids: [pairs, list(int32())],
   facts: [[[["k", 1]], []], map(utf8(), int32())],
+};
+const withLabel = (values: unknown[], type: Column[1]): Columns => ({
+  logits,
+  label: [values, type],
 });
 const doubles = (...shape: number[]) =>
   npy(new Float64Array(shape.reduce((a, b) => a * b, 1)), shape);
-const bytes = (descr: string, ...shape: number[]) =>
-  npy(
-    new Uint8Array(
-      Number(/\d+/.exec(descr)) * (shape[0] as number) * (shape[1] ?? 1),
-    ),
-    {
-      descr,
-      shape,
-    },
-  );
-const COLUMNS =
-  "logits: fixed_size_list<float64>[2], text: utf8, whole: int64, wide: fixed_size_list<float64>[3], ids: list<int32>, facts: map<utf8, int32>";
 
-const MESSAGES: [
-  input: Buffer,
-  args: string[],
-  message: string,
-  hint: string,
-][] = [
+const LABELS: Options = { column: "logits", emit: ["cross_entropy"] };
+const COLUMNS =
+  "the file has logits: fixed_size_list<float64>[2], text: utf8, whole: int64, wide: fixed_size_list<float64>[3], ids: list<int32>, facts: map<utf8, int32>";
+const LISTS = "expected lists, or a struct, of numbers, found";
+const WRITE_LISTS = "write the logits as lists of numbers";
+const ONE_NUMBER = "--binary: expected margins, one number per row, found";
+const MARGINS =
+  "--binary: expected margins of shape (rows,) or (rows, 1), found";
+const USE_BINARY =
+  "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
+const OMIT_BINARY = "omit --binary if these are logits";
+const CLASS_NUMBER = "write one class number from 0 for each row";
+const ONE_FLOAT = "write one float per class for each row";
+const binary = true;
+
+test.each<[file: Columns | Buffer, options: Options, message: string]>([
   [
     columns,
-    [],
-    "several columns of floats in lists: logits: fixed_size_list<float64>[2], wide: fixed_size_list<float64>[3]",
-    "choose one with --column",
+    {},
+    "several columns of floats in lists: logits: fixed_size_list<float64>[2], wide: fixed_size_list<float64>[3]; choose one with --column",
   ],
+  [columns, { column: "logit" }, `--column logit: no such column; ${COLUMNS}`],
+  [columns, { column: "text" }, `column text: ${LISTS} utf8; ${WRITE_LISTS}`],
   [
     columns,
-    ["--column", "logit"],
-    "--column logit: no such column",
-    `the file has ${COLUMNS}`,
-  ],
-  [
-    columns,
-    ["--column", "text"],
-    "column text: expected lists, or a struct, of numbers, found utf8",
-    "write the logits as lists of numbers",
-  ],
-  [
-    columns,
-    ["--columns", "w*,t*"],
-    "column wide: expected numbers (it matches w*,t*), found fixed_size_list<float64>[3]",
-    "--columns takes one column of numbers per class",
+    { columns: "w*,t*" },
+    "column wide: expected numbers (it matches w*,t*), found fixed_size_list<float64>[3]; --columns takes one column of numbers per class",
   ],
   [
     columns,
-    ["--columns", "whole,whole"],
-    "--columns whole,whole: two columns are named whole",
-    "give each class a name of its own",
+    { columns: "whole,whole" },
+    "--columns whole,whole: two columns are named whole; give each class a name of its own",
   ],
   [
-    arrowOf({ o: [[{ a: 1, b: 2 }], struct({ a: float64(), b: utf8() })] }),
-    ["--column", "o"],
-    "column o: expected lists, or a struct, of numbers, found struct<a: float64, b: utf8>",
-    "write the logits as lists of numbers",
-  ],
-  [
-    columns,
-    ["--column", "logits", "--keep", "facts"],
-    "column facts: unions, maps and unknown types cannot be copied, found map<utf8, int32>",
-    "join such columns to the output by row",
+    { o: [[{ a: 1, b: "2" }], struct({ a: float64(), b: utf8() })] },
+    { column: "o" },
+    `column o: ${LISTS} struct<a: float64, b: utf8>; ${WRITE_LISTS}`,
   ],
   [
     columns,
-    ["--column", "wide", "--keep", "logits,none"],
-    "--keep none: no such column",
-    `the file has ${COLUMNS}`,
+    { column: "logits", keep: ["facts"] },
+    "column facts: unions, maps and unknown types cannot be copied, found map<utf8, int32>; join such columns to the output by row",
   ],
   [
     columns,
-    ["--column", "logits", "--emit", "cross_entropy", "--label", "facts"],
-    "column facts: expected class numbers, class names or one-hot rows for --label, found map<utf8, int32>",
-    "write one class number from 0 for each row",
+    { column: "wide", keep: ["logits", "none"] },
+    `--keep none: no such column; ${COLUMNS}`,
   ],
   [
     columns,
-    ["--column", "logits", "--emit", "cross_entropy", "--label", "y.npy"],
-    "--label y.npy: no such column",
-    `the file has ${COLUMNS}; a file of labels can only be used with files of arrays`,
+    { ...LABELS, label: "facts" },
+    `column facts: expected class numbers, class names or one-hot rows for --label, found map<utf8, int32>; ${CLASS_NUMBER}`,
   ],
   [
     columns,
-    ["--column", "logits", "--emit", "jvp", "--tangent", "wide"],
-    "column wide: expected 2 values in a row of 2 classes, found 3",
-    "write one float per class for each row",
+    { ...LABELS, label: "y.npy" },
+    `--label y.npy: no such column; ${COLUMNS}; a file of labels can only be used with files of arrays`,
   ],
   [
     columns,
-    ["--column", "logits", "--emit", "vjp", "--cotangent", "text"],
-    "column text: expected fixed_size_list or list of float32 or float64 for --cotangent, found utf8",
-    "write one float per class for each row",
+    { column: "logits", emit: ["jvp"], tangent: "wide" },
+    `column wide: expected 2 values in a row of 2 classes, found 3; ${ONE_FLOAT}`,
   ],
   [
-    arrowOf({ a: [[2n ** 53n + 1n], int64()], b: [[1], float64()] }),
-    ["--columns", "a,b"],
-    "record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740992 at value 0",
-    "write smaller numbers, or floats",
+    columns,
+    { column: "logits", emit: ["vjp"], cotangent: "text" },
+    `column text: expected fixed_size_list or list of float32 or float64 for --cotangent, found utf8; ${ONE_FLOAT}`,
   ],
   [
-    arrowOf({ z: [[[]], fixedSizeList(float64(), 0)] }),
-    [],
-    "column z: expected at least 1 class, found lists of length 0",
-    "check the program that wrote them",
+    withLabel([...pairs.slice(1), [0.5, 0.5]], fixedSizeList(float32(), 2)),
+    { ...LABELS, label: "label" },
+    "column label, row 0: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
+  ],
+  [
+    withLabel(["a", "b"], utf8()),
+    { ...LABELS, label: "label" },
+    "column label has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c",
+  ],
+  [
+    withLabel([["a"], ["b"]], list(utf8())),
+    { ...LABELS, label: "label" },
+    `column label: expected class numbers, class names or one-hot rows for --label, found list<utf8>; ${CLASS_NUMBER}`,
+  ],
+  [
+    { a: [[2n ** 53n + 1n], int64()], b: [[1], float64()] },
+    { columns: "a,b" },
+    "record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740992 at value 0; write smaller numbers, or floats",
+  ],
+  [
+    { z: [[[]], fixedSizeList(float64(), 0)] },
+    {},
+    "column z: expected at least 1 class, found lists of length 0; check the program that wrote them",
+  ],
+  [
+    { logits: [rows("1; 1 2"), list(decimal(4, 1))] },
+    {},
+    "column logits, row 1: expected 1 values as in the first row, found 2; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
+  ],
+  // Margins.
+  [
+    { z: margins },
+    {},
+    `expected a column of floats in lists, found z: float64; ${USE_BINARY}`,
+  ],
+  [
+    { z: margins },
+    { column: "z" },
+    `column z: ${LISTS} float64; ${USE_BINARY}`,
+  ],
+  [
+    { z: logits },
+    { column: "z", binary },
+    `column z: ${ONE_NUMBER} fixed_size_list<float64>[2]; ${OMIT_BINARY}`,
+  ],
+  [
+    { z: [rows("1; 1; 1; 1 2"), list(float64())] },
+    { binary },
+    `column z, row 3: ${ONE_NUMBER} 2; ${OMIT_BINARY}`,
+  ],
+  [
+    { z: [[[1], []], list(float64())] },
+    { binary },
+    `column z, row 1: ${ONE_NUMBER} 0; write null for rows without one`,
+  ],
+  [
+    { y: margins, z: margins },
+    { binary },
+    "several columns of floats: y: float64, z: float64; choose one with --column",
+  ],
+  [
+    {
+      text: [["a"], utf8()],
+      flag: [[true], bool()],
+      pair: [[{ z: 1 }], struct({ z: float64() })],
+    },
+    { binary },
+    `--binary: expected a column of one number per row, found text: utf8, flag: bool, pair: struct<z: float64>; ${OMIT_BINARY}`,
+  ],
+  [
+    { z: margins },
+    { columns: "z", binary },
+    "--columns z: --binary reads one column of margins; choose it with --column",
+  ],
+  [
+    { z: logits },
+    { classAxis: 0 },
+    "--class-axis 0: only arrays of .npy, .npz and safetensors files have axes; omit the option",
   ],
   [
     doubles(2, 3),
-    ["--keep", "x"],
-    "--keep x: an .npy file holds one array without a name",
-    "save several arrays as .npz or safetensors",
+    { binary },
+    `array: ${MARGINS} float64 [2, 3]; ${OMIT_BINARY}`,
   ],
   [
-    bytes("|S2", 2, 3),
-    [],
-    "array: expected numbers of shape (rows, classes), found |S2 (bytes) [2, 3]",
-    'if the text is numbers, save x.astype("f8")',
+    doubles(1, 2, 3, 1),
+    { binary },
+    `array: ${MARGINS} float64 [1, 2, 3, 1]; ${OMIT_BINARY}`,
+  ],
+  [
+    doubles(6),
+    { binary, classAxis: 0 },
+    "array: --class-axis 0: expected an array of two or more dimensions, found float64 [6]",
+  ],
+  [
+    doubles(2, 3),
+    { classAxis: 2 },
+    "array: --class-axis 2: expected an axis from -2 to 1, found float64 [2, 3]",
+  ],
+  [
+    zip({ "o.npy": doubles(2, 3) }),
+    { binary },
+    `expected an array of numbers of shape (rows,) or (rows, 1), found o: float64 [2, 3]; ${OMIT_BINARY}`,
+  ],
+  // Arrays.
+  [
+    doubles(2, 3),
+    { keep: ["x"] },
+    "--keep x: an .npy file holds one array without a name; save several arrays as .npz or safetensors",
+  ],
+  [
+    npy(new Uint8Array(12), { descr: "|S2", shape: [2, 3] }),
+    {},
+    'array: expected numbers of shape (rows, classes), found |S2 (bytes) [2, 3]; if the text is numbers, save x.astype("f8")',
   ],
   [
     safetensors({
       c: { dtype: "C64", shape: [2, 1], values: new Uint8Array(16) },
     }),
-    ["--column", "c"],
-    "array c: expected numbers of shape (rows, classes), found c: C64 [2, 1]",
-    "save the real part, x.real",
+    { column: "c" },
+    "array c: expected numbers of shape (rows, classes), found c: C64 [2, 1]; save the real part, x.real",
   ],
   [
-    zip({ "y.npy": bytes("<i4", 4) }),
-    [],
-    "expected an array of numbers of shape (rows, classes), found y: int32 [4]",
-    "save the logits as an array of this shape",
+    zip({ "y.npy": npy(new Int32Array(4)) }),
+    {},
+    "expected an array of numbers of shape (rows, classes), found y: int32 [4]; save the logits as an array of this shape",
   ],
   [
     zip({ "b_0.npy": doubles(2, 3), "b_1.npy": doubles(1, 3) }),
-    [],
-    "several arrays of floats of shape (rows, classes): b_0: float64 [2, 3], b_1: float64 [1, 3]",
-    "choose one with --column, or concatenate their rows with --columns",
+    {},
+    "several arrays of floats of shape (rows, classes): b_0: float64 [2, 3], b_1: float64 [1, 3]; choose one with --column, or concatenate their rows with --columns",
   ],
-];
-
-const run = (...args: string[]) => {
-  rmSync(at("out.arrow"), { force: true });
-  return softjacIn({ cwd }, "run", ...args);
-};
-
-test.each(MESSAGES)("%#", (bytes, args, message, hint) => {
-  writeFileSync(at("in"), bytes);
-  const { status, stderr } = run("in", "-o", "out.arrow", ...args);
-  expect(stderr.split("\n").at(-2)).toBe(`softjac: in: ${message}; ${hint}`);
-  expect(status).toBe(65);
+])("%#", async (file, options, message) => {
+  write(file);
+  // Each gives exit code 65.
+  const code =
+    /^ERR_(LOGITS_COLUMN|INPUT_UNSUPPORTED|INPUT_FORMAT|RAGGED_ROW)$/;
+  await refused(options, message, expect.stringMatching(code));
 });
 
-test("files of a dataset that differ", () => {
+test("on the command line", () => {
+  write(doubles(2));
+  expect(softjacIn({ cwd }, "run", "in", "-o", "out.arrow")).toMatchObject({
+    status: 65,
+    stderr: `softjac: in: array: expected numbers of shape (rows, classes), found float64 [2]; reshape one row of logits to (1, 2); ${USE_BINARY}\n`,
+  });
+});
+
+test.each([
+  [
+    doubles(2, 3),
+    "expected 2 classes as in a.npy, found 3; run files of other classes by themselves",
+  ],
+  [
+    doubles(1, 2, 2),
+    "expected rows of 1 axes as in a.npy, found 2; give all files the same shape, or run them one by one",
+  ],
+  [
+    npy(new Float32Array(4), [2, 2]),
+    "expected results of float64 as in a.npy, found float32; use --dtype float32 or --dtype float64 for all files",
+  ],
+])("files of a dataset that differ: %#", (other, message) => {
   const folder = at("shards");
-  for (const [other, message] of [
-    [
-      doubles(2, 3),
-      "expected 2 classes as in a.npy, found 3; run files of other classes by themselves",
-    ],
-    [
-      doubles(1, 2, 2),
-      "expected rows of 1 axes as in a.npy, found 2; give all files the same shape, or run them one by one",
-    ],
-    [
-      npy(new Float32Array(4), [2, 2]),
-      "expected results of float64 as in a.npy, found float32; use --dtype float32 or --dtype float64 for all files",
-    ],
-  ] as const) {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder);
-    writeFileSync(`${folder}/a.npy`, doubles(2, 2));
-    writeFileSync(`${folder}/b.npy`, other);
-    const { status, stderr } = run("shards", "-o", "out/");
-    expect(stderr).toMatch(`b.npy: logits: ${message}\n`);
-    expect(status).toBe(65);
-  }
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  writeFileSync(`${folder}/a.npy`, doubles(2, 2));
+  writeFileSync(`${folder}/b.npy`, other);
+  const made = softjacIn({ cwd }, "run", "shards", "-o", "out/");
+  expect(made.stderr).toMatch(`b.npy: logits: ${message}\n`);
+  expect(made.status).toBe(65);
 });
 
-test("other commands", () => {
-  writeFileSync(at("in"), doubles(2, 2));
-  for (const [args, message] of [
-    [
-      ["show", "in", "--row", "0"],
-      "in: first bytes: expected an Arrow IPC file or stream, found a file of the format npy; give a file that softjac run wrote",
-    ],
-    [
-      ["inspect", "."],
-      ".: input: expected a file, found a directory; give the path of one of its files",
-    ],
-  ] as const) {
-    const { status, stderr } = softjacIn({ cwd }, ...args);
-    expect(stderr).toBe(`softjac: ${message}\n`);
-    expect(status).toBe(65);
-  }
+test.each([
+  [
+    ["show", "in", "--row", "0"],
+    "in: first bytes: expected an Arrow IPC file or stream, found a file of the format npy; give a file that softjac run wrote",
+  ],
+  [
+    ["inspect", "."],
+    ".: input: expected a file, found a directory; give the path of one of its files",
+  ],
+])("other commands: %j", (args, message) => {
+  write(doubles(2, 2));
+  const { status, stderr } = softjacIn({ cwd }, ...args);
+  expect({ status, stderr }).toEqual({
+    status: 65,
+    stderr: `softjac: ${message}\n`,
+  });
 });

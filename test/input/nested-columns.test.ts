@@ -1,11 +1,13 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import {
   columnFromArray,
   dictionary,
   fixedSizeList,
   float32,
+  int8,
   int32,
   int64,
+  largeUtf8,
   list,
   map,
   nullType,
@@ -21,28 +23,33 @@ import { tableFromIPC as apacheTable } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
-import { workDirectory } from "../support/logits-input.js";
+import { Counter } from "../support/counter.js";
+import {
+  fixture,
+  inputRuns,
+  type Options,
+  patched,
+  plain,
+} from "../support/column-runs.js";
 
-// Copied columns of nested types, made by flechette and read by it and by Apache Arrow JS. test/interop/nested.test.ts has
-// many more, made by pyarrow.
+// Copied columns of nested types, views and texts. test/interop/nested.test.ts has many more, made by pyarrow.
 
-const at = workDirectory();
+const { input, output, write, run, verified, refused } = inputRuns();
 const ROWS = 30;
 const isNull = (r: number) => [0, 1, 4].includes(r % 11);
 const rows = <T>(value: (r: number) => T): (T | null)[] =>
   Array.from({ length: ROWS }, (_, r) => (isNull(r) ? null : value(r)));
 
-const COLUMNS: Record<string, { type: unknown; values: unknown[] }> = {
+type Column = { type: unknown; values: unknown[] };
+
+const COLUMNS: Record<string, Column> = {
   lists: {
     type: list(utf8()),
     values: rows((r) =>
       Array.from({ length: r % 4 }, (_, k) => (k === 2 ? null : `${r}.${k}`)),
     ),
   },
-  fixed: {
-    type: fixedSizeList(int32(), 2),
-    values: rows((r) => [r, -r]),
-  },
+  fixed: { type: fixedSizeList(int32(), 2), values: rows((r) => [r, -r]) },
   structs: {
     type: struct({ a: int32(), b: list(int32()) }),
     values: rows((r) => ({ a: r, b: [r, r + 1].slice(r % 3) })),
@@ -61,312 +68,410 @@ const COLUMNS: Record<string, { type: unknown; values: unknown[] }> = {
     values: rows((r) => ["a", "b", "a", "c"].slice(r % 4)),
   },
 };
+const keep = Object.keys(COLUMNS);
 
-function write(
-  path: string,
-  columns: typeof COLUMNS,
+/** Returns a file of columns beside logits, which are NaN in some rows. */
+function fileOf(
+  columns: Record<string, Column>,
   maxBatchRows = ROWS,
   format: "file" | "stream" = "file",
   badRows: readonly number[] = [],
-): Uint8Array {
+): Buffer {
   const count = Object.values(columns)[0]?.values.length ?? ROWS;
-  const column = (values: unknown[], type: unknown) =>
-    columnFromArray(values as never, type as never, { maxBatchRows } as never);
   const logits = Array.from({ length: count }, (_, r) =>
     badRows.includes(r) ? [Number.NaN, 1] : [r, 1],
   );
-  const table = tableFromColumns([
-    ...Object.entries(columns).map(([name, { type, values }]) => [
+  const all = {
+    ...columns,
+    logits: { type: fixedSizeList(float32(), 2), values: logits },
+  };
+  const table = tableFromColumns(
+    Object.entries(all).map(([name, { type, values }]) => [
       name,
-      column(values, type),
-    ]),
-    ["logits", column(logits, fixedSizeList(float32(), 2))],
-  ] as never);
-  const bytes = tableToIPC(table, { format }) as Uint8Array;
-  writeFileSync(path, bytes);
-  return bytes;
+      columnFromArray(
+        values as never,
+        type as never,
+        { maxBatchRows } as never,
+      ),
+    ]) as never,
+  );
+  return Buffer.from(tableToIPC(table, { format }) as Uint8Array);
 }
 
-/** Values as JavaScript's own. */
-function plain(value: unknown): unknown {
-  if (value === null || typeof value !== "object") return value;
-  if (Symbol.iterator in value)
-    return [...(value as Iterable<unknown>)].map(plain);
-  const fields =
-    "toJSON" in value ? (value.toJSON as () => object).call(value) : value;
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, plain(value)]),
-  );
+const copied = (options: Options = {}) =>
+  run({ keep, column: "logits", ...options });
+const apache = () => apacheTable(readFileSync(output));
+
+interface Table {
+  getChild(name: string): Iterable<unknown> | null;
 }
 
-const input = at("in.arrow");
-const output = at("out.arrow");
-const keep = Object.keys(COLUMNS);
+describe.each<[name: string, table: () => Table]>([
+  ["flechette", () => tableFromIPC(readFileSync(output))],
+  ["Apache Arrow JS", apache],
+])("read by %s", (_, table) => {
+  const check = (isLeft = (_: number) => true) => {
+    const read = table();
+    for (const [name, { values }] of Object.entries(COLUMNS))
+      expect(Array.from(read.getChild(name) ?? [], plain), name).toEqual(
+        values.filter((_, r) => isLeft(r)),
+      );
+  };
 
-describe.each([
-  [
-    "flechette",
-    (bytes: Uint8Array, name: string) => tableFromIPC(bytes).getChild(name),
-  ],
-  [
-    "Apache Arrow JS",
-    (bytes: Uint8Array, name: string) => apacheTable(bytes).getChild(name),
-  ],
-] as const)("read by %s", (_, read) => {
-  test.each([[ROWS], [7], [1]])(
-    "record batches of %i rows",
-    async (batchRows) => {
-      write(input, COLUMNS, batchRows);
-      await built.run({ input, output, keep, force: true, column: "logits" });
-      const bytes = readFileSync(output);
-      for (const [name, { values }] of Object.entries(COLUMNS))
-        expect([...(read(bytes, name) ?? [])].map(plain), name).toEqual(values);
-    },
-  );
+  test.each([ROWS, 7, 1])("record batches of %i rows", async (batchRows) => {
+    write(fileOf(COLUMNS, batchRows));
+    await copied();
+    check();
+  });
 
-  test("rows that are skipped, in blocks and in entries", async () => {
+  test.each(["bsr", "csr"] as const)("skipped rows, %s", async (layout) => {
     const badRows = [0, 3, 4, 5, 17, 29];
-    write(input, COLUMNS, 7, "file", badRows);
-    for (const layout of ["bsr", "csr"] as const) {
-      await built.run({
-        input,
-        output,
-        keep,
-        force: true,
-        column: "logits",
-        onBadRow: "skip",
-        layout,
-      });
-      const bytes = readFileSync(output);
-      for (const [name, { values }] of Object.entries(COLUMNS))
-        expect([...(read(bytes, name) ?? [])].map(plain), name).toEqual(
-          values.filter((_, r) => !badRows.includes(r)),
-        );
-    }
+    write(fileOf(COLUMNS, 7, "file", badRows));
+    await copied({ onBadRow: "skip", layout });
+    check((r) => !badRows.includes(r));
   });
 });
 
-test("the types of the output have no views, runs and nested dictionaries", async () => {
-  write(input, COLUMNS);
-  await built.run({ input, output, keep, force: true, column: "logits" });
+test("the types of the output have no views, runs and nested dictionaries; show prints JSON", async () => {
+  write(fileOf(COLUMNS));
+  await copied();
   const inspected = await built.inspect({ input: output, column: "softmax" });
-  expect(inspected.columns.slice(1, 8).map(({ type }) => type)).toEqual([
-    "list<utf8>",
-    "fixed_size_list<int32>[2]",
-    "struct<a: int32, b: list<int32>>",
-    "list<list<int32>>",
-    "null",
-    "utf8",
-    "list<utf8>",
-  ]);
-});
-
-test("show prints lists and structs as JSON", async () => {
-  write(input, COLUMNS);
-  await built.run({ input, output, keep, force: true, column: "logits" });
   const { columns } = await built.show({ results: output, row: 6 });
-  expect(columns.slice(0, 7)).toEqual([
-    { name: "lists", value: '["6.0","6.1"]' },
-    { name: "fixed", value: "[6,-6]" },
-    { name: "structs", value: '{"a":6,"b":[6,7]}' },
-    { name: "lists_of_lists", value: "[[6],[],[1,2,3]]" },
-    { name: "nothing", value: null },
-    { name: "runs", value: "run 0" },
-    { name: "codes", value: '["a","c"]' },
+  expect(
+    inspected.columns.slice(1, 8).map(({ name, type }, k) => {
+      expect(columns[k]?.name).toBe(name);
+      return [type, columns[k]?.value];
+    }),
+  ).toEqual([
+    ["list<utf8>", '["6.0","6.1"]'],
+    ["fixed_size_list<int32>[2]", "[6,-6]"],
+    ["struct<a: int32, b: list<int32>>", '{"a":6,"b":[6,7]}'],
+    ["list<list<int32>>", "[[6],[],[1,2,3]]"],
+    ["null", null],
+    ["utf8", "run 0"],
+    ["list<utf8>", '["a","c"]'],
   ]);
 });
 
 test("a file without rows", async () => {
-  const none = Object.fromEntries(
-    Object.entries(COLUMNS).map(([name, { type }]) => [
-      name,
-      { type, values: [] },
-    ]),
-  );
-  write(input, none);
-  await built.run({ input, output, keep, force: true, column: "logits" });
-  const table = apacheTable(readFileSync(output));
-  expect(table.numRows).toBe(0);
-  expect(table.schema.names.slice(1, 8)).toEqual(keep);
+  const none = Object.entries(COLUMNS).map(([name, { type }]) => [
+    name,
+    { type, values: [] },
+  ]);
+  write(fileOf(Object.fromEntries(none)));
+  await copied();
+  expect(apache().numRows).toBe(0);
+  expect(apache().schema.names.slice(1, 8)).toEqual(keep);
 });
 
 test.each([
-  ["maps", map(utf8(), int32()), "map<utf8, int32>"],
+  [map(utf8(), int32()), [[["a", 1]]], "map<utf8, int32>"],
   [
-    "unions",
     union(0, [int32(), utf8()], undefined, (value) =>
       Number(typeof value === "string"),
     ),
+    [1, "x"],
     "union<int32, utf8>",
   ],
-  ["lists of maps", list(map(utf8(), int32())), "list<map<utf8, int32>>"],
-])("%s are refused", async (_, type, found) => {
-  const values = found.startsWith("union")
-    ? [1, "x"]
-    : found.startsWith("list")
-      ? [[[["a", 1]]]]
-      : [[["a", 1]]];
-  write(input, { c: { type, values } });
-  await expect(
-    built.run({
-      input,
-      output: at("none.arrow"),
-      keep: ["c"],
-      column: "logits",
-    }),
-  ).rejects.toMatchObject({
-    code: "ERR_INPUT_UNSUPPORTED",
-    message: `${input}: column c: unions, maps and unknown types cannot be copied, found ${found}; join such columns to the output by row`,
-  });
+  [list(map(utf8(), int32())), [[[["a", 1]]]], "list<map<utf8, int32>>"],
+])("refused: %#", async (type, values, found) => {
+  write(fileOf({ c: { type, values } }));
+  await refused(
+    { keep: ["c"], column: "logits" },
+    `column c: unions, maps and unknown types cannot be copied, found ${found}; join such columns to the output by row`,
+    "ERR_INPUT_UNSUPPORTED",
+  );
 });
 
 describe("a dictionary that a stream replaces", () => {
-  /** Streams of one schema as one: the messages of the second follow those of the first. */
-  const joined = (first: Uint8Array, second: Uint8Array) => {
-    const view = new DataView(second.buffer, second.byteOffset);
-    return Buffer.concat([
-      first.subarray(0, -8),
-      second.subarray(8 + view.getInt32(4, true)),
-    ]);
-  };
   const type = dictionary(utf8(), int32());
   const first = ["a", null, "b", "a"];
   const second = ["x", "b", null, "a", "x"];
-  const streams = [first, second].map((values, k) =>
-    write(at(`part${k}`), { s: { type, values } }, 100, "stream"),
-  ) as [Uint8Array, Uint8Array];
+  const stream = (values: unknown[], batchRows = 100) =>
+    fileOf({ s: { type, values } }, batchRows, "stream");
+  const typeOfColumn = () => String(apache().schema.fields[1]?.type);
 
-  test.each([["bsr"], ["csr"]] as const)(
+  test.each(["bsr", "csr"] as const)(
     "is copied as its values: %s",
     async (layout) => {
-      writeFileSync(input, joined(...streams));
-      await built.run({ input, output, keep: ["s"], force: true, layout });
-      const table = apacheTable(readFileSync(output));
-      expect([...(table.getChild("s") ?? [])]).toEqual([...first, ...second]);
-      expect(String(table.schema.fields[1]?.type)).toBe("Utf8");
+      // The messages of the second stream, except its schema, follow those of the first.
+      const next = stream(second);
+      const rest = next.subarray(8 + next.readInt32LE(4));
+      write(Buffer.concat([stream(first).subarray(0, -8), rest]));
+      const { column } = await verified({ keep: ["s"], layout });
+      expect(column("s")).toEqual([...first, ...second]);
+      expect(typeOfColumn()).toBe("Utf8");
       const { bytes } = await built.verify({ input, output, all: true });
       expect(bytes).toEqual({ compared: true, message: null });
     },
   );
 
-  test("stays one where all batches have the same", async () => {
-    write(input, { s: { type, values: [...first, ...first] } }, 4, "stream");
-    await built.run({ input, output, keep: ["s"], force: true });
-    const table = apacheTable(readFileSync(output));
-    expect([...(table.getChild("s") ?? [])]).toEqual([...first, ...first]);
-    expect(String(table.schema.fields[1]?.type)).toBe(
-      "Dictionary<Int32, Utf8>",
-    );
+  test("remains one if all batches have the same", async () => {
+    write(stream([...first, ...first], 4));
+    const { column } = await run({ keep: ["s"] });
+    expect(column("s")).toEqual([...first, ...first]);
+    expect(typeOfColumn()).toBe("Dictionary<Int32, Utf8>");
   });
 });
 
 describe("damage", () => {
-  /** Writes a column, and in its bytes replaces these integers by others. */
-  const damaged = (
-    column: { type: unknown; values: unknown[] },
-    from: ArrayBufferView,
-    to: ArrayBufferView,
-  ) => {
-    const bytes = Buffer.from(write(input, { c: column }));
-    const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
-      Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-    const place = bytes.indexOf(bytesOf(from));
-    expect(place).toBeGreaterThan(0);
-    bytesOf(to).copy(bytes, place);
-    writeFileSync(input, bytes);
+  const LISTS = {
+    type: list(int32()),
+    values: [[11, 12], [13], [14, 15, 16], [17]],
   };
-  const values = [[11, 12], [13], [14, 15, 16], [17]];
-
-  test.each([
+  const NESTED = {
+    type: list(list(int32())),
+    values: [LISTS.values.slice(0, 2), LISTS.values.slice(2)],
+  };
+  const RUNS = {
+    type: runEndEncoded(int32(), int64()),
+    values: [1, 1, 2, 2, 2, 3].map(BigInt),
+  };
+  const CODES = {
+    type: list(dictionary(utf8(), int32())),
+    values: [
+      ["a", "b"],
+      ["c", "b", "a"],
+    ],
+  };
+  test.each<[Column, from: number[], to: number[], message: string]>([
     [
-      "lists that go back",
-      { type: list(int32()), values },
-      Int32Array.of(0, 2, 3, 6, 7),
-      Int32Array.of(0, 5, 3, 6, 7),
+      LISTS,
+      [0, 2, 3, 6, 7],
+      [0, 5, 3, 6, 7],
       "column c, row 2: expected an offset from 5 to 7, found 3",
     ],
     [
-      "lists beyond their values",
-      { type: list(int32()), values },
-      Int32Array.of(0, 2, 3, 6, 7),
-      Int32Array.of(0, 2, 3, 6, 8),
+      LISTS,
+      [0, 2, 3, 6, 7],
+      [0, 2, 3, 6, 8],
       "column c, rows 0 to 3: expected offsets within 0 to 7, found 0 to 8",
     ],
     [
-      "nested lists beyond their values",
-      {
-        type: list(list(int32())),
-        values: [values.slice(0, 2), values.slice(2)],
-      },
-      Int32Array.of(0, 2, 3, 6, 7),
-      Int32Array.of(0, 2, 3, 6, -1),
+      NESTED,
+      [0, 2, 3, 6, 7],
+      [0, 2, 3, 6, -1],
       "column c.item, values 0 to 3: expected offsets within 0 to 7, found 0 to -1",
     ],
     [
-      "run ends that do not ascend",
-      {
-        type: runEndEncoded(int32(), int64()),
-        values: [1, 1, 2, 2, 2, 3].map(BigInt),
-      },
-      Int32Array.of(2, 5, 6),
-      Int32Array.of(2, 1, 6),
+      RUNS,
+      [2, 5, 6],
+      [2, 1, 6],
       "column c, row 2: expected ascending run ends with a value each, found 3 run ends and 3 values, and no run for this value",
     ],
     [
-      "codes beyond a nested dictionary",
-      {
-        type: list(dictionary(utf8(), int32())),
-        values: [
-          ["a", "b"],
-          ["c", "b", "a"],
-        ],
-      },
-      Int32Array.of(0, 1, 2, 1, 0),
-      Int32Array.of(0, 1, 3, 1, 0),
+      CODES,
+      [0, 1, 2, 1, 0],
+      [0, 1, 3, 1, 0],
       "column c.item, value 2: expected a dictionary index from 0 to 2, found 3",
     ],
-  ])("%s", async (_, column, from, to, message) => {
-    damaged(column, from, to);
-    await expect(
-      built.run({
-        input,
-        output: at("none.arrow"),
-        keep: ["c"],
-        column: "logits",
-      }),
-    ).rejects.toMatchObject({
-      code: "ERR_INPUT_FORMAT",
-      message: `${input}: ${message}`,
-    });
+  ])("integers of a nested column: %#", async (column, from, to, message) => {
+    const file = fileOf({ c: column });
+    write(patched(file, Int32Array.from(from), Int32Array.from(to)));
+    const options = { keep: ["c"], column: "logits" };
+    await refused(options, message, "ERR_INPUT_FORMAT");
   });
 
-  test("a bit in every 211th byte: refused in plain words, or a file that can be read", async () => {
-    const bytes = write(input, COLUMNS, 9);
-    let refused = 0;
+  test("a bit in every 211th byte: refused with a clear message, or a file that can be read", async () => {
+    const bytes = fileOf(COLUMNS, 9);
+    let refusals = 0;
     for (let k = 0; k < bytes.length; k += 211) {
-      const copy = Buffer.from(bytes);
-      copy[k] = (copy[k] as number) ^ (1 << (k % 8));
-      writeFileSync(input, copy);
-      try {
-        await built.run({
-          input,
-          output,
-          keep,
-          force: true,
-          column: "logits",
-          onBadRow: "null",
-        });
-      } catch (error) {
+      write(bytes.with(k, (bytes[k] as number) ^ (1 << (k % 8))));
+      const error = await copied({ onBadRow: "null" }).then(
+        () => null,
+        (error) => error,
+      );
+      if (error) {
         expect(error).toBeInstanceOf(built.SoftjacError);
-        expect((error as Error).message).toMatch(CLEAR_MESSAGE);
-        refused++;
+        expect(error.message).toMatch(CLEAR_MESSAGE);
+        refusals++;
         continue;
       }
-      const table = apacheTable(readFileSync(output));
-      expect(table.numRows).toBe(ROWS);
+      const table = apache();
       for (const name of keep)
         expect([...(table.getChild(name) ?? [])]).toHaveLength(ROWS);
     }
-    expect(refused).toBeGreaterThan(9);
+    expect(refusals).toBeGreaterThan(9);
+  });
+});
+
+// Views and dictionaries of them, as polars writes them (test/fixtures/make_views.py).
+describe("views", () => {
+  const keep = ["name", "split", "bytes"];
+  const numbers = Array.from({ length: 40 }, (_, r) => r);
+  const EXPECTED = {
+    name: numbers.map((r) =>
+      r % 7 === 3 ? null : `${"é".repeat(r % 9)} row ${r}`,
+    ),
+    split: numbers.map((r) =>
+      r % 11 === 5 ? null : ["train", "a category of its own"][r % 2],
+    ),
+    bytes: numbers.map((r) => new Array(r % 20).fill(r)),
+  };
+  const views = () => readFileSync(fixture("views.arrow"));
+  const kept = (column: (name: string) => unknown[]) =>
+    Object.fromEntries(keep.map((name) => [name, column(name)]));
+
+  test.each(["views.arrow", "views-zstd.arrow", "views.arrows"])(
+    "%s is copied as utf8 and binary",
+    async (name) => {
+      const input = fixture(name);
+      for (const layout of ["bsr", "csr"] as const) {
+        const { column, table } = await run({ input, keep, layout });
+        expect(kept(column)).toEqual(EXPECTED);
+        const { fields } = table.schema;
+        const types = fields.slice(1, 4).map(({ type }) => type.typeId);
+        const [utf8, dictionary, binary] = [5, -1, 4];
+        expect(types).toEqual([utf8, dictionary, binary]);
+      }
+      await built.run({
+        ...{ input, output, keep, force: true },
+        ...{ chunkRows: 3, compress: "lz4" },
+      });
+      const { bytes } = await built.verify({ input, output, all: true });
+      expect(bytes).toEqual({ compared: true, message: null });
+      expect((await run({ input })).report.rows).toBe(40);
+    },
+  );
+
+  test("texts of skipped rows are left out", async () => {
+    const logits = Float64Array.of(-4, 2.5, -2.5, 4);
+    write(patched(views(), logits, logits.with(0, Number.NaN)));
+    const { column } = await run({ keep, onBadRow: "skip" });
+    const entries = Object.entries(EXPECTED);
+    const left = entries.map(([name, values]) => [name, values.slice(1)]);
+    expect(kept(column)).toEqual(Object.fromEntries(left));
+  });
+
+  test.each([
+    [0, -1, "expected a view of 0 or more bytes, found -1"],
+    [0, 2 ** 31 - 1, /expected a view within the \d+ bytes/],
+    [8, 1, "expected a view of one of 1 data buffers, found buffer 1"],
+    [8, -1, "expected a view of one of 1 data buffers, found buffer -1"],
+    [12, -1, /expected a view within .* bytes at byte -1/],
+    [12, 2 ** 31 - 1, /expected a view within .* bytes at byte 2147483647/],
+  ])("damage at byte %i of a view: %i", async (at, value, message) => {
+    const text = Buffer.from(EXPECTED.name[8] as string);
+    const view = Buffer.alloc(8);
+    view.writeInt32LE(text.length);
+    text.copy(view, 4);
+    // The text is not inline, so that the view has a buffer and an offset.
+    expect(text.length).toBeGreaterThan(12);
+    const file = views();
+    const place = file.indexOf(view);
+    expect(place).toBeGreaterThan(0);
+    file.writeInt32LE(value, place + at);
+    write(file);
+    const error = await run({ keep }).catch((error) => error);
+    expect(error).toBeInstanceOf(built.InputFormatError);
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain("column name, row 8");
+  });
+
+  test("a bit in every 15th byte of the file: refused, or as another reader reads it", async () => {
+    const good = views();
+    const undamaged = JSON.stringify(EXPECTED);
+    const counter = new Counter();
+    for (let k = 0; k < good.length; k += 15) {
+      write(good.with(k, (good[k] as number) ^ (1 << ((k / 15) % 8))));
+      const made = await run({ keep }).catch((error) => error);
+      if (made instanceof built.SoftjacError) {
+        counter.add(made.code);
+        continue;
+      }
+      const found = kept(made.column);
+      const other = tableFromIPC(readFileSync(input));
+      const expected = kept((name) => Array.from(other.getChild(name), plain));
+      expect(found, `byte ${k}`).toEqual(expected);
+      counter.add(JSON.stringify(found) === undamaged ? "same" : "other");
+    }
+    // The damage is the same in every run. A check that changes may change a count; fewer errors need a reason. The footer's
+    // metadata version is not checked: every message has its own.
+    expect(counter.counts).toEqual({
+      ERR_INPUT_FORMAT: 158,
+      ERR_INPUT_UNSUPPORTED: 1,
+      other: 63,
+      same: 264,
+    });
+  });
+
+  test.each([
+    ["name", "é row 1", "\xc3\xc3 row 1", /column name, row 1/],
+    [
+      "split",
+      "a category of its own",
+      "a category of its ow\xe9",
+      /dictionary batch \d, value 1/,
+    ],
+  ])("%s that is not UTF-8 is refused", async (name, from, to, where) => {
+    write(patched(views(), from, Buffer.from(to, "latin1")));
+    await expect(run({ keep: [name] })).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+      message: expect.stringMatching(
+        new RegExp(`: ${where.source}: the text is not valid UTF-8$`),
+      ),
+    });
+  });
+});
+
+// Other readers refuse a file whose texts are not UTF-8, so none is written.
+describe("texts", () => {
+  const TEXTS = ["one", "qx", "y", "z"];
+  const OFFSETS = Int32Array.of(0, 3, 5, 6, 7);
+  const keep = ["name"];
+  const fileOfTexts = (type: unknown, values = TEXTS) =>
+    fileOf({ name: { type, values } });
+  const TYPES = [utf8(), largeUtf8(), dictionary(utf8(), int8())] as const;
+
+  test.each([
+    ["a byte that UTF-8 does not have", "qx", [0x71, 0xff], 1],
+    ["a character over two texts", "yz", [0xc3, 0xa9], 2],
+    ["a character that the end cuts", "qxyz", [0x71, 0x78, 0x79, 0xc3], 3],
+  ])("%s", async (_, from, to, row) => {
+    for (const [k, type] of TYPES.entries()) {
+      write(patched(fileOfTexts(type), from, Buffer.from(to)));
+      const where =
+        k < 2 ? `column name, row ${row}` : `dictionary batch 0, value ${row}`;
+      const message = `${where}: the text is not valid UTF-8`;
+      await refused({ keep }, message, "ERR_INPUT_FORMAT");
+    }
+  });
+
+  test.each(TYPES)(
+    "texts of several megabytes, whose characters cross the ends of what is read at once: %#",
+    async (type) => {
+      const texts = [
+        "€".repeat(400_000),
+        "a",
+        "é".repeat(700_001),
+        "",
+        "😀".repeat(300_001),
+        "end",
+      ];
+      write(fileOfTexts(type, texts));
+      expect((await run({ keep })).column("name")).toEqual(texts);
+    },
+  );
+
+  test.each([
+    [2, 9, "value 2: expected an offset from 3 to 8, found 9"],
+    [2, 2, "value 2: expected an offset from 3 to 8, found 2"],
+    [1, -1, "value 1: expected an offset from 0 to 8, found -1"],
+    [4, 9, "values 0 to 3: expected offsets within 0 to 8, found 0 to 9"],
+  ])("offset %i of a dictionary is %i", async (k, offset, found) => {
+    const file = fileOfTexts(TYPES[2]);
+    write(patched(file, OFFSETS, OFFSETS.with(k, offset)));
+    const message = `dictionary batch 0, ${found}`;
+    await refused({ keep }, message, "ERR_INPUT_FORMAT");
+  });
+
+  test.each([4, -1])("index %i of a dictionary", async (index) => {
+    const codes = Int8Array.of(0, 1, 2, 3, 0, 0, 0, 0);
+    write(patched(fileOfTexts(TYPES[2]), codes, codes.with(2, index)));
+    await refused(
+      { keep },
+      `column name, row 2: expected a dictionary index from 0 to 3, found ${index}`,
+      "ERR_INPUT_FORMAT",
+    );
   });
 });

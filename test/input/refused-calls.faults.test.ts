@@ -1,13 +1,5 @@
 import { spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-} from "node:fs";
+import fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -17,23 +9,25 @@ import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
 
-// A call that the system refuses says nothing about the input: it is never damage, and never a reason to leave an input out.
+// A call that the system refuses means nothing about the input: it is never damage, and never a reason to leave an input out.
 
 const at = workDirectory();
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const preload = here("../support/refuse-calls.mjs");
-/** The tests look into /proc. */
+const DIGITS = "../../data/digits-logits.arrow";
+const PARQUET = "parquet/pyarrow-none.parquet";
+/** The tests read /proc. */
 const linux = test.skipIf(!isLinux);
 
-const FORMATS: Record<string, string> = {
-  "an Arrow file": "../../data/digits-logits.arrow",
-  "a compressed Arrow file": "../fixtures/compressed-zstd.arrow",
-  "a Parquet file": "parquet/pyarrow-none.parquet",
-  "an .npy file": "arrays/written/f4.npy",
-  "an .npy file that is decoded": "arrays/written/big-endian.npy",
-  "an .npz file": "arrays/written/deflated.npz",
-  "a safetensors file": "arrays/written/numpy.safetensors",
-};
+const FORMATS: [name: string, source: string][] = [
+  ["an Arrow file", DIGITS],
+  ["a compressed Arrow file", "../fixtures/compressed-zstd.arrow"],
+  ["a Parquet file", PARQUET],
+  ["an .npy file", "arrays/written/f4.npy"],
+  ["an .npy file that is decoded", "arrays/written/big-endian.npy"],
+  ["an .npz file", "arrays/written/deflated.npz"],
+  ["a safetensors file", "arrays/written/numpy.safetensors"],
+];
 const REFUSALS = [
   ["open", "EMFILE"],
   ["open", "ENOMEM"],
@@ -42,14 +36,14 @@ const REFUSALS = [
   ["read", "EAGAIN"],
 ] as const;
 
-interface Refusal {
-  call: string;
-  code: string;
-  ending: string;
-  from?: number;
-}
-
-function softjac(args: string[], { call, code, ending, from = 1 }: Refusal) {
+/** Runs a command in which a call on the files with this ending fails, from its nth time on. */
+function softjac(
+  args: string[],
+  ending: string,
+  call = "",
+  code = "EIO",
+  n = 1,
+) {
   return spawnSync(process.execPath, ["--import", preload, CLI, ...args], {
     encoding: "utf8",
     env: {
@@ -57,129 +51,112 @@ function softjac(args: string[], { call, code, ending, from = 1 }: Refusal) {
       REFUSE_CALL: call,
       REFUSE_CODE: code,
       REFUSE_ENDING: ending,
-      REFUSE_AT: `${from}`,
+      REFUSE_AT: `${n}`,
     },
   });
 }
 
-for (const [turn, [name, source]] of Object.entries(FORMATS).entries()) {
-  const path = here(source);
-  linux(
-    `${name}: 74 for every refused call, and for one of them in datasets`,
-    () => {
-      const folder = at(`of ${basename(path)}`);
-      mkdirSync(folder);
-      const ending = `refused-${basename(path)}`;
-      const input = join(folder, ending);
-      copyFileSync(path, input);
-      const output = at("out.arrow");
-      for (const [k, [call, code]] of REFUSALS.entries()) {
-        const refusal = { call, code, ending };
-        const one = softjac(["run", input, "-o", output, "--force"], refusal);
-        const where = `${call} ${code}: ${one.stderr}`;
-        expect(one.status, where).toBe(74);
-        expect(one.stderr, where).toMatch(
-          new RegExp(
-            `^softjac: ${input}: could not be \\w+: ${code}, [^\\n]+\\n$`,
-          ),
-        );
-        expect(existsSync(output), where).toBe(false);
-        // All formats together take every call.
-        if ((k + turn) % stepOf(REFUSALS.length) !== 0) continue;
-        const args = ["run", folder, "-o", at("out"), "--keep-going", "--json"];
-        const many = softjac([...args, "--allow-missing"], refusal);
-        expect(many.status, where).toBe(74);
-        expect(JSON.parse(many.stdout), where).toMatchObject({
-          skippedInputs: [],
-          error: { code: "ERR_IO" },
-        });
-      }
-    },
-    120_000,
-  );
-}
+linux.for(FORMATS.map((format, turn) => [...format, turn] as const))(
+  "%s: 74 for every refused call, and for one of them in datasets",
+  ([, source, turn]) => {
+    const ending = `refused-${basename(source)}`;
+    const folder = at(`of ${ending}`);
+    fs.mkdirSync(folder);
+    const input = join(folder, ending);
+    fs.copyFileSync(here(source), input);
+    const output = at("out.arrow");
+    for (const [k, [call, code]] of REFUSALS.entries()) {
+      const args = ["run", input, "-o", output, "--force"];
+      const one = softjac(args, ending, call, code);
+      expect([one.status, one.stderr]).toEqual([
+        74,
+        expect.stringMatching(
+          `^softjac: ${input}: could not be \\w+: ${code}, [^\\n]+\\n$`,
+        ),
+      ]);
+      expect(fs.existsSync(output)).toBe(false);
+      // All formats together take every call.
+      if ((k + turn) % stepOf(REFUSALS.length) !== 0) continue;
+      const flags = ["--keep-going", "--allow-missing", "--json"];
+      const dataset = ["run", folder, "-o", at("out"), ...flags];
+      const many = softjac(dataset, ending, call, code);
+      expect([many.status, JSON.parse(many.stdout)]).toMatchObject([
+        74,
+        { skippedInputs: [], error: { code: "ERR_IO" } },
+      ]);
+    }
+  },
+);
 
 linux(
-  "75 where shards of the dataset are saved, and the same command goes on",
+  "75 if shards of the dataset are saved, and the same command continues",
   () => {
     const folder = at("dataset");
-    mkdirSync(folder);
+    fs.mkdirSync(folder);
     for (const name of ["a.npy", "b.npy"])
-      copyFileSync(here("arrays/written/f4.npy"), join(folder, name));
+      fs.copyFileSync(here("arrays/written/f4.npy"), join(folder, name));
     const output = at("saved");
     const args = ["run", folder, "-o", output, "--shard-rows", "20", "--json"];
-    const plain = softjac([...args], {
-      call: "",
-      code: "EIO",
-      ending: "b.npy",
-    });
-    expect(plain.status, plain.stderr).toBe(0);
-    rmSync(output, { recursive: true });
+    expect(softjac(args, "b.npy")).toMatchObject({ status: 0 });
+    fs.rmSync(output, { recursive: true });
     let stopped = 0;
-    for (let from = 1; ; from += stepOf(2)) {
-      const refusal = { call: "read", code: "EIO", ending: "b.npy", from };
-      const { status, stdout } = softjac([...args, "--keep-going"], refusal);
+    for (let n = 1; ; n += stepOf(2)) {
+      const all = [...args, "--keep-going"];
+      const { status, stdout } = softjac(all, "b.npy", "read", "EIO", n);
       if (status === 0) break;
-      const { shardsUpToDate, shardsComputed, shards, skippedInputs, error } =
+      const { shardsUpToDate, shardsComputed, shards, ...report } =
         JSON.parse(stdout);
       const done = shardsUpToDate + shardsComputed;
-      expect(skippedInputs).toEqual([]);
+      expect(report.skippedInputs).toEqual([]);
       expect(status).toBe(done > 0 ? 75 : 74);
       if (done === 0) continue;
       stopped++;
-      expect(error.message).toBe(
+      expect(report.error.message).toBe(
         `${join(folder, "b.npy")}: could not be read: EIO, the device failed; check the disk or the network file system; ${done} of ${shards} shards are done; run the same command again to continue`,
       );
     }
     expect(stopped).toBeGreaterThan(0);
-    expect(readdirSync(output)).toContain("_SUCCESS");
+    expect(fs.readdirSync(output)).toContain("_SUCCESS");
   },
-  120_000,
 );
 
 linux("too few file descriptors for the Parquet decoder: 74", () => {
-  const command = `ulimit -n 24; exec "$0" "$@"`;
-  const input = here("parquet/pyarrow-none.parquet");
-  const { status, stderr } = spawnSync(
-    "bash",
-    ["-c", command, process.execPath, CLI, "inspect", input],
-    { encoding: "utf8" },
-  );
+  const command = [`ulimit -n 24; exec "$0" "$@"`, process.execPath, CLI];
+  const args = ["-c", ...command, "inspect", here(PARQUET)];
+  const { status, stderr } = spawnSync("bash", args, { encoding: "utf8" });
   expect(stderr).toMatch(
     /EMFILE, too many open files; raise the limit with ulimit -n\n$/,
   );
   expect(status).toBe(74);
 });
 
-const ASSETS = [
-  ["kernels.wasm", "../../data/digits-logits.arrow", []],
-  ["parquet.js", "parquet/pyarrow-none.parquet", []],
-  ["parquet.wasm", "parquet/pyarrow-none.parquet", []],
-  ["wasm-zstd.wasm", "parquet/pyarrow-zstd.parquet", []],
-  ["wasm-zstd.wasm", "../fixtures/compressed-zstd.arrow", []],
-  ["wasm-zstd.wasm", "../../data/digits-logits.arrow", ["--compress", "zstd"]],
-  ["worker.cjs", "large", []],
-] as const;
-
-test.each(ASSETS)(
+test.each<[asset: string, input: string, ...options: string[]]>([
+  ["kernels.wasm", DIGITS],
+  ["parquet.js", PARQUET],
+  ["parquet.wasm", PARQUET],
+  ["wasm-zstd.wasm", "parquet/pyarrow-zstd.parquet"],
+  ["wasm-zstd.wasm", "../fixtures/compressed-zstd.arrow"],
+  ["wasm-zstd.wasm", DIGITS, "--compress", "zstd"],
+  // Threads start only for large inputs.
+  ["worker.cjs", "large"],
+])(
   "without %s (for %s): 78 and how to repair it",
-  async (name, from, more) => {
-    // Threads start for large inputs alone.
+  async (name, from, ...more) => {
     const input = from === "large" ? at("large.arrow") : here(from);
     if (from === "large")
       await built.generate({ output: input, rows: 20_000, classes: 100 });
     const copy = at("package");
-    rmSync(copy, { recursive: true, force: true });
-    cpSync(dirname(CLI), join(copy, "dist"), { recursive: true });
-    copyFileSync(here("../../package.json"), join(copy, "package.json"));
-    symlinkSync(here("../../node_modules"), join(copy, "node_modules"));
-    rmSync(join(copy, "dist", name));
+    fs.rmSync(copy, { recursive: true, force: true });
+    fs.cpSync(dirname(CLI), join(copy, "dist"), { recursive: true });
+    fs.copyFileSync(here("../../package.json"), join(copy, "package.json"));
+    fs.symlinkSync(here("../../node_modules"), join(copy, "node_modules"));
+    fs.rmSync(join(copy, "dist", name));
     const { status, stderr } = spawnSync(
       process.execPath,
       [join(copy, "dist/cli.js"), "run", input, "-o", at("none"), ...more],
       { encoding: "utf8" },
     );
-    // A run may have named its logits before.
+    // The command may report its logits before.
     expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
       `softjac: ${join(copy, "dist", name)}: a file of softjac is missing; reinstall the package\n`,
     );

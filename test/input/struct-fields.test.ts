@@ -1,272 +1,173 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { tableFromIPC } from "@uwdata/flechette";
 import {
   type DataType,
-  Field,
-  Float32,
-  Float64,
-  Int32,
-  List,
-  Struct,
-} from "apache-arrow";
+  float32,
+  float64,
+  int32,
+  list,
+  struct,
+} from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
+import type { Columns } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
+import { inputRuns, near, rows, softmaxOf } from "../support/column-runs.js";
 import { parquetFile } from "../support/parquet-file.js";
-import { type ResultsFile, writeResults } from "../support/results-file.js";
 
 // Logits and labels in fields of structs, and lists of structs of one number.
 
-const at = workDirectory();
-const input = at("in");
-const output = at("out.arrow");
+const { at, input, write, run, verified, refused } = inputRuns();
 
-const listOf = (item: DataType) => new List(new Field("item", item, true));
-const struct = (fields: Record<string, DataType>) =>
-  new Struct(
-    Object.entries(fields).map(([name, type]) => new Field(name, type, true)),
-  );
-
-type Options = Partial<Parameters<typeof built.run>[0]>;
-
-/** Runs, and returns a column of the output. */
-async function resultOf(options: Options, column = "softmax") {
-  const report = await built.run({
-    input,
-    output,
-    emit: ["softmax"],
-    dtype: "float64",
-    force: true,
-    ...options,
-  });
-  const values = [...tableFromIPC(readFileSync(output)).getChild(column)];
-  return {
-    report,
-    values: values.map((value) =>
-      ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value,
-    ),
-  };
-}
-
-function softmaxOf(row: number[]): number[] {
-  const exact = built.softmax(Float64Array.from(row), {
-    rows: 1,
-    classes: row.length,
-  });
-  return [...exact];
-}
-
-const rows = [
-  [0, 1, 2],
-  [0.5, -1, 3],
-  [1, 1, 0],
-];
+const ROWS = rows("0 1 2; 0.5 -1 3; 1 1 0");
+const EXPECTED = ROWS.map((row) => softmaxOf(row));
+const [A, B, C] = EXPECTED;
 
 describe("a field of a struct", () => {
-  const out = struct({ n: new Int32(), logits: listOf(new Float32()) });
-  const values = rows.map((logits, n) => ({ n, logits }));
+  const out = struct({ n: int32(), logits: list(float32()) });
+  const values = ROWS.map((logits, n) => ({ n, logits }));
+  const column = "out.logits";
+  const dtype = "float64";
 
-  test.each<[name: string, batchRows: number[]]>([
-    ["one batch", [3]],
-    ["several batches", [2, 1]],
-  ])("without nulls it is read in place: %s", async (_, batchRows) => {
-    writeResults(input, { columns: [["out", out, values]], batchRows });
-    const { report, values: found } = await resultOf({ column: "out.logits" });
-    expect(found).toEqual(rows.map(softmaxOf));
-    expect(report).toMatchObject({ column: "out.logits", classes: 3 });
-    const plan = await built.dryRun({
-      input,
-      output: at("no"),
-      column: "out.logits",
-    });
-    expect(plan).toMatchObject({ storage: "list", sourceDtype: "float32" });
-    expect(await built.verify({ input, output, all: true })).toMatchObject({
-      ok: true,
-    });
-  });
+  test.each([3, 2])(
+    "is read in place from batches of %i rows",
+    async (batch) => {
+      write({ out: [values, out] }, batch);
+      const made = await verified({ column, dtype });
+      expect(made.column("softmax")).toEqual(EXPECTED);
+      expect(made.report).toMatchObject({ column, classes: 3 });
+      const plan = await built.dryRun({ input, output: at("no"), column });
+      expect(plan).toMatchObject({ storage: "list", sourceDtype: "float32" });
+    },
+  );
 
   test("a row in which the struct is null is a null row", async () => {
-    writeResults(input, {
-      columns: [
-        ["id", new Int32(), [1, 2, 3, 4]],
-        ["out", out, [values[0], null, values[1], values[2]]],
-      ],
-      batchRows: [2],
-    });
-    const options = { column: "out.logits", onBadRow: "null", keep: ["id"] };
-    const { values: found } = await resultOf(options as Options);
-    const [a, b, c] = rows.map(softmaxOf);
-    expect(found).toEqual([a, null, b, c]);
-    expect(await built.verify({ input, output, all: true })).toMatchObject({
-      ok: true,
-    });
-    await expect(resultOf({ column: "out.logits" })).rejects.toMatchObject({
+    const id = [1, 2, 3, 4];
+    const parts = [values[0], null, values[1], values[2]];
+    write({ id: [id, int32()], out: [parts, out] }, 2);
+    const options = { column, dtype, onBadRow: "null", keep: ["id"] } as const;
+    const made = await verified(options);
+    expect(made.column("softmax")).toEqual([A, null, B, C]);
+    await expect(run({ column })).rejects.toMatchObject({
       code: "ERR_BAD_ROW",
     });
   });
 
   test("at any depth, and labels too", async () => {
-    const deep = struct({ model: out, meta: struct({ label: new Int32() }) });
-    writeResults(input, {
-      columns: [
-        [
-          "x",
-          deep,
-          values.map((model, k) => ({
-            model,
-            meta: k === 1 ? null : { label: k },
-          })),
-        ],
-      ],
+    const deep = struct({ model: out, meta: struct({ label: int32() }) });
+    const parts = values.map((model, k) => ({
+      model,
+      meta: k === 1 ? null : { label: k },
+    }));
+    write({ x: [parts, deep] });
+    const made = await run({
+      ...{ column: "x.model.logits", label: "x.meta.label", dtype },
+      ...{ emit: ["cross_entropy"], onBadRow: "null" },
     });
-    const { values: found } = await resultOf(
-      {
-        column: "x.model.logits",
-        label: "x.meta.label",
-        emit: ["cross_entropy"],
-        onBadRow: "null",
-      },
-      "cross_entropy",
-    );
-    const entropy = (row: number, label: number) =>
-      -Math.log(softmaxOf(rows[row] as number[])[label] as number);
-    expect(found[1]).toBe(null);
-    expect(found[0]).toBeCloseTo(entropy(0, 0), 14);
-    expect(found[2]).toBeCloseTo(entropy(2, 2), 14);
+    // log(1 + e + e^2), and log(2 + 1/e) + 1 for class 2 of the last row.
+    const first = Math.log(1 + Math.E + Math.E ** 2);
+    const last = Math.log(2 * Math.E + 1);
+    const entropies = [near(first), null, near(last)];
+    expect(made.column("cross_entropy")).toEqual(entropies);
   });
 
-  test("a column of the same name wins", async () => {
-    const other = rows.map((row) => row.map((o) => -o));
-    writeResults(input, {
-      columns: [
-        ["out", out, values],
-        ["out.logits", listOf(new Float64()), other],
-      ],
-    });
-    const { values: found } = await resultOf({ column: "out.logits" });
-    expect(found).toEqual(other.map(softmaxOf));
+  test("a column of the same name takes precedence", async () => {
+    const other = ROWS.map((row) => row.map((x) => -x));
+    write({ out: [values, out], [column]: [other, list(float64())] });
+    const made = await run({ column });
+    expect(made.column("softmax")).toEqual(other.map((row) => softmaxOf(row)));
   });
 
   test("messages name the fields", async () => {
-    writeResults(input, { columns: [["out", out, values]] });
+    write({ out: [values, out] });
     const type = "struct<n: int32, logits: list<float32>>";
-    await expect(resultOf({})).rejects.toMatchObject({
-      code: "ERR_LOGITS_COLUMN",
-      message: `${input}: expected a column of floats in lists, found out: ${type}; choose one with --column: out.logits`,
-    });
-    await expect(resultOf({ column: "out.z" })).rejects.toMatchObject({
-      code: "ERR_LOGITS_COLUMN",
-      message: `${input}: --column out.z: no such column; the file has out: ${type}`,
-    });
-    await expect(resultOf({ column: "out" })).rejects.toMatchObject({
-      code: "ERR_INPUT_UNSUPPORTED",
-      message: `${input}: column out: expected lists, or a struct, of numbers, found ${type}; choose one with --column: out.logits`,
-    });
-    await expect(resultOf({ column: "out.n" })).rejects.toMatchObject({
-      message: expect.stringMatching(
-        /: column out\.n: expected lists, or a struct, of numbers, found int32/,
-      ),
-    });
-    const { columns } = await built.inspect({ input, column: "out.logits" });
-    expect(columns).toEqual([
-      { name: "out", type, reason: "choose one with --column: out.logits" },
-    ]);
+    const reason = "choose one with --column: out.logits";
+    await refused(
+      {},
+      `expected a column of floats in lists, found out: ${type}; ${reason}`,
+      "ERR_LOGITS_COLUMN",
+    );
+    await refused(
+      { column: "out.z" },
+      `--column out.z: no such column; the file has out: ${type}`,
+      "ERR_LOGITS_COLUMN",
+    );
+    const expected = "expected lists, or a struct, of numbers, found";
+    await refused(
+      { column: "out" },
+      `column out: ${expected} ${type}; ${reason}`,
+      "ERR_INPUT_UNSUPPORTED",
+    );
+    await refused(
+      { column: "out.n" },
+      `column out.n: ${expected} int32; if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)`,
+    );
+    const { columns } = await built.inspect({ input, column });
+    expect(columns).toEqual([{ name: "out", type, reason }]);
   });
 
-  test("of a Parquet file only the field is decoded", async () => {
-    const group = { 3: 1, 4: "out", 5: 2 };
-    const list = [
-      { 3: 1, 4: "logits", 5: 1, 6: 3 },
-      { 3: 2, 4: "list", 5: 1 },
-      { 1: 5, 3: 1, 4: "element" },
+  test("only the field of a Parquet file is decoded", async () => {
+    const version = 1 as const;
+    const pages = (values: number, page: object) => [
+      { version, values, repetition: [] as number[], ...page } as never,
     ];
     // Rows: three values, a null struct, three values.
     const logits = {
-      schema: [group, ...list],
-      values: 7,
-      pages: [
-        {
-          version: 1 as const,
-          values: 7,
-          repetition: [3, 0b1100110],
-          definition: [6, 4, 2, 0, 6, 4],
-          data: [0, 1, 2, 0.5, -1, 3],
-        },
+      schema: [
+        { 3: 1, 4: "out", 5: 2 },
+        { 3: 1, 4: "logits", 5: 1, 6: 3 },
+        { 3: 2, 4: "list", 5: 1 },
+        { 1: 5, 3: 1, 4: "element" },
       ],
+      values: 7,
+      pages: pages(7, {
+        repetition: [3, 0b1100110],
+        definition: [6, 4, 2, 0, 6, 4],
+        data: [0, 1, 2, 0.5, -1, 3],
+      }),
     };
     const unreadable = {
       schema: [{ 1: 5, 3: 1, 4: "n" }],
       values: 3,
-      pages: [
-        {
-          version: 1 as const,
-          values: 3,
-          repetition: [],
-          definition: [2, 2, 2, 0, 2, 2],
-          data: [7, 8],
-        },
-      ],
+      pages: pages(3, { definition: [2, 2, 2, 0, 2, 2], data: [7, 8] }),
       metadata: { 4: 77 },
     };
-    const bytes = parquetFile([logits, unreadable], { rows: 3, topLevel: 1 });
-    writeFileSync(input, bytes);
-    const { values: found } = await resultOf({
-      column: "out.logits",
-      onBadRow: "null",
-    });
-    const [a, b] = rows.map(softmaxOf);
-    expect(found).toEqual([a, null, b]);
+    write(parquetFile([logits, unreadable], { rows: 3, topLevel: 1 }));
+    const made = await run({ column, onBadRow: "null" });
+    expect(made.column("softmax")).toEqual([A, null, B]);
     await expect(
-      resultOf({
-        column: "out.logits",
-        label: "out.n",
-        emit: ["cross_entropy"],
-      }),
+      run({ column, label: "out.n", emit: ["cross_entropy"] }),
     ).rejects.toThrow("could not be decoded");
   });
 });
 
 describe("lists of structs of one number are lists", () => {
-  const one = listOf(struct({ element: new Float32() }));
-  const asStructs = (row: (number | null)[]) =>
-    row.map((element) => ({ element }));
-  const columns = (values: unknown[]): ResultsFile["columns"] => [
-    ["logits", one, values],
-  ];
+  const one = list(struct({ element: float32() }));
+  const columns = (values: unknown[], type: DataType = one): Columns => ({
+    logits: [values, type],
+  });
+  const asStructs = (row: number[]) => row.map((element) => ({ element }));
 
   test("their numbers, also in structs", async () => {
-    writeResults(input, { columns: columns(rows.map(asStructs)) });
-    const { report, values } = await resultOf({});
-    expect(values).toEqual(rows.map(softmaxOf));
-    expect(report).toMatchObject({ column: "logits", classes: 3 });
+    write(columns(ROWS.map(asStructs)));
+    const made = await run({ dtype: "float64" });
+    expect(made.column("softmax")).toEqual(EXPECTED);
+    expect(made.report).toMatchObject({ column: "logits", classes: 3 });
     const plan = await built.dryRun({ input, output: at("no") });
     expect(plan).toMatchObject({ sourceDtype: "float32", dtype: "float32" });
-    writeResults(input, {
-      columns: [
-        [
-          "out",
-          struct({ logits: one }),
-          rows.map((row) => ({ logits: asStructs(row) })),
-        ],
-      ],
-    });
-    expect((await resultOf({ column: "out.logits" })).values).toEqual(values);
+    const inner = ROWS.map((row) => ({ logits: asStructs(row) }));
+    write({ out: [inner, struct({ logits: one })] });
+    const nested = await run({ column: "out.logits", dtype: "float64" });
+    expect(nested.column("softmax")).toEqual(EXPECTED);
   });
 
   test("null structs and null numbers are null logits", async () => {
-    writeResults(input, {
-      columns: columns([
-        [{ element: 1 }, { element: null }],
-        [null, { element: 2 }],
-        null,
-      ]),
-    });
-    const { values } = await resultOf({ nullLogit: "mask", onBadRow: "null" });
-    expect(values).toEqual([[1, 0], [0, 1], null]);
-    expect((await resultOf({ onBadRow: "null" })).values).toEqual([
+    const values = [
+      [{ element: 1 }, { element: null }],
+      [null, { element: 2 }],
       null,
-      null,
-      null,
-    ]);
+    ];
+    write(columns(values));
+    const masked = await run({ nullLogit: "mask", onBadRow: "null" });
+    expect(masked.column("softmax")).toEqual([...rows("1 0; 0 1"), null]);
+    const { column } = await run({ onBadRow: "null" });
+    expect(column("softmax")).toEqual([null, null, null]);
   });
 });

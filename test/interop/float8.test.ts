@@ -1,13 +1,10 @@
-import { readFileSync } from "node:fs";
-import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
-import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
+import { inputRuns } from "../support/column-runs.js";
 import { importable, runPython } from "./python.js";
 
 // Every number of the two float8 formats that safetensors has, as PyTorch widens it to float32.
 
-const at = workDirectory();
+const { at, run } = inputRuns();
 const MAKE = `
 import json, struct, sys, numpy, torch
 kind, dtype, path = sys.argv[1:]
@@ -31,13 +28,9 @@ test.skipIf(!importable("torch, numpy")).each([
   const input = at(`${kind}.safetensors`);
   const { status, stderr } = runPython("-c", MAKE, kind, dtype, input);
   expect(status, stderr).toBe(0);
-  const read = async (input: string) => {
-    const output = at("out.arrow");
-    await built.run({ input, output, emit: ["log_softmax"], force: true });
-    const table = tableFromIPC(readFileSync(output));
-    return [...table.getChild("log_softmax")].flatMap((row) => [...row]);
-  };
+  const read = async (input: string) =>
+    (await run({ input, emit: ["log_softmax"] })).column("log_softmax");
   const found = await read(input);
-  expect(found.length).toBe(2 * finite);
+  expect(found).toHaveLength(finite);
   expect(found).toEqual(await read(`${input}.npy`));
 });

@@ -1,58 +1,47 @@
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { tableFromIPC } from "@uwdata/flechette";
 import { beforeAll, describe, expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
+import { near, readTable } from "../support/column-runs.js";
 import { workDirectory } from "../support/logits-input.js";
 import { importable, python, runPython } from "./python.js";
 
 // Labels as data frames have them: factors, categories, enums and strings.
 
 const at = workDirectory();
-const NAMES = ["setosa", "versicolor", "virginica"];
+const cwd = at(".");
+const NAMES = ["--class-names", "setosa,versicolor,virginica"];
+const AS_NULL = ["--on-bad-row", "null"];
 const CLASSES = [2, 0, null, 1, 1, 2, 0, 0, 2, 1];
 const hasReaders = importable("pyarrow, pandas, polars, duckdb");
 
-/** -log p of each row's class. */
-function expected(
-  classes: readonly (number | null)[],
-  rows = classes.map((_, r) => r),
-): unknown[] {
-  return classes.map((k, n) => {
-    const r = rows[n] as number;
+/** Returns -log p of each row's class. */
+const entropies = (classes: readonly (number | null)[]) =>
+  classes.map((k, r) => {
     const row = [0, 1, 2].map((j) => (7 * (3 * r + j)) % 5);
-    const sum = row.reduce((total, o) => total + Math.exp(o), 0);
-    return k === null
-      ? null
-      : expect.closeTo(Math.log(sum) - (row[k] as number), 10);
+    const sum = row.reduce((total, x) => total + Math.exp(x), 0);
+    return k === null ? null : near(Math.log(sum) - (row[k] ?? 0), 10);
   });
+const ALL = entropies(CLASSES);
+
+function run(name: string, ...options: string[]) {
+  const columns = ["--column", "logits", "--label", "label"];
+  const output = ["-o", "out.arrow", "-f", "--emit", "cross_entropy"];
+  const args = ["run", ...output, ...columns, name, ...options];
+  return softjacIn({ cwd }, ...args);
 }
 
-/** Exit code, messages and results of a run. */
-function run(name: string, ...options: string[]) {
-  const { status, stderr } = softjacIn(
-    { cwd: at(".") },
-    ..."run -o out.arrow -f --column logits --label label --emit cross_entropy".split(
-      " ",
-    ),
-    name,
-    ...options,
-  );
-  const values =
-    status === 0
-      ? [
-          ...tableFromIPC(readFileSync(at("out.arrow"))).getChild(
-            "cross_entropy",
-          ),
-        ]
-      : null;
-  return { status, stderr, values };
+/** Returns the results of a run, and its messages. */
+function read(name: string, ...options: string[]) {
+  const { status, stderr } = run(name, ...options);
+  expect(status, stderr).toBe(0);
+  const values = readTable(at("out.arrow")).column("cross_entropy");
+  return { stderr, values };
 }
 
 describe.skipIf(!hasReaders)(`files of ${python}`, () => {
   beforeAll(() => {
     const script = fileURLToPath(new URL("labels.py", import.meta.url));
-    const { status, stderr } = runPython(script, at("."));
+    const { status, stderr } = runPython(script, cwd);
     if (status !== 0) throw new Error(stderr);
   });
 
@@ -66,79 +55,49 @@ describe.skipIf(!hasReaders)(`files of ${python}`, () => {
     "duckdb-enum.arrow",
     "strings.parquet",
     "dictionary.parquet",
+    "replaced.arrow",
   ])("%s, by the names of the classes", (name) => {
-    const names = ["--class-names", NAMES.join()];
-    const { stderr, values } = run(name, ...names, "--on-bad-row", "null");
+    const { stderr, values } = read(name, ...NAMES, ...AS_NULL);
     expect(stderr).not.toMatch("warning");
-    expect(values).toEqual(expected(CLASSES));
-    const skipped = run(name, ...names, "--on-bad-row", "skip");
-    expect(skipped.values).toEqual(
-      expected(CLASSES).filter((value) => value !== null),
-    );
+    expect(values).toEqual(ALL);
+    const skipped = read(name, ...NAMES, "--on-bad-row", "skip");
+    expect(skipped.values).toEqual(ALL.filter((value) => value !== null));
   });
 
-  test("pandas' float labels with NaN, and NumPy's", () => {
-    for (const name of ["pandas-float.arrow", "numpy-nan.arrow"])
-      expect(run(name, "--on-bad-row", "null").values).toEqual(
-        expected(CLASSES),
-      );
-  });
-
-  test("slices and several batches", () => {
-    const names = ["--class-names", NAMES.join(), "--on-bad-row", "null"];
-    const rows = [3, 4, 5, 6, 7, 8, 9, 0, 1, 2];
-    expect(run("sliced.arrow", ...names).values).toEqual(
-      expected(
-        rows.map((r) => CLASSES[r] as number | null),
-        rows,
-      ),
-    );
-  });
-
-  test("a dictionary that grows in a stream", () => {
-    const names = ["--class-names", NAMES.join(), "--on-bad-row", "null"];
-    expect(run("deltas.arrow", ...names).values).toEqual(
-      expected([2, 0, null, 0, 1, 2, 0]),
-    );
-  });
-
-  test("a dictionary that a stream replaces", () => {
-    const names = ["--class-names", NAMES.join(), "--on-bad-row", "null"];
-    expect(run("replaced.arrow", ...names).values).toEqual(expected(CLASSES));
-    const { status, stderr } = run("replaced.arrow", "--quiet");
-    expect({ status, stderr }).toEqual({
-      status: 65,
-      stderr:
-        "softjac: replaced.arrow: column label: the stream replaces its dictionary, so that its codes are no classes; give the names of the classes with --class-names\n",
-    });
-  });
-
-  test("no rows", () => {
-    expect(run("no-rows.arrow", "--class-names", NAMES.join()).values).toEqual(
-      [],
-    );
+  test.each<[name: string, options: string[], expected: unknown[]]>([
+    ["pandas-float.arrow", [], ALL],
+    ["numpy-nan.arrow", [], ALL],
+    // Slices and several batches.
+    ["sliced.arrow", NAMES, [...ALL.slice(3), ...ALL.slice(0, 3)]],
+    // A dictionary that grows in a stream.
+    ["deltas.arrow", NAMES, entropies([2, 0, null, 0, 1, 2, 0])],
+    ["no-rows.arrow", NAMES, []],
+  ])("%s", (name, options, expected) => {
+    expect(read(name, ...options, ...AS_NULL).values).toEqual(expected);
   });
 
   test("codes of R's factors are the classes, with a warning", () => {
-    const { stderr, values } = run("r-factor.arrow", "--on-bad-row", "null");
-    expect(values).toEqual(expected(CLASSES));
+    const { stderr, values } = read("r-factor.arrow", ...AS_NULL);
+    expect(values).toEqual(ALL);
     expect(stderr).toMatch(
       "column label: the codes of its dictionary are the classes (0 is setosa, 1 is versicolor); use --class-names to match its strings instead",
     );
   });
 
-  test("classes that are counted from 1", () => {
-    for (const onBadRow of ["error", "null", "skip"]) {
-      const { status, stderr } = run(
-        "one-based.arrow",
-        "--on-bad-row",
-        onBadRow,
-        "--quiet",
-      );
-      expect(status).toBe(65);
-      expect(stderr).toBe(
-        "softjac: one-based.arrow: row 0: expected a class from 0 to 2 in label, or null, -1 or -100 for no label, found 3 (classes are counted from 0)\n",
-      );
-    }
+  const oneBased =
+    "row 0: expected a class from 0 to 2 in label, or null, -1 or -100 for no label, found 3 (classes are counted from 0)";
+  test.each<[name: string, message: string, ...options: string[]]>([
+    [
+      "replaced.arrow",
+      "column label: the stream replaces its dictionary, so that its codes are no classes; give the names of the classes with --class-names",
+    ],
+    ["one-based.arrow", oneBased],
+    ["one-based.arrow", oneBased, "--on-bad-row", "null"],
+    ["one-based.arrow", oneBased, "--on-bad-row", "skip"],
+  ])("%s is refused: %s %s %s", (name, message, ...options) => {
+    expect(run(name, "--quiet", ...options)).toMatchObject({
+      status: 65,
+      stderr: `softjac: ${name}: ${message}\n`,
+    });
   });
 });
