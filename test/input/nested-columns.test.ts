@@ -23,7 +23,6 @@ import { tableFromIPC as apacheTable } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
-import { Counter } from "../support/counter.js";
 import {
   fixture,
   inputRuns,
@@ -31,6 +30,7 @@ import {
   patched,
   plain,
 } from "../support/column-runs.js";
+import { Counter } from "../support/counter.js";
 
 // Copied columns of nested types, views and texts. test/interop/nested.test.ts has many more, made by pyarrow.
 
