@@ -2,71 +2,60 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import manifest from "../package.json" with { type: "json" };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
 
+/** Returns the paths of all directories below a directory, itself included. */
+function directories(top: string): string[] {
+  const inside = readdirSync(join(root, top), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => directories(`${top}/${name}`));
+  return [top, ...inside];
+}
+
 test("the table of commands has a row for every npm script, and no other", () => {
-  const { scripts } = JSON.parse(
-    readFileSync(join(root, "package.json"), "utf8"),
-  );
   const [table = ""] = /^\| command .*?\n\n/ms.exec(text) ?? [];
-  const named = table.split("\n").flatMap((row) => {
-    const [, cell = ""] = row.split("|");
-    return [...cell.matchAll(/`npm (?:run )?([\w:-]+)`/g)].map(
-      ([, name]) => name,
-    );
-  });
-  expect(named.toSorted()).toEqual(["ci", ...Object.keys(scripts)].toSorted());
+  const cells = table.split("\n").map((row) => row.split("|")[1] ?? "");
+  const named = Array.from(
+    cells.join("\n").matchAll(/`npm (?:run )?([\w:-]+)`/g),
+    ([, name]) => name,
+  );
+  expect(named.sort()).toEqual(["ci", ...Object.keys(manifest.scripts)].sort());
 });
 
-test("the tree has every folder of the sources, and no other", () => {
+test("the tree has every directory of the sources, and no other", () => {
   const [, tree = ""] = /```\n(src\/.*?)```/s.exec(text) ?? [];
   const path: string[] = [];
-  const drawn: string[] = [];
-  for (const line of tree.trimEnd().split("\n")) {
+  const drawn = tree.split("\n").flatMap((line) => {
     const depth = (line.length - line.trimStart().length) / 2;
-    for (const [name] of line.matchAll(/(?<=^\s*|\S\/ {2})[\w-]+(?=\/)/g)) {
-      path.splice(depth);
-      path.push(name);
-      drawn.push(path.join("/"));
-    }
-  }
-  for (const folder of drawn)
-    expect(existsSync(join(root, folder)), folder).toBe(true);
-  for (const top of ["src", "workers"]) {
-    const folders = readdirSync(join(root, top), {
-      withFileTypes: true,
-      recursive: true,
-    })
-      .filter((entry) => entry.isDirectory())
-      .map(({ parentPath, name }) =>
-        join(parentPath, name).slice(root.length).replaceAll("\\", "/"),
-      );
-    expect(folders.length).toBeGreaterThan(0);
-    for (const folder of folders) expect(drawn).toContain(folder);
-  }
+    const names = line.matchAll(/(?<=^\s*|\S\/ {2})[\w-]+(?=\/)/g);
+    return Array.from(names, ([name]) => {
+      path.splice(depth, path.length, name);
+      return path.join("/");
+    });
+  });
+  expect(drawn.filter((folder) => !existsSync(join(root, folder)))).toEqual([]);
+  const all = ["src", "workers"].flatMap(directories);
+  expect(drawn).toEqual(expect.arrayContaining(all));
 });
 
-test("the table of tests names every folder of src, and tests that are there", () => {
+test("the table of tests names every directory of src, and tests that exist", () => {
   const [, table = ""] = /## Which tests to run\n(.*?)\n## /s.exec(text) ?? [];
   const named = [...table.matchAll(/`([^`]+)`/g)].flatMap(([, names = ""]) =>
     names.split(" "),
   );
-  for (const { name } of readdirSync(join(root, "src"), {
-    withFileTypes: true,
-  }).filter((entry) => entry.isDirectory()))
-    expect(
-      named.some((path) => path.split("/")[1] === name),
-      `src/${name}`,
-    ).toBe(true);
-  const tests = readdirSync(join(root, "test"), {
-    recursive: true,
-    encoding: "utf8",
-  }).map((path) => `test/${path}`);
-  for (const path of named.filter((path) => path.startsWith("test/")))
-    expect(
-      tests.some((test) => test.startsWith(path)),
-      path,
-    ).toBe(true);
+  const modules = directories("src").map((path) => path.split("/")[1]);
+  expect(named.map((path) => path.split("/")[1])).toEqual(
+    expect.arrayContaining([...new Set(modules)].filter(Boolean)),
+  );
+  const tests = readdirSync(join(root, "test"), { recursive: true }).map(
+    (path) => `test/${path}`,
+  );
+  const missing = named.filter(
+    (path) =>
+      /^test\//.test(path) && !tests.some((test) => test.startsWith(path)),
+  );
+  expect(missing).toEqual([]);
 });

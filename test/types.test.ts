@@ -1,94 +1,79 @@
-import { describe, expect, expectTypeOf, test } from "vitest";
+import { expect, expectTypeOf, test } from "vitest";
 import type * as softjac from "../src/index.js";
 import type { EmitName, ErrorCode, ResultsOptions } from "../src/index.js";
 import { built } from "./support/built.js";
 
-const { softmaxResults } = built;
+// `npm run types` checks the types; the arrays show that the types are true.
+
+const { softmaxResults, UsageError } = built;
 const shape = { rows: 1, classes: 2 };
 const logits = Float64Array.of(0, 1);
-const tangent = [1, 0];
+const singles = Float32Array.of(0, 1);
+const ints = expect.any(Int32Array);
+const floats32 = expect.any(Float32Array);
+const floats64 = expect.any(Float64Array);
 
-// `npm run types` checks what these tests claim of types; the arrays show that the types are true.
-describe("the type of the results follows emit", () => {
-  test("names in a literal list are properties", () => {
-    const found = softmaxResults(logits, {
-      ...shape,
-      emit: ["jvp", "argmax"],
-      tangent,
-    });
-    expectTypeOf(found).toEqualTypeOf<{
-      jvp: Float64Array;
-      argmax: Int32Array;
-    }>();
-    expect(found).toEqual({
-      jvp: expect.any(Float64Array),
-      argmax: expect.any(Int32Array),
-    });
-    // @ts-expect-error not in emit
-    expect(found.vjp).toBeUndefined();
-  });
-
-  test("float32 logits give Float32Array", () => {
-    const found = softmaxResults(Float32Array.of(0, 1), {
-      ...shape,
-      emit: ["jacobian"],
-      layout: "packed",
-    });
-    expectTypeOf(found).toEqualTypeOf<{ jacobian: Float32Array }>();
-    expect(found).toEqual({ jacobian: expect.any(Float32Array) });
-  });
-
-  test("the layout factored stores a block as softmax, argmax and tail", () => {
-    const found = softmaxResults(Float32Array.of(0, 1), {
-      ...shape,
-      emit: ["log_jacobian", "trace"],
-      layout: "factored",
-    });
-    expectTypeOf(found).toEqualTypeOf<{
-      softmax: Float32Array;
-      argmax: Int32Array;
-      tail: Float32Array | Float64Array;
-      trace: Float32Array;
-    }>();
-    expect(found).toEqual({
-      softmax: expect.any(Float32Array),
-      argmax: expect.any(Int32Array),
-      tail: expect.any(Float64Array),
-      trace: expect.any(Float32Array),
-    });
-  });
-
-  test("the layouts of single entries have no array of a block", () => {
-    const found = softmaxResults(logits, {
-      ...shape,
-      emit: ["softmax", "jacobian"],
-      layout: "csr",
-    });
-    expectTypeOf(found).toEqualTypeOf<{ softmax: Float64Array }>();
-    expect(found).toEqual({ softmax: expect.any(Float64Array) });
-  });
-
-  test("a list that is known at run time only gives optional properties", () => {
-    const emit: EmitName[] = ["gini"];
-    const found = softmaxResults(logits, { ...shape, emit });
-    expectTypeOf(found.gini).toEqualTypeOf<Float64Array | undefined>();
-    expectTypeOf(found.argmax).toEqualTypeOf<Int32Array | undefined>();
-    const options: ResultsOptions = { ...shape, emit };
-    expectTypeOf(softmaxResults(logits, options).entropy).toEqualTypeOf<
-      Float64Array | undefined
-    >();
-    expect(found).toEqual({ gini: expect.any(Float64Array) });
-  });
-
-  test("a name that is none is refused", () => {
-    // @ts-expect-error no such result
-    expect(() => softmaxResults(logits, { ...shape, emit: ["vpj"] })).toThrow(
-      built.UsageError,
-    );
-  });
+test("names in a literal list of emit are properties of the results", () => {
+  const tangent = [1, 0];
+  const emit = ["jvp", "argmax"] as const;
+  const found = softmaxResults(logits, { ...shape, emit, tangent });
+  expectTypeOf(found).toEqualTypeOf<{
+    jvp: Float64Array;
+    argmax: Int32Array;
+  }>();
+  expect(found).toEqual({ jvp: floats64, argmax: ints });
+  // @ts-expect-error not in emit
+  expect(found.vjp).toBeUndefined();
 });
 
-describe("error codes", () => {
+test("float32 logits give Float32Array", () => {
+  const options = { ...shape, layout: "packed" } as const;
+  const found = softmaxResults(singles, { ...options, emit: ["jacobian"] });
+  expectTypeOf(found).toEqualTypeOf<{ jacobian: Float32Array }>();
+  expect(found).toEqual({ jacobian: floats32 });
+});
+
+test("the layout factored stores a block as softmax, argmax and tail", () => {
+  const options = { ...shape, layout: "factored" } as const;
+  const emit = ["log_jacobian", "trace"] as const;
+  const found = softmaxResults(singles, { ...options, emit });
+  expectTypeOf(found).toEqualTypeOf<{
+    softmax: Float32Array;
+    argmax: Int32Array;
+    tail: Float32Array | Float64Array;
+    trace: Float32Array;
+  }>();
+  const arrays = { softmax: floats32, trace: floats32, tail: floats64 };
+  expect(found).toEqual({ ...arrays, argmax: ints });
+});
+
+test("the layouts of single entries have no array of a block", () => {
+  const options = { ...shape, layout: "csr" } as const;
+  const emit = ["softmax", "jacobian"] as const;
+  const found = softmaxResults(logits, { ...options, emit });
+  expectTypeOf(found).toEqualTypeOf<{ softmax: Float64Array }>();
+  expect(found).toEqual({ softmax: floats64 });
+});
+
+test("a list that is known only at run time gives optional properties", () => {
+  type Optional<T> = T | undefined;
+  const emit: EmitName[] = ["gini"];
+  const found = softmaxResults(logits, { ...shape, emit });
+  expectTypeOf(found.gini).toEqualTypeOf<Optional<Float64Array>>();
+  expectTypeOf(found.argmax).toEqualTypeOf<Optional<Int32Array>>();
+  const options: ResultsOptions = { ...shape, emit };
+  const { entropy } = softmaxResults(logits, options);
+  expectTypeOf(entropy).toEqualTypeOf<Optional<Float64Array>>();
+  expect(found).toEqual({ gini: floats64 });
+});
+
+test("a result that does not exist is rejected", () => {
+  // @ts-expect-error no such result
+  const call = () => softmaxResults(logits, { ...shape, emit: ["vpj"] });
+  expect(call).toThrow(UsageError);
+});
+
+test("each error class has one code as its type, and a comparison narrows it", () => {
   type Public = typeof softjac;
   /** The code of each public error class, by name of the class. */
   type Codes = {
@@ -98,22 +83,14 @@ describe("error codes", () => {
       ? Code
       : never;
   };
-
-  test("each class has one code as its type", () => {
-    expectTypeOf<Codes["UsageError"]>().toEqualTypeOf<"ERR_USAGE">();
-    expectTypeOf<Codes["SoftjacError"]>().toEqualTypeOf<ErrorCode>();
-    type OfClasses = Codes[Exclude<keyof Codes, "SoftjacError">];
-    // A queue keeps the errors of its jobs to itself.
-    expectTypeOf<
-      Exclude<ErrorCode, "ERR_JOB_REFUSED">
-    >().toEqualTypeOf<OfClasses>();
-    expect(new built.UsageError("").code).toBe("ERR_USAGE");
-  });
-
-  test("a comparison with the code narrows, and one with a code that is none is refused", () => {
-    const error: softjac.SoftjacError = new built.UsageError("");
-    expect(error.code === "ERR_USAGE").toBe(true);
-    // @ts-expect-error no such code
-    expect(error.code === "ERR_USE").toBe(false);
-  });
+  expectTypeOf<Codes["UsageError"]>().toEqualTypeOf<"ERR_USAGE">();
+  expectTypeOf<Codes["SoftjacError"]>().toEqualTypeOf<ErrorCode>();
+  type OfClasses = Codes[Exclude<keyof Codes, "SoftjacError">];
+  // Only errors of queue jobs, which are not public, have this code.
+  type PublicCode = Exclude<ErrorCode, "ERR_JOB_REFUSED">;
+  expectTypeOf<PublicCode>().toEqualTypeOf<OfClasses>();
+  const error: softjac.SoftjacError = new UsageError("");
+  expect(error.code === "ERR_USAGE").toBe(true);
+  // @ts-expect-error no such code
+  expect(error.code === "ERR_USE").toBe(false);
 });

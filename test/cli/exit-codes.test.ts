@@ -1,90 +1,178 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { exitCodeOf } from "../../src/cli/execute.js";
 import * as errors from "../../src/errors.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { CLI, DIGITS, softjac } from "./support.js";
+import { CLI, DIGITS, softjac, typed } from "./support.js";
 
 const at = workDirectory();
 const out = at("out.arrow");
-
+const page = at("page.html");
 const nan = at("nan.arrow");
-writeLogits(nan, {
-  rows: 2,
-  classes: 2,
-  logit: (r) => (r === 1 ? Number.NaN : 0),
-});
+const logit = (r: number) => (r === 1 ? Number.NaN : 0);
+writeLogits(nan, { rows: 2, classes: 2, logit });
 const taken = at("taken.arrow");
-writeFileSync(taken, "");
+const takenPage = at("taken.html");
+for (const path of [taken, takenPage]) writeFileSync(path, "");
 const cut = at("cut.arrow");
 writeFileSync(cut, "ARROW1\0\0");
+const ragged = at("ragged.arrow");
+const parquet = new URL("../input/parquet/ragged.arrow", import.meta.url);
+copyFileSync(fileURLToPath(parquet), ragged);
+const results = at("results.arrow");
+const state = at("run.json");
+typed`run ${DIGITS} -o ${results} --keep label,split --report ${state} --quiet`;
+const none = at("none");
 
-/** Command lines and their messages by exit code; help.test.ts has invalid command lines. */
-const REFUSED: Record<number, Record<string, string>> = {
-  64: {
-    [`run -o ${out}`]:
-      'missing argument <inputs>: input file; run "softjac run --help"',
-    [`run ${DIGITS} -o ${out} --threads 2x`]:
-      '--threads: expected a whole number, found "2x"',
-    [`run ${DIGITS} -o ${out} --threads 1000`]:
-      "--threads: expected a whole number from 1 to 256, found 1000",
-  },
-  65: {
-    [`run ${DIGITS} -o ${out} --keep nope`]: `${DIGITS}: --keep nope: no such column; the file has id: int32, label: int8, split: utf8, logits: fixed_size_list<float32>[10]`,
-    [`run ${nan} -o ${out}`]: `${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null, skip drops it)`,
-    [`run ${cut} -o ${out}`]: `${cut}: footer: expected at least 18 bytes, found 8: the file is truncated`,
-  },
-  66: {
-    [`run ${DIGITS} more -o ${out}`]: "more: no such file or directory",
-    [`run ${at("none")} -o ${out}`]: `${at("none")}: no such file or directory`,
-  },
-  73: {
-    [`run ${DIGITS} -o ${taken}`]: `${taken} already exists; use --force to overwrite it`,
-  },
-  74: {
-    [`run ${DIGITS} -o ${at("no/where.arrow")}`]: `${at("no/where.arrow")}: its directory could not be examined: ENOENT, its directory does not exist`,
-  },
-};
+/** Command lines that fail, each followed by its exit code and message. */
+const TRANSCRIPT = `
+softjac rnu
+64 unknown command "rnu"; did you mean run?
+softjac foo run ${DIGITS}
+64 unknown command "foo"; run "softjac --help" for the list
+softjac run a -o b --treshold 1
+64 unknown option --treshold for "softjac run"; did you mean --threshold?
+softjac show a --foo --bar
+64 unknown options --foo, --bar for "softjac show"; run "softjac show --help --all" for the list
+softjac generate x --rows 1 --classes 5 --dry-run
+64 unknown option --dry-run for "softjac generate"; run "softjac generate --help --all" for the list
+softjac run a -o b --status-file c
+64 --status-file was removed; use --metrics FILE, --log-format json or softjac status
+softjac run a -o b --no-tensor-type
+64 --tensor-type was removed; the jacobian column is always marked as a tensor
+softjac report ${results} -o ${page} --sample 9
+64 --sample was removed; softjac show prints any row
+softjac report ${results} -o ${page} --seed 9
+64 --seed was removed; the page has no random rows
+softjac run a -o
+64 option -o needs a value
+softjac run a -o b -o c
+64 --output is given 2 times; give it once
+softjac run a -o b --force=yes
+64 --force takes no value
+softjac run a -o b --layout bsx
+64 --layout: expected one of bsr, packed, csr, coo, factored, dense, found "bsx"; did you mean bsr?
+softjac generate a --rows 1 --classes 2 --kind flat
+64 --kind: expected one of notebook, normal, peaked, found "flat"
+softjac run a -o b --threads 1000
+64 --threads: expected a whole number from 1 to 256, found 1000
+softjac generate x --rows 1e3 --classes 5
+64 --rows: expected a whole number, found "1e3"
+softjac report ${results} -o ${page} --classes 101
+64 --classes: expected a whole number from 2 to 100, found 101
+softjac run -o ${out}
+64 missing argument <inputs>: input file; run "softjac run --help"
+softjac show --row 1
+64 missing argument <results>: output file or directory; run "softjac show --help"
+softjac generate --rows 100 --classes 5
+64 missing argument <output>: output file; run "softjac generate --help"
+softjac run a
+64 missing required option -o/--output; run "softjac run --help"
+softjac verify ${results}
+64 missing required option -i/--input; run "softjac verify --help"
+softjac show a b --row 1
+64 unexpected argument "b"; softjac show takes one output file or directory
+softjac worker x
+64 unexpected argument "x"; softjac worker takes options only
+softjac verify ${results} -i ${DIGITS} --all --sample 3
+64 --sample, --all: give only one of them
+softjac worker --queue redis://:hunter2@localhost
+64 --queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead
+softjac report ${results} -o -
+64 --output: expected a file name, found -
+softjac report ${results} -o ${results} --force
+64 --output: ${results} is the same file as the input ${results}; choose another path
+softjac report ${results} -o ${page} --label id
+64 --label: expected a copied column of numbers or names of classes in ${results}, found no id among label: int8, split: utf8
+softjac report ${results} -o ${page} --label split
+65 ${results}: column split has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c
+softjac report ${results} -o ${page} --verify-report ${state}
+65 ${state}: report: not a report of softjac verify: ok, rowsChecked, columns or problems is missing
+softjac report ${DIGITS} -o ${page}
+65 ${DIGITS}: metadata: softjac.layout is missing, so this is not an output of softjac
+softjac verify ${DIGITS} -i ${DIGITS}
+65 ${DIGITS}: metadata: softjac.layout is missing, so this is not an output of softjac
+softjac run ${DIGITS} -o ${out} --keep nope
+65 ${DIGITS}: --keep nope: no such column; the file has id: int32, label: int8, split: utf8, logits: fixed_size_list<float32>[10]
+softjac run ${nan} -o ${out}
+65 ${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null, skip drops it)
+softjac run ${cut} -o ${out}
+65 ${cut}: footer: expected at least 18 bytes, found 8: the file is truncated
+softjac run ${ragged} -o ${out}
+65 ${ragged}: column logits, row 41: expected 4 values as in the first row, found 3; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask
+softjac report ${none} -o ${page}
+66 ${none}: no such file or directory
+softjac report ${results} -o ${page} --verify-report ${none}
+66 ${none}: no such file or directory
+softjac inspect run
+66 run: no such file or directory
+softjac run ${DIGITS} -o ${taken}
+73 ${taken} already exists; use --force to overwrite it
+softjac generate ${taken} --rows 1 --classes 5
+73 ${taken} already exists; use --force to overwrite it
+softjac report ${results} -o ${takenPage}
+73 ${takenPage} already exists; use --force to overwrite it
+softjac run ${DIGITS} -o ${none}/x
+74 ${none}/x: its directory could not be examined: ENOENT, its directory does not exist
+softjac generate ${none}/x --rows 1 --classes 5
+74 ${none}/x: its directory could not be examined: ENOENT, its directory does not exist
+softjac report ${results} -o ${none}/x
+74 ${none}/x: its directory could not be examined: ENOENT, its directory does not exist
+`;
 
-describe.each(Object.entries(REFUSED))("%s", (exit, lines) => {
-  test.each(Object.entries(lines))("%s", (line, message) => {
-    const { status, stdout, stderr } = softjac(...line.split(" "));
-    expect(withoutNote(stderr)).toBe(`softjac: ${message}\n`);
-    expect(stdout).toBe("");
-    expect(status).toBe(Number(exit));
-  });
+const FAILURES = [...TRANSCRIPT.matchAll(/^softjac (.*)\n(\d\d) (.*)$/gm)].map(
+  ([, line = "", exit, message = ""]) => [line, exit, message] as const,
+);
+
+test("the transcript has two lines for each failure", () => {
+  expect(2 * FAILURES.length).toBe(TRANSCRIPT.trim().split("\n").length);
 });
 
+test.each(FAILURES)("softjac %s: %s", (line, exit, message) => {
+  const { status, stdout, stderr } = softjac(...line.split(" "));
+  expect([stdout, withoutNote(stderr)]).toEqual(["", `softjac: ${message}\n`]);
+  expect(status).toBe(Number(exit));
+  expect([out, page].filter((path) => existsSync(path))).toEqual([]);
+});
+
+/** Removes the line that names the logits. */
+function withoutNote(stderr: string): string {
+  return stderr.replace(/^softjac: reading logits from .*\n/, "");
+}
+
 test("permission denied for an input, a directory and an output", () => {
-  const secret = at("secret.arrow");
+  const [secret, folder, closed] = [at("secret"), at("folder"), at("closed")];
+  const inner = join(folder, "closed");
+  const made = join(closed, "out.arrow");
   writeFileSync(secret, "");
   chmodSync(secret, 0);
-  const folder = at("folder");
-  mkdirSync(join(folder, "closed"), { recursive: true });
+  mkdirSync(inner, { recursive: true });
   writeFileSync(join(folder, "sound.arrow"), "");
-  chmodSync(join(folder, "closed"), 0);
-  const closed = at("closed");
+  chmodSync(inner, 0);
   mkdirSync(closed);
   chmodSync(closed, 0o555);
   chmodSync(dirname(secret), 0o755);
-  const cases: [args: string[], message: string][] = [
-    [["run", secret, "-o", out], `${secret}: permission denied`],
-    [["inspect", secret], `${secret}: permission denied`],
+  for (const [line, message] of [
+    [`run ${secret} -o ${out}`, `${secret}: permission denied`],
+    [`inspect ${secret}`, `${secret}: permission denied`],
     [
-      ["run", folder, "-o", at("dataset"), "--keep-going"],
-      `${join(folder, "closed")}: permission denied`,
+      `run ${folder} -o ${at("dataset")} --keep-going`,
+      `${inner}: permission denied`,
     ],
-    [
-      ["run", DIGITS, "-o", join(closed, "out.arrow")],
-      `${join(closed, "out.arrow")}: could not be created: EACCES`,
-    ],
-  ];
-  for (const [args, message] of cases) {
+    [`run ${DIGITS} -o ${made}`, `${made}: could not be created: EACCES`],
+  ] as const) {
+    const words = [CLI, ...line.split(" ")];
     // Root may read everything, so the command runs as nobody.
-    const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    const { status, stderr } = spawnSync(process.execPath, words, {
       encoding: "utf8",
       ...(process.getuid?.() === 0 && { uid: 65534, gid: 65534 }),
     });
@@ -93,84 +181,63 @@ test("permission denied for an input, a directory and an output", () => {
   }
 });
 
-/** Removes the line that names the logits. */
-function withoutNote(stderr: string): string {
-  return stderr.replace(/^softjac: reading logits from .*\n/, "");
-}
-
-/** An error of every class with its exit code. */
-const CLASSES: [name: keyof typeof errors, made: Error, exit: number][] = [
-  ["UsageError", new errors.UsageError("x"), 64],
-  ["InputMissingError", new errors.InputMissingError("p"), 66],
-  ["InputChangedError", new errors.InputChangedError("p", "x"), 65],
-  ["DatasetDamagedError", new errors.DatasetDamagedError("p", [], 1), 65],
-  ["InputFormatError", new errors.InputFormatError("p", "w", "x"), 65],
-  [
-    "InputUnsupportedError",
+const bad = { expected: "x", found: "y" };
+/** An error of every class, by exit code. */
+const CLASSES: Record<number, errors.SoftjacError[]> = {
+  64: [new errors.UsageError("x")],
+  65: [
+    new errors.InputChangedError("p", "x"),
+    new errors.DatasetDamagedError("p", [], 1),
+    new errors.InputFormatError("p", "w", "x"),
     new errors.InputUnsupportedError("p", "w", "x"),
-    65,
+    new errors.LogitsColumnError("p", "x"),
+    new errors.BadRowError("p", 1, bad, "z"),
+    new errors.RaggedRowError("p", "c", 1, 2, 3),
+    new errors.RowMissingError("p", 1, "x"),
+    new errors.InputsSkippedError("p", [], 1),
+    new errors.ShardsFailedError("p", [], 1, true),
   ],
-  ["LogitsColumnError", new errors.LogitsColumnError("p", "x"), 65],
-  [
-    "BadRowError",
-    new errors.BadRowError("p", 1, { expected: "x", found: "y" }, "z"),
-    65,
+  66: [new errors.InputMissingError("p"), new errors.PlanMissingError("p")],
+  69: [new errors.ServiceUnavailableError("p", "x")],
+  70: [
+    new errors.AbortedError(),
+    new errors.OutputClosedError("p"),
+    new errors.InternalError("x"),
+    new errors.WorkerError("x"),
   ],
-  ["RaggedRowError", new errors.RaggedRowError("p", "c", 1, 2, 3), 65],
-  ["RowMissingError", new errors.RowMissingError("p", 1, "x"), 65],
-  ["OutputExistsError", new errors.OutputExistsError("p", "a file"), 73],
-  ["IoError", new errors.IoError("p", "x"), 74],
-  ["PermissionError", new errors.PermissionError("p", "x"), 77],
-  ["AbortedError", new errors.AbortedError(), 70],
-  ["StoppedError", new errors.StoppedError(1, 2), 75],
-  ["StalledError", new errors.StalledError("x"), 75],
-  ["InputsSkippedError", new errors.InputsSkippedError("p", [], 1), 65],
-  ["IncompleteError", new errors.IncompleteError("p", [0], 1), 75],
-  ["PlanMissingError", new errors.PlanMissingError("p"), 66],
-  ["ShardsFailedError", new errors.ShardsFailedError("p", [], 1, true), 65],
-  ["ServiceUnavailableError", new errors.ServiceUnavailableError("p", "x"), 69],
-  ["ConfigurationError", new errors.ConfigurationError("x"), 78],
-  ["OutputClosedError", new errors.OutputClosedError("p"), 70],
-  ["InternalError", new errors.InternalError("x"), 70],
-  ["WorkerError", new errors.WorkerError("x"), 70],
-];
+  73: [new errors.OutputExistsError("p", "a file")],
+  74: [new errors.IoError("p", "x")],
+  75: [
+    new errors.StoppedError(1, 2),
+    new errors.StalledError("x"),
+    new errors.IncompleteError("p", [0], 1),
+    new errors.ShardsFailedError("p", [], 1, false),
+  ],
+  77: [new errors.PermissionError("p", "x")],
+  78: [new errors.ConfigurationError("x")],
+};
 
-test.each(CLASSES)("%s has its exit code", (name, made, exit) => {
-  expect(made.constructor.name).toBe(name);
-  expect(exitCodeOf(made, null)).toBe(exit);
+test.each(Object.entries(CLASSES))("errors with exit code %s", (exit, made) => {
+  for (const error of made)
+    expect(exitCodeOf(error, null), error.name).toBe(Number(exit));
 });
 
-test("every error class has an exit code", () => {
+test("every error class has an exit code; a signal gives its own", () => {
   const names = Object.keys(errors).filter((name) =>
-    /^[A-Z]\w*Error$/.test(name),
+    /^[A-Z].*Error$/.test(name),
   );
-  const known = ["SoftjacError", ...CLASSES.map(([name]) => name)];
-  expect(names.sort()).toEqual(known.sort());
-  const stopped = new errors.AbortedError();
-  expect(exitCodeOf(stopped, "SIGTERM")).toBe(143);
-  const failed = new errors.ShardsFailedError("p", [], 1, false);
-  expect(exitCodeOf(failed, null)).toBe(75);
-});
-
-test("a ragged row ends the command with 65", () => {
-  const ragged = at("ragged.arrow");
-  copyFileSync(
-    fileURLToPath(new URL("../input/parquet/ragged.arrow", import.meta.url)),
-    ragged,
-  );
-  const { status, stderr } = softjac("run", ragged, "-o", out);
-  expect(withoutNote(stderr)).toBe(
-    `softjac: ${ragged}: column logits, row 41: expected 4 values as in the first row, found 3; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask\n`,
-  );
-  expect(status).toBe(65);
+  const known = Object.values(CLASSES)
+    .flat()
+    .map((e) => e.constructor.name);
+  expect(new Set(["SoftjacError", ...known])).toEqual(new Set(names));
+  expect(exitCodeOf(new errors.AbortedError(), "SIGTERM")).toBe(143);
 });
 
 test("--json prints the report with the error on failure", () => {
-  const { status, stdout } = softjac("run", nan, "-o", out, "--json");
+  const { status, stdout } = typed`run ${nan} -o ${out} --json`;
   expect(status).toBe(65);
   expect(JSON.parse(stdout)).toMatchObject({
-    status: "failed",
-    rows: 2,
+    ...{ status: "failed", rows: 2 },
     error: { code: "ERR_BAD_ROW", exitCode: 65 },
   });
 });

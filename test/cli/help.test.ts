@@ -1,3 +1,6 @@
+import { spawnSync } from "node:child_process";
+import { symlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
 import { flagsOf } from "../../src/cli/command.js";
@@ -6,23 +9,23 @@ import { kebab } from "../../src/cli/flags.js";
 import { suggestion } from "../../src/cli/unknown.js";
 import type { OptionSpec } from "../../src/options/options-table.js";
 import { workDirectory } from "../support/logits-input.js";
-import { DIGITS, softjac, softjacIn } from "./support.js";
+import { hasProgram } from "../support/machine.js";
+import { CLI, DIGITS, softjac, softjacIn } from "./support.js";
+
+// Help, version, completion and colors; exit-codes.test.ts has invalid command lines.
 
 const at = workDirectory();
 
-async function helpOf(words: string[], columns = 80): Promise<string> {
-  const line = await parseArguments([...words, "--help"], COMMANDS, {
-    columns,
-  });
+async function helpOf(...words: string[]): Promise<string> {
+  const line = await parseArguments([...words, "--help"], COMMANDS);
   if (line.kind !== "print") throw new Error("expected help");
   return line.text;
 }
 
 /** Returns the long options in a help text, in order. */
 function listed(help: string): string[] {
-  return [...help.matchAll(/^ {2}(?:-\w, (?:-\w, )?| {4})--([\w-]+)/gm)].map(
-    ([, name]) => name as string,
-  );
+  const flags = /^ {2}(?:-\w, (?:-\w, )?| {4})--([\w-]+)/gm;
+  return [...help.matchAll(flags)].map(([, name]) => name as string).sort();
 }
 
 /** Returns the names of options, including those that every command has. */
@@ -31,130 +34,125 @@ function namesIn(options: readonly OptionSpec[]): string[] {
   return [...new Set([...names, "help", "version", "all"])].sort();
 }
 
-describe.each(COMMANDS.map((command) => [command.name, command] as const))(
-  "the help of %s",
-  (name, command) => {
-    const options = flagsOf(command);
+test.each(COMMANDS)("the help of $name", async (command) => {
+  const options = flagsOf(command);
+  const help = await helpOf(command.name);
+  expect(softjac(command.name, "--help").stdout).toBe(`${help}\n`);
+  const lines = help.split("\n");
+  expect(lines.length).toBeLessThanOrEqual(36);
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(
+    80,
+  );
+  const common = options.filter(({ name }) => command.common.includes(name));
+  expect(common.length).toBe(command.common.length);
+  expect(listed(help)).toEqual(namesIn(common));
 
-    test("has at most a screen and a half, with the common options", async () => {
-      const help = await helpOf([name]);
-      expect(softjac(name, "--help").stdout).toBe(`${help}\n`);
-      expect(help.split("\n").length).toBeLessThanOrEqual(36);
-      const common = options.filter((o) => command.common.includes(o.name));
-      expect(common.length).toBe(command.common.length);
-      expect(listed(help).sort()).toEqual(namesIn(common));
-      for (const line of help.split("\n"))
-        expect(line.length, line).toBeLessThanOrEqual(80);
-    });
+  const all = await helpOf(command.name, "--all");
+  expect(listed(all)).toEqual(namesIn(options));
+  for (const { name, group } of options) {
+    const [before = ""] = all.split(
+      new RegExp(`^.{6}--${kebab(name)}(?: |$)`, "m"),
+    );
+    expect([...before.matchAll(/^(\S+):$/gm)].at(-1)?.[1]).toBe(group);
+  }
+  const isOfQueue = ["submit", "worker", "wait"].includes(command.name);
+  expect(all.includes("SOFTJAC_QUEUE_PASSWORD")).toBe(isOfQueue);
+  expect(all).not.toContain("--queue-password");
+});
 
-    test("with --all has every option once, in its group", async () => {
-      const help = await helpOf([name, "--all"]);
-      expect(listed(help).sort()).toEqual(namesIn(options));
-      for (const option of options) {
-        const row = new RegExp(`^ {2}.{4}--${kebab(option.name)}(?: |$)`, "m");
-        const before = help.slice(0, help.search(row));
-        expect([...before.matchAll(/^(\S+):$/gm)].at(-1)?.[1]).toBe(
-          option.group,
-        );
-      }
-    });
-  },
-);
-
-test("softjac --help lists every command", async () => {
-  const help = await helpOf([]);
+test("softjac --help lists every command; without arguments it is an error", async () => {
+  const help = await helpOf();
   for (const { name, summary } of COMMANDS) {
     expect(help).toMatch(new RegExp(`^ {2}softjac ${name}( |$)`, "m"));
     expect(help.replace(/\s+/g, " ")).toContain(summary);
   }
-});
-
-test("softjac without arguments prints help on standard error and exits with 64", async () => {
-  expect(softjac()).toMatchObject({
-    status: 64,
-    stdout: "",
-    stderr: `${await helpOf([])}\n`,
-  });
+  expect(help).toMatch(/^ {2}softjac completion /m);
+  expect(softjac()).toEqual({ status: 64, stdout: "", stderr: `${help}\n` });
 });
 
 test("help COMMAND, -h, -V, -v", async () => {
-  const help = { status: 0, stdout: `${await helpOf(["show"])}\n`, stderr: "" };
-  for (const words of [
-    ["help", "show"],
-    ["show", "-h"],
-  ])
-    expect(softjac(...words)).toMatchObject(help);
-  const version = { status: 0, stderr: "" };
-  for (const word of ["--version", "-V", "-v"]) {
-    const found = softjac(word);
-    expect(found).toMatchObject(version);
-    expect(found.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  }
+  const help = { status: 0, stdout: `${await helpOf("show")}\n`, stderr: "" };
+  expect(softjac("help", "show")).toEqual(help);
+  expect(softjac("show", "-h")).toEqual(help);
+  const stdout = expect.stringMatching(/^\d+\.\d+\.\d+\n$/);
+  for (const word of ["--version", "-V", "-v"])
+    expect(softjac(word)).toEqual({ status: 0, stdout, stderr: "" });
 });
 
-test.each(
-  Object.entries({
-    rnu: 'unknown command "rnu"; did you mean run?',
-    "run a -o b --treshold 1":
-      'unknown option --treshold for "softjac run"; did you mean --threshold?',
-    "show a --foo --bar":
-      'unknown options --foo, --bar for "softjac show"; run "softjac show --help --all" for the list',
-    "run a -o b --status-file c":
-      "--status-file was removed; use --metrics FILE, --log-format json or softjac status",
-    "run a -o b --no-tensor-type":
-      "--tensor-type was removed; the jacobian column is always marked as a tensor",
-    "run a -o": "option -o needs a value",
-    "run a -o b -o c": "--output is given 2 times; give it once",
-    "run a -o b --force=yes": "--force takes no value",
-    "run a -o b --layout bsx":
-      '--layout: expected one of bsr, packed, csr, coo, factored, dense, found "bsx"; did you mean bsr?',
-    "generate a --rows 1 --classes 2 --kind flat":
-      '--kind: expected one of notebook, normal, peaked, found "flat"',
-    "run a -o b --threads abc":
-      '--threads: expected a whole number, found "abc"',
-    "show --row 1":
-      'missing argument <results>: output file or directory; run "softjac show --help"',
-    "run a": 'missing required option -o/--output; run "softjac run --help"',
-    "show a b --row 1":
-      'unexpected argument "b"; softjac show takes one output file or directory',
-    "worker x": 'unexpected argument "x"; softjac worker takes options only',
-  }),
-)("softjac %s: 64 and one sentence", (line, message) => {
-  expect(softjac(...line.split(" "))).toMatchObject({
-    status: 64,
-    stdout: "",
-    stderr: `softjac: ${message}\n`,
-  });
+test.each([
+  ["frobnicate", ["run", "verify"]],
+  ["--limit", ["--emit", "--input"]],
+  ["", ["run"]],
+  ["x", []],
+])("no suggestion for %j", (name, names) => {
+  expect(suggestion(name, names)).toBe("");
 });
 
-test("unknown names that resemble no option have no suggestion", () => {
-  expect(suggestion("frobnicate", ["run", "verify"])).toBe("");
-  expect(suggestion("--limit", ["--emit", "--input"])).toBe("");
-  expect(suggestion("", ["run"])).toBe("");
-  expect(suggestion("x", [])).toBe("");
-});
-
-test("--no-color and NO_COLOR print no escape sequences, even if the environment forces colors", () => {
+test("--no-color and NO_COLOR override FORCE_COLOR", () => {
   const output = at("shown.arrow");
-  expect(softjac("run", DIGITS, "-o", output, "--quiet").status).toBe(0);
-  const shown = (NO_COLOR: string, ...more: string[]) =>
+  softjac("run", DIGITS, "-o", output, "--quiet");
+  const hasColors = (NO_COLOR: string, ...more: string[]) =>
     softjacIn(
       { env: { FORCE_COLOR: "1", NO_COLOR } },
       ...["show", output, "--row", "1", ...more],
-    ).stdout;
-  expect(shown("")).toContain("\u001b[");
-  expect(shown("1")).not.toContain("\u001b");
-  expect(shown("", "--no-color")).not.toContain("\u001b");
+    ).stdout.includes("\x1b");
+  expect(hasColors("")).toBe(true);
+  expect(hasColors("1")).toBe(false);
+  expect(hasColors("", "--no-color")).toBe(false);
 });
 
-test("the command is the first word, also if an argument has the name of another", () => {
-  const planned = at("run");
-  const plan = softjac("plan", DIGITS, "-o", planned);
-  expect(plan.status).toBe(0);
-  expect(plan.stderr).toContain("planned, 1 shards");
-  expect(softjac("inspect", "run")).toMatchObject({
-    status: 66,
-    stderr: "softjac: run: no such file or directory\n",
+describe("completion in", () => {
+  symlinkSync(CLI, at("softjac"));
+  const PATH = `${dirname(at("softjac"))}:${process.env.PATH}`;
+  const options = { encoding: "utf8", timeout: 60_000 } as const;
+
+  /** Runs a script of a shell with the path of softjac's completion script as $1. */
+  function inShell(shell: string, script: string): string[] {
+    const env = { ...process.env, PATH, SHELL: `/bin/${shell}` };
+    const made = spawnSync("softjac", ["completion"], { ...options, env });
+    expect(made).toMatchObject({ status: 0, stderr: "" });
+    writeFileSync(at(shell), made.stdout);
+    const words = ["-c", script, shell, at(shell)];
+    const { stdout, stderr } = spawnSync(shell, words, { ...options, env });
+    expect(stderr).toBe("");
+    return stdout
+      .split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean);
+  }
+
+  test.each([
+    ["softjac ru", ["run", "run-shard"]],
+    ["softjac run --la", ["--label", "--layout"]],
+    ["softjac run --chunk", ["--chunk-rows"]],
+    [
+      "softjac run --layout ",
+      ["bsr", "coo", "csr", "dense", "factored", "packed"],
+    ],
+  ])("bash: %s", (line, offers) => {
+    const words = line.split(" ").map((word) => `'${word}'`);
+    const script = `source "$1"
+COMP_WORDS=(${words.join(" ")}) COMP_CWORD=${words.length - 1}
+_softjac_yargs_completions
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+    expect(inShell("bash", script).sort()).toEqual(offers);
   });
-  expect(softjac("foo", "run", DIGITS).stderr).toMatch(/unknown command "foo"/);
+
+  test.skipIf(!hasProgram("zsh"))("zsh", () => {
+    // Runs a shell in a pseudo-terminal, and reads its output until the word appears.
+    const script = `zmodload zsh/zpty
+zpty shell zsh -f -i
+type() {
+  zpty -w -n shell "$1"
+  local piece
+  zpty -r shell piece "*\${~2}*" && print -r -- "found $2"
+}
+type "PROMPT=ready; autoload -U compinit; compinit -u -D; source '$1'; print -r lo''aded"$'\\n' 'loaded*ready'
+type $'softjac verif\\t' 'verif*y'
+type $'x.arrow --samp\\t' 'samp*le'
+zpty -d shell`;
+    expect(inShell("zsh", script)).toEqual(
+      ["loaded*ready", "verif*y", "samp*le"].map((word) => `found ${word}`),
+    );
+  });
 });

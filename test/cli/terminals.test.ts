@@ -1,10 +1,7 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { type StdioOptions, spawnSync } from "node:child_process";
 import {
   closeSync,
-  copyFileSync,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   writeFileSync,
@@ -19,71 +16,76 @@ const at = workDirectory();
 const results = at("results.arrow");
 expect(softjac("run", DIGITS, "-o", results).status).toBe(0);
 
+/** Writes a module that a command loads first. */
+function preloadOf(name: string, script: string): string {
+  writeFileSync(at(`${name}.mjs`), script);
+  return at(`${name}.mjs`);
+}
+
+function runWith(preload: string, ...words: string[]) {
+  const args = ["--import", preload, CLI, ...words];
+  return spawnSync(process.execPath, args, { encoding: "utf8" });
+}
+
+const filesOf = (name: string) =>
+  readdirSync(at(".")).filter((file) => file.includes(name));
+
 const FULL = "/dev/full";
-const hasFull = existsSync(FULL);
+const withFullTest = test.skipIf(!existsSync(FULL));
 
 /** Runs the command with /dev/full as one of its streams. */
-function withFull(fd: 1 | 2, ...args: string[]) {
+function withFull(fd: 1 | 2, line: string) {
   const full = openSync(FULL, "w");
-  const stdio = ["ignore", "pipe", "pipe"] as ("ignore" | "pipe" | number)[];
-  stdio[fd] = full;
-  const found = spawnSync(process.execPath, [CLI, ...args], {
-    encoding: "utf8",
-    stdio,
-  });
+  const stdio = ["ignore", "pipe", "pipe"].with(
+    fd,
+    full as never,
+  ) as StdioOptions;
+  const words = [CLI, ...line.split(" ")];
+  const found = spawnSync(process.execPath, words, { encoding: "utf8", stdio });
   closeSync(full);
   return found;
 }
 
-const NO_SPACE =
-  "softjac: standard output: could not be written: ENOSPC, no space left on its device\n";
+withFullTest.each([
+  "--version",
+  "--help",
+  "run --help",
+  "completion bash",
+  `inspect ${DIGITS}`,
+  `inspect ${DIGITS} --json`,
+  `show ${results} --row 2`,
+  `run ${DIGITS} -o ${at("dry.arrow")} --dry-run`,
+  `run ${DIGITS} -o ${at("json.arrow")} --json`,
+  `run ${DIGITS} -o -`,
+])("standard output is full: softjac %s exits with 74", (line) => {
+  const { status, stderr } = withFull(1, line);
+  // A run names its logits first.
+  expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
+    "softjac: standard output: could not be written: ENOSPC, no space left on its device\n",
+  );
+  expect(status).toBe(74);
+});
 
-test
-  .skipIf(!hasFull)
-  .each([
-    [["--version"]],
-    [["--help"]],
-    [["run", "--help"]],
-    [["completion", "bash"]],
-    [["inspect", DIGITS]],
-    [["inspect", DIGITS, "--json"]],
-    [["show", results, "--row", "2"]],
-    [["run", DIGITS, "-o", at("dry.arrow"), "--dry-run"]],
-    [["run", DIGITS, "-o", at("json.arrow"), "--json"]],
-    [["run", DIGITS, "-o", "-"]],
-  ])(
-  "standard output is full: exits with 74 and prints one line %j",
-  (args) => {
-    const { status, stderr } = withFull(1, ...args);
-    expect(status).toBe(74);
-    // A run names its logits first.
-    expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
-      NO_SPACE,
-    );
-  },
-);
-
-test.skipIf(!hasFull)(
-  "standard output is full and the command fails: reports the error of the command",
+withFullTest(
+  "standard output is full: an error of the command comes first",
   () => {
-    const args = ["run", at("none"), "-o", at("none.arrow"), "--json"];
-    expect(withFull(1, ...args)).toMatchObject({
+    const line = `run ${at("none")} -o ${at("none.arrow")} --json`;
+    expect(withFull(1, line)).toMatchObject({
       status: 66,
       stderr: `softjac: ${at("none")}: no such file or directory\n`,
     });
   },
 );
 
-test
-  .skipIf(!hasFull)
-  .each([[["--log-format", "human"]], [["--log-format", "json"]]])(
-  "standard error is full: the output is complete and the exit code is 0 %j",
-  (args) => {
-    const output = at(`log-${args[1]}.arrow`);
-    const found = withFull(2, "run", DIGITS, "-o", output, "--json", ...args);
-    expect(found.status).toBe(0);
-    expect(JSON.parse(found.stdout)).toMatchObject({ status: "done" });
-    expect(softjac("verify", output, "-i", DIGITS).status).toBe(0);
+withFullTest.each(["human", "json"])(
+  "standard error is full: the output is complete and the exit code is 0 (%s)",
+  (format) => {
+    const output = at(`log-${format}.arrow`);
+    const line = `run ${DIGITS} -o ${output} --json --log-format ${format}`;
+    const { status, stdout } = withFull(2, line);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ status: "done" });
+    expect(typed`verify ${output} -i ${DIGITS}`.status).toBe(0);
   },
 );
 
@@ -102,9 +104,8 @@ test.skipIf(!hasPython).each([["human"], ["json"]])(
   "standard error is a full pipe: a signal after the output is complete exits with 0 (%s)",
   (format) => {
     // The file exists once the exit code is set and only log lines remain to be written.
-    const preload = at("says-exit-code.mjs");
-    writeFileSync(
-      preload,
+    const preload = preloadOf(
+      "says-exit-code",
       `import { writeFileSync } from "node:fs";
        const timer = setInterval(() => {
          if (process.exitCode === undefined) return;
@@ -161,15 +162,10 @@ while not any(".tmp" in name for name in os.listdir(folder)):
 os.close(terminal)
 _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status), os.WCOREDUMP(status))`;
-    const args = ["run", large, "-o", at("closed.arrow")];
-    const command = [
-      ...[process.execPath, "--import", NO_SIMD, CLI],
-      ...[...args, "--chunk-rows", "50"],
-    ];
+    const run = ["run", large, "-o", at("closed.arrow"), "--chunk-rows", "50"];
+    const command = [process.execPath, "--import", NO_SIMD, CLI, ...run];
     expect(python(script, at("."), ...command)).toBe("129 False");
-    expect(readdirSync(at(".")).filter((name) => /closed/.test(name))).toEqual(
-      [],
-    );
+    expect(filesOf("closed")).toEqual([]);
   });
 
   test("that is full: a signal ends a command that writes to it", () => {
@@ -195,55 +191,44 @@ print(os.waitstatus_to_exitcode(status))`;
 
 describe("a signal during start-up", () => {
   // The thread of Node's loader hooks sends it while the modules of the command are being loaded.
-  const hooks = at("hooks.mjs");
-  writeFileSync(
-    hooks,
+  const hooks = preloadOf(
+    "hooks",
     `export async function load(url, context, next) {
        if (url.includes("index-shared")) process.kill(process.pid, "SIGTERM");
        return next(url, context);
      }`,
   );
-  const preload = at("preload.mjs");
-  writeFileSync(
-    preload,
-    `import { register } from "node:module"; register(${JSON.stringify(`file://${hooks}`)});`,
+  const preload = preloadOf(
+    "early",
+    `import { register } from "node:module"; register("file://${hooks}");`,
   );
-  const early = (...args: string[]) =>
-    spawnSync(process.execPath, ["--import", preload, CLI, ...args], {
-      encoding: "utf8",
-    });
 
   test("of a run over a file exits with 143, as later", () => {
-    const found = early("run", DIGITS, "-o", at("early.arrow"));
-    expect(found).toMatchObject({
+    const run = ["run", DIGITS, "-o", at("started.arrow")];
+    expect(runWith(preload, ...run)).toMatchObject({
       status: 143,
       stderr:
         "softjac: the run was stopped before it was complete; nothing was written\n",
     });
-    expect(existsSync(at("early.arrow"))).toBe(false);
+    expect(filesOf("started")).toEqual([]);
   });
 
   test("of a run over a dataset exits with 75, as later", () => {
-    const folder = at("inputs");
-    mkdirSync(folder);
-    copyFileSync(DIGITS, `${folder}/digits.arrow`);
-    const run = [folder, "-o", `${at("dataset")}/`, "--shard-rows", "1000"];
-    expect(early("run", ...run)).toMatchObject({
+    const run = ["run", DIGITS, "-o", `${at("dataset")}/`];
+    expect(runWith(preload, ...run)).toMatchObject({
       status: 75,
       stderr: expect.stringContaining(
         "stopped before the plan was made or read; run the same command again\n",
       ),
     });
-    expect(softjac("run", ...run).status).toBe(0);
+    expect(softjac(...run).status).toBe(0);
   });
 });
 
-test("an uncaught error prints one line, removes the temporary file and exits with 70", async () => {
-  const output = at("uncaught.arrow");
-  const preload = at("throws.mjs");
+test("an uncaught error prints one line, removes the temporary file and exits with 70", () => {
   // Throws once the output is being written.
-  writeFileSync(
-    preload,
+  const preload = preloadOf(
+    "throws",
     `import fs from "node:fs";
      import { syncBuiltinESMExports } from "node:module";
      const { ftruncateSync } = fs;
@@ -253,18 +238,10 @@ test("an uncaught error prints one line, removes the temporary file and exits wi
      };
      syncBuiltinESMExports();`,
   );
-  const args = ["--import", preload, CLI, "run", DIGITS, "-o", output];
-  const child = spawn(process.execPath, args);
-  let stderr = "";
-  child.stderr.on("data", (text) => {
-    stderr += text;
+  const words = ["run", DIGITS, "-o", at("uncaught.arrow"), "--quiet"];
+  expect(runWith(preload, ...words)).toMatchObject({
+    status: 70,
+    stderr: `softjac: internal error: ${"x".repeat(1400)} … ${"x".repeat(500)} (please report it; NODE_DEBUG=softjac prints the stack)\n`,
   });
-  const [code] = await once(child, "close");
-  expect(stderr.split("\n").slice(1).join("\n")).toBe(
-    `softjac: internal error: ${"x".repeat(1400)} … ${"x".repeat(500)} (please report it; NODE_DEBUG=softjac prints the stack)\n`,
-  );
-  expect(code).toBe(70);
-  expect(
-    readdirSync(at(".")).filter((name) => name.includes("uncaught")),
-  ).toEqual([]);
+  expect(filesOf("uncaught")).toEqual([]);
 });

@@ -1,0 +1,303 @@
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tableFromIPC } from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { start } from "../queue/processes.js";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { CLI, DIGITS, softjac, typed } from "./support.js";
+
+// What commands print and write if they succeed or are stopped; exit-codes.test.ts has failures.
+
+const at = workDirectory();
+const results = at("results.arrow");
+await built.run({ input: DIGITS, output: results, keep: ["label", "split"] });
+const page = at("page.html");
+
+const COMPARED = `
+  softmax                    ok  largest error 0.496 ε (bound 0.500), mean 0.00000208 %
+  jacobian                   ok  largest error 0.499 ε (bound 0.500), mean 0.00000216 %
+  softmax sums to 1          ok  worst 0.296 ε
+  rows of jacobian sum to 0  ok  worst 0.472 ε
+  jacobian is symmetric      ok  worst 0 ε`;
+
+/** Lines of commands and their summaries, with N for numbers that vary. */
+const SUMMARIES: [line: string, summary: string][] = [
+  [
+    `run ${DIGITS} -o ${at("run.arrow")} --keep id,label --force`,
+    `softjac: reading logits from logits (float32, 10 classes)
+${at("run.arrow")}
+  rows     1,797 x 10 classes
+  results  softmax, jacobian (bsr, float32)
+  bytes    N (N)
+  time     N s, N rows/s, N/s`,
+  ],
+  [
+    `generate ${at("a.arrow")} --rows 100 --classes 5 --force`,
+    `${at("a.arrow")}
+  rows    100 x 5 classes
+  logits  normal, scale 3, seed 0 (float64)
+  bytes   N (N)
+  time    N s, N rows/s, N/s`,
+  ],
+  [
+    `report ${results} -o ${page} --label label --force`,
+    `${page}
+  page         N
+  shows        ${results}: 1,797 rows of 10 classes, bsr
+  saturated    319 rows whose 1 - p is 0 in float32, 0 in float64
+  calibration  ECE 0.00338, NLL 0.01997, Brier score 0.0111
+  time         N s`,
+  ],
+  [
+    `verify ${results} -i ${DIGITS} --sample 1797 --seed 3`,
+    `${results}: OK
+  rows                       1,797 of 1,797 recomputed in N s${COMPARED}
+  not compared               label, split (use --all)`,
+  ],
+  [
+    `verify ${results} -i ${DIGITS} --all`,
+    `${results}: OK
+  rows                       1,797 of 1,797 recomputed in N s${COMPARED}
+  bytes                      ok  all are identical to a new run`,
+  ],
+];
+
+test.each(SUMMARIES)("softjac %s", (line, summary) => {
+  const words = line.split(" ");
+  const { stderr, ...rest } = softjac(...words);
+  const numbers =
+    /(?<=^ {2}(?:bytes|time|page) .*|recomputed in )\d[\d.,]*(?: [kM]B)?/gm;
+  expect(stderr.replace(numbers, "N")).toBe(`${summary}\n`);
+  expect(rest).toEqual({ status: 0, stdout: "" });
+  const quiet = softjac(...words, "--quiet");
+  expect(quiet).toEqual({ status: 0, stdout: "", stderr: "" });
+});
+
+const ofDigits = { rows: 1797, status: "done" };
+test.each<[string, () => Promise<object>, object]>([
+  [
+    `run ${DIGITS} -o ${at("json.arrow")} --force`,
+    () => built.run({ input: DIGITS, output: at("json.arrow"), force: true }),
+    {
+      ...{ ...ofDigits, column: "logits", layout: "bsr", dtype: "float32" },
+      ...{ classes: 10, rowsDone: 1797, badRows: 0, firstBadRow: null },
+      ...{ threads: 0, kernel: "simd" },
+    },
+  ],
+  [
+    `generate ${at("g.arrow")} --rows 9 --classes 5 --kind notebook --seed 7
+      --dtype float32 --force`,
+    () =>
+      built.generate({
+        ...{ output: at("g.arrow"), rows: 9, classes: 5, kind: "notebook" },
+        ...{ seed: 7, dtype: "float32", force: true },
+      }),
+    {
+      ...{ status: "done", kind: "notebook", scale: null, seed: 7 },
+      ...{ dtype: "float32", rows: 9, classes: 5 },
+    },
+  ],
+  [
+    `report ${results} -o ${page} --classes 7 --force`,
+    () => built.report({ results, output: page, force: true, classes: 7 }),
+    { status: "done", output: page },
+  ],
+  [
+    `verify ${results} -i ${DIGITS} --all`,
+    () => built.verify({ output: results, input: DIGITS, all: true }),
+    {
+      ...{ rows: 1797, rowsChecked: 1797, ok: true, problems: [] },
+      ...{ notCompared: [], bytes: { compared: true, message: null } },
+    },
+  ],
+])(
+  "softjac %s --json prints the report of the library",
+  async (line, call, fields) => {
+    const { status, stdout, stderr } = softjac(...line.split(/\s+/), "--json");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const [printed, own] = [JSON.parse(stdout), await call()].map((report) => ({
+      ...report,
+      ...{ durationMs: 0, peakMemoryBytes: 0, rowsPerSecond: 0 },
+    }));
+    expect(printed).toEqual(own);
+    expect(own).toMatchObject(fields);
+  },
+);
+
+test("the page is HTML of the reported size, with the errors of a verification", () => {
+  const report = at("verify.json");
+  typed`verify ${results} -i ${DIGITS} --report ${report} --quiet`;
+  const { status, stdout } = typed`report ${results} -o ${page} --force --json
+    --verify-report ${report}`;
+  expect(status).toBe(0);
+  const { summary, outputBytes } = JSON.parse(stdout);
+  expect(summary.verified).toMatchObject({ ok: true, rowsChecked: 1000 });
+  expect(statSync(page).size).toBe(outputBytes);
+  expect(readFileSync(page, "utf8")).toMatch(
+    /^<!doctype html>\n<html lang="en">.*OK: 1,000 rows recomputed with 31 digits/s,
+  );
+});
+
+test("the log of report has one line about the page and no tables", () => {
+  const { status, stderr } = typed`report ${results} -o ${page} --force
+    --log-format json`;
+  expect(status).toBe(0);
+  const { msg, report } = JSON.parse(stderr);
+  expect({ msg, report }).toMatchObject({
+    msg: "done",
+    report: {
+      status: "done",
+      output: page,
+      summary: { rowsWithResults: 1797 },
+    },
+  });
+  expect(stderr.length).toBeLessThan(3000);
+});
+
+test("--dry-run prints the plan and writes nothing", () => {
+  const output = at("dry.arrow");
+  const { status, stdout } = typed`run ${DIGITS} -o ${output} --dry-run`;
+  expect(status).toBe(0);
+  expect(stdout).toContain("(dry run: nothing is written)");
+  expect(stdout).toContain("record batches  1 of 1,797 rows");
+  const json = typed`run ${DIGITS} -o ${output} --dry-run --json`;
+  expect(existsSync(output)).toBe(false);
+  typed`run ${DIGITS} -o ${output}`;
+  expect(JSON.parse(json.stdout).outputBytes).toBe(statSync(output).size);
+});
+
+test("a closed pipe ends the command without an error message", () => {
+  const output = at("piped.arrow");
+  const line = `run "${DIGITS}" -o "${output}" --json | true`;
+  const script = `set -o pipefail; "${process.execPath}" "${CLI}" ${line}`;
+  expect(execFileSync("bash", ["-c", script], { encoding: "utf8" })).toBe("");
+  expect(existsSync(output)).toBe(true);
+});
+
+const large = at("large.arrow");
+writeLogits(large, {
+  rows: 60_000,
+  classes: 31,
+  dtype: "float32",
+  logit: (r, k) => ((r * 7 + k) % 13) / 3,
+});
+const filesOf = (name: string) =>
+  readdirSync(at(".")).filter((file) => file.includes(name));
+
+test.each([
+  ["SIGINT", 130, `run ${large} --chunk-rows 50 -o`],
+  ["SIGTERM", 143, `run ${large} --chunk-rows 50 -o`],
+  ["SIGHUP", 129, `run ${large} --chunk-rows 50 -o`],
+  ["SIGINT", 130, "generate --rows 3000000 --classes 10"],
+] as const)(
+  "%s exits with %i and leaves no file: %s",
+  async (signal, exit, line) => {
+    const name = `${signal}-${line.slice(0, 3)}`;
+    const preload = ["../support/no-simd.mjs"];
+    const run = start([...line.split(" "), at(name)], { preload });
+    while (filesOf(name).length === 0 && run.child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    run.child.kill(signal);
+    const { code, stderr } = await run.ended;
+    expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
+      "softjac: the run was stopped before it was complete; nothing was written\n",
+    );
+    expect(code).toBe(exit);
+    expect(filesOf(name)).toEqual([]);
+  },
+);
+
+test("the second signal ends the command at once and removes the temporary file", async () => {
+  const preload = [
+    "../dataset/threads-that.mjs",
+    "../support/says-signals.mjs",
+  ];
+  // The first signal alone would wait forever.
+  const env = { THREADS_DO: "hang", THREADS_AT: large };
+  const line = ["run", large, "-o", at("twice.arrow"), "--threads", "2"];
+  const { child, until, ended } = start(line, { preload, env });
+  await until(/threads-that: hang/);
+  expect(filesOf("twice")).toHaveLength(1);
+  child.kill("SIGINT");
+  await until(/says-signals: SIGINT/);
+  child.kill("SIGINT");
+  expect((await ended).code).toBe(130);
+  expect(filesOf("twice")).toEqual([]);
+});
+
+/** Copies the results with changed bytes. */
+function edited(name: string, edit: (bytes: Buffer) => void): string {
+  const bytes = readFileSync(results);
+  edit(bytes);
+  expect(bytes.equals(readFileSync(results))).toBe(false);
+  writeFileSync(at(name), bytes);
+  return at(name);
+}
+
+/** Copies the results with a changed byte in the softmax of class 4 of a row. */
+function turned(row: number, byte: number, mask: number): string {
+  const softmax = tableFromIPC(readFileSync(results)).getChild("softmax");
+  const values = Buffer.from(softmax.at(row).slice().buffer);
+  return edited(`turned-${row}.arrow`, (bytes) => {
+    const position = bytes.indexOf(values) + 4 * 4 + byte;
+    bytes[position] = (bytes[position] as number) ^ mask;
+  });
+}
+
+test("verify: a wrong sign exits with 65 and names the row, also with --quiet", () => {
+  const wrong = turned(0, 3, 0x80);
+  for (const quiet of [[], ["--quiet"]]) {
+    const { status, stderr } = softjac("verify", wrong, "-i", DIGITS, ...quiet);
+    expect(status).toBe(65);
+    expect(stderr).toContain(`${wrong}: FAILED\n`);
+    expect(stderr).toMatch(/softmax +BAD.*row 0/s);
+  }
+});
+
+test("verify: only --all detects the last bit of a value", () => {
+  const wrong = turned(1, 0, 1);
+  const sampled = typed`verify ${wrong} -i ${DIGITS} --sample 2`;
+  expect(sampled.status).toBe(0);
+  const { status, stderr } = typed`verify ${wrong} -i ${DIGITS} --all`;
+  expect(status).toBe(65);
+  expect(stderr).toMatch(
+    /record batch 0: column softmax, table row 1, value 4: expected \d+ at byte \d+, found/,
+  );
+  expect(stderr).toMatch(/bytes +BAD differ from a new run, see below/);
+});
+
+test("verify does not name copied columns that do not exist", async () => {
+  const bare = at("bare.arrow");
+  await built.run({ input: DIGITS, output: bare });
+  const { stderr } = typed`verify ${bare} -i ${DIGITS}`;
+  expect(stderr).not.toContain("not compared");
+});
+
+test.each([
+  ["softjac.emit", "softmax,jacobian", "softmax", "jacobian"],
+  ["softjac.keep", '["label","split"]', '["label"]', "split"],
+])("verify: %s must list the columns of the file", (_, from, to, column) => {
+  // Flatbuffers store lengths before strings; the file has the schema twice.
+  const text = (value: string) => {
+    const found = Buffer.alloc(4 + from.length);
+    found.writeUInt32LE(value.length);
+    found.write(value, 4);
+    return found;
+  };
+  const path = edited(`without-${column}.arrow`, (bytes) => {
+    while (bytes.includes(text(from)))
+      text(to).copy(bytes, bytes.indexOf(text(from)));
+  });
+  const { status, stderr } = typed`verify ${path} -i ${DIGITS}`;
+  expect(status, stderr).toBe(65);
+  expect(stderr).toContain(
+    `column ${column}: the column is listed neither in softjac.emit nor in softjac.keep\n`,
+  );
+});
