@@ -1,163 +1,140 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
-import type { DatasetReport } from "../../src/dataset/dataset-report.js";
-import type { SubmitOptions, SubmitReport } from "../../src/queue/submit.js";
+import type { SubmitOptions } from "../../src/queue/submit.js";
 import type { WaitOptions } from "../../src/queue/wait.js";
 import type { WorkerReport } from "../../src/queue/worker.js";
 import type { WorkerOptions } from "../../src/queue/worker-options.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { type Started, start } from "./processes.js";
+import {
+  type Ended,
+  type Started,
+  type StartOptions,
+  start,
+} from "./processes.js";
 import type { TestRedis } from "./redis.js";
 
-/** A folder of logits, what one machine makes of it, and outputs that queues are to make the same of. */
-export interface TestDataset {
-  folder: string;
-  /** Options of the command line that say which shards. */
-  parts: string[];
-  shards: number;
-  newOutput(): string;
-  /** Every byte is what one machine has made. */
-  expectSame(output: string): void;
-  commands: QueueCommands;
-  here: QueueHere;
-}
-
-/** The same by the library in the process of the test, for all that is not tested: starting a command takes a second. */
-interface QueueHere {
-  submit(output: string, more?: Partial<SubmitOptions>): Promise<SubmitReport>;
-  wait(output: string, more?: Partial<WaitOptions>): Promise<DatasetReport>;
-  worker(more?: Partial<WorkerOptions>): WorkerHere;
-}
-
-interface WorkerHere {
-  /** Ends it, as the end of the test does at the latest. */
-  end(): Promise<WorkerReport>;
-  /** Resolves when the worker ends after `idleLimit`. */
-  ended: Promise<WorkerReport>;
-}
-
-interface QueueCommands {
-  submit(output: string, ...more: string[]): Started;
-  /** Under a preload of this folder. */
-  submitUnder(
-    options: Parameters<typeof start>[1],
-    output: string,
-    ...more: string[]
-  ): Started;
-  /** Short leases, and the end after a while without work. */
-  worker(more?: string[], options?: Parameters<typeof start>[1]): Started;
-  wait(output: string, ...more: string[]): Started;
-}
-
-/** Inputs a, b and c, in parts of 200 rows. */
+/** Makes inputs a, b and c with shards of 200 rows, and functions that compute them through a queue. */
 export async function testDataset(
   at: (name: string) => string,
   redis: TestRedis,
   { rows = 600, classes = 10 } = {},
-): Promise<TestDataset> {
+) {
   const folder = at("logits");
   mkdirSync(folder);
-  for (const [seed, name] of ["a", "b", "c"].entries())
-    await built.generate({
-      output: join(folder, `${name}.arrow`),
-      rows,
-      classes,
-      seed,
-    });
+  for (const [seed, name] of ["a.arrow", "b.arrow", "c.arrow"].entries())
+    await built.generate({ output: join(folder, name), rows, classes, seed });
   const whole = at("whole");
-  const report = await built.runDataset({
-    inputs: [folder],
-    output: whole,
-    shardRows: 200,
-  });
+  const planned = { inputs: [folder], shardRows: 200 };
+  await built.runDataset({ ...planned, output: whole });
   let names = 0;
-  const parts = ["--shard-rows", "200"];
-  const queue = ["--queue", redis.url];
+  const newName = (name: string) => at(`${name}-${names++}`);
+  const newOutput = () => newName("out");
+  const { url } = redis;
+  const queue = ["--queue", url];
   const log = ["--log-format", "json"];
-  const submitUnder: QueueCommands["submitUnder"] = (
-    options,
-    output,
-    ...more
-  ) =>
-    start(
-      ["submit", folder, "-o", output, ...parts, ...queue, ...more],
-      options,
-    );
-  return {
-    folder,
-    parts,
-    shards: report.shards,
-    newOutput: () => at(`out-${names++}`),
-    expectSame: (output) => expect(filesOf(output)).toEqual(filesOf(whole)),
-    commands: {
-      submit: (output, ...more) => submitUnder({}, output, ...more),
-      submitUnder,
-      worker: (more = [], { env, ...options } = {}) =>
-        start(["worker", ...queue, ...log, "--threads", "1", ...more], {
-          cwd: at("."),
-          ...options,
-          // The line comes before the environment.
-          env: { SOFTJAC_LEASE: "2", SOFTJAC_IDLE_LIMIT: "60", ...env },
-        }),
-      wait: (output, ...more) =>
-        start(["wait", output, ...queue, "--poll", "0.2", ...log, ...more]),
-    },
-    here: queueHere(redis.url, folder, at(".")),
-  };
-}
+  const parts = ["--shard-rows", "200"];
 
-function queueHere(queue: string, folder: string, allowed: string): QueueHere {
-  return {
-    submit: (output, more) =>
-      built.submitDataset({
-        inputs: [folder],
-        output,
-        shardRows: 200,
-        queue,
-        ...more,
+  /** Runs a worker in this process until `end`, or the end of the test. */
+  function workerHere(more: Partial<WorkerOptions> = {}) {
+    const stop = new AbortController();
+    const options = { queue: url, allow: [at(".")], threads: 1, lease: 2 };
+    const { signal } = stop;
+    const ended = built.runWorker({ ...options, ...more }, { signal });
+    const end = () => {
+      stop.abort();
+      return ended.catch((error): WorkerReport => {
+        if (error instanceof built.StoppedError)
+          return error.report as unknown as WorkerReport;
+        throw error;
+      });
+    };
+    onTestFinished(() => end().then(() => {}));
+    return { end, ended };
+  }
+
+  const commands = {
+    submit: (output: string, more: string[] = [], options?: StartOptions) =>
+      start(
+        ["submit", folder, "-o", output, ...parts, ...queue, ...more],
+        options,
+      ),
+    /** Starts a worker with short leases that ends after a while without work. */
+    worker: (more: string[] = [], { env, ...options }: StartOptions = {}) =>
+      start(["worker", ...queue, ...log, "--threads", "1", ...more], {
+        ...{ cwd: at("."), ...options },
+        // Flags override the environment.
+        env: { SOFTJAC_LEASE: "2", SOFTJAC_IDLE_LIMIT: "60", ...env },
       }),
-    wait: (output, more) =>
-      built.waitForDataset({ output, queue, poll: 0.2, ...more }),
-    worker: (more) =>
-      workerHere({ queue, allow: [allowed], threads: 1, lease: 2, ...more }),
+    wait: (output: string, ...more: string[]) =>
+      start(["wait", output, ...queue, "--poll", "0.2", ...log, ...more]),
+  };
+
+  // The same functions in this process: starting a command takes a second.
+  const here = {
+    submit: (output: string, more?: Partial<SubmitOptions>) =>
+      built.submitDataset({ ...planned, output, queue: url, ...more }),
+    wait: (output: string, more?: Partial<WaitOptions>) =>
+      built.waitForDataset({ output, queue: url, poll: 0.2, ...more }),
+    worker: workerHere,
+  };
+
+  /** Asserts that a dataset has the bytes that one machine computes. */
+  const expectSame = (output: string) =>
+    expect(filesOf(output)).toEqual(filesOf(whole));
+
+  return {
+    ...{ folder, parts, newName, newOutput, expectSame, commands, here },
+    /** Submits the shards for a new output. */
+    async submitted(more?: Partial<SubmitOptions>): Promise<string> {
+      const output = newOutput();
+      await here.submit(output, more);
+      return output;
+    },
+    /** Publishes a submitted dataset with one more worker, and returns the report of the worker. */
+    async completed(
+      output: string,
+      more?: Partial<WorkerOptions>,
+    ): Promise<WorkerReport> {
+      const worker = workerHere(more);
+      await here.wait(output);
+      expectSame(output);
+      return worker.end();
+    },
+    /** Starts a worker that acts at a call; `release` creates the file that it may wait for. */
+    workerAt(
+      AT: string,
+      more: string[] = [],
+      env: Record<string, string> = {},
+    ) {
+      const AT_FILE = newName("file");
+      const acting = { AT, AT_FILE, AT_ONCE: newName("once"), ...env };
+      const options = { preload: ["at-call.mjs"], env: acting };
+      const worker = commands.worker(more, options);
+      return { ...worker, release: () => writeFileSync(AT_FILE, "") };
+    },
   };
 }
 
-function workerHere(options: WorkerOptions): WorkerHere {
-  const stop = new AbortController();
-  const ended = built.runWorker(options, { signal: stop.signal });
-  const end = () => {
-    stop.abort();
-    return ended.catch((error) => {
-      if (error instanceof built.StoppedError)
-        return error.report as unknown as WorkerReport;
-      throw error;
-    });
-  };
-  onTestFinished(() => end().then(() => {}));
-  return { end, ended };
-}
-
-/** Ended with a code, and else shows what was said. */
+/** Waits for the end with an exit code or signal. */
 export async function expectCode(
   started: Started,
   code: number | string,
-): Promise<{ stderr: string; stdout: string }> {
+): Promise<Ended> {
   const found = await started.ended;
   expect(found.code, found.stderr).toBe(code);
   return found;
 }
 
-/** Asks a worker to end, which hands back what it has. */
+/** Stops a worker, which releases its shard, and returns its log. */
 export async function endWorker(worker: Started): Promise<string> {
   worker.child.kill("SIGTERM");
   const { stderr } = await expectCode(worker, 75);
   return stderr;
 }
 
-/** How often a line was logged. */
+/** Returns how often a message was logged. */
 export function countOf(stderr: string, msg: string): number {
   return stderr.split(`"msg":"${msg}"`).length - 1;
 }

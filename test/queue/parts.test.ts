@@ -1,7 +1,6 @@
 import { mkdirSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
 import type { Job } from "bullmq";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AbortedError, IoError, UsageError } from "../../src/errors.js";
 import { queueAddress } from "../../src/queue/connection.js";
 import { failureKind, HeldJob } from "../../src/queue/job-handler.js";
@@ -15,107 +14,83 @@ import {
 import { findLostShards } from "../../src/queue/queue-monitor.js";
 import { workDirectory } from "../support/logits-input.js";
 
-// The parts of the queue that need none.
+// Functions that need no queue.
 
 const at = workDirectory();
 
-describe("addresses", () => {
-  test.each([
-    [
-      "redis://host",
-      { host: "host", port: 6379, db: 0 },
-      "redis://host:6379/0",
-    ],
-    [
-      "rediss://me@host:7000/3",
-      { username: "me", db: 3, tls: { servername: "host" } },
-      "rediss://me@host:7000/3",
-    ],
-    [
-      "redis://:p%40w@[::1]:7000",
-      { host: "::1", password: "p@w" },
-      "redis://[::1]:7000/0",
-    ],
-  ])("%s", (queue, parts, shown) => {
-    expect(queueAddress({ queue })).toMatchObject({ ...parts, shown });
-  });
-
-  test.each([
-    "host:6379",
-    "http://host",
-    "redis://",
-    "redis://h/x",
-    "redis://:pw@h?a=b",
-    "unix:/x",
-  ])("%s is none, and is not repeated", (queue) => {
-    expect(() => queueAddress({ queue })).toThrow(
-      /^queue: not a Redis URL; write it as in redis:\/\/host:6379\/0 or rediss:\/\/user@host:6380$/,
-    );
-  });
-
-  test("a password that stands apart", () => {
-    const found = queueAddress({ queue: "redis://h", queuePassword: "x" });
-    expect(found.password).toBe("x");
-  });
+test.each<
+  [queue: string, parts: object, shown: string, queuePassword?: string]
+>([
+  ["redis://host", { host: "host", port: 6379, db: 0 }, "redis://host:6379/0"],
+  [
+    "rediss://me@host:7000/3",
+    { username: "me", db: 3, tls: { servername: "host" } },
+    "rediss://me@host:7000/3",
+  ],
+  [
+    "redis://:p%40w@[::1]:7000",
+    { host: "::1", password: "p@w" },
+    "redis://[::1]:7000/0",
+  ],
+  ["redis://h", { password: "x" }, "redis://h:6379/0", "x"],
+])("the address %s", (queue, parts, shown, queuePassword) => {
+  const found = queueAddress({ queue, queuePassword });
+  expect(found).toMatchObject({ ...parts, shown });
 });
 
-test("ids of jobs: those of another output or run are none", () => {
+test.each([
+  ...["host:6379", "http://host", "redis://", "redis://h/x"],
+  ...["redis://:pw@h?a=b", "unix:/x"],
+])("%s is no address, and is not repeated", (queue) => {
+  expect(() => queueAddress({ queue })).toThrow(
+    /^queue: not a Redis URL; write it as in redis:\/\/host:6379\/0 or rediss:\/\/user@host:6380$/,
+  );
+});
+
+test("the id of a job has its run, output, submission and index", () => {
   const job = { output: "/d/out", run: "0123456789abcdef", index: 17 };
   const id = jobId(job, 2);
   expect(id).toMatch(/^0123456789abcdef-[0-9a-f]{8}\.2-17$/);
-  expect(id).not.toContain(":");
   expect(parseJobId(id, job)).toEqual({ submission: 2, index: 17 });
   expect(parseJobId(id, { ...job, output: "/d/other" })).toBeNull();
   expect(parseJobId(id, { ...job, run: "f123456789abcdef" })).toBeNull();
   expect(parseJobId("repeat:x:1", job)).toBeNull();
 });
 
-describe("locations", () => {
-  test("folders, links and URLs", async () => {
-    for (const name of ["in", "in/deep", "inner", "out"]) mkdirSync(at(name));
-    symlinkSync(at("out"), at("in/link"));
-    symlinkSync(at("in"), at("also-in"));
-    const check = await allowedLocations([at("in"), "s3://b/data"]);
-    await check("output", at("in"));
-    await check("output", at("in/deep/not/there"));
-    await check("output", at("also-in/deep"));
-    await check("output", "s3://b/data/out");
-    await check("output", "s3://b/data");
-    for (const location of [
-      at("inner"),
-      at("in/link/x"),
-      at("out"),
-      `${join(at("in"), "x")}/../../out`,
-      "in/deep",
-      "s3://b/database",
-      "s3://b/data/../other",
-      "s3://b/data/%2e%2e/other",
-      "s3://b/data//x",
-      "s3://other/data/x",
-      "file:///etc",
-    ])
-      await expect(check("output", location), location).rejects.toMatchObject({
-        code: "ERR_JOB_REFUSED",
-      });
-  });
+test("a worker may access directories, links and URLs that are allowed", async () => {
+  for (const name of ["in", "in/deep", "inner", "out"]) mkdirSync(at(name));
+  symlinkSync(at("out"), at("in/link"));
+  symlinkSync(at("in"), at("also-in"));
+  const check = await allowedLocations([at("in"), "s3://b/data"]);
+  for (const location of [
+    ...[at("in"), at("in/deep/not/there"), at("also-in/deep")],
+    ...["s3://b/data/out", "s3://b/data"],
+  ])
+    await expect(check("output", location)).resolves.toBeUndefined();
+  for (const location of [
+    ...[at("inner"), at("in/link/x"), at("out"), `${at("in")}/x/../../out`],
+    ...["in/deep", "s3://b/database", "s3://b/data/../other"],
+    ...["s3://b/data/%2e%2e/other", "s3://b/data//x", "s3://other/data/x"],
+    "file:///etc",
+  ])
+    await expect(check("output", location), location).rejects.toMatchObject({
+      code: "ERR_JOB_REFUSED",
+    });
 });
 
-describe("a lease", () => {
-  const held = (extendLock: () => Promise<number>) =>
-    new HeldJob(
-      { extendLock } as unknown as Job,
-      "",
-      3,
-      new EventTarget() as AbortSignal,
-    );
-  beforeEach(() => {
+describe("a lease of 3 s", () => {
+  function held(extendLock: () => Promise<number>): HeldJob {
     vi.useFakeTimers();
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
+    const job = { extendLock } as unknown as Job;
+    const lease = new HeldJob(job, "", 3, new EventTarget() as AbortSignal);
+    onTestFinished(() => {
+      lease.end();
+      vi.useRealTimers();
+    });
+    return lease;
+  }
 
-  test("is renewed three times in its time, whatever the time of day", async () => {
+  test("is renewed every second, whatever the time of day", async () => {
     const renew = vi.fn(async () => 1);
     const lease = held(renew);
     await vi.advanceTimersByTimeAsync(2500);
@@ -128,75 +103,60 @@ describe("a lease", () => {
     expect(renew).toHaveBeenCalledTimes(5);
   });
 
-  test("is lost when it is another's, not when nobody answers", async () => {
-    const renew = vi.fn(async (): Promise<number> => {
-      throw new Error("ECONNREFUSED");
-    });
+  test("is lost if another worker has it, but not without an answer", async () => {
+    const renew = vi.fn(() =>
+      Promise.reject<number>(new Error("ECONNREFUSED")),
+    );
     const lease = held(renew);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(lease.isLost).toBe(false);
-    renew.mockImplementation(async () => 0);
+    renew.mockResolvedValue(0);
     await vi.advanceTimersByTimeAsync(1000);
     expect(lease.isLost).toBe(true);
+    expect(lease.signal.aborted).toBe(true);
   });
 
-  test("is not asked for twice at once", async () => {
+  test("has one request at a time", async () => {
     const renew = vi.fn(() => new Promise<number>(() => {}));
-    const lease = held(renew);
+    held(renew);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(renew).toHaveBeenCalledTimes(1);
-    lease.end();
   });
 });
 
-test("shards are lost once they were looked for twice in vain", () => {
+test("a shard is lost if it has no job in two consecutive checks", () => {
   let unseen: ReadonlySet<number> = new Set();
-  const look = (
+  const check = (
     missing: number[],
     live: number[],
     failed: [number, string][] = [],
   ) => {
     const queued = { live: new Set(live), failed: new Map(failed) };
-    const found = findLostShards(missing, queued, unseen);
-    unseen = found.unseen;
+    const { unseen: now, ...found } = findLostShards(missing, queued, unseen);
+    unseen = now;
     return found;
   };
-  expect(look([1, 2, 3], [2], [[3, "x"]])).toMatchObject({
-    lost: [],
-    failed: [[3, "x"]],
-    pending: [1, 2],
-  });
-  expect(look([1, 2], [])).toMatchObject({
-    lost: [1],
-    failed: [],
-    pending: [2],
-  });
-  expect(look([1, 2], [1, 2]).lost).toEqual([]);
-  expect(look([1, 2], [2]).lost).toEqual([]);
+  const failed: [number, string][] = [[3, "x"]];
+  const first = { lost: [], failed, pending: [1, 2] };
+  expect(check([1, 2, 3], [2], failed)).toEqual(first);
+  expect(check([1, 2], [])).toEqual({ lost: [1], failed: [], pending: [2] });
+  expect(check([1, 2], [1, 2]).lost).toEqual([]);
+  expect(check([1, 2], [2]).lost).toEqual([]);
 });
 
-test("what a failure means to its job", () => {
-  const full = Object.assign(new Error("x"), { code: "ENOSPC" });
-  const kinds = [
-    new AbortedError(),
-    new IoError("p", "could not be written", { cause: full }),
-    new IoError(
-      "p",
-      "not enough disk space in /d: 10 bytes are needed, 5 are free",
-      { cause: full },
-    ),
-    new IoError("p", "could not be written: EIO"),
-    new UsageError("x"),
-    new Error("x"),
-  ].map(failureKind);
-  expect(kinds).toEqual([
-    "stopped",
-    "full disk",
-    "full disk",
-    "passing",
-    "final",
-    "passing",
-  ]);
+const cause = Object.assign(new Error("x"), { code: "ENOSPC" });
+test.each([
+  ["stopped", new AbortedError()],
+  ["full disk", new IoError("p", "could not be written", { cause })],
+  ["full disk", new IoError("p", "not enough disk space in /d", { cause })],
+  ["passing", new IoError("p", "could not be written: EIO")],
+  ["final", new UsageError("x")],
+  ["passing", new Error("x")],
+])("a failure is %s: %s", (kind, error) => {
+  expect(failureKind(error)).toBe(kind);
+});
+
+test("the text of a failure has its code", () => {
   expect(failureText(new UsageError("why"))).toBe("ERR_USAGE: why");
   expect(isInputFailure("ERR_BAD_ROW: x")).toBe(true);
   expect(isInputFailure("ERR_IO: x")).toBe(false);

@@ -17,7 +17,7 @@ import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll } from "./processes.js";
 import { endRedis, startRedis, test } from "./redis.js";
 
-// Parts that cannot be made, and machines that cannot make them.
+// Shards that cannot be computed, and machines that cannot compute.
 
 const at = workDirectory();
 afterEach(async () => {
@@ -26,195 +26,145 @@ afterEach(async () => {
 });
 const redis = await startRedis();
 afterAll(endRedis);
-// One part each, of 16 MB: smaller ones are made without threads.
+// One shard each, of 16 MB: smaller ones are computed without threads.
 const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
-const { worker, wait } = dataset.commands;
-const { here } = dataset;
-const THREADS = "../dataset/threads-that.mjs";
+const { here, commands, submitted, completed, workerAt } = dataset;
+const { wait } = commands;
 const POISONED = "part-00001-of-00003.arrow";
-let names = 0;
-const newFile = () => at(`file-${names++}`);
+const FAILED = `1 of 3 shards failed; use softjac submit to retry them: ${POISONED}`;
 
-test.each([
+/** Starts a worker whose threads act when they read b.arrow. */
+function poisonedWorker(
+  THREADS_DO: string,
+  more: string[] = [],
+  env: Record<string, string> = {},
+) {
+  return commands.worker(more, {
+    preload: ["../dataset/threads-that.mjs"],
+    env: { THREADS_DO, THREADS_AT: "b.arrow", ...env },
+  });
+}
+
+test.each<
+  [act: string, reason: string, more?: string[], env?: Record<string, string>]
+>([
+  ["throw", "a worker thread failed: thrown by the test"],
+  ["exit", "worker exited with code"],
   [
-    "throws",
-    { THREADS_DO: "throw" },
-    [],
-    "a worker thread failed: thrown by the test",
-  ],
-  ["kills its thread", { THREADS_DO: "exit" }, [], "worker exited with code"],
-  [
-    "uses up its thread's memory",
-    { THREADS_DO: "oom", NODE_OPTIONS: "--max-old-space-size=48" },
-    [],
+    "oom",
     "ERR_INTERNAL: a worker thread failed: Worker terminated due to reaching memory limit",
+    [],
+    { NODE_OPTIONS: "--max-old-space-size=48" },
   ],
-  [
-    "never returns",
-    { THREADS_DO: "hang" },
-    ["--shard-timeout", "1"],
-    "not done within 1 s (--shard-timeout)",
-  ],
-  [
-    "gives no sign of life",
-    { THREADS_DO: "hang" },
-    ["--stall-timeout", "1"],
-    "no progress for 1 s",
-  ],
-] as const)(
-  "a part that %s: the others are made, the report names it",
-  async (_, env, more, reason) => {
-    const output = dataset.newOutput();
+  ["hang", "not done within 1 s (--shard-timeout)", ["--shard-timeout", "1"]],
+  ["hang", "no progress for 1 s", ["--stall-timeout", "1"]],
+])(
+  "threads %s at a shard: it fails with %s, and others are computed",
+  async (act, reason, more, env) => {
     // Filling the memory takes seconds.
-    const attempts = env.THREADS_DO === "oom" ? 1 : 2;
-    await here.submit(output, { attempts, backoff: 0.1 });
-    const poisoned = worker([...more], {
-      preload: [THREADS],
-      env: { ...env, THREADS_AT: "b.arrow" },
+    const attempts = act === "oom" ? 1 : 2;
+    const output = await submitted({ attempts, backoff: 0.1 });
+    const poisoned = poisonedWorker(act, more, env);
+    await expect(here.wait(output)).rejects.toMatchObject({
+      code: "ERR_SHARDS_FAILED",
+      message: expect.stringMatching(
+        new RegExp(`${FAILED}.*${reason.replace(/[()]/g, "\\$&")}`),
+      ),
     });
-    const error = await here.wait(output).catch((e) => e);
-    expect(error).toBeInstanceOf(built.ShardsFailedError);
-    expect(error.message).toContain(
-      `1 of 3 shards failed; use softjac submit to retry them: ${POISONED}`,
-    );
-    expect(error.message).toContain(reason);
     expect(countOf(await endWorker(poisoned), "shard completed")).toBe(2);
-    // Submitted again, to workers that can.
     const again = await here.submit(output);
     expect(again).toMatchObject({ submitted: 1, queued: 0 });
-    const sound = here.worker();
-    await here.wait(output);
-    await sound.end();
-    dataset.expectSame(output);
+    await completed(output);
   },
 );
 
 test.each(stepOf(4) === 1 ? [1, 2, 4] : [1, 2])(
-  "a part that kills its process: given up after %i attempts, the others are made",
+  "a shard that kills its process fails after %i attempts",
   async (attempts) => {
-    const output = dataset.newOutput();
-    await here.submit(output, { attempts });
-    const waiting = wait(output);
+    const waiting = wait(await submitted({ attempts }));
     let died = 0;
     let isOver = false;
     waiting.ended.then(() => {
       isOver = true;
     });
     while (!isOver) {
-      const options = {
-        preload: [THREADS],
-        env: { THREADS_DO: "kill", THREADS_AT: "b.arrow" },
-      };
-      const one = worker(["--lease", "1"], options);
+      const one = poisonedWorker("kill", ["--lease", "1"]);
       await Promise.race([one.ended, waiting.ended]);
       if (!isOver) died += 1;
       else one.child.kill("SIGTERM");
     }
     const { stderr } = await expectCode(waiting, 75);
     expect(stderr).toContain(
-      `1 of 3 shards failed; use softjac submit to retry them: ${POISONED}: ERR_STALLED: the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
+      `${FAILED}: ERR_STALLED: the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
     );
     expect(stderr).toContain('"shardsDone":2');
     expect(died).toBe(attempts);
-    await redis.client.flushall();
   },
 );
 
-test("SIGTERM between two chunks: the shard is released, without an attempt used", async () => {
-  const output = dataset.newOutput();
-  await here.submit(output);
-  const slow = worker(["--chunk-rows", "10"], {
-    preload: [THREADS],
-    env: { THREADS_DO: "wait", THREADS_AT: "b.arrow", THREADS_ONCE: "" },
-  });
+test("SIGTERM between two chunks releases the shard without using an attempt", async () => {
+  const output = await submitted();
+  const slow = poisonedWorker("wait", ["--chunk-rows", "10"]);
   await slow.until(/threads-that: wait/);
-  const said = await endWorker(slow);
-  expect(said).toContain(
+  expect(await endWorker(slow)).toContain(
     '"reason":"the worker is stopping","msg":"shard released"',
   );
   const [waiting = ""] = await redis.client.keys("bull:*:wait");
   const ids = await redis.client.lrange(waiting, 0, -1);
   expect(ids).toHaveLength(2);
-  // The next to be taken, and as if it never had been.
-  const [key] = await redis.client.keys(`bull:*:${ids[1]}`);
-  expect(await redis.client.hmget(key as string, "atm", "ats")).toEqual([
-    null,
-    "1",
-  ]);
-  const other = here.worker();
-  await here.wait(output);
-  await other.end();
-  dataset.expectSame(output);
+  // It is the next job, with no failed attempt and one start.
+  const [key = ""] = await redis.client.keys(`bull:*:${ids[1]}`);
+  const counts = await redis.client.hmget(key, "atm", "ats");
+  expect(counts).toEqual([null, "1"]);
+  await completed(output);
 });
 
-test("a computation of several leases keeps its lease: the threads compute, the main thread renews", async () => {
-  const output = dataset.newOutput();
-  await here.submit(output);
-  const slow = worker(["--chunk-rows", "5", "--lease", "1"], {
-    preload: [THREADS],
-    env: { THREADS_DO: "wait", THREADS_AT: "b.arrow" },
-  });
+test("a computation of several leases keeps its lease, which the main thread renews", async () => {
+  const output = await submitted();
+  const slow = poisonedWorker("wait", ["--chunk-rows", "5", "--lease", "1"]);
   await slow.until(/threads-that: wait/);
-  const other = here.worker({ lease: 1 });
-  await here.wait(output);
+  const { shardsComputed } = await completed(output, { lease: 1 });
   const said = await endWorker(slow);
-  const { shardsComputed } = await other.end();
   const [, longest] =
     /"file":"part-00001-of.*"durationMs":(\d+)/.exec(said) ?? [];
   expect(Number(longest)).toBeGreaterThan(3000);
   expect(countOf(said, "shard completed") + shardsComputed).toBe(3);
-  dataset.expectSame(output);
 });
 
-test("a full disk on one of two workers: it says so and takes nothing more, the other makes all; then it looks again", async () => {
-  const output = dataset.newOutput();
-  const spaceAgain = newFile();
-  await here.submit(output, { attempts: 1 });
-  const full = worker(["--disk-pause", "1"], {
-    preload: ["at-call.mjs"],
-    env: {
-      AT_CALL: "ftruncateSync",
-      AT_PATH: "__tmp-",
-      AT_DO: "enospc",
-      AT_FILE: spaceAgain,
-    },
-  });
+test("a worker with a full disk pauses while another one computes all; then it continues", async () => {
+  const output = await submitted({ attempts: 1 });
+  const full = workerAt("enospc at ftruncateSync __tmp-", [
+    "--disk-pause",
+    "1",
+  ]);
   await full.until(
     /no space left on its device; the worker takes no shards for 1 s/,
   );
-  const other = here.worker();
-  await here.wait(output);
-  expect(await other.end()).toMatchObject({ shardsComputed: 3 });
-  dataset.expectSame(output);
-  const next = dataset.newOutput();
-  await here.submit(next, { attempts: 1 });
+  expect(await completed(output)).toMatchObject({ shardsComputed: 3 });
+  const next = await submitted({ attempts: 1 });
   await full.until(/(shard released[\s\S]*){2}/);
-  writeFileSync(spaceAgain, "");
+  full.release();
   await here.wait(next);
   expect(countOf(await endWorker(full), "shard completed")).toBe(3);
   dataset.expectSame(next);
 });
 
-function folderOf(name: string, bad: boolean): string {
-  const folder = at(name);
+/** Submits three inputs, of which b may have an invalid row, as one shard each. */
+async function submittedInputs(logit = 0) {
+  const folder = dataset.newName("inputs");
   mkdirSync(folder);
-  for (const input of ["a", "b", "c"])
-    writeLogits(join(folder, `${input}.arrow`), {
-      rows: 20,
-      classes: 3,
-      logit: (row, k) =>
-        bad && input === "b" && row === 5 ? Number.NaN : row + k / 7,
+  for (const name of ["a", "b", "c"])
+    writeLogits(join(folder, `${name}.arrow`), {
+      ...{ rows: 20, classes: 3 },
+      logit: (row, k) => (name === "b" && row === 5 ? logit : row + k / 7),
     });
-  return folder;
+  const inputs = [folder];
+  const output = await submitted({ inputs, shardRows: undefined });
+  return { folder, inputs, output };
 }
 
-const submitFolder = (folder: string, output: string) =>
-  here.submit(output, { inputs: [folder], shardRows: undefined });
-
-test("a bad input: tried once, 65, the others are made", async () => {
-  const folder = folderOf("bad", true);
-  const output = dataset.newOutput();
-  await submitFolder(folder, output);
+test("an invalid input is tried once: wait exits with 65, other shards are computed", async () => {
+  const { folder, output } = await submittedInputs(Number.NaN);
   const one = here.worker();
   const { stderr } = await expectCode(wait(output), 65);
   expect(stderr).toContain(
@@ -223,17 +173,11 @@ test("a bad input: tried once, 65, the others are made", async () => {
   expect(await one.end()).toMatchObject({ shardsComputed: 2, shardsFailed: 1 });
 });
 
-test("a bad input, and workers that go on without it: published with --allow-missing as by one machine", async () => {
-  const folder = folderOf("left", true);
+test("workers with --keep-going skip an invalid input; --allow-missing publishes as one machine does", async () => {
+  const { inputs, output } = await submittedInputs(Number.NaN);
   const expected = dataset.newOutput();
-  await built.runDataset({
-    inputs: [folder],
-    output: expected,
-    keepGoing: true,
-    allowMissing: true,
-  });
-  const output = dataset.newOutput();
-  await submitFolder(folder, output);
+  const options = { keepGoing: true, allowMissing: true };
+  await built.runDataset({ inputs, output: expected, ...options });
   const one = here.worker({ keepGoing: true });
   const { stderr } = await expectCode(wait(output), 65);
   expect(stderr).toContain(
@@ -244,10 +188,8 @@ test("a bad input, and workers that go on without it: published with --allow-mis
   expect(filesOf(output)).toEqual(filesOf(expected));
 });
 
-test("an input that has changed since it was planned: 65", async () => {
-  const folder = folderOf("changed", false);
-  const output = dataset.newOutput();
-  await submitFolder(folder, output);
+test("an input that changed since the plan: wait exits with 65", async () => {
+  const { folder, output } = await submittedInputs();
   const later = new Date(Date.now() + 5000);
   utimesSync(join(folder, "b.arrow"), later, later);
   const one = here.worker();
@@ -257,7 +199,7 @@ test("an input that has changed since it was planned: 65", async () => {
   expect(existsSync(output)).toBe(false);
 });
 
-test("a part that was cut after it was made is made again", async () => {
+test("a shard that was truncated after it was computed is computed again", async () => {
   const output = dataset.newOutput();
   const { fingerprint } = await here.submit(output);
   await here.worker({ idleLimit: 3 }).ended;
@@ -265,29 +207,23 @@ test("a part that was cut after it was made is made again", async () => {
   writeFileSync(part, readFileSync(part).subarray(0, 1000));
   const waiting = wait(output);
   await waiting.until(/"shards":1,"submission":1,"msg":"submitted"/);
-  const other = here.worker();
+  await completed(output);
   await expectCode(waiting, 0);
-  await other.end();
-  dataset.expectSame(output);
 });
 
-test("a part that has failed and been made since is no failure, although it was missing at the last look", async () => {
-  const output = dataset.newOutput();
-  await here.submit(output, { attempts: 1 });
-  const poisoned = worker([], {
-    preload: [THREADS],
-    env: { THREADS_DO: "throw", THREADS_AT: "b.arrow" },
-  });
+test("a failed shard that was computed since the last check is no failure", async () => {
+  const output = await submitted({ attempts: 1 });
+  const poisoned = poisonedWorker("throw");
   await expect(here.wait(output)).rejects.toThrow(built.ShardsFailedError);
   await endWorker(poisoned);
   const { run } = await openPlannedRun(output);
-  const keeper = new QueueMonitor({ queue: redis.url }, run, {});
+  const monitor = new QueueMonitor({ queue: redis.url }, run, {});
   const missing = await run.missing();
   expect(missing).toEqual([1]);
-  await expect(keeper.reconcile(missing)).rejects.toMatchObject({
+  await expect(monitor.reconcile(missing)).rejects.toMatchObject({
     code: "ERR_SHARDS_FAILED",
   });
   await built.runShards({ output });
-  await keeper.reconcile(missing);
-  await keeper.close();
+  await monitor.reconcile(missing);
+  await monitor.close();
 });

@@ -4,20 +4,22 @@ import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { CLI } from "../cli/support.js";
 
-/** A command of ours that runs beside the test. */
+export type Ended = { code: number | string; stderr: string; stdout: string };
+
+/** A program that runs while the test continues. */
 export interface Started {
   child: ChildProcess;
-  /** What it has said on standard error so far. */
+  /** Returns its standard error so far. */
   said(): string;
-  /** Resolves once it has said something; rejects where it ends before. */
-  until(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Exit code or signal, and all that it said. */
-  ended: Promise<{ code: number | string; stderr: string; stdout: string }>;
+  /** Resolves once standard error matches; rejects if the program ends before. */
+  until(pattern: RegExp): Promise<void>;
+  /** Exit code or signal, and all output. */
+  ended: Promise<Ended>;
 }
 
-interface StartOptions {
+export interface StartOptions {
   env?: Record<string, string> | undefined;
-  /** Modules of this folder, loaded before the command. */
+  /** Modules that the command loads first, relative to this directory. */
   preload?: string[];
   cwd?: string;
   cli?: string;
@@ -25,7 +27,7 @@ interface StartOptions {
 
 const running = new Set<ChildProcess>();
 
-/** Of a test that failed, workers would go on with the next one's parts. */
+/** Kills the programs of a test, which could disturb the next one if the test failed. */
 export async function endAll(): Promise<void> {
   const ends = [...running].map((child) => once(child, "close"));
   for (const child of running) child.kill("SIGKILL");
@@ -34,7 +36,7 @@ export async function endAll(): Promise<void> {
 
 afterAll(endAll);
 
-/** Starts the built command; it ends with the test file at the latest. */
+/** Starts the built command. */
 export function start(
   args: readonly string[],
   { env = {}, preload = [], cwd, cli = CLI }: StartOptions = {},
@@ -51,47 +53,39 @@ export function startProgram(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  cwd?: string,
+  cwd = process.cwd(),
 ): Started {
   const child = spawn(program, args, {
-    env: { ...process.env, ...env },
+    ...{ cwd, env: { ...process.env, ...env } },
     stdio: ["ignore", "pipe", "pipe"],
-    ...(cwd && { cwd }),
   });
   running.add(child);
   let stderr = "";
   let stdout = "";
-  const heard = new Set<() => void>();
-  child.stderr?.setEncoding("utf8").on("data", (piece) => {
-    stderr += piece;
-    for (const hear of heard) hear();
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
   });
-  child.stdout?.setEncoding("utf8").on("data", (piece) => {
-    stdout += piece;
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
   });
-  const ended = new Promise<{ code: number | string }>((resolve) => {
-    child.on("close", (code, signal) => {
-      running.delete(child);
-      resolve({ code: code ?? (signal as string) });
-    });
-  }).then(({ code }) => ({ code, stderr, stdout }));
+  const ended = once(child, "close").then(([code, signal]) => {
+    running.delete(child);
+    return { code: code ?? signal, stderr, stdout };
+  });
   return {
-    child,
-    said: () => stderr,
-    ended,
+    ...{ child, ended, said: () => stderr },
     until: (pattern) =>
       new Promise((resolve, reject) => {
-        const hear = () => {
-          const found = pattern.exec(stderr);
-          if (!found) return;
-          heard.delete(hear);
-          resolve(found);
+        const check = () => {
+          if (!pattern.test(stderr)) return;
+          child.stderr.off("data", check);
+          resolve();
         };
-        heard.add(hear);
+        child.stderr.on("data", check);
         ended.then(({ code }) =>
-          reject(new Error(`ended with ${code}, and no ${pattern}: ${stderr}`)),
+          reject(new Error(`ended with ${code} before ${pattern}: ${stderr}`)),
         );
-        hear();
+        check();
       }),
   };
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
@@ -9,71 +9,65 @@ import { jobId } from "../../src/queue/jobs.js";
 import { queueNameOf } from "../../src/queue/open-queue.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { endAll, type Started, start } from "./processes.js";
+import { endAll, start } from "./processes.js";
 import { endRedis, freePort, startRedis, test } from "./redis.js";
 
-// A Redis that goes, comes back, forgets, or takes nothing.
+// A Redis server that stops, restarts, loses its data or accepts nothing.
 
 const at = workDirectory();
-afterEach(endAll);
 const redis = await startRedis(
-  "--appendonly",
-  "yes",
-  "--appendfsync",
-  "always",
+  ...["--appendonly", "yes", "--appendfsync", "always"],
 );
+afterEach(async () => {
+  await endAll();
+  await redis.client.flushall();
+});
 afterAll(endRedis);
 const dataset = await testDataset(at, redis);
-const { submit, worker, wait } = dataset.commands;
-const { here } = dataset;
-let names = 0;
-const newFile = () => at(`file-${names++}`);
+const { here, commands, submitted, completed, workerAt } = dataset;
+const { submit, worker, wait } = commands;
 
-/** A worker that waits at its third part, and the file that lets it go on. */
-function heldWorker(): { held: Started; letGo: () => void } {
-  const file = newFile();
-  const env = {
-    AT_CALL: "link",
-    AT_PATH: "part-00002-of",
-    AT_WHEN: "before",
-    AT_DO: "hold",
-    AT_FILE: file,
-    AT_ONCE: newFile(),
-  };
-  const held = worker([], { preload: ["at-call.mjs"], env });
-  return { held, letGo: () => writeFileSync(file, "") };
+/** Starts a worker that waits before it commits its third shard. */
+async function heldWorker() {
+  const held = workerAt("hold before link part-00002-of");
+  await held.until(/at-call: hold/);
+  return held;
 }
 
-test("restarted with its log while a part is made: goes on, nothing is made twice", async () => {
+/** Commands that connect to a queue, for one that is not the test's. */
+async function commandsWith(...queue: string[]): Promise<string[][]> {
   const output = dataset.newOutput();
-  await here.submit(output);
-  const { held, letGo } = heldWorker();
-  await held.until(/at-call: hold/);
-  await redis.stop("SIGKILL");
-  await held.until(
-    /the connection to the queue was lost; the current shard continues/,
-  );
+  return [
+    ["submit", dataset.folder, "-o", output, ...queue],
+    ["worker", ...queue],
+    ["wait", await submitted(), ...queue],
+  ];
+}
+
+test("Redis restarts with its log while a worker computes: no shard is computed twice", async () => {
+  const output = await submitted();
+  const held = await heldWorker();
+  await redis.kill();
+  await held.until(/connection to the queue was lost; the current shard cont/);
   await redis.start();
   await held.until(/reconnected to the queue/);
-  letGo();
+  held.release();
   await here.wait(output);
-  const said = await endWorker(held);
-  expect(countOf(said, "shard completed")).toBe(9);
+  expect(countOf(await endWorker(held), "shard completed")).toBe(9);
   dataset.expectSame(output);
 });
 
-test("down while the last of the held part is done, and for a while: wait says so, both go on", async () => {
-  const output = dataset.newOutput();
-  await here.submit(output);
-  const { held, letGo } = heldWorker();
+test("Redis is down while a shard is completed: wait warns, and both continue", async () => {
+  const output = await submitted();
   const waiting = wait(output);
+  await waiting.until(/no worker of this version is connected/);
+  const held = await heldWorker();
   await waiting.until(/"shardsDone":2/);
-  await held.until(/at-call: hold/);
-  await redis.stop("SIGKILL");
+  await redis.kill();
   await waiting.until(
     /the connection to the queue was lost; the dataset is still checked for finished shards/,
   );
-  letGo();
+  held.release();
   await waiting.until(/"shardsDone":3/);
   await redis.start();
   await expectCode(waiting, 0);
@@ -81,51 +75,42 @@ test("down while the last of the held part is done, and for a while: wait says s
   dataset.expectSame(output);
 });
 
-test("jobs forgotten while a part is made: wait sees parts missing without a job, and submits them again", async () => {
-  const output = dataset.newOutput();
-  await here.submit(output);
-  const { held, letGo } = heldWorker();
-  await held.until(/at-call: hold/);
+test("Redis loses the jobs while a worker computes: wait submits missing shards again", async () => {
+  const output = await submitted();
+  const held = await heldWorker();
   await redis.client.flushall();
   const waiting = wait(output);
   await waiting.until(/"shards":7,"submission":0,"msg":"submitted"/);
-  letGo();
+  held.release();
   await expectCode(waiting, 0);
   await endWorker(held);
   dataset.expectSame(output);
 });
 
-test("killed without anything saved: the same, and the worker goes on by itself", async () => {
+test("Redis restarts without its data: wait submits all shards again", async () => {
   const forgetful = await startRedis();
   const other = await testDataset((name) => at(`forgetful-${name}`), forgetful);
-  const output = other.newOutput();
-  await other.here.submit(output);
+  const output = await other.submitted();
   const waiting = other.commands.wait(output);
   await waiting.until(/no worker of this version is connected/);
-  await forgetful.stop("SIGKILL");
+  await forgetful.kill();
   await forgetful.start();
-  const one = other.here.worker({ allow: [at(".")] });
+  await other.completed(output, { allow: [at(".")] });
   await expectCode(waiting, 0);
-  await one.end();
-  other.expectSame(output);
 });
 
-test("down at the start: 69, in the time that is given for it", async () => {
-  const queue = ["--queue", `redis://127.0.0.1:${await freePort()}`];
-  const soon = [...queue, "--connect-timeout", "0.5"];
-  const output = dataset.newOutput();
-  const submitting = start(["submit", dataset.folder, "-o", output, ...soon]);
-  const { stderr } = await expectCode(submitting, 69);
-  expect(stderr).toMatch(
-    /^softjac: redis:\/\/127\.0\.0\.1:\d+\/0: no connection to Redis within 0\.5 s: ECONNREFUSED\n$/,
-  );
-  await expectCode(start(["worker", ...soon]), 69);
-  await here.submit(output);
-  await expectCode(start(["wait", output, ...soon]), 69);
-  await redis.client.flushall();
+test("Redis is down at the start: commands exit with 69 after --connect-timeout", async () => {
+  const url = `redis://127.0.0.1:${await freePort()}`;
+  const soon = ["--queue", url, "--connect-timeout", "0.5"];
+  for (const args of await commandsWith(...soon)) {
+    const { stderr } = await expectCode(start(args), 69);
+    expect(stderr).toBe(
+      `softjac: ${url}/0: no connection to Redis within 0.5 s: ECONNREFUSED\n`,
+    );
+  }
 });
 
-test("read only, and out of memory: submit says which, with 69; after that it adds the rest", async () => {
+test("Redis is a replica or out of memory: submit exits with 69; the next one adds the rest", async () => {
   const output = dataset.newOutput();
   const { client } = redis;
   await client.config("SET", "maxmemory", "1mb");
@@ -139,57 +124,37 @@ test("read only, and out of memory: submit says which, with 69; after that it ad
   expect(replica.stderr).toMatch(/: Redis is a read-only replica/);
   await client.replicaof("NO", "ONE");
   await here.submit(output);
-  const one = here.worker();
-  await here.wait(output);
-  await one.end();
-  dataset.expectSame(output);
+  await completed(output);
 });
 
-test("a Redis in cluster mode: submit, worker and wait say so, 78", async () => {
-  const cluster = await startRedis("--cluster-enabled", "yes");
-  const output = dataset.newOutput();
-  await here.submit(output);
-  const queue = ["--queue", cluster.url];
-  for (const args of [
-    ["submit", dataset.folder, "-o", dataset.newOutput()],
-    ["worker"],
-    ["wait", output],
-  ]) {
-    const { stderr } = await expectCode(start([...args, ...queue]), 78);
+test("Redis runs in cluster mode: commands exit with 78", async () => {
+  const { url } = await startRedis("--cluster-enabled", "yes");
+  for (const args of await commandsWith("--queue", url)) {
+    const { stderr } = await expectCode(start(args), 78);
     expect(stderr).toBe(
-      `softjac: ${cluster.url}/0: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no\n`,
+      `softjac: ${url}/0: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no\n`,
     );
   }
-  await redis.client.flushall();
 });
 
-test("a Redis that accepts connections and never answers: a signal ends every command at once", async () => {
-  const output = dataset.newOutput();
-  await here.submit(output);
+test("Redis accepts connections and never answers: a signal ends every command at once", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const queue = ["--queue", `redis://127.0.0.1:${port}`];
-  const soon = [...queue, "--connect-timeout", "3600"];
-  for (const [args, code] of [
-    [["submit", dataset.folder, "-o", dataset.newOutput()], 75],
-    [["worker"], 75],
-    [["wait", output], 75],
-  ] as const) {
+  const late = [...queue, "--connect-timeout", "3600"];
+  for (const args of await commandsWith(...late)) {
     const connected = once(server, "connection");
-    const started = start([...args, ...soon]);
+    const started = start(args);
     await connected;
     started.child.kill("SIGTERM");
-    await expectCode(started, code);
+    await expectCode(started, 75);
   }
   server.close();
-  await redis.client.flushall();
 });
 
-test("a Redis that stops answering while wait waits: it says so, and a signal ends it with 75", async () => {
-  const output = dataset.newOutput();
-  await here.submit(output);
-  const waiting = wait(output);
+test("Redis stops answering: wait warns, and a signal ends it with 75", async () => {
+  const waiting = wait(await submitted());
   await waiting.until(/no worker of this version is connected/);
   redis.pause();
   await waiting.until(
@@ -197,22 +162,23 @@ test("a Redis that stops answering while wait waits: it says so, and a signal en
   );
   waiting.child.kill("SIGTERM");
   const { stderr } = await expectCode(waiting, 75);
-  expect(stderr).toContain("stopped with 0 of 9 shards done");
   redis.resume();
-  await redis.client.flushall();
+  expect(stderr).toContain("stopped with 0 of 9 shards done");
 });
 
-test("a Redis that may evict jobs is told of; nothing else goes to standard error", async () => {
-  await redis.client.config("SET", "maxmemory-policy", "allkeys-lru");
+test("Redis may evict jobs: a worker warns, and logs only JSON", async () => {
+  const policy = (name: string) =>
+    redis.client.config("SET", "maxmemory-policy", name);
+  await policy("allkeys-lru");
   const { stderr } = await expectCode(worker(["--idle-limit", "3"]), 0);
   for (const line of stderr.trimEnd().split("\n")) JSON.parse(line);
   expect(stderr).toContain(
     "expected maxmemory-policy noeviction, found allkeys-lru",
   );
-  await redis.client.config("SET", "maxmemory-policy", "noeviction");
+  await policy("noeviction");
 });
 
-test("a job that waits for the time of day of a clock that was ahead is let go by wait", async () => {
+test("wait releases a job that was delayed by a wrong clock", async () => {
   const output = dataset.newOutput();
   const run = (await here.submit(output)).fingerprint as string;
   const queue = new Queue(queueNameOf(), { connection: redis.client });
@@ -227,79 +193,56 @@ test("a job that waits for the time of day of a clock that was ahead is let go b
   dataset.expectSame(output);
 });
 
-const doc = fileURLToPath(new URL("../../docs/queue.md", import.meta.url));
-
-test("the user of the manual's ACL may do all that is needed, and its password is nowhere", async () => {
+test("the ACL of the manual has all permissions, and no output contains its password", async () => {
+  const doc = fileURLToPath(new URL("../../docs/queue.md", import.meta.url));
   const [line = ""] = /user softjac .*$/m.exec(readFileSync(doc, "utf8")) ?? [];
   const password = "s3cr3t-of-the-test";
   const [, , ...rules] = line.replace(/>\S+/, `>${password}`).split(" ");
   await redis.client.call("ACL", "SETUSER", "softjac", ...rules);
   const url = redis.url.replace("://", "://softjac@");
   const env = { SOFTJAC_QUEUE: url, SOFTJAC_QUEUE_PASSWORD: password };
-  const output = dataset.newOutput();
+  const cwd = at(".");
+  const run = (line: string, url = env.SOFTJAC_QUEUE) =>
+    start(line.split(" "), { cwd, env: { ...env, SOFTJAC_QUEUE: url } });
+  const { folder, parts, newOutput } = dataset;
+  const output = newOutput();
   const report = at("acl.json");
-  const { folder, parts } = dataset;
-  const all = [
-    await expectCode(
-      start(["submit", folder, "-o", output, ...parts], { env }),
-      0,
-    ),
-  ];
-  const tell = ["--log-format", "json", "--report", report];
-  const one = start(["worker", ...tell, "--lease", "1"], { env, cwd: at(".") });
+  const submitting = run(`submit ${folder} -o ${output} ${parts.join(" ")}`);
+  await expectCode(submitting, 0);
+  const one = run(`worker --log-format json --report ${report} --lease 1`);
   await one.until(/shard completed/);
-  const cmdline = readFileSync(`/proc/${one.child.pid}/cmdline`, "utf8");
-  all.push(
-    await expectCode(start(["wait", output, "--poll", "0.2"], { env }), 0),
-  );
+  const commandLine = readFileSync(`/proc/${one.child.pid}/cmdline`, "utf8");
+  const waiting = run(`wait ${output} --poll 0.2`);
+  await expectCode(waiting, 0);
   await endWorker(one);
-  all.push(await one.ended);
   dataset.expectSame(output);
-  const log = (await redis.client.call("ACL", "LOG")) as unknown[];
-  expect(log).toEqual([]);
-  const wrong = start(["worker"], {
-    env: { SOFTJAC_QUEUE: url.replace("softjac@", "softjac:wrong@") },
-  });
-  const refused = await expectCode(wrong, 77);
-  all.push(refused);
-  expect(refused.stderr).toContain("Redis refused the login: WRONGPASS");
-  expect(refused.stderr).not.toContain("softjac:wrong@");
-  const texts = [
-    cmdline,
-    readFileSync(report, "utf8"),
-    ...all.flatMap(({ stderr, stdout }) => [stderr, stdout]),
-  ];
+  expect(await redis.client.call("ACL", "LOG")).toEqual([]);
+
+  const wrong = run("worker", url.replace("softjac@", "softjac:wrong@"));
+  const { stderr } = await expectCode(wrong, 77);
+  expect(stderr).toContain("Redis refused the login: WRONGPASS");
+  expect(stderr).not.toContain("softjac:wrong@");
+  const ended = await Promise.all(
+    [submitting, one, waiting, wrong].map((command) => command.ended),
+  );
+  const texts = ended.flatMap(({ stderr, stdout }) => [stderr, stdout]);
+  texts.push(commandLine, readFileSync(report, "utf8"));
   expect(texts.join("")).not.toContain(password);
 });
 
-test("a password on the command line is refused, and not repeated", async () => {
-  const args = ["--queue", "redis://:hunter2@localhost"];
-  const { stderr } = await expectCode(start(["worker", ...args]), 64);
-  expect(stderr).toContain("SOFTJAC_QUEUE_PASSWORD");
-  expect(stderr).not.toContain("hunter2");
-});
-
-test("TLS", async () => {
+test("TLS needs a certificate of a known authority", async () => {
   const [key, cert] = [at("key.pem"), at("cert.pem")];
-  execFileSync(
-    "openssl",
-    [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt"],
-      ...["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-      ...["-keyout", key, "-out", cert, "-subj", "/CN=localhost"],
-      ...["-addext", "subjectAltName=DNS:localhost"],
-    ],
-    { stdio: "pipe" },
-  );
-  const port = String(await freePort());
-  await startRedis(
-    ...["--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key],
-    ...["--tls-auth-clients", "no"],
-  );
-  const args = ["worker", "--queue", `rediss://localhost:${port}`];
-  const quick = [...args, "--idle-limit", "0.5", "--connect-timeout", "2"];
-  await expectCode(start(quick, { env: { NODE_EXTRA_CA_CERTS: cert } }), 0);
-  const { stderr } = await expectCode(start(quick), 69);
+  const request = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1
+    -nodes -days 2 -keyout ${key} -out ${cert} -subj /CN=localhost
+    -addext subjectAltName=DNS:localhost`;
+  execFileSync("openssl", request.split(/\s+/), { stdio: "pipe" });
+  const port = await freePort();
+  const tls = `--tls-port ${port} --tls-cert-file ${cert}
+    --tls-key-file ${key} --tls-auth-clients no`;
+  await startRedis(...tls.split(/\s+/));
+  const args = `worker --queue rediss://localhost:${port} --idle-limit 0.5
+    --connect-timeout 2`.split(/\s+/);
+  await expectCode(start(args, { env: { NODE_EXTRA_CA_CERTS: cert } }), 0);
+  const { stderr } = await expectCode(start(args), 69);
   expect(stderr).toContain("SELF_SIGNED_CERT");
-  expect(existsSync(cert)).toBe(true);
 });

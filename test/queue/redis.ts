@@ -10,81 +10,58 @@ import { Redis } from "ioredis";
 import { test as anyTest } from "vitest";
 import { hasProgram } from "../support/machine.js";
 
-/** A Redis of Debian's redis-server, on a free port, with a folder of its own. */
-export interface TestRedis {
-  url: string;
-  port: number;
-  folder: string;
-  /** A connection of the test's own. */
-  client: Redis;
-  /** Ends it, by SIGKILL or as it likes to end. */
-  stop(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
-  /** Keeps it from answering, and lets it go on. */
-  pause(): void;
-  resume(): void;
-  /** On the same port, with the same folder. */
-  start(): Promise<void>;
-}
+/** Server of Debian's redis-server on a free port, with its own directory. */
+export type TestRedis = Awaited<ReturnType<typeof startRedis>>;
 
 export const hasRedis = hasProgram("redis-server");
 
-/** A test that needs a Redis. */
+/** A test that needs Redis. */
 export const test = anyTest.skipIf(!hasRedis);
 
-const started: TestRedis[] = [];
+const started: { client: Redis; folder: string; kill(): Promise<void> }[] = [];
 
 /**
- * Ends every Redis that a test file started. Each file calls it in its own `afterAll`: files that share a process load this
- * module once, so that a hook here would run for the first of them only.
+ * Ends every server that a test file started. Each file calls it in its own `afterAll`: files that share a process load this
+ * module once, so a hook here would run for the first of them only.
  */
 export async function endRedis(): Promise<void> {
-  for (const { client, folder, stop } of started.splice(0)) {
+  for (const { client, folder, kill } of started.splice(0)) {
     client.disconnect();
-    await stop("SIGKILL");
+    await kill();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/**
- * Starts a Redis that endRedis ends; nothing is saved unless `more` says so. Where redis-server is not
- * installed, nothing is started.
- */
-export async function startRedis(...more: string[]): Promise<TestRedis> {
+/** Starts a server, if redis-server is installed; it saves nothing unless `more` says so. */
+export async function startRedis(...more: string[]) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "softjac-redis-"));
   let child: ChildProcess | null = null;
   const password = more[more.indexOf("--requirepass") + 1];
   const client = new Redis(port, {
     ...(more.includes("--requirepass") && { password }),
-    lazyConnect: true,
-    maxRetriesPerRequest: null,
+    ...{ lazyConnect: true, maxRetriesPerRequest: null },
     retryStrategy: () => 50,
   });
   client.on("error", () => {});
-  const redis: TestRedis = {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    folder,
-    client,
+  const redis = {
+    ...{ url: `redis://127.0.0.1:${port}`, port, folder, client },
+    /** Starts it on the same port with the same directory. */
     async start() {
-      child = spawn(
-        "redis-server",
-        [
-          ...["--port", String(port), "--bind", "127.0.0.1", "--dir", folder],
-          ...["--save", "", "--maxmemory-policy", "noeviction", ...more],
-        ],
-        { stdio: "ignore" },
-      );
+      const args = `--port ${port} --bind 127.0.0.1 --dir ${folder}
+        --maxmemory-policy noeviction --save`.split(/\s+/);
+      const options = { stdio: "ignore" } as const;
+      child = spawn("redis-server", [...args, "", ...more], options);
       if (client.status === "wait") await client.connect().catch(() => {});
       await client.ping();
     },
     pause: () => child?.kill("SIGSTOP"),
     resume: () => child?.kill("SIGCONT"),
-    async stop(signal) {
+    async kill() {
       if (!child || child.exitCode !== null || child.signalCode !== null)
         return;
       const closed = once(child, "exit");
-      child.kill(signal);
+      child.kill("SIGKILL");
       await closed;
     },
   };
@@ -93,7 +70,7 @@ export async function startRedis(...more: string[]): Promise<TestRedis> {
   return redis;
 }
 
-/** Resolves once the lease of the one job that is being worked on has been renewed so many times. */
+/** Resolves once the lease of the only active job has been renewed several times. */
 export async function untilRenewed(
   { client }: TestRedis,
   times: number,
@@ -108,10 +85,7 @@ export async function untilRenewed(
   }
 }
 
-/**
- * A port that nothing listens on, below those that the system gives to connections: nobody takes it by chance before it
- * is used.
- */
+/** Returns an unused port below those that the system gives to connections, so that no connection takes it. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 32_000);
