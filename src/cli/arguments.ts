@@ -1,6 +1,7 @@
 import Parser from "yargs-parser";
 import { UsageError } from "../errors.js";
 import { checkValue } from "../options/check-options.js";
+import type { OptionSpec } from "../options/options-table.js";
 import { shortList, shortName } from "../printable.js";
 import { VERSION } from "../version.js";
 import {
@@ -83,15 +84,14 @@ function parseLine(
   command: CommandSpec | undefined,
 ): { parsed: ParsedLine; error: string | null } {
   const flags = command ? flagsOf(command) : [];
-  const [switches, others] = [true, false].map((isSwitch) =>
-    flags
-      .filter(({ kind }) => (kind === "boolean") === isSwitch)
-      .map(({ name }) => kebab(name)),
-  ) as [string[], string[]];
+  const namesOf = (options: readonly OptionSpec[]) =>
+    options.map(({ name }) => kebab(name));
+  const valued = flags.filter(({ kind }) => kind !== "boolean");
+  const switches = flags.filter(({ kind }) => kind === "boolean");
   const aliases = flags.map(({ name, alias }) => [kebab(name), alias ?? []]);
   const { argv, error } = Parser.detailed([...words], {
-    boolean: [...switches, "help", "version"],
-    narg: Object.fromEntries(others.map((name) => [name, 1])),
+    boolean: [...namesOf(switches), "help", "version"],
+    narg: Object.fromEntries(namesOf(valued).map((name) => [name, 1])),
     alias: { ...Object.fromEntries(aliases), help: "h", version: ["V", "v"] },
     configuration: PARSER_CONFIGURATION,
   });
@@ -138,36 +138,25 @@ function resolveLine(
   parsed: ParsedLine,
   env: Context["env"] & object,
 ): CommandLine {
-  rejectFlagValues(words, command);
-  const given = valuesOfLine(command, parsed);
+  const given = valuesOfLine(command, parsed, words);
   const line = new Set(given.keys());
-  const { values, warnings } = readSettings(
-    command,
-    commands,
-    env,
-    given.get("config") as string | undefined,
-  );
-  for (const [name, value] of values)
-    if (!line.has(name)) given.set(name, value);
-  rejectMissing(given, command);
-  const settings = new Map<string, unknown>();
-  for (const { name } of command.options.filter(isSetting))
-    if (given.has(name)) settings.set(name, given.get(name));
-  const options = [...given].filter(([name]) => !settings.has(name));
-  return {
-    kind: "command",
-    command,
-    options: Object.fromEntries(options),
-    settings: settings as Settings,
-    line,
-    warnings,
-  };
+  const config = given.get("config") as string | undefined;
+  const { values, warnings } = readSettings(command, commands, env, config);
+  const all = new Map([...values, ...given]);
+  rejectMissing(all, command);
+  const reporting = command.options.filter(isSetting).map(({ name }) => name);
+  const isOfCommand = ([name]: [string, unknown]) => reporting.includes(name);
+  const settings = new Map([...all].filter(isOfCommand)) as Settings;
+  for (const name of reporting) all.delete(name);
+  const options = Object.fromEntries(all);
+  return { kind: "command", command, options, settings, line, warnings };
 }
 
 /** Returns the values on the command line by option name. */
 function valuesOfLine(
   spec: CommandSpec,
   parsed: ParsedLine,
+  line: readonly string[],
 ): Map<string, unknown> {
   const given = new Map<string, unknown>();
   const argument = argumentOf(spec);
@@ -183,7 +172,12 @@ function valuesOfLine(
   for (const option of flagsOf(spec)) {
     const flag = kebab(option.name);
     const value = parsed[flag];
-    if (Array.isArray(value) && option.kind !== "boolean")
+    const isSwitch = option.kind === "boolean";
+    // yargs-parser reads --dry-run=yes as false.
+    const withValue = new RegExp(`^--(?:no-)?${flag}=`);
+    if (isSwitch && line.some((word) => withValue.test(word)))
+      throw new UsageError(`--${flag} takes no value`, option.name);
+    if (Array.isArray(value) && !isSwitch)
       throw new UsageError(
         `--${flag} is given ${value.length} times; give it once`,
         option.name,
@@ -194,17 +188,6 @@ function valuesOfLine(
   for (const setting of spec.options.filter(isSetting))
     checkValue(setting, given.get(setting.name));
   return given;
-}
-
-/** Rejects `--dry-run=yes`, which yargs-parser reads as false. */
-function rejectFlagValues(words: readonly string[], spec: CommandSpec): void {
-  for (const { name, kind } of flagsOf(spec))
-    if (kind === "boolean" && words.some((word) => hasValue(word, kebab(name))))
-      throw new UsageError(`--${kebab(name)} takes no value`, name);
-}
-
-function hasValue(word: string, flag: string): boolean {
-  return word.startsWith(`--${flag}=`) || word.startsWith(`--no-${flag}=`);
 }
 
 function rejectMissing(

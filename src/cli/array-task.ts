@@ -7,54 +7,31 @@ export interface ArrayTask {
   count: number;
 }
 
-interface Scheduler {
-  name: string;
-  /** Variable with the task number, set only in tasks of this scheduler. */
-  variable: string;
-  /** First task number, or its variable; default 0. */
-  first?: string | 0 | 1;
-  /** Variable with the step between task numbers; default 1. */
+/** Ends of the names of variables with a prefix. */
+interface Variables {
+  /** Number of the task; set only in tasks of this scheduler. */
+  task: string;
+  /** First task number, or its variable; default: 0. */
+  first?: string | 1;
+  /** Step between task numbers; default: 1. */
   step?: string;
-  /** Variable with the last task number. */
+  /** Last task number. */
   last?: string;
-  /** Variable with the number of tasks; null if there is none and `--shard-count` is required. */
-  count: string | null;
+  /** Number of tasks; without it, `--shard-count` is required. */
+  count?: string;
 }
 
-const SCHEDULERS: readonly Scheduler[] = [
-  { name: "Kubernetes", variable: "JOB_COMPLETION_INDEX", count: null },
-  {
-    name: "Slurm",
-    variable: "SLURM_ARRAY_TASK_ID",
-    first: "SLURM_ARRAY_TASK_MIN",
-    step: "SLURM_ARRAY_TASK_STEP",
-    last: "SLURM_ARRAY_TASK_MAX",
-    count: "SLURM_ARRAY_TASK_COUNT",
-  },
-  {
-    name: "AWS Batch",
-    variable: "AWS_BATCH_JOB_ARRAY_INDEX",
-    count: "AWS_BATCH_JOB_ARRAY_SIZE",
-  },
-  {
-    name: "Cloud Run",
-    variable: "CLOUD_RUN_TASK_INDEX",
-    count: "CLOUD_RUN_TASK_COUNT",
-  },
-  {
-    name: "Google Batch",
-    variable: "BATCH_TASK_INDEX",
-    count: "BATCH_TASK_COUNT",
-  },
-  { name: "PBS", variable: "PBS_ARRAY_INDEX", count: null },
-  {
-    name: "Grid Engine",
-    variable: "SGE_TASK_ID",
-    first: "SGE_TASK_FIRST",
-    step: "SGE_TASK_STEPSIZE",
-    count: null,
-  },
-  { name: "LSF", variable: "LSB_JOBINDEX", first: 1, count: null },
+const SLURM = { first: "MIN", step: "STEP", last: "MAX", count: "COUNT" };
+const SGE = { first: "FIRST", step: "STEPSIZE" };
+const SCHEDULERS: readonly [name: string, prefix: string, Variables][] = [
+  ["Kubernetes", "JOB_COMPLETION_", { task: "INDEX" }],
+  ["Slurm", "SLURM_ARRAY_TASK_", { task: "ID", ...SLURM }],
+  ["AWS Batch", "AWS_BATCH_JOB_ARRAY_", { task: "INDEX", count: "SIZE" }],
+  ["Cloud Run", "CLOUD_RUN_TASK_", { task: "INDEX", count: "COUNT" }],
+  ["Google Batch", "BATCH_TASK_", { task: "INDEX", count: "COUNT" }],
+  ["PBS", "PBS_ARRAY_", { task: "INDEX" }],
+  ["Grid Engine", "SGE_TASK_", { task: "ID", ...SGE }],
+  ["LSF", "LSB_", { task: "JOBINDEX", first: 1 }],
 ];
 
 /**
@@ -66,75 +43,56 @@ export function arrayTask(
   env: Readonly<Record<string, string | undefined>>,
   count: number | undefined,
 ): ArrayTask | null {
-  // In jobs without an array, Grid Engine sets the variable to "undefined" and LSF to 0.
-  const active = SCHEDULERS.filter(({ variable, name }) => {
-    const text = env[variable];
-    return (
-      text !== undefined &&
-      text !== "" &&
-      text !== "undefined" &&
-      !(name === "LSF" && text === "0")
-    );
+  // In jobs without an array, Grid Engine sets variables to "undefined" and LSF its task number to 0.
+  const active = SCHEDULERS.filter(([name, prefix, { task }]) => {
+    const text = env[prefix + task];
+    return text && text !== "undefined" && !(name === "LSF" && text === "0");
   });
-  if (active.length > 1)
+  if (active.length > 1) {
+    const names = active.map(([, prefix, { task }]) => prefix + task);
     throw new ConfigurationError(
-      `variables of several schedulers are set (${active.map(({ variable }) => variable).join(" and ")}); use --shard-index and --shard-count`,
+      `variables of several schedulers are set (${names.join(" and ")}); use --shard-index and --shard-count`,
     );
-  const [scheduler] = active;
-  if (!scheduler) return null;
-  const { variable, first = 0, step: stepVariable } = scheduler;
-  const task = wholeNumber(env, variable);
-  const start =
-    typeof first === "number" ? first : (wholeNumberOr(env, first) ?? 0);
-  const step = (stepVariable && wholeNumberOr(env, stepVariable)) || 1;
-  const index = (task - start) / step;
-  rejectGaps(env, scheduler, start, step);
+  }
+  if (!active[0]) return null;
+  const [name, prefix, variables] = active[0];
+  const fail = (text: string, end = variables.task): never => {
+    throw new ConfigurationError(`${prefix}${end}: ${text}`);
+  };
+  const numberOf = (end: string): number => {
+    const text = env[prefix + end];
+    return text && /^\d{1,15}$/.test(text)
+      ? Number(text)
+      : fail(`expected a whole number, found ${shortValue(text)}`, end);
+  };
+  const optional = (end: string | undefined): number | undefined =>
+    end && ![undefined, "undefined"].includes(env[prefix + end])
+      ? numberOf(end)
+      : undefined;
+  const { first = 0 } = variables;
+  const task = numberOf(variables.task);
+  const start = typeof first === "number" ? first : (optional(first) ?? 0);
+  const step = optional(variables.step) || 1;
+  const last = optional(variables.last);
+  const size = optional(variables.count);
+  // In an array with gaps, such as --array=3,7, the index of a task is unknown.
+  if (
+    last !== undefined &&
+    size !== undefined &&
+    (last - start) / step + 1 !== size
+  )
+    fail(
+      `this array has ${size} tasks between ${start} and ${last}, so it has gaps; resubmit the whole array; finished shards are not recomputed`,
+    );
   const tasks =
-    count ?? (scheduler.count ? wholeNumber(env, scheduler.count) : undefined);
-  if (tasks === undefined)
-    throw new ConfigurationError(
-      `${variable}: ${scheduler.name} does not tell the number of tasks; use --shard-count`,
-    );
+    count ??
+    (variables.count
+      ? numberOf(variables.count)
+      : fail(`${name} does not tell the number of tasks; use --shard-count`));
+  const index = (task - start) / step;
   if (!Number.isInteger(index) || index < 0 || index >= tasks)
-    throw new ConfigurationError(
-      `${variable}: expected one of ${tasks} task numbers from ${start}${step > 1 ? ` in steps of ${step}` : ""}, found ${task}`,
+    fail(
+      `expected one of ${tasks} task numbers from ${start}${step > 1 ? ` in steps of ${step}` : ""}, found ${task}`,
     );
   return { index, count: tasks };
-}
-
-/** Rejects arrays with gaps, such as `--array=3,7`, in which the index of a task is unknown. */
-function rejectGaps(
-  env: Readonly<Record<string, string | undefined>>,
-  { variable, last, count }: Scheduler,
-  start: number,
-  step: number,
-): void {
-  const end = last ? wholeNumberOr(env, last) : null;
-  const tasks = count ? wholeNumberOr(env, count) : null;
-  if (end === null || tasks === null || (end - start) / step + 1 === tasks)
-    return;
-  throw new ConfigurationError(
-    `${variable}: this array has ${tasks} tasks between ${start} and ${end}, so it has gaps; resubmit the whole array; finished shards are not recomputed`,
-  );
-}
-
-function wholeNumberOr(
-  env: Readonly<Record<string, string | undefined>>,
-  variable: string,
-): number | null {
-  return env[variable] === undefined || env[variable] === "undefined"
-    ? null
-    : wholeNumber(env, variable);
-}
-
-function wholeNumber(
-  env: Readonly<Record<string, string | undefined>>,
-  variable: string,
-): number {
-  const text = env[variable];
-  if (!text || !/^\d{1,15}$/.test(text))
-    throw new ConfigurationError(
-      `${variable}: expected a whole number, found ${shortValue(text)}`,
-    );
-  return Number(text);
 }

@@ -15,66 +15,43 @@ const STYLES: readonly CellStyle[] = [
   { cell: 2, bar: 4, decimals: 0 },
   { cell: 2, bar: 1, decimals: 0 },
 ];
-const SHADES_ALONE = STYLES.at(-1) as CellStyle;
 
 /** Returns the widest style in which a block fits beside `left` columns of text. */
-export function fittingStyle({
-  classes,
-  left,
-  columns,
-}: {
-  classes: number;
-  left: number;
-  columns: number;
-}): CellStyle {
-  return (
-    STYLES.find(
-      ({ cell, bar }) => left + bar + 1 + cell * classes <= columns,
-    ) ?? SHADES_ALONE
-  );
+export function fittingStyle(
+  classes: number,
+  left: number,
+  columns: number,
+): CellStyle {
+  const fits = ({ cell, bar }: CellStyle) =>
+    left + bar + 1 + cell * classes <= columns;
+  return STYLES.find(fits) ?? (STYLES.at(-1) as CellStyle);
 }
 
 /** Returns the number of classes that a terminal can show with numbers. */
 export function classesThatFit(columns: number, left: number): number {
-  return Math.max(
-    1,
-    ...STYLES.filter(({ decimals }) => decimals > 0).map(({ cell, bar }) =>
-      Math.floor((columns - left - bar - 1) / cell),
-    ),
+  const numbers = STYLES.filter(({ decimals }) => decimals > 0);
+  const fitting = numbers.map(({ cell, bar }) =>
+    Math.floor((columns - left - bar - 1) / cell),
   );
+  return Math.max(1, ...fitting);
 }
 
-interface DrawnBlock {
-  header: string;
-  rows: string[];
-  /** Lines that explain the block. */
-  about: string[];
-}
-
-/** Draws the block of a row; returns null if it has none. */
+/** Draws the block of a row and lines that explain it; returns null if it has none. */
 export function blockCells(
   { block, blockFrom, shown, result, temperature, layout }: ShownRow,
   { cell, decimals }: CellStyle,
   color: boolean,
-): DrawnBlock | null {
+) {
   if (!block) return null;
   const largest = Math.max(0, ...block.flat().map((x) => Math.abs(x ?? 0)));
   const exponent = scaleOf(largest);
-  const rows = block.map((row) =>
-    row
-      .map((x) => {
-        const text =
-          decimals > 0
-            ? formatEntry(x, exponent, decimals)
-            : shade(x, largest, color);
-        return painted(text.padStart(cell - 1), x, largest, color);
-      })
-      .join(""),
-  );
-  const header =
-    decimals > 0
-      ? shown.map((k) => String(k).padStart(cell - 1)).join(" ")
-      : "";
+  const drawn = (x: number | null) => {
+    const level = shadeLevel(x, largest);
+    const shade = color ? "" : (CHARACTERS[level] as string);
+    const text = decimals > 0 ? formatEntry(x, exponent, decimals) : shade;
+    return painted(text.padStart(cell - 1), (x ?? 0) < 0, level, color);
+  };
+  const columns = shown.map((k) => String(k).padStart(cell - 1));
   const name = result === "log_jacobian" ? "log softmax(o)_j" : "softmax(o)_j";
   const T = temperature === 1 ? "" : ` at T = ${temperature}`;
   const origin = blockFrom === "p" ? " (computed from p)" : "";
@@ -84,13 +61,11 @@ export function blockCells(
     ...(decimals > 0 ? [] : [shades]),
     ...(block.flat().includes(null) ? [`·: not stored (${layout})`] : []),
   ];
+  const title = `J[i,j] = ∂${name}/∂o_i${T}${origin}: i down, j across`;
   return {
-    header,
-    rows,
-    about: [
-      `J[i,j] = ∂${name}/∂o_i${T}${origin}: i down, j across`,
-      ...(notes.length > 0 ? [notes.join("; ")] : []),
-    ],
+    header: decimals > 0 ? columns.join(" ") : "",
+    rows: block.map((row) => row.map(drawn).join("")),
+    about: [title, ...(notes.length > 0 ? [notes.join("; ")] : [])],
   };
 }
 
@@ -114,10 +89,6 @@ function formatEntry(
 
 const CHARACTERS = ["·", "░", "▒", "▓", "█"];
 
-function shade(x: number | null, largest: number, color: boolean): string {
-  return color ? "" : (CHARACTERS[shadeLevel(x, largest)] as string);
-}
-
 /** Returns a shade from 0 to 4, by the square root, so that small entries are visible. */
 function shadeLevel(x: number | null, largest: number): number {
   if (!x || largest === 0) return 0;
@@ -130,12 +101,11 @@ const POSITIVE = [234, 52, 94, 130, 172];
 
 function painted(
   text: string,
-  x: number | null,
-  largest: number,
+  isNegative: boolean,
+  level: number,
   color: boolean,
 ): string {
   if (!color) return `${text} `;
-  const level = shadeLevel(x, largest);
-  const background = ((x ?? 0) < 0 ? NEGATIVE : POSITIVE)[level];
+  const background = (isNegative ? NEGATIVE : POSITIVE)[level];
   return `\x1b[48;5;${background}m\x1b[38;5;${level > 2 ? 231 : 250}m${text} \x1b[0m`;
 }

@@ -8,19 +8,14 @@ import type { CommandSpec } from "./command.js";
 import { kebab, parseValue } from "./flags.js";
 import { removedOption } from "./removed-options.js";
 
-/** Options from the environment and the config file by name, and warnings about unknown SOFTJAC_* variables. */
-export interface Configuration {
-  values: ReadonlyMap<string, unknown>;
-  warnings: string[];
-}
-
 const PREFIX = "SOFTJAC_";
 
 /** Variables that Kubernetes sets for a service named softjac. */
 const SERVICE_VARIABLE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
 
 /**
- * Returns the options of a command from `SOFTJAC_*` variables, else from a JSON file, else from variables of other tools.
+ * Returns the options of a command from `SOFTJAC_*` variables, else from a JSON file, else from variables of other tools,
+ * and warnings about unknown `SOFTJAC_*` variables.
  * @param commands all commands, whose options are accepted in the environment and the file too
  * @throws ConfigurationError for an invalid variable or file; UsageError for a path that is not a file
  */
@@ -29,14 +24,14 @@ export function readSettings(
   commands: readonly CommandSpec[],
   env: Readonly<Record<string, string | undefined>>,
   path = env.SOFTJAC_CONFIG,
-): Configuration {
+): { values: ReadonlyMap<string, unknown>; warnings: string[] } {
   const file = path ? readConfigFile(path, commands) : {};
   const values = new Map<string, unknown>();
   for (const spec of command.options) {
     const flag = kebab(spec.name);
     const own = variableOf(spec.name);
-    const read = (variable: string | undefined): boolean => {
-      const text = variable && env[variable];
+    const read = (variable: string): boolean => {
+      const text = env[variable];
       if (text) values.set(spec.name, valueOfVariable(spec, variable, text));
       return Boolean(text);
     };
@@ -66,11 +61,17 @@ function readConfigFile(
   path: string,
   commands: readonly CommandSpec[],
 ): Record<string, unknown> {
-  const json = parseFile(path);
-  if (typeof json !== "object" || json === null || Array.isArray(json))
+  const text = readText(path);
+  const json = orConfigurationError(path, () => JSON.parse(text) as unknown);
+  const twice = repeatedKey(text);
+  if (twice !== null)
+    throw new ConfigurationError(`${path}: ${shortName(twice)} is given twice`);
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    const type = Array.isArray(json) ? "an array" : `a ${typeof json}`;
     throw new ConfigurationError(
-      `${path}: expected a JSON object with options, found ${json === null ? "null" : Array.isArray(json) ? "an array" : `a ${typeof json}`}`,
+      `${path}: expected a JSON object with options, found ${json === null ? "null" : type}`,
     );
+  }
   const known = new Set(optionsOfAll(commands).map(kebab));
   const options: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(json)) {
@@ -84,15 +85,6 @@ function readConfigFile(
     options[name] = value;
   }
   return options;
-}
-
-function parseFile(path: string): unknown {
-  const text = readText(path);
-  const found = orConfigurationError(path, () => JSON.parse(text) as unknown);
-  const twice = repeatedKey(text);
-  if (twice !== null)
-    throw new ConfigurationError(`${path}: ${shortName(twice)} is given twice`);
-  return found;
 }
 
 /** Reads a regular file. Opening a pipe without a writer would block even signals. */

@@ -73,20 +73,16 @@ export function statusText(found: DatasetStatus): string {
 export function gcText(report: StaleRunsReport): string {
   const { dryRun, removed, kept, shards } = report;
   const line = (label: string, path: string, end = "") => {
-    const computed = shards[path]
-      ? ` (${count(shards[path])} computed shards)`
-      : "";
+    const number = shards[path] ?? 0;
+    const computed = number > 0 ? ` (${count(number)} computed shards)` : "";
     return `${label}  ${printable(path)}${computed}${end}\n`;
   };
   const [remove, keep] = dryRun
-    ? ["would remove", "would keep  "]
-    : ["removed", "kept   "];
-  const lines = [
-    ...removed.map((path) => line(remove, path)),
-    ...kept.map((path) =>
-      line(keep, path, ": changed too recently, or in use"),
-    ),
-  ];
+    ? (["would remove", "would keep  "] as const)
+    : (["removed", "kept   "] as const);
+  const reason = ": changed too recently, or in use";
+  const lines = removed.map((path) => line(remove, path));
+  lines.push(...kept.map((path) => line(keep, path, reason)));
   return lines.join("") || "no stale runs\n";
 }
 

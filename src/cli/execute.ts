@@ -40,7 +40,7 @@ interface Outcome<Report> {
   textIsResult?: boolean;
 }
 
-interface Task<Report> extends Outcome<Report> {
+export interface Task<Report> extends Outcome<Report> {
   command: string;
   settings: Settings;
   /** Value of the label `output` in the metrics. */
@@ -117,7 +117,8 @@ export async function execute<Report extends object>({
   grace = GRACE_SECONDS,
 }: Task<Report>): Promise<number> {
   setCleanUp(removePendingOutputs);
-  const log = await CommandLog.open(command, settings, output);
+  const opened = await openLog(settings);
+  const log = new CommandLog(command, settings, output, opened);
   const { onProgress, onEvent } = log;
   const asJson = settings.get("json") === true;
   const quiet = settings.get("quiet") === true;

@@ -5,47 +5,44 @@ import { shortValue } from "../printable.js";
 import { type CommandSpec, flagsOf } from "./command.js";
 
 /** Converts text to the type of an option, without checking ranges and choices. */
-export function parseValue(spec: OptionSpec, value: unknown): unknown {
-  if (spec.kind === "boolean") return value;
+export function parseValue(
+  { name, kind }: OptionSpec,
+  value: unknown,
+): unknown {
+  if (kind === "boolean") return value;
+  const refused = (text: string) =>
+    new UsageError(`--${kebab(name)}: ${text}`, name);
   if (value === "" || typeof value !== "string")
-    throw new UsageError(
-      `--${kebab(spec.name)}: the value is empty`,
-      spec.name,
-    );
-  if (spec.kind === "names") return splitNames(value);
-  if (spec.kind === "list" || spec.kind === "paths")
-    return value.split(",").map((name) => name.trim());
-  if (spec.kind === "ranges") return parseRanges(spec, value);
-  if (spec.kind === "number") {
-    if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
-      throw new UsageError(
-        `--${kebab(spec.name)}: expected a number, found ${shortValue(value)}`,
-        spec.name,
-      );
-    return Number(value);
+    throw refused("the value is empty");
+  const found = shortValue(value);
+  switch (kind) {
+    case "names":
+      return splitNames(value);
+    case "list":
+    case "paths":
+      return value.split(",").map((name) => name.trim());
+    case "ranges":
+      return value.split(",").flatMap((word) => {
+        const [, low, high = low] =
+          /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(word.trim()) ?? [];
+        const [first, last] = [Number(low), Number(high)];
+        if (!(first <= last))
+          throw refused(
+            `expected numbers and ranges as in 3,7-9, found ${found}`,
+          );
+        return Array.from({ length: last - first + 1 }, (_, k) => first + k);
+      });
+    case "number":
+      if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
+        throw refused(`expected a number, found ${found}`);
+      return Number(value);
+    case "integer":
+      if (!/^-?\d{1,15}$/.test(value))
+        throw refused(`expected a whole number, found ${found}`);
+      return Number(value);
+    default:
+      return value;
   }
-  if (spec.kind !== "integer") return value;
-  if (!/^-?\d{1,15}$/.test(value))
-    throw new UsageError(
-      `--${kebab(spec.name)}: expected a whole number, found ${shortValue(value)}`,
-      spec.name,
-    );
-  return Number(value);
-}
-
-/** Parses 3,7-9. */
-function parseRanges(spec: OptionSpec, text: string): number[] {
-  return text.split(",").flatMap((word) => {
-    const [, low, high = low] =
-      /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(word.trim()) ?? [];
-    const [first, last] = [Number(low), Number(high)];
-    if (!(first <= last))
-      throw new UsageError(
-        `--${kebab(spec.name)}: expected numbers and ranges as in 3,7-9, found ${shortValue(text)}`,
-        spec.name,
-      );
-    return Array.from({ length: last - first + 1 }, (_, k) => first + k);
-  });
 }
 
 export function kebab(name: string): string {

@@ -1,6 +1,6 @@
 import type { Inspection, ValueScan } from "../inspect/inspect.js";
 import { shortName } from "../printable.js";
-import { bytes, count, titled } from "./format.js";
+import { bytes, count, more, type TextRow, titled } from "./format.js";
 import { sizes } from "./summary.js";
 
 const FORMATS: Record<Inspection["format"], string> = {
@@ -18,53 +18,40 @@ const MAX_COLUMNS = 12;
 export function inspectText(found: Inspection): string {
   const { compression, batches, largestBatchRows, logits, columns } = found;
   const problem = found.noLogitsReason?.replace(`${found.input}: `, "");
-  const rows: [string, string][] = [
-    [
-      "format",
-      [FORMATS[found.format], ...compression, bytes(found.bytes)].join(", "),
-    ],
-    [
-      "rows",
-      batches === null || largestBatchRows === null
-        ? count(found.rows)
-        : `${count(found.rows)} in ${count(batches)} ${batches === 1 ? "batch" : `batches of at most ${count(largestBatchRows)}`}`,
-    ],
-    ...columns
-      .slice(0, MAX_COLUMNS)
-      .map(({ name, type, reason }, k): [string, string] => [
-        k === 0 ? "columns" : "",
-        `${shortName(name)}: ${type}${logits || reason === null || reason === problem ? "" : ` (${reason})`}`,
-      ]),
-  ];
+  const format = [FORMATS[found.format], ...compression, bytes(found.bytes)];
+  const batchRows = `batches of at most ${count(largestBatchRows ?? 0)}`;
+  const inBatches =
+    batches === null || largestBatchRows === null
+      ? ""
+      : ` in ${count(batches)} ${batches === 1 ? "batch" : batchRows}`;
+  const shown = columns.slice(0, MAX_COLUMNS).map(({ name, type, reason }) => {
+    const isNew = !logits && reason !== null && reason !== problem;
+    return `${shortName(name)}: ${type}${isNew ? ` (${reason})` : ""}`;
+  });
   if (columns.length > MAX_COLUMNS)
-    rows.push(["", `${count(columns.length - MAX_COLUMNS)} more`]);
-  rows.push([
-    "logits",
-    logits
-      ? `${shortName(logits.column)} (${logits.storage}, ${logits.dtype}), ${count(logits.classes)} classes`
-      : `none: ${problem}`,
+    shown.push(`${count(columns.length - MAX_COLUMNS)} more`);
+  const text = titled(found.input, [
+    ["format", format.join(", ")],
+    ["rows", count(found.rows) + inBatches],
+    ...shown.map((line, k): TextRow => [k === 0 ? "columns" : "", line]),
+    [
+      "logits",
+      logits
+        ? `${shortName(logits.column)} (${logits.storage}, ${logits.dtype}), ${count(logits.classes)} classes`
+        : `none: ${problem}`,
+    ],
+    ...(found.values ? valueRows(found.values) : []),
   ]);
-  if (found.values) rows.push(...valueRows(found.values));
-  const layouts = logits
-    ? `\n  output of softmax and jacobian, bytes per row and in all:\n${sizes(found.layouts)}`
-    : "";
-  return `${titled(found.input, rows)}${layouts}`;
+  if (!logits) return text;
+  return `${text}\n  output of softmax and jacobian, bytes per row and in all:\n${sizes(found.layouts)}`;
 }
 
-function valueRows(values: ValueScan): [label: string, value: string][] {
+function valueRows(values: ValueScan): TextRow[] {
   const { min, max, maskedLogits, badRows, firstBadRow } = values;
+  const masked = more(maskedLogits, "masked (-inf)");
+  const bad = `${count(badRows)}, first at row ${firstBadRow}`;
   return [
-    [
-      "values",
-      min === null || max === null
-        ? "no finite logits"
-        : `${min} to ${max}${maskedLogits > 0 ? `, ${count(maskedLogits)} masked (-inf)` : ""}`,
-    ],
-    [
-      "bad rows",
-      firstBadRow === null
-        ? "none"
-        : `${count(badRows)}, first at row ${firstBadRow}`,
-    ],
+    ["values", min === null ? "no finite logits" : `${min} to ${max}${masked}`],
+    ["bad rows", firstBadRow === null ? "none" : bad],
   ];
 }

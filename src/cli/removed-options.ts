@@ -1,17 +1,18 @@
+const SIZES = "softjac run --dry-run prints the sizes of a run";
+const LIMITS = "SECURITY.md lists the fixed limits";
+
 /** Options of earlier versions, of all commands or of one, and their replacements. */
 const REMOVED: Readonly<Record<string, string>> = {
   heartbeat: "progress lines are written every 30 s",
-  ...Object.fromEntries(
-    ["temperature", "threads", "threshold", "top-k"].map((name) => [
-      `inspect ${name}`,
-      "softjac run --dry-run prints the sizes of a run",
-    ]),
-  ),
-  ...Object.fromEntries(
-    ["metadata-bytes", "columns", "nesting", "batch-rows", "decoded-bytes"].map(
-      (name) => [`max-${name}`, "SECURITY.md lists the fixed limits"],
-    ),
-  ),
+  "inspect temperature": SIZES,
+  "inspect threads": SIZES,
+  "inspect threshold": SIZES,
+  "inspect top-k": SIZES,
+  "max-metadata-bytes": LIMITS,
+  "max-columns": LIMITS,
+  "max-nesting": LIMITS,
+  "max-batch-rows": LIMITS,
+  "max-decoded-bytes": LIMITS,
   kernel: "softjac chooses the kernel, and both give the same bits",
   "report run-report": "softjac run --json prints the time and throughput",
   "request-timeout": "a request without progress is repeated after 60 s",

@@ -10,7 +10,7 @@ import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run/run.js";
 import type { CommandSpec, Settings } from "./command.js";
 import { datasetDryRunText, datasetText } from "./dataset-text.js";
-import { execute, reportError } from "./execute.js";
+import { execute, reportError, type Task } from "./execute.js";
 import { kebab } from "./flags.js";
 import { endBySignal } from "./signals.js";
 import { dryRunText, runText } from "./summary.js";
@@ -34,17 +34,31 @@ export const RUN_COMMAND: CommandSpec = {
     ["'logits/**/*.npy' -o jacobian/", ""],
   ],
   epilogue: `Results for --emit, with p = softmax(o/T):\n${emitHelp()}`,
-  execute({ inputs, ...given }, settings, line) {
+  async execute({ inputs, ...given }, settings, line) {
     const words = inputs as string[];
     const output = String(given.output);
     const all = { ...given, inputs, input: words[0] };
+    const isDry = settings.get("dryRun") === true;
     if (isDataset(words, output)) {
       if (line.has("force"))
         throw new UsageError(
           "--force replaces one file; use --overwrite to replace a dataset",
           "force",
         );
-      return runFiles(optionsFor("dataset", all), settings);
+      const options = optionsFor<DatasetOptions>("dataset", all);
+      const { grace } = options;
+      // Runs of one file do not need this module.
+      const { dryRunDataset, runDataset } = await import(
+        "../dataset/run-dataset.js"
+      );
+      if (isDry)
+        return executeDry(settings, {
+          work: ({ signal }) => dryRunDataset(options, { signal }),
+          text: datasetDryRunText,
+        });
+      const work = (hooks: DatasetHooks) => runDataset(options, hooks);
+      const text = datasetText;
+      return execute({ command: "run", settings, output, work, text, grace });
     }
     const wrong = [...line].find((name) => isDatasetOption(name));
     if (wrong)
@@ -57,61 +71,50 @@ export const RUN_COMMAND: CommandSpec = {
         `inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output, found ${output}`,
         "output",
       );
-    return runFile(optionsFor("run", all), settings);
+    const options = optionsFor<RunOptions>("run", all);
+    if (isDry) {
+      const { dryRun } = await import("../run/dry-run.js");
+      return executeDry(settings, {
+        work: ({ signal }) => dryRun(options, { signal }),
+        text: dryRunText,
+      });
+    }
+    if (output === "-" && settings.get("json") === true) {
+      const error = new UsageError(
+        "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
+        "json",
+      );
+      return reportError(error, new Map());
+    }
+    const work = (hooks: RunHooks) => run(options, hooks);
+    const text = runText;
+    const code = await execute({
+      command: "run",
+      settings,
+      output,
+      work,
+      text,
+    });
+    // A pending write to a full pipe cannot be cancelled and would keep the process alive.
+    if (output === "-") endBySignal(code);
+    return code;
   },
 };
 
-async function runFile(
-  options: RunOptions,
+/** Executes a dry run, which writes no file, not even the report or the metrics. */
+function executeDry<Plan extends object>(
   settings: Settings,
+  task: Pick<Task<Plan>, "work" | "text">,
 ): Promise<number> {
-  const { output } = options;
-  if (settings.get("dryRun") === true) {
-    const { dryRun } = await import("../run/dry-run.js");
-    const work = ({ signal }: RunHooks) => dryRun(options, { signal });
-    return execute({ ...dryRunTask(settings), work, text: dryRunText });
-  }
-  if (output === "-" && settings.get("json") === true)
-    return reportError(
-      new UsageError(
-        "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
-        "json",
-      ),
-      new Map(),
-    );
-  const work = (hooks: RunHooks) => run(options, hooks);
-  const text = runText;
-  const code = await execute({ command: "run", settings, output, work, text });
-  // A pending write to a full pipe cannot be cancelled and would keep the process alive.
-  if (output === "-") endBySignal(code);
-  return code;
-}
-
-async function runFiles(
-  options: DatasetOptions,
-  settings: Settings,
-): Promise<number> {
-  const { output, grace } = options;
-  // Runs of one file do not need this module.
-  const { dryRunDataset, runDataset } = await import(
-    "../dataset/run-dataset.js"
-  );
-  if (settings.get("dryRun") === true) {
-    const work = ({ signal }: RunHooks) => dryRunDataset(options, { signal });
-    return execute({ ...dryRunTask(settings), work, text: datasetDryRunText });
-  }
-  const work = (hooks: DatasetHooks) => runDataset(options, hooks);
-  const text = datasetText;
-  return execute({ command: "run", settings, output, work, text, grace });
-}
-
-/** Returns the settings of a dry run, which writes no file, not even the report or the metrics. */
-function dryRunTask(settings: Settings) {
-  const shown = [...settings].filter(
-    ([name]) => !["report", "metrics"].includes(name),
-  );
-  const command = "run";
-  return { command, settings: new Map(shown), output: "", textIsResult: true };
+  const shown = new Map(settings);
+  for (const name of ["report", "metrics"]) shown.delete(name);
+  const dry = {
+    command: "run",
+    settings: shown,
+    output: "",
+    textIsResult: true,
+  };
+  return execute({ ...dry, ...task });
 }
 
 function isDatasetOption(option: string): boolean {

@@ -3,16 +3,10 @@ import type { ShownRow } from "../show/show.js";
 import { blockCells, fittingStyle } from "./block-cells.js";
 import { aligned, count } from "./format.js";
 
-export interface TextOptions {
-  /** Width of the terminal in characters. */
-  columns: number;
-  color: boolean;
-}
-
-/** Formats one row of an output: p as bars, the block as shades, with numbers if they fit. */
+/** Formats one row of an output for a terminal: p as bars, the block as shades, with numbers if they fit. */
 export function showText(
   row: ShownRow,
-  { columns, color }: TextOptions,
+  { columns, color }: { columns: number; color: boolean },
 ): string {
   const head = headText(row);
   if (row.isNull)
@@ -21,7 +15,7 @@ export function showText(
   if (!p && !block) return `${head}\n  the output has neither p nor a block\n`;
   const width = Math.max(5, String(Math.max(...shown)).length);
   const left = leftWidth(width, p !== null);
-  const style = fittingStyle({ classes: shown.length, left, columns });
+  const style = fittingStyle(shown.length, left, columns);
   const drawn = blockCells(row, style, color);
   const lines = shown.map((k, n) => {
     const name = String(k).padStart(width);
@@ -49,30 +43,22 @@ export function leftWidth(classWidth: number, hasSoftmax: boolean): number {
   return Math.max(5, classWidth) + (hasSoftmax ? 2 + 6 + 1 : 0);
 }
 
-function headText({
-  path,
-  row,
-  positions,
-  rows,
-  input,
-  columns,
-  uncertainty,
-}: ShownRow): string {
-  const ofInput = input === null ? "" : ` of ${input}`;
-  const facts = columns.map(({ name, value }): [string, string] => [
+function headText(shown: ShownRow): string {
+  const { path, row, positions, rows, input, columns, uncertainty } = shown;
+  const facts: [string, string][] = columns.map(({ name, value }) => [
     name,
     value ?? "null",
   ]);
-  if (
-    uncertainty !== null &&
-    !columns.some(({ name }) => name === "uncertainty")
-  )
+  const hasOwn = facts.some(([name]) => name === "uncertainty");
+  if (uncertainty !== null && !hasOwn)
     facts.push(["uncertainty", String(Number(uncertainty.toPrecision(6)))]);
   const text = facts.length > 0 ? aligned(facts) : "";
-  const index = [`row ${count(row)}`];
-  for (const [k, name] of positionNames(positions).entries())
-    index.push(`${name} ${positions[k]}`);
-  return `${printable(`${path}: ${index.join(", ")}${ofInput}, of ${count(rows)}`)}\n${text}`;
+  const ofInput = input === null ? "" : ` of ${input}`;
+  const index = positionNames(positions).map(
+    (name, k) => `, ${name} ${positions[k]}`,
+  );
+  const title = `${path}: row ${count(row)}${index.join("")}${ofInput}, of ${count(rows)}`;
+  return `${printable(title)}\n${text}`;
 }
 
 /** Formats a probability in six characters: "0.4123", " 9e-09", "1.0000". */

@@ -48,7 +48,7 @@ function sizeOf({ rows, classes }: { rows: number; classes: number }): string {
 
 /** Formats the report of an HTML page. */
 export function outputReportText(report: OutputReport): string {
-  const { summary, calibration } = report;
+  const { summary, calibration, results } = report;
   const { rowsWithResults, classes, layout } = summary;
   const lost = report.confidence.uncertainty;
   const saturated =
@@ -56,12 +56,10 @@ export function outputReportText(report: OutputReport): string {
     `${count(lost.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(lost.lostFloat64)} in float64`;
   const { ece, nll, brier } = calibration ?? { ece: null };
   const measures = `NLL ${nll?.toPrecision(4) ?? "infinite"}, Brier score ${brier?.toPrecision(3)}`;
+  const shows = `${results}: ${count(rowsWithResults)} rows of ${count(classes)} classes, ${layout}`;
   return titled(report.output, [
     ["page", bytes(report.outputBytes)],
-    [
-      "shows",
-      `${report.results}: ${count(rowsWithResults)} rows of ${count(classes)} classes, ${layout}`,
-    ],
+    ["shows", shows],
     ["saturated", saturated ?? ""],
     [
       "calibration",
@@ -74,40 +72,36 @@ export function outputReportText(report: OutputReport): string {
 /** Formats a dry run. */
 export function dryRunText(plan: DryRun): string {
   const { storage, sourceDtype, classes, blockRowsPerTile, slots } = plan;
+  const { outputBytes, recordBatches, largestBodyBytes, chunks } = plan;
   const storedAs = `column ${plan.column} (${storage}, ${sourceDtype})`;
   const results = `${names(plan.emit)} (${plan.layout}, ${plan.dtype})`;
   const bytesOfFile =
-    plan.outputBytes === null
+    outputBytes === null
       ? `at most ${bytes(plan.maxOutputBytes)}`
-      : `${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`;
+      : `${count(outputBytes)} bytes (${bytes(outputBytes)})`;
   const tiles =
     blockRowsPerTile < classes
       ? `, each Jacobian block in tiles of ${count(blockRowsPerTile)} rows`
       : "";
+  const batches =
+    recordBatches === null || largestBodyBytes === null
+      ? `of at most ${count(plan.rowsPerRecordBatch)} table rows`
+      : `${count(recordBatches)} of ${count(plan.rowsPerRecordBatch)} rows, bodies up to ${bytes(largestBodyBytes)}`;
+  const ofChunks =
+    chunks === null
+      ? `of at most ${count(plan.rowsPerChunk)} rows`
+      : `${count(chunks)} of ${count(plan.rowsPerChunk)} rows, in row blocks of ${count(plan.rowsPerRowBlock)}${tiles}`;
+  const threads =
+    plan.threads === 0 ? "none (small input)" : count(plan.threads);
+  const ofSlots = `${count(slots)} ${slots === 1 ? "slot" : "slots"} of ${bytes(plan.slotBytes)}`;
   const text = titled(`${plan.output} (dry run: nothing is written)`, [
     ["input", `${plan.input}, ${bytes(plan.inputBytes)}, ${storedAs}`],
     ["rows", sizeOf(plan)],
     ["output", `${results}, ${bytesOfFile}`],
-    [
-      "record batches",
-      plan.recordBatches === null || plan.largestBodyBytes === null
-        ? `of at most ${count(plan.rowsPerRecordBatch)} table rows`
-        : `${count(plan.recordBatches)} of ${count(plan.rowsPerRecordBatch)} rows, bodies up to ${bytes(plan.largestBodyBytes)}`,
-    ],
-    [
-      "chunks",
-      plan.chunks === null
-        ? `of at most ${count(plan.rowsPerChunk)} rows`
-        : `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in row blocks of ${count(plan.rowsPerRowBlock)}${tiles}`,
-    ],
-    [
-      "threads",
-      plan.threads === 0 ? "none (small input)" : count(plan.threads),
-    ],
-    [
-      "memory",
-      `${bytes(plan.memoryBytes)}: ${count(slots)} ${slots === 1 ? "slot" : "slots"} of ${bytes(plan.slotBytes)}`,
-    ],
+    ["record batches", batches],
+    ["chunks", ofChunks],
+    ["threads", threads],
+    ["memory", `${bytes(plan.memoryBytes)}: ${ofSlots}`],
   ]);
   return `${text}\n  columns, bytes per row and in all:\n${sizes(plan.columns)}\n  layouts, bytes per row and in all:\n${sizes(plan.layouts)}`;
 }

@@ -12,7 +12,8 @@ export function unknownCommand(
   commands: readonly CommandSpec[],
 ): string {
   const names = [...commands.map((command) => command.name), "completion"];
-  return `unknown command "${shortName(name)}"${suggestion(name, names) || '; run "softjac --help" for the list'}`;
+  const list = '; run "softjac --help" for the list';
+  return `unknown command "${shortName(name)}"${suggestion(name, names) || list}`;
 }
 
 export function unknownOptions(

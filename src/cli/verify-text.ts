@@ -8,17 +8,18 @@ export function verifyText(report: VerifyReport): string {
   const { rows, rowsChecked, notCompared, otherProblems, bytes } = report;
   const time = duration(report.durationMs);
   const others = shortList(notCompared, shortName);
+  const columns = report.columns.map((column): TextRow => {
+    const { name, ok, maxError, bound, meanRelativeErrorPercent } = column;
+    const largest = `${digits(maxError)} ε (bound ${digits(bound)})`;
+    return [
+      name,
+      `${mark(ok)} largest error ${largest}, mean ${digits(meanRelativeErrorPercent)} %`,
+    ];
+  });
+  const recomputed = `${count(rowsChecked)} of ${count(rows)} recomputed in ${time}`;
   const text = titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, [
-    [
-      "rows",
-      `${count(rowsChecked)} of ${count(rows)} recomputed in ${time}${more(report.badRows, "bad")}`,
-    ],
-    ...report.columns.map(
-      ({ name, ok, maxError, bound, meanRelativeErrorPercent }): TextRow => [
-        name,
-        `${mark(ok)} largest error ${digits(maxError)} ε (bound ${digits(bound)}), mean ${digits(meanRelativeErrorPercent)} %`,
-      ],
-    ),
+    ["rows", recomputed + more(report.badRows, "bad")],
+    ...columns,
     ...report.laws.map(
       ({ name, ok, worst }): TextRow => [
         name,
@@ -28,10 +29,10 @@ export function verifyText(report: VerifyReport): string {
     ["not compared", others && (bytes ? others : `${others} (use --all)`)],
     ["bytes", bytes ? bytesText(bytes) : ""],
   ]);
-  const last =
-    otherProblems > 0 ? [`and ${count(otherProblems)} more errors`] : [];
-  const problems = [...report.problems, ...last];
-  return `${text}${problems.map((problem) => `  ${messageText(problem)}\n`).join("")}`;
+  const problems = [...report.problems];
+  if (otherProblems > 0)
+    problems.push(`and ${count(otherProblems)} more errors`);
+  return text + problems.map((text) => `  ${messageText(text)}\n`).join("");
 }
 
 function bytesText({ message, compared }: ByteComparison): string {

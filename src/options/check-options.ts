@@ -20,57 +20,51 @@ export function resolve<
   checkObject("options", options);
   const specs = optionsOf(command).filter(({ group }) => group !== "Reporting");
   const known = specs.map(({ name }) => name);
-  for (const name of Object.keys(options))
-    if (!known.includes(name))
-      throw new UsageError(
-        `unknown option ${shortName(name)}; the options are ${known.join(", ")}`,
-        name,
-      );
-  const resolved = new Map<string, unknown>(Object.entries(options));
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(
+      `unknown option ${shortName(unknown)}; the options are ${known.join(", ")}`,
+      unknown,
+    );
+  const resolved = { ...options } as Record<string, unknown>;
   for (const spec of specs) {
-    const value = resolved.get(spec.name);
-    checkValue(spec, value);
-    resolved.set(spec.name, value ?? spec.default);
+    checkValue(spec, resolved[spec.name]);
+    resolved[spec.name] ??= spec.default;
   }
-  return Object.freeze(Object.fromEntries(resolved)) as Resolved<
-    Options,
-    Defaulted
-  >;
+  return Object.freeze(resolved) as Resolved<Options, Defaulted>;
 }
 
 /** @throws UsageError */
 export function checkObject(name: string, value: unknown): void {
   if (typeof value !== "object" || value === null)
-    throw new UsageError(
-      `${name}: expected an object, found ${shortValue(value)}`,
-      name,
-    );
+    throw unexpected(name, "an object", value);
 }
 
 /** Checks the signal and the callbacks of a call. @throws UsageError */
 export function checkHooks(hooks: object): void {
   checkObject("hooks", hooks);
   for (const [name, hook] of Object.entries(hooks)) {
-    const isValid =
-      hook === undefined ||
-      (name === "signal"
-        ? hook instanceof AbortSignal
-        : typeof hook === "function");
-    if (!isValid)
-      throw new UsageError(
-        `${name}: expected ${name === "signal" ? "an AbortSignal" : "a function"}, found ${shortValue(hook)}`,
-        name,
-      );
+    if (hook === undefined) continue;
+    if (name === "signal" && !(hook instanceof AbortSignal))
+      throw unexpected(name, "an AbortSignal", hook);
+    if (name !== "signal" && typeof hook !== "function")
+      throw unexpected(name, "a function", hook);
   }
 }
 
 /** @throws UsageError */
 export function checkPath(name: string, value: unknown): void {
   if (typeof value !== "string" || value === "")
-    throw new UsageError(
-      `${name}: expected a path, found ${shortValue(value)}`,
-      name,
-    );
+    throw unexpected(name, "a path", value);
+}
+
+function unexpected(
+  name: string,
+  form: string,
+  value: unknown,
+  shown = shortValue(value),
+): UsageError {
+  return new UsageError(`${name}: expected ${form}, found ${shown}`, name);
 }
 
 /** Fields of an option's row that `checkValue` needs. */
@@ -83,10 +77,10 @@ export type CheckedOption = Pick<
 export function checkValue(spec: CheckedOption, value: unknown): void {
   const { name, kind, isRequired, choices } = spec;
   if (kind === "path" || kind === "paths") {
-    if (kind === "paths" && !(Array.isArray(value) && value.length > 0))
+    const paths = kind === "path" ? [value] : value;
+    if (!Array.isArray(paths) || paths.length === 0)
       throw new UsageError(`${name}: expected at least one path`, name);
-    for (const path of kind === "paths" ? (value as unknown[]) : [value])
-      checkPath(name, path);
+    for (const path of paths) checkPath(name, path);
     return;
   }
   if (value === undefined) {
@@ -94,20 +88,13 @@ export function checkValue(spec: CheckedOption, value: unknown): void {
     throw new UsageError(`missing required option ${name}`, name);
   }
   const form = expectedForm(spec, value);
-  if (form !== null)
-    throw new UsageError(
-      `${name}: expected ${form}, found ${shortValue(value)}`,
-      name,
-    );
-  const unknown =
-    choices && [value].flat().find((item) => !choices.includes(item as string));
-  if (unknown !== undefined)
-    throw new UsageError(
-      kind === "string"
-        ? `${name}: expected ${choices?.join(" or ")}, found ${shortValue(unknown)}`
-        : `${name}: expected names among ${choices?.join(", ")}, found ${shortName(`${unknown}`)}`,
-      name,
-    );
+  if (form !== null) throw unexpected(name, form, value);
+  if (!choices) return;
+  const unknown = [value].flat().find((item) => !choices.includes(`${item}`));
+  if (unknown === undefined) return;
+  if (kind === "string") throw unexpected(name, choices.join(" or "), unknown);
+  const names = `names among ${choices.join(", ")}`;
+  throw unexpected(name, names, unknown, shortName(`${unknown}`));
 }
 
 /** Returns the form that a value should have; null if it has it. */

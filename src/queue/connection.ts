@@ -64,10 +64,8 @@ export async function connect(
     connectTimeout: Math.max(1000, seconds * 1000),
     retryStrategy: (times) => (isOpen ? Math.min(times * 250, 5000) : 250),
   });
-  // The callers report errors; without a listener the library writes to the console.
-  redis.on("error", () => {});
   try {
-    await connected(redis, shown, seconds, signal);
+    await orAborted(signal, connected(redis, shown, seconds));
     isOpen = true;
     const checked = await orAborted(signal, checkServer(redis, shown));
     return { bullmq, redis, shown, ...checked };
@@ -89,12 +87,12 @@ function queuePackages(): {
   const require = createRequire(import.meta.url);
   try {
     return { bullmq: require("bullmq"), ioredis: require("ioredis") };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND")
-      throw error;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND")
+      throw cause;
     throw new ConfigurationError(
       "queues need the packages bullmq and ioredis: npm install bullmq ioredis",
-      { cause: error },
+      { cause },
     );
   }
 }
@@ -103,10 +101,7 @@ function queuePackages(): {
  * Parses the URL of a queue. Returns options of ioredis, and in `shown` the URL without its password.
  * @throws UsageError without the URL, which may contain a password
  */
-export function queueAddress({
-  queue,
-  queuePassword,
-}: Pick<QueueOptions, "queue" | "queuePassword">) {
+export function queueAddress({ queue, queuePassword }: QueueOptions) {
   const url = URL.canParse(queue) ? new URL(queue) : null;
   if (
     !url?.hostname ||
@@ -124,12 +119,12 @@ export function queueAddress({
   const username = percentDecoded(url.username);
   const password = percentDecoded(url.password) || queuePassword;
   const user = username ? `${encodeURIComponent(username)}@` : "";
+  const shown = `${url.protocol}//${user}${url.hostname}:${port}/${db}`;
   return {
-    ...{ host, port, db },
+    ...{ host, port, db, shown },
     ...(username && { username }),
     ...(password !== undefined && { password }),
     ...(url.protocol === "rediss:" && { tls: { servername: host } }),
-    shown: `${url.protocol}//${user}${url.hostname}:${port}/${db}`,
   };
 }
 
@@ -146,39 +141,29 @@ async function connected(
   redis: Redis,
   shown: string,
   seconds: number,
-  signal: AbortSignal | undefined,
 ): Promise<void> {
-  let lastError: NodeJS.ErrnoException | undefined;
+  let cause: NodeJS.ErrnoException | undefined;
   let timer: NodeJS.Timeout | undefined;
   const ready = new Promise<void>((resolve, reject) => {
     redis.once("ready", resolve);
+    // The callers report later errors; without a listener the library writes to the console.
     redis.on("error", (error) => {
-      lastError = error;
+      cause = error;
+      const text = `Redis refused the login: ${error.message}; check SOFTJAC_QUEUE_PASSWORD and the user in the URL`;
       if (LOGIN_ERROR.test(error.message))
-        reject(
-          new PermissionError(
-            shown,
-            `Redis refused the login: ${error.message}; check SOFTJAC_QUEUE_PASSWORD and the user in the URL`,
-            { cause: error },
-          ),
-        );
+        reject(new PermissionError(shown, text, { cause }));
     });
     timer = setTimeout(() => {
-      const reason = lastError?.code ?? lastError?.message ?? "no answer";
-      reject(
-        new ServiceUnavailableError(
-          shown,
-          `no connection to Redis within ${seconds} s: ${reason}`,
-          { cause: lastError },
-        ),
-      );
+      const reason = cause?.code ?? cause?.message ?? "no answer";
+      const text = `no connection to Redis within ${seconds} s: ${reason}`;
+      reject(new ServiceUnavailableError(shown, text, { cause }));
     }, seconds * 1000);
-    // ioredis retries by itself.
-    redis.connect().catch((error) => {
-      lastError ??= error;
-    });
   });
-  await orAborted(signal, ready).finally(() => clearTimeout(timer));
+  // ioredis retries by itself.
+  redis.connect().catch((error) => {
+    cause ??= error;
+  });
+  await ready.finally(() => clearTimeout(timer));
 }
 
 /** Checks version and settings. @throws ServiceUnavailableError for an old version, ConfigurationError for a cluster */
@@ -222,11 +207,8 @@ export function reportOutages(
     const isReady = redis.status === "ready";
     if (isReady === wasReady) return;
     wasReady = isReady;
-    warn(
-      isReady
-        ? `${shown}: reconnected to the queue`
-        : `${shown}: the connection to the queue was lost; ${meanwhile}`,
-    );
+    const lost = `the connection to the queue was lost; ${meanwhile}`;
+    warn(`${shown}: ${isReady ? "reconnected to the queue" : lost}`);
   };
   redis.on("close", onChange).on("ready", onChange);
   return () => redis.off("close", onChange).off("ready", onChange);

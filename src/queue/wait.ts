@@ -69,11 +69,9 @@ async function untilComputed(
   hooks: DatasetHooks,
 ): Promise<void> {
   const { queue, poll = 5 } = options;
-  if (queue === undefined) {
-    const message =
-      "no --queue or SOFTJAC_QUEUE given: lost shards will not be resubmitted and failures not reported";
-    hooks.onEvent?.({ event: "warning", message });
-  }
+  const message =
+    "no --queue or SOFTJAC_QUEUE given: lost shards will not be resubmitted and failures not reported";
+  if (queue === undefined) hooks.onEvent?.({ event: "warning", message });
   const monitor =
     queue === undefined
       ? null
@@ -84,21 +82,20 @@ async function untilComputed(
   try {
     for (;;) {
       const missing = await missingShards(run);
-      const { length: shardsLeft } = missing;
-      if (shardsLeft === 0) return;
-      const before = last;
-      last = shardsLeft;
+      if (missing.length === 0) return;
+      const isFirst = last === null;
+      const isSame = last === missing.length;
+      last = missing.length;
       const rowsLeft = rowsOf(run.plan, missing);
-      if (before === null) rows = rowsLeft;
-      if (shardsLeft !== before) {
+      if (isFirst) rows = rowsLeft;
+      if (!isSame) {
         // Progress starts at the first check, so that its rate is that of the workers.
         hooks.onProgress?.(Math.max(0, rows - rowsLeft), rows);
-        const shardsDone = shards - shardsLeft;
+        const shardsDone = shards - last;
         hooks.onEvent?.({ event: "shards done", shards, shardsDone });
       }
       // While shards are being completed, the queue needs no check.
-      if (shardsLeft === before || before === null)
-        await monitor?.reconcile(missing);
+      if (isSame || isFirst) await monitor?.reconcile(missing);
       if (signal.aborted) throw new AbortedError();
       await delay(poll, signal);
     }

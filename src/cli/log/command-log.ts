@@ -2,7 +2,8 @@ import type { DatasetEvent, DatasetHooks } from "../../dataset/events.js";
 import { replaceFile } from "../../output/commit.js";
 import { printableJson } from "../../printable.js";
 import type { Settings } from "../command.js";
-import { type Failure, type Log, openLog } from "./log.js";
+import { kebab } from "../flags.js";
+import type { Failure, Log } from "./log.js";
 import { type Status, StatusTracker } from "./status.js";
 
 const HEARTBEAT_SECONDS = 30;
@@ -14,9 +15,10 @@ export class CommandLog {
   readonly #started = new Date().toISOString();
   #warned = false;
 
-  private constructor(
+  constructor(
     private readonly command: string,
     private readonly settings: Settings,
+    /** Value of the label `output` in the metrics. */
     private readonly output: string,
     private readonly log: Log,
   ) {
@@ -25,14 +27,6 @@ export class CommandLog {
       this.#writeMetrics();
     }, HEARTBEAT_SECONDS * 1000).unref();
     this.#writeMetrics();
-  }
-
-  static async open(
-    command: string,
-    settings: Settings,
-    output: string,
-  ): Promise<CommandLog> {
-    return new CommandLog(command, settings, output, await openLog(settings));
   }
 
   readonly onProgress: Required<DatasetHooks>["onProgress"] = (...progress) => {
@@ -127,7 +121,7 @@ function metricsText(status: Status, command: string, output: string): string {
   return Object.entries(METRICS)
     .map(([field, help]) => {
       const value = status[field as keyof Status];
-      const name = `softjac_${field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+      const name = `softjac_${kebab(field).replaceAll("-", "_")}`;
       return value === null
         ? ""
         : `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}${labels} ${value}\n`;
@@ -136,8 +130,5 @@ function metricsText(status: Status, command: string, output: string): string {
 }
 
 function escaped(value: string): string {
-  return value
-    .replaceAll("\\", "\\\\")
-    .replaceAll('"', '\\"')
-    .replaceAll("\n", "\\n");
+  return value.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n");
 }

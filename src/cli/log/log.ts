@@ -49,14 +49,8 @@ async function openHumanLog(quiet: boolean, isJson: boolean): Promise<Log> {
     heartbeat(status) {
       if (!quiet && !terminal) stderr.write(`${heartbeatText(status)}\n`);
     },
-    done(_, text) {
-      bar?.stop();
-      stderr.write(text);
-    },
-    failed({ message }) {
-      bar?.stop();
-      stderr.write(`softjac: ${printable(message)}\n`);
-    },
+    done: (_, text) => stderr.write(text),
+    failed: ({ message }) => stderr.write(`softjac: ${printable(message)}\n`),
     warn: (text) => !quiet && line(text),
     stop: () => bar?.stop(),
   };
@@ -91,35 +85,38 @@ function eventText(event: DatasetEvent): string | null {
   }
 }
 
-function logitsText({
-  column,
-  classes,
-  type,
-  firstClass,
-  lastClass,
-}: Extract<DatasetEvent, { event: "logits" }>): string {
-  const names =
-    firstClass === null || lastClass === null
-      ? ""
-      : `: ${shortName(firstClass)} to ${shortName(lastClass)}`;
-  return `reading logits from ${column === null ? "the array" : shortName(column)} (${type}, ${count(classes)} ${classes === 1 ? "class" : "classes"}${names})`;
+function logitsText(event: Extract<DatasetEvent, { event: "logits" }>): string {
+  const { column, classes, type, firstClass: first, lastClass: last } = event;
+  const from = column === null ? "the array" : shortName(column);
+  const number = `${count(classes)} ${classes === 1 ? "class" : "classes"}`;
+  const hasNames = first !== null && last !== null;
+  const names = hasNames ? `: ${shortName(first)} to ${shortName(last)}` : "";
+  return `reading logits from ${from} (${type}, ${number}${names})`;
 }
 
 function stoppingText(reason: string, grace: number): string {
   const end = grace > 0 ? `has ${grace} s to finish` : "is abandoned";
-  return `${reason === "signal" ? "stopping" : `stopping for the ${reason}`}: the current shard ${end}${reason === "signal" ? " (a second signal stops at once)" : ""}`;
+  return reason === "signal"
+    ? `stopping: the current shard ${end} (a second signal stops at once)`
+    : `stopping for the ${reason}: the current shard ${end}`;
 }
 
 function heartbeatText(status: Status): string {
   const { rows, rowsDone, shards, shardsDone, secondsLeft } = status;
-  const shardsText =
-    shards === null
-      ? ""
-      : `${count(shardsDone ?? 0)} of ${count(shards)} shards, `;
-  const left =
-    secondsLeft === null ? "" : `, ${duration(secondsLeft * 1000)} left`;
-  return `${shardsText}${count(rowsDone)} of ${count(rows)} rows, ${count(status.rowsPerSecond)} rows/s${left}, ${bytes(status.memoryBytes)} of memory`;
+  const ofShards = `${count(shardsDone ?? 0)} of ${count(shards ?? 0)} shards`;
+  return [
+    ...(shards === null ? [] : [ofShards]),
+    `${count(rowsDone)} of ${count(rows)} rows`,
+    `${count(status.rowsPerSecond)} rows/s`,
+    ...(secondsLeft === null ? [] : [`${duration(secondsLeft * 1000)} left`]),
+    `${bytes(status.memoryBytes)} of memory`,
+  ].join(", ");
 }
+
+const HEARTBEAT = [
+  ...(["rows", "rowsDone", "shards", "shardsDone", "rowsPerSecond"] as const),
+  ...(["bytesPerSecond", "secondsLeft", "memoryBytes"] as const),
+];
 
 /** Opens a log of JSON lines with `time`, `level`, `msg` and, for datasets, `run` (the fingerprint). */
 async function openJsonLog(quiet: boolean): Promise<Log> {
@@ -141,14 +138,9 @@ async function openJsonLog(quiet: boolean): Promise<Log> {
       else
         logger[ALWAYS_SHOWN.includes(event) ? "warn" : "info"](fields, event);
     },
-    heartbeat({ rows, rowsDone, shards, shardsDone, ...status }) {
-      const { rowsPerSecond, bytesPerSecond, secondsLeft, memoryBytes } =
-        status;
-      const rates = { rowsPerSecond, bytesPerSecond, secondsLeft, memoryBytes };
-      logger.info(
-        { rows, rowsDone, shards, shardsDone, ...rates },
-        "heartbeat",
-      );
+    heartbeat(status) {
+      const shown = HEARTBEAT.map((name) => [name, status[name]]);
+      logger.info(Object.fromEntries(shown), "heartbeat");
     },
     done: (report) => logger.info({ report }, "done"),
     failed: ({ code, exitCode, message }) =>
