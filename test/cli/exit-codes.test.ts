@@ -85,7 +85,7 @@ softjac worker x
 64 unexpected argument "x"; softjac worker takes options only
 softjac verify ${results} -i ${DIGITS} --all --sample 3
 64 --sample, --all: give only one of them
-softjac worker --queue redis://:hunter2@localhost
+softjac wait a --queue redis://:hunter2@localhost
 64 --queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead
 softjac report ${results} -o -
 64 --output: expected a file name, found -
@@ -234,8 +234,8 @@ test("every error class has an exit code; a signal gives its own", () => {
 });
 
 test("--json prints the report with the error on failure", () => {
-  const { status, stdout } = typed`run ${nan} -o ${out} --json`;
-  expect(status).toBe(65);
+  const { status, stdout, stderr } = typed`run ${nan} -o ${out} --json`;
+  expect(status, stderr).toBe(65);
   expect(JSON.parse(stdout)).toMatchObject({
     ...{ status: "failed", rows: 2 },
     error: { code: "ERR_BAD_ROW", exitCode: 65 },
