@@ -1,238 +1,195 @@
-import {
-  existsSync,
-  linkSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { PosixStore } from "../../src/storage/posix-store.js";
-import { besides, Worker } from "../support/dataset-worker.js";
-import { faultyStore } from "../support/faulty-store.js";
+import { Worker } from "../support/dataset-worker.js";
+import { faultyStore, storeWith } from "../support/faulty-store.js";
 import { workDirectory } from "../support/logits-input.js";
+import { refused } from "../support/refused.js";
+import { makeNewer, outputsIn } from "./support.js";
 
-// The protocol alone, with parts that are any bytes: processes that come late, fail, or are not of one mind.
+// The protocol with shards of any bytes: processes that are late, fail, or work on different runs.
 
-const at = workDirectory();
-let names = 0;
+const newOutput = outputsIn(workDirectory());
+const filesIn = (out: string) =>
+  fs.readdirSync(out, { recursive: true }).sort();
+const { rename, putIfAbsent, makeFolder } = PosixStore.prototype;
 
-const newOut = () => at(`out-${names++}`);
-
-test("a process that comes late to begin finds it done, and leaves no second folder", async () => {
-  const out = newOut();
-  /** Others publish between this one's look and its first folder. */
-  class Late extends PosixStore {
-    override async makeFolder(name: string): Promise<void> {
-      if (!existsSync(out)) await new Worker(out).all();
-      await super.makeFolder(name);
-    }
-  }
-  const late = new Worker(out, { Store: Late });
+test("a process that begins late finds the dataset published", async () => {
+  const out = newOutput();
+  // Others publish between this process's check and its first directory.
+  const Store = storeWith({
+    async makeFolder(name) {
+      if (!fs.existsSync(out)) await new Worker(out).all();
+      await makeFolder.call(this, name);
+    },
+  });
+  const late = new Worker(out, { Store });
   expect(await late.begin()).toBe(false);
-  expect(besides(out)).toEqual([]);
-  expect(existsSync(join(out, "_SUCCESS"))).toBe(true);
+  await late.expectPublished();
 });
 
-test("a process that wakes up after another has published changes nothing", async () => {
-  const out = newOut();
-  const asleep = new Worker(out);
+test("a process that wakes up after the publication changes nothing", async () => {
+  const asleep = new Worker(newOutput());
   await asleep.begin();
   const commit = asleep.make(0, "part 0");
-  await new Worker(out).all();
-  const before = readdirSync(out, { recursive: true }).sort();
+  await new Worker(asleep.out).all();
+  const before = filesIn(asleep.out);
   expect(await commit()).toBe(false);
   await asleep.run.publish({ overwrite: false });
-  expect(readdirSync(out, { recursive: true }).sort()).toEqual(before);
-  expect(besides(out)).toEqual([]);
+  expect(filesIn(asleep.out)).toEqual(before);
+  await asleep.expectPublished();
 });
 
-test("of two that make the same part the first stays; other bytes are an error", async () => {
-  const out = newOut();
+test("the first of two equal shards stays; other bytes are an error", async () => {
+  const out = newOutput();
   const [one, two] = [new Worker(out), new Worker(out)];
-  await one.begin();
-  await two.begin();
+  for (const worker of [one, two]) await worker.begin();
   const [first, second] = [one.make(0), two.make(0)];
   const third = two.make(0, "other bytes");
   expect(await first()).toBe(true);
   expect(await second()).toBe(true);
-  await expect(third()).rejects.toMatchObject({
-    code: "ERR_INTERNAL",
-    message: expect.stringContaining("two processes computed different bytes"),
-  });
-  await two.finish();
-  expect(readFileSync(join(out, "part-00000-of-00002.arrow"), "utf8")).toBe(
-    "part 0",
+  await refused(
+    third(),
+    "ERR_INTERNAL",
+    /\/part-00000-of-00002.arrow: two processes computed different bytes \(SHA-256 [0-9a-f]{64} and [0-9a-f]{64}\)$/,
   );
+  await two.finish();
+  const part = join(out, "part-00000-of-00002.arrow");
+  expect(fs.readFileSync(part, "utf8")).toBe("part 0");
 });
 
-test("a record that is replaced while a process works is read again", async () => {
-  const worker = new Worker(newOut());
+test("a record that is replaced during the work is read again", async () => {
+  const worker = new Worker(newOutput());
+  const { run } = worker;
   await worker.begin();
   await worker.make(0)();
-  expect(await worker.run.inspect()).toMatchObject({ missing: [1] });
-  const name = join(worker.run.folders.wip, "_commits/00000.json");
-  const text = readFileSync(name, "utf8");
-  writeFileSync(name, text.replace('"bytes": 6', '"bytes": 7'));
-  const later = new Date(Date.now() + 60_000);
-  utimesSync(name, later, later);
-  expect(await worker.run.inspect()).toMatchObject({
-    missing: [1],
-    damaged: [0],
-  });
+  expect(await run.missing()).toEqual([1]);
+  const name = join(run.folders.wip, "_commits/00000.json");
+  const text = fs.readFileSync(name, "utf8");
+  fs.writeFileSync(name, text.replace('"bytes": 6', '"bytes": 7'));
+  makeNewer(name);
+  expect((await run.faults()).map(({ problem }) => problem)).toEqual([
+    "has 6 bytes instead of 7",
+    "has no record",
+  ]);
 });
 
-test("publishing twice at once, and again", async () => {
-  const out = newOut();
+test("publishing three times at once, and again", async () => {
+  const out = newOutput();
   const workers = [new Worker(out), new Worker(out), new Worker(out)];
   for (const worker of workers) await worker.begin();
-  for (const shard of [0, 1]) await (workers[0] as Worker).make(shard)();
-  await Promise.all(
-    workers.map(({ run }) => run.publish({ overwrite: false })),
-  );
-  await (workers[1] as Worker).run.publish({ overwrite: false });
-  expect(existsSync(join(out, "_SUCCESS"))).toBe(true);
-  expect(besides(out)).toEqual([]);
+  for (const shard of [0, 1]) await workers[0]?.make(shard)();
+  const publish = ({ run }: Worker) => run.publish({ overwrite: false });
+  await Promise.all(workers.map(publish));
+  await publish(workers[1] as Worker);
+  await workers[1]?.expectPublished();
 });
 
-test("without a part nothing is published", async () => {
-  const out = newOut();
-  const worker = new Worker(out);
+test("nothing is published without a shard", async () => {
+  const worker = new Worker(newOutput());
   await worker.begin();
   await worker.make(1)();
   expect(await worker.run.missing()).toEqual([0]);
-  await expect(worker.run.publish({ overwrite: false })).rejects.toMatchObject({
-    code: "ERR_INCOMPLETE",
-    missing: [0],
-  });
-  expect(existsSync(out)).toBe(false);
+  const published = worker.run.publish({ overwrite: false });
+  await refused(published, "ERR_INCOMPLETE", /./, { missing: [0] });
+  expect(fs.existsSync(worker.out)).toBe(false);
   await worker.finish();
 });
 
-test("two runs to one name: the second refuses, or replaces the first when it is complete", async () => {
-  const out = newOut();
-  const [one, two] = [new Worker(out), new Worker(out, { temperature: 2 })];
-  await one.begin();
-  await two.begin();
+test("the second of two runs for one output is refused, or replaces the first when it is complete", async () => {
+  const one = new Worker(newOutput());
+  const two = new Worker(one.out, { temperature: 2 });
+  for (const worker of [one, two]) await worker.begin();
   await one.finish();
-  await expect(two.finish()).rejects.toMatchObject({
-    code: "ERR_OUTPUT_EXISTS",
-  });
+  await refused(two.finish(), "ERR_OUTPUT_EXISTS");
   expect(await one.run.isPublished()).toBe(true);
   await two.finish(true);
-  expect(await two.run.isPublished()).toBe(true);
-  expect(besides(out)).toEqual([]);
+  await two.expectPublished();
 });
 
-test.each(["finish", "rename"] as const)(
-  "a file put into the old dataset before the new one's %s stays, and the old dataset with it",
+test.each(["finish", "rename"])(
+  "a file that is put into the old dataset before the %s of the new one stays, and the old dataset too",
   async (moment) => {
-    const out = newOut();
+    const old = new Worker(newOutput());
+    const { out } = old;
     const file = join(out, "mine.txt");
-    await new Worker(out).all();
-    class Watched extends PosixStore {
-      override async rename(from: string, to: string): Promise<boolean> {
-        if (moment === "rename" && from === out) writeFileSync(file, "mine");
-        return super.rename(from, to);
-      }
-    }
-    const worker = new Worker(out, { temperature: 2, Store: Watched });
-    await worker.begin(true);
-    if (moment === "finish") writeFileSync(file, "mine");
-    await expect(worker.finish(true)).rejects.toMatchObject({
-      code: "ERR_OUTPUT_EXISTS",
-      message: expect.stringContaining("move them elsewhere: mine.txt"),
+    await old.all();
+    const Store = storeWith({
+      async rename(from, to) {
+        if (moment === "rename" && from === out) fs.writeFileSync(file, "mine");
+        return rename.call(this, from, to);
+      },
     });
-    expect(readFileSync(file, "utf8")).toBe("mine");
-    expect(await new Worker(out).run.isPublished()).toBe(true);
-    renameSync(file, `${out}-mine.txt`);
-    // The finished parts are kept.
+    const worker = new Worker(out, { temperature: 2, Store });
+    await worker.begin(true);
+    if (moment === "finish") fs.writeFileSync(file, "mine");
+    const named = /move them elsewhere: mine.txt$/;
+    await refused(worker.finish(true), "ERR_OUTPUT_EXISTS", named);
+    expect(fs.readFileSync(file, "utf8")).toBe("mine");
+    expect(await old.run.isPublished()).toBe(true);
+    fs.renameSync(file, `${out}-mine.txt`);
+    // The computed shards are kept.
     const again = new Worker(out, { temperature: 2 });
     await again.run.publish({ overwrite: true });
-    expect(await again.run.isPublished()).toBe(true);
-    expect(besides(out)).toEqual([]);
+    await again.expectPublished();
   },
 );
 
-test("of two processes that replace an old dataset at once neither takes the new one away", async () => {
-  for (let turn = 1; turn <= 4; turn++) {
-    const out = newOut();
+test.each([1, 2, 3, 4])(
+  "a process that does everything before rename %i of another one that replaces a dataset: the new dataset stays",
+  async (turn) => {
+    const out = newOutput();
     await new Worker(out, { temperature: 2 }).all();
-    // Between any two of its renames another process of the same run does all there is to do.
-    const Store = faultyStore(
-      {
-        call: "rename",
-        turn,
-        fault: "slow",
-        meanwhile: async () => {
-          const other = new Worker(out);
-          if (await other.begin(true)) await other.finish(true);
-        },
-      },
-      () => {},
-    );
-    const worker = new Worker(out, { Store });
-    if (await worker.begin(true)) await worker.finish(true);
-    expect(await new Worker(out).run.isPublished(), `rename ${turn}`).toBe(
-      true,
-    );
-    expect(besides(out), `rename ${turn}`).toEqual([]);
-  }
+    const meanwhile = () => new Worker(out).all(true);
+    const fault = { call: "rename", fault: "slow", turn, meanwhile } as const;
+    const worker = new Worker(out, { Store: faultyStore(fault) });
+    await worker.all(true);
+    await worker.expectPublished();
+  },
+);
+
+test("a new dataset that a process renamed before it died is restored", async () => {
+  const worker = new Worker(newOutput());
+  await worker.all();
+  const files = filesIn(worker.out);
+  fs.renameSync(worker.out, `${worker.run.folders.old}-0123456789ab`);
+  expect(await worker.begin()).toBe(false);
+  expect(filesIn(worker.out)).toEqual(files);
+  await worker.expectPublished();
 });
 
-test("a new dataset that a process had set aside when it died is found again", async () => {
-  const out = newOut();
+test.each([
+  [
+    "a rename",
+    storeWith({
+      async rename(from, to) {
+        await rename.call(this, from, to);
+        return false;
+      },
+    }),
+  ],
+  [
+    "a link",
+    storeWith({
+      async putIfAbsent(name, content) {
+        if (typeof content === "string") fs.linkSync(content, name);
+        return putIfAbsent.call(this, name, content);
+      },
+    }),
+  ],
+])("%s that took effect may report a failure", async (_, Store) => {
+  const worker = new Worker(newOutput(), { Store });
+  await worker.all();
+  await worker.expectPublished();
+});
+
+test("a rename that reports success without effect is an I/O error; a later run completes", async () => {
+  const Store = storeWith({ rename: async () => true });
+  const out = newOutput();
+  await refused(new Worker(out, { Store }).all(), "ERR_IO");
+  expect(fs.existsSync(out)).toBe(false);
   const worker = new Worker(out);
   await worker.all();
-  const files = readdirSync(out, { recursive: true }).sort();
-  renameSync(out, `${worker.run.folders.old}-0123456789ab`);
-  expect(await new Worker(out).begin()).toBe(false);
-  expect(readdirSync(out, { recursive: true }).sort()).toEqual(files);
-  expect(besides(out)).toEqual([]);
-});
-
-test("a rename that says no and does it is a rename", async () => {
-  const out = newOut();
-  class Lying extends PosixStore {
-    override async rename(from: string, to: string): Promise<boolean> {
-      await super.rename(from, to);
-      return false;
-    }
-  }
-  await new Worker(out, { Store: Lying }).all();
-  expect(await new Worker(out).run.isPublished()).toBe(true);
-  expect(besides(out)).toEqual([]);
-});
-
-test("a rename that says yes and does nothing is an I/O error; a later run completes", async () => {
-  const out = newOut();
-  class Lying extends PosixStore {
-    override async rename(): Promise<boolean> {
-      return true;
-    }
-  }
-  await expect(new Worker(out, { Store: Lying }).all()).rejects.toMatchObject({
-    code: "ERR_IO",
-  });
-  expect(existsSync(out)).toBe(false);
-  await new Worker(out).all();
-  expect(await new Worker(out).run.isPublished()).toBe(true);
-  expect(besides(out)).toEqual([]);
-});
-
-test("a link that says no and does it is a link", async () => {
-  const out = newOut();
-  class Lying extends PosixStore {
-    override async putIfAbsent(
-      name: string,
-      content: Uint8Array | string,
-    ): Promise<boolean> {
-      if (typeof content === "string") linkSync(content, name);
-      return super.putIfAbsent(name, content);
-    }
-  }
-  await new Worker(out, { Store: Lying }).all();
-  expect(await new Worker(out).run.isPublished()).toBe(true);
+  await worker.expectPublished();
 });

@@ -1,38 +1,46 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { Field, FixedSizeList, Float32, Float64, List } from "apache-arrow";
-import { beforeEach, expect, test } from "vitest";
-import { softjac } from "../cli/support.js";
+import { expect, test } from "vitest";
+import type { DatasetOptions } from "../../src/dataset/options.js";
+import { typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { refused } from "../support/refused.js";
 import { writeResults } from "../support/results-file.js";
+import { expectStatus, outputsIn, partOf } from "./support.js";
 
-// Files without rows in a directory: they take the number of classes from the others.
+// Inputs without rows have the number of classes of the others.
 
 const at = workDirectory();
-const folder = at("in");
+const newOutput = outputsIn(at);
+mkdirSync(at("in"));
 const item = new Field("item", new Float32(), true);
 const LISTS = new List(item);
 
-let count = 0;
-let output = "";
-beforeEach(() => {
-  output = at(`out-${++count}`);
-});
-
-function write(name: string, rows: (number[] | null)[], type = LISTS): string {
-  mkdirSync(folder, { recursive: true });
-  writeResults(`${folder}/${name}`, { columns: [["logits", type, rows]] });
-  return `${folder}/${name}`;
+type Rows = (number[] | null)[];
+function write(name: string, rows: Rows, type = LISTS): string {
+  writeResults(at(`in/${name}`), { columns: [["logits", type, rows]] });
+  return at(`in/${name}`);
 }
 
-function partsOf(shards: number): (number[] | null)[][] {
-  return Array.from({ length: shards }, (_, k) => {
-    const name = `part-${String(k).padStart(5, "0")}-of-${String(shards).padStart(5, "0")}.arrow`;
-    const table = tableFromIPC(readFileSync(`${output}/${name}`));
-    expect(table.getChild("softmax").type).toMatchObject({ stride: 3 });
-    return [...table.getChild("softmax")].map((row) => row && [...row]);
+/** Returns the softmax rows of every shard of a run. */
+async function shardsOf(options: Partial<DatasetOptions>, hooks = {}) {
+  const output = newOutput();
+  const common = {
+    output,
+    emit: ["softmax" as const],
+    onBadRow: "null" as const,
+  };
+  const run = { inputs: [], ...common, ...options };
+  const { shards } = await built.runDataset(run, hooks);
+  const rows = Array.from({ length: shards }, (_, k) => {
+    const table = tableFromIPC(readFileSync(partOf(output, k, shards)));
+    const column = table.getChild("softmax");
+    expect(column.type).toMatchObject({ stride: 3 });
+    return [...column].map((row) => row && [...row]);
   });
+  return { output, rows };
 }
 
 const softmaxOf = (row: number[]) => [
@@ -40,10 +48,9 @@ const softmaxOf = (row: number[]) => [
     built.softmax(Float64Array.from(row), { rows: 1, classes: 3 }),
   ),
 ];
+const one = softmaxOf([1, 2, 3]);
 
-const options = { emit: ["softmax"] as ["softmax"], onBadRow: "null" as const };
-
-test("lists without rows, or with null lists alone, give shards of the others' classes", async () => {
+test("lists without rows, or with only null lists, give shards of the others' classes", async () => {
   const inputs = [
     write("a.arrow", []),
     write("b.arrow", [
@@ -53,55 +60,47 @@ test("lists without rows, or with null lists alone, give shards of the others' c
     write("c.arrow", [null, null]),
     write("d.arrow", []),
   ];
-  const report = await built.runDataset({ inputs, output, ...options });
-  expect(report).toMatchObject({ rows: 4 });
-  const rows = [softmaxOf([1, 2, 3]), softmaxOf([0, 0, 1])];
-  expect(partsOf(4)).toEqual([[], rows, [null, null], []]);
+  const { output, rows } = await shardsOf({ inputs });
+  expect(rows).toEqual([[], [one, softmaxOf([0, 0, 1])], [null, null], []]);
   // The output states the number of classes, so that verify needs no other option.
-  const part = `${output}/part-00000-of-00004.arrow`;
-  const { status, stderr } = softjac("verify", part, "--input", `${inputs[0]}`);
-  expect(status, stderr).toBe(0);
+  const part = partOf(output, 0, 4);
+  expectStatus(typed`verify ${part} --input ${inputs[0]}`, 0);
 });
 
-test("fixed-size lists without rows have a shard, too, and may be the only ones", async () => {
+test("fixed-size lists without rows may be the only inputs", async () => {
   const fixed = new FixedSizeList(3, item) as unknown as List;
   const inputs = [write("a.arrow", [], fixed), write("b.arrow", [], fixed)];
-  await built.runDataset({ inputs, output, ...options });
-  expect(partsOf(2)).toEqual([[], []]);
+  expect((await shardsOf({ inputs })).rows).toEqual([[], []]);
 });
 
-test("no row in any input: an error in one sentence", async () => {
+test("no row in any input is an error", async () => {
   const inputs = [write("a.arrow", []), write("b.arrow", [null])];
-  for (const keepGoing of [false, true])
-    await expect(
-      built.runDataset({ inputs, output, ...options, keepGoing }),
-    ).rejects.toMatchObject({
-      code: "ERR_INPUT_UNSUPPORTED",
-      message: `${inputs[0]}: rows: no row of the 2 inputs has logits, so the number of classes is unknown; fixed-size lists state it without rows`,
-    });
-  await expect(
-    built.runDataset({ inputs: inputs.slice(0, 1), output, ...options }),
-  ).rejects.toMatchObject({
-    message: `${inputs[0]}: rows: no row has logits, so the number of classes is unknown; fixed-size lists state it without rows`,
-  });
+  const expectNone = (options: Partial<DatasetOptions>, rows: string) =>
+    refused(
+      shardsOf(options),
+      "ERR_INPUT_UNSUPPORTED",
+      `${inputs[0]}: rows: ${rows}, so the number of classes is unknown; fixed-size lists state it without rows`,
+    );
+  const none = "no row of the 2 inputs has logits";
+  await expectNone({ inputs }, none);
+  await expectNone({ inputs, keepGoing: true }, none);
+  await expectNone({ inputs: inputs.slice(0, 1) }, "no row has logits");
 });
 
-test("an empty file of another float type says --dtype", async () => {
+test("an empty file of another float type needs --dtype", async () => {
   const double = new List(new Field("item", new Float64(), true));
-  const inputs = [
-    write("a.arrow", [], double as unknown as List),
-    write("b.arrow", [[1, 2, 3]]),
-  ];
-  const message =
-    /expected results of float32 as in b\.arrow, found float64; use --dtype float32 or --dtype float64 for all files$/;
-  await expect(
-    built.runDataset({ inputs, output, ...options }),
-  ).rejects.toThrow(message);
-  await built.runDataset({ inputs, output, ...options, dtype: "float32" });
-  expect(partsOf(2)).toEqual([[], [softmaxOf([1, 2, 3])]]);
+  const empty = write("a.arrow", [], double as unknown as List);
+  const inputs = [empty, write("b.arrow", [[1, 2, 3]])];
+  await refused(
+    shardsOf({ inputs }),
+    "ERR_INPUT_UNSUPPORTED",
+    /expected results of float32 as in b\.arrow, found float64; use --dtype float32 or --dtype float64 for all files$/,
+  );
+  const { rows } = await shardsOf({ inputs, dtype: "float32" });
+  expect(rows).toEqual([[], [one]]);
 });
 
-test("files that pipelines put beside data are left alone, unless they are named", async () => {
+test("files that pipelines write beside data are ignored, unless they are named", async () => {
   const input = at("pipeline");
   mkdirSync(`${input}/.hidden`, { recursive: true });
   const source = readFileSync(write("a.arrow", [[1, 2, 3]]));
@@ -110,20 +109,13 @@ test("files that pipelines put beside data are left alone, unless they are named
   for (const name of ["_SUCCESS", "b.arrow.crc", "schema.json", "notes.txt"])
     writeFileSync(`${input}/${name}`, "");
   const warnings: string[] = [];
-  await built.runDataset(
-    { inputs: [input], output, ...options },
-    {
-      onEvent: (event) => {
-        if (event.event === "warning") warnings.push(event.message);
-      },
-    },
-  );
-  expect(partsOf(1)).toEqual([[softmaxOf([1, 2, 3])]]);
+  const onEvent = ({ event, message = "" }: Record<string, string>) =>
+    event === "warning" && warnings.push(message);
+  const found = await shardsOf({ inputs: [input] }, { onEvent });
+  expect(found.rows).toEqual([[one]]);
   expect(warnings).toEqual([
     "6 files are ignored because of the name: .b.arrow.crc, _SUCCESS, _metadata, b.arrow.crc, notes.txt, schema.json; give the path of such a file to read it",
   ]);
-  output = at("named");
   const inputs = [`${input}/_metadata`, `${input}/.b.arrow.crc`];
-  await built.runDataset({ inputs, output, ...options });
-  expect(partsOf(2)).toEqual(Array(2).fill([softmaxOf([1, 2, 3])]));
+  expect((await shardsOf({ inputs })).rows).toEqual([[one], [one]]);
 });

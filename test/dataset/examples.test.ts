@@ -1,55 +1,51 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { CLI, softjac } from "../cli/support.js";
+import { CLI, softjacIn, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { commandsOf, pathOfExample, readExample } from "../support/examples.js";
 import { workDirectory } from "../support/logits-input.js";
 import { hasProgram } from "../support/machine.js";
+import { expectStatus } from "./support.js";
 
-// Runs the examples that need no container and no queue, with stand-ins for the schedulers.
+// Runs the examples that need no container and no queue, with scripts in place of the schedulers.
 
 const at = workDirectory();
-const bin = at("bin");
-mkdirSync(bin);
-function script(name: string, text: string): string {
-  writeFileSync(join(bin, name), text);
-  chmodSync(join(bin, name), 0o755);
-  return join(bin, name);
-}
-script("softjac", `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
-const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
-const folder = at("logits");
-mkdirSync(folder);
-await built.generate({
-  output: join(folder, "a.arrow"),
-  rows: 500,
-  classes: 3,
-});
 
-/** Puts a softjac before the real one that appends its arguments to a file and runs a script. */
+/** Writes a script into a directory of programs, which is made if it is missing. */
+function script(directory: string, name: string, text: string): void {
+  fs.mkdirSync(at(directory), { recursive: true });
+  fs.writeFileSync(join(at(directory), name), text, { mode: 0o755 });
+}
+const real = `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`;
+script("bin", "softjac", real);
+const env = { ...process.env, PATH: `${at("bin")}:${process.env.PATH}` };
+const folder = at("logits");
+fs.mkdirSync(folder);
+await built.generate({ output: at("logits/a.arrow"), rows: 500, classes: 3 });
+
+const bash = (args: string[], more: NodeJS.ProcessEnv = env) =>
+  spawnSync("bash", args, { encoding: "utf8", env: more });
+const python = (args: string[], more: NodeJS.ProcessEnv, path: string) =>
+  spawnSync("python3", ["-B", ...args], {
+    encoding: "utf8",
+    env: { ...more, PYTHONPATH: path },
+  });
+const hasPython = hasProgram("python3");
+
+function expectPublished(output: string) {
+  expect(fs.existsSync(join(output, "_SUCCESS"))).toBe(true);
+}
+
+/** Replaces softjac by a script that appends its arguments to a file. */
 function standIn(name: string, text: string) {
-  const directory = at(name);
-  mkdirSync(directory);
-  const log = join(directory, "log");
-  writeFileSync(
-    join(directory, "softjac"),
-    `#!/bin/bash\necho "$@" >> "${log}"\n${text}\n`,
-  );
-  chmodSync(join(directory, "softjac"), 0o755);
+  const log = at(`${name}/log`);
+  script(name, "softjac", `#!/bin/bash\necho "$@" >> "${log}"\n${text}\n`);
   return {
-    env: { ...env, PATH: `${directory}:${env.PATH}` },
-    calls: () =>
-      existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [],
+    env: { ...env, PATH: `${at(name)}:${env.PATH}` },
+    calls: () => fs.readFileSync(log, "utf8").trim().split("\n").length,
   };
 }
 
@@ -59,6 +55,7 @@ const UNTIL_SIGTERM = `trap "exit 75" TERM; echo started; while :; do sleep 0.05
 describe("Slurm", () => {
   // Runs a job at once, and the tasks of an array from the last to the first.
   script(
+    "bin",
     "sbatch",
     `#!/bin/bash
 for word in "$@"; do
@@ -78,27 +75,19 @@ fi
 echo 17
 `,
   );
-  script(
-    "srun",
-    `#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n`,
-  );
-  script("scontrol", `#!/bin/sh\necho "scontrol $*"\n`);
+  const srun = `#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n`;
+  script("bin", "srun", srun);
+  script("bin", "scontrol", `#!/bin/sh\necho "scontrol $*"\n`);
 
   test("plan, array, finalize", () => {
     const output = at("slurm");
     const options = ["--shard-rows", "60", "--layout", "packed"];
-    execFileSync(
-      "bash",
-      [pathOfExample("slurm/submit.sh"), folder, output, "3", ...options],
-      { env, stdio: "pipe" },
-    );
-    expect(existsSync(join(output, "_SUCCESS"))).toBe(true);
-    const status = softjac("status", output, "--json");
-    expect(JSON.parse(status.stdout)).toMatchObject({
-      status: "published",
-      shards: 9,
-      shardsDone: 9,
-    });
+    const submit = pathOfExample("slurm/submit.sh");
+    const done = bash([submit, folder, output, "3", ...options]);
+    expect(done.status, done.stderr).toBe(0);
+    const { stdout } = typed`status ${output} --json`;
+    const published = { status: "published", shards: 9, shardsDone: 9 };
+    expect(JSON.parse(stdout)).toMatchObject(published);
   });
 
   test.each([
@@ -107,77 +96,55 @@ echo 17
     [74, 10, ""],
     [65, 0, ""],
     [0, 0, ""],
-  ])("exit code %i after %i restarts", (code, restarts, requeued) => {
-    const { env } = standIn(`slurm-${code}`, `exit ${code}`);
-    const { status, stdout } = spawnSync(
-      "bash",
-      [pathOfExample("slurm/array.sbatch")],
-      {
-        encoding: "utf8",
-        env: {
-          ...env,
-          SOFTJAC_OUTPUT: "out",
-          SLURM_CPUS_PER_TASK: "1",
-          SLURM_ARRAY_JOB_ID: "17",
-          SLURM_ARRAY_TASK_ID: "3",
-          SLURM_RESTART_COUNT: String(restarts),
-        },
-      },
-    );
-    expect(status).toBe(code);
-    expect(stdout).toBe(requeued);
+  ])("exit code %i after %i restarts", (status, restarts, stdout) => {
+    const { env } = standIn(`slurm-${status}`, `exit ${status}`);
+    const slurm = {
+      ...{ SOFTJAC_OUTPUT: "out", SLURM_CPUS_PER_TASK: "1" },
+      ...{ SLURM_ARRAY_JOB_ID: "17", SLURM_ARRAY_TASK_ID: "3" },
+      SLURM_RESTART_COUNT: `${restarts}`,
+    };
+    const found = bash([pathOfExample("slurm/array.sbatch")], {
+      ...{ ...env, ...slurm },
+    });
+    expect(found).toMatchObject({ status, stdout });
   });
 });
 
 test.each([
-  ["cron/crontab", {}],
-  ["systemd/softjac.service", {}],
-  ["kubernetes", { JOB_COMPLETION_INDEX: "0" }],
-])("the commands of %s", (name, variables) => {
-  const files =
-    name === "kubernetes"
-      ? ["kubernetes/job.yaml", "kubernetes/finalize.yaml"]
-      : [name];
+  [["cron/crontab"], {}],
+  [["systemd/softjac.service"], {}],
+  [
+    ["kubernetes/job.yaml", "kubernetes/finalize.yaml"],
+    { JOB_COMPLETION_INDEX: "0" },
+  ],
+])("the commands of %j", (files, variables) => {
   const cwd = dirname(folder);
-  for (const [command = "", ...words] of files.flatMap(commandsOf)) {
-    const args = words.map((word) =>
-      word.replace(/^\/data\//, "").replace(/^8$/, "1"),
-    );
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      [CLI, command, ...args],
-      {
-        cwd,
-        encoding: "utf8",
-        env: { ...env, ...variables },
-      },
-    );
-    expect(status, `${command}: ${stderr}`).toBe(0);
+  const where = { cwd, env: { PATH: env.PATH, ...variables } };
+  for (const words of files.flatMap(commandsOf)) {
+    const local = (word: string) =>
+      word.replace(/^\/data\//, "").replace(/^8$/, "1");
+    expectStatus(softjacIn(where, ...words.map(local)), 0);
   }
-  expect(existsSync(join(cwd, "jacobian", "_SUCCESS"))).toBe(true);
-  rmSync(join(cwd, "jacobian"), { recursive: true });
+  expectPublished(join(cwd, "jacobian"));
+  fs.rmSync(join(cwd, "jacobian"), { recursive: true });
 });
 
 test("AWS Batch: the jobs that are submitted", () => {
-  script(
-    "aws",
-    `#!/bin/bash\nprintf '%s\\n' "$@" | tr '\\n' ' ' >> "$AWS_LOG"\necho >> "$AWS_LOG"\nwc -l < "$AWS_LOG"\n`,
-  );
+  const aws = `#!/bin/bash\nprintf '%s\\n' "$@" | tr '\\n' ' ' >> "$AWS_LOG"\necho >> "$AWS_LOG"\nwc -l < "$AWS_LOG"\n`;
+  script("bin", "aws", aws);
   const log = at("aws.log");
   const args = ["queue", "softjac:1", "s3://b/in", "s3://b/out", "8"];
-  execFileSync("bash", [pathOfExample("aws-batch/submit.sh"), ...args], {
-    env: { ...env, AWS_LOG: log },
-    stdio: "pipe",
-  });
-  const lines = readFileSync(log, "utf8").trim().split("\n");
+  const submit = pathOfExample("aws-batch/submit.sh");
+  expect(bash([submit, ...args], { ...env, AWS_LOG: log }).status).toBe(0);
+  const lines = fs.readFileSync(log, "utf8").trim().split("\n");
   const commands = lines.map((line) => {
-    const [, json] = /--container-overrides (\{.*?\}) /.exec(line) ?? [];
-    return JSON.parse(json as string).command;
+    const [, json = ""] = /--container-overrides (\{.*?\}) /.exec(line) ?? [];
+    return JSON.parse(json).command.join(" ");
   });
   expect(commands).toEqual([
-    ["plan", "s3://b/in", "-o", "s3://b/out"],
-    ["run-shard", "-o", "s3://b/out"],
-    ["finalize", "s3://b/out"],
+    "plan s3://b/in -o s3://b/out",
+    "run-shard -o s3://b/out",
+    "finalize s3://b/out",
   ]);
   for (const line of lines) expect(line).toContain("evaluateOnExit");
   expect(lines[1]).toContain("--array-properties size=8 --depends-on jobId=1");
@@ -188,39 +155,29 @@ describe("snakemake/retry.sh", () => {
   const retry = pathOfExample("snakemake/retry.sh");
 
   test.each([
-    [65, 65, 1],
-    [0, 0, 1],
-    [75, 75, 3],
-  ])("exit code %i: %i after %i attempts", (code, expected, attempts) => {
+    [65, 1],
+    [0, 1],
+    [75, 3],
+  ])("exit code %i: %i attempts", (code, attempts) => {
     const { env, calls } = standIn(`retry-${code}`, `exit ${code}`);
-    const { status } = spawnSync("bash", [retry, "3", "0", "softjac", "run"], {
-      env,
-    });
-    expect(status).toBe(expected);
-    expect(calls()).toHaveLength(attempts);
+    expect(bash([retry, "3", "0", "softjac", "run"], env).status).toBe(code);
+    expect(calls()).toBe(attempts);
   });
 
-  test("SIGTERM is forwarded, and nothing is tried again", async () => {
-    const { env, calls } = standIn("retry-sigterm", UNTIL_SIGTERM);
-    const child = spawn("bash", [retry, "3", "0", "softjac", "run"], { env });
-    await once(child.stdout, "data");
+  // It reports on standard error that it waits.
+  test.each([
+    ["an attempt is forwarded", UNTIL_SIGTERM, "0", "stdout", 75],
+    ["two attempts ends it", "exit 74", "600", "stderr", 74],
+  ] as const)("SIGTERM during %s", async (...row) => {
+    const [name, text, pause, stream, expected] = row;
+    const { env, calls } = standIn(`retry-${name}`, text);
+    const args = [retry, "3", pause, "softjac", "run"];
+    const child = spawn("bash", args, { env });
+    await once(child[stream], "data");
     child.kill("SIGTERM");
-    const [code] = await once(child, "close");
-    expect(code).toBe(75);
-    expect(calls()).toHaveLength(1);
-  });
-
-  test("SIGTERM between two attempts ends it", async () => {
-    const { env, calls } = standIn("retry-between", "exit 74");
-    const child = spawn("bash", [retry, "3", "600", "softjac", "run"], { env });
-    // It says on standard error that it waits.
-    await once(child.stderr, "data");
-    child.kill("SIGTERM");
-    const [code] = await once(child, "exit");
-    expect(code).toBe(74);
-    expect(calls()).toHaveLength(1);
-    child.stdout.destroy();
-    child.stderr.destroy();
+    expect((await once(child, "exit"))[0]).toBe(expected);
+    expect(calls()).toBe(1);
+    for (const output of [child.stdout, child.stderr]) output.destroy();
   });
 });
 
@@ -235,15 +192,15 @@ test.skipIf(!hasProgram("snakemake"))("Snakemake: a whole workflow", () => {
     ],
     { env, stdio: "pipe" },
   );
-  expect(existsSync(join(output, "_SUCCESS"))).toBe(true);
+  expectPublished(output);
 });
 
-describe.skipIf(!hasProgram("python3"))("Airflow", () => {
+describe.skipIf(!hasPython)("Airflow", () => {
   const dags = at("dags");
-  mkdirSync(join(dags, "airflow/sdk"), { recursive: true });
-  writeFileSync(join(dags, "airflow/__init__.py"), "");
-  writeFileSync(
-    join(dags, "airflow/sdk/__init__.py"),
+  script("dags/airflow", "__init__.py", "");
+  script(
+    "dags/airflow/sdk",
+    "__init__.py",
     `tasks = []
 class DAG:
     def __init__(self, dag_id, **options): pass
@@ -257,65 +214,56 @@ class BaseOperator:
     def __rrshift__(self, others): self.after += others
 `,
   );
-  writeFileSync(
-    join(dags, "airflow/sdk/exceptions.py"),
+  script(
+    "dags/airflow/sdk",
+    "exceptions.py",
     "class AirflowException(Exception): pass\nclass AirflowFailException(AirflowException): pass\n",
   );
-  writeFileSync(
-    join(dags, "softjac_dag.py"),
+  const settings = `INPUTS, OUTPUT, TASKS = "${folder}", "${at("airflown")}", 2`;
+  script(
+    "dags",
+    "softjac_dag.py",
     readExample("airflow/softjac_dag.py").replace(
       /^INPUTS, OUTPUT, TASKS = .*/m,
-      `INPUTS, OUTPUT, TASKS = "${folder}", "${at("airflown")}", 2`,
+      settings,
     ),
   );
-  const airflow = (text: string, options: { env: NodeJS.ProcessEnv }) =>
-    spawnSync(
-      "python3",
-      [
-        "-B",
-        "-c",
-        `import softjac_dag\nfrom airflow.sdk import tasks\n${text}`,
-      ],
-      {
-        encoding: "utf8",
-        env: { ...options.env, PYTHONPATH: dags },
-      },
-    );
+  const airflow = (text: string, more: NodeJS.ProcessEnv) => {
+    const code = `import softjac_dag\nfrom airflow.sdk import tasks\n${text}`;
+    return python(["-c", code], more, dags);
+  };
   const attempt = `try: tasks[0].execute({})
 except Exception as error: print(type(error).__name__)`;
 
   test("plan, shards, finalize", () => {
-    const { status, stderr } = airflow(
-      `assert [len(task.after) for task in tasks] == [0, 1, 1, 2]
-for task in tasks: task.execute({})`,
-      { env },
-    );
+    const text = `assert [len(task.after) for task in tasks] == [0, 1, 1, 2]
+for task in tasks: task.execute({})`;
+    const { status, stderr } = airflow(text, env);
     expect(status, stderr).toBe(0);
-    expect(existsSync(join(at("airflown"), "_SUCCESS"))).toBe(true);
+    expectPublished(at("airflown"));
   });
 
   test.each([
     [65, "AirflowFailException\n"],
     [75, "AirflowException\n"],
   ])("exit code %i: %s", (code, expected) => {
-    const { stdout } = airflow(attempt, standIn(`af-${code}`, `exit ${code}`));
-    expect(stdout).toBe(expected);
+    const { env } = standIn(`airflow-${code}`, `exit ${code}`);
+    expect(airflow(attempt, env).stdout).toBe(expected);
   });
 
   test("on_kill sends SIGTERM to softjac", () => {
-    const { stdout } = airflow(
-      `import threading; threading.Timer(0.5, tasks[0].on_kill).start()\n${attempt}`,
-      standIn("af-kill", UNTIL_SIGTERM),
-    );
+    const kill =
+      "import threading; threading.Timer(0.5, tasks[0].on_kill).start()";
+    const { env } = standIn("airflow-kill", UNTIL_SIGTERM);
+    const { stdout } = airflow(`${kill}\n${attempt}`, env);
     expect(stdout).toBe("started\nAirflowException\n");
   });
 });
 
-describe.skipIf(!hasProgram("python3"))("Ray", () => {
-  const modules = at("ray");
-  mkdirSync(modules);
-  writeFileSync(
-    join(modules, "ray.py"),
+describe.skipIf(!hasPython)("Ray", () => {
+  script(
+    "ray",
+    "ray.py",
     `class remote:
     def __init__(self, **options): self.options = options
     def __call__(self, function): self.function = function; return self
@@ -328,28 +276,24 @@ def init(): pass
 def get(results): return results
 `,
   );
-  const ray = (output: string, env: NodeJS.ProcessEnv) =>
-    spawnSync(
-      "python3",
-      ["-B", pathOfExample("ray/softjac_ray.py"), folder, output, "2"],
-      { encoding: "utf8", env: { ...env, PYTHONPATH: modules } },
-    );
+  const ray = (output: string, more: NodeJS.ProcessEnv) => {
+    const example = pathOfExample("ray/softjac_ray.py");
+    return python([example, folder, output, "2"], more, at("ray"));
+  };
 
   test("plan, shards, finalize", () => {
     const { status, stderr } = ray(at("rayed"), env);
     expect(status, stderr).toBe(0);
-    expect(existsSync(join(at("rayed"), "_SUCCESS"))).toBe(true);
+    expectPublished(at("rayed"));
   });
 
   test.each([
     [65, 1],
     [75, 5],
   ])("exit code %i of run-shard: %i attempts", (code, attempts) => {
-    const { env, calls } = standIn(
-      `ray-${code}`,
-      `[ "$1" = plan ] || exit ${code}`,
-    );
+    const text = `[ "$1" = plan ] || exit ${code}`;
+    const { env, calls } = standIn(`ray-${code}`, text);
     expect(ray("out", env).status).toBe(1);
-    expect(calls()).toHaveLength(1 + attempts);
+    expect(calls()).toBe(1 + attempts);
   });
 });

@@ -1,11 +1,4 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
@@ -13,198 +6,166 @@ import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { outputsIn, wipOf } from "./outputs.js";
+import { refused } from "../support/refused.js";
+import { expectStatus, outputsIn, readJson, wipOf } from "./support.js";
 
-// Inputs that are bad are left out, the others are made.
+// Invalid inputs are skipped, the others computed.
 
 const at = workDirectory();
-const folder = at("logits");
-const good = at("good");
-for (const path of [folder, good]) mkdirSync(path);
-for (const [k, name] of ["b.arrow", "d.arrow"].entries()) {
-  const path = join(folder, name);
-  writeLogits(path, {
-    rows: 100,
-    classes: 3,
-    logit: (r, j) => Math.sin(r * 7 + j + k),
-  });
-  copyFileSync(path, join(good, name));
-}
-writeFileSync(join(folder, "a.arrow"), "ARROW1\0\0");
-writeLogits(join(folder, "c.arrow"), {
-  rows: 100,
-  classes: 3,
-  // In the last of its shards.
-  logit: (r) => (r === 95 ? Number.NaN : r),
-});
-writeLogits(join(folder, "e.arrow"), { rows: 10, classes: 4, logit: () => 1 });
-
-const ERRORS = [
-  ["a.arrow", "a.arrow: footer: expected at least 18 bytes, found 8"],
-  ["c.arrow", "c.arrow: row 95: expected finite logits"],
-  [
-    "e.arrow",
-    "e.arrow: logits: expected 3 classes as in b.arrow, found 4; run files of other classes by themselves",
-  ],
-] as const;
-const options = { inputs: [folder], shardRows: 30 };
 const newOutput = outputsIn(at);
-
-function expectLeftOut(found: { name: string; error: string }[]): void {
-  expect(found.map(({ name }) => name)).toEqual(ERRORS.map(([name]) => name));
-  for (const [k, [, error]] of ERRORS.entries())
-    expect(found[k]?.error).toContain(error);
+const [folder, good] = [at("logits"), at("good")];
+for (const path of [folder, good]) fs.mkdirSync(path);
+const size = { rows: 100, classes: 3 };
+for (const [k, name] of ["b.arrow", "d.arrow"].entries()) {
+  const logit = (r: number, j: number) => Math.sin(r * 7 + j + k);
+  for (const path of [folder, good])
+    writeLogits(join(path, name), { ...size, logit });
 }
+fs.writeFileSync(join(folder, "a.arrow"), "ARROW1\0\0");
+// In the last of its shards.
+const badRow = (r: number) => (r === 95 ? Number.NaN : r);
+writeLogits(join(folder, "c.arrow"), { ...size, logit: badRow });
+writeLogits(join(folder, "e.arrow"), { rows: 9, classes: 4, logit: () => 1 });
 
-/** The rows of a dataset that was published without the bad inputs. */
-async function expectPublished(output: string): Promise<void> {
-  const manifest = JSON.parse(
-    readFileSync(join(output, "_manifest.json"), "utf8"),
-  );
-  expectLeftOut(manifest.leftOut);
-  const parts = readdirSync(output).filter((name) => name.endsWith(".arrow"));
-  expect(parts).toEqual(manifest.parts.map((p: { part: string }) => p.part));
-  const rows = (path: string) =>
-    tableFromIPC(readFileSync(path))
+const SKIPPED = [
+  ["a", /^a.arrow: footer: expected at least 18 bytes, found 8/],
+  ["c", /^c.arrow: row 95: expected finite logits/],
+  [
+    "e",
+    /^e.arrow: logits: expected 3 classes as in b.arrow, found 4; run files of other classes by themselves$/,
+  ],
+].map(([name, error]) => ({
+  ...{ name: `${name}.arrow`, error: expect.stringMatching(error as RegExp) },
+}));
+const options = { inputs: [folder], shardRows: 30, keepGoing: true };
+const arrowFiles = (folder: string) =>
+  fs.readdirSync(folder).filter((name) => name.endsWith(".arrow"));
+const rowsIn = (folder: string) =>
+  arrowFiles(folder).flatMap((name) =>
+    tableFromIPC(fs.readFileSync(join(folder, name)))
       .toArray()
-      .map((row) =>
-        JSON.stringify(row, (_, v) => (typeof v === "bigint" ? Number(v) : v)),
-      );
-  const reference = newOutput();
-  await built.runDataset({ inputs: [good], output: reference, shardRows: 30 });
-  const expected = readdirSync(reference).filter((name) =>
-    name.endsWith(".arrow"),
+      .map((row) => String(row)),
   );
-  expect(parts.flatMap((name) => rows(join(output, name)))).toEqual(
-    expected.flatMap((name) => rows(join(reference, name))),
-  );
+
+/** Expects that a dataset was published without the invalid inputs. */
+async function expectPublished(output: string): Promise<void> {
+  const { leftOut, parts } = readJson(output, "_manifest.json");
+  expect(leftOut).toEqual(SKIPPED);
+  const names = parts.map(({ part }: { part: string }) => part);
+  expect(arrowFiles(output)).toEqual(names);
+  const valid = newOutput();
+  await built.runDataset({ inputs: [good], output: valid, shardRows: 30 });
+  expect(rowsIn(output)).toEqual(rowsIn(valid));
 }
 
-test("without --keep-going the first of them ends the run", async () => {
-  await expect(
-    built.runDataset({ ...options, output: newOutput() }),
-  ).rejects.toMatchObject({ code: "ERR_INPUT_FORMAT" });
+test("an invalid input ends the run, unless others are valid and keepGoing is set", async () => {
+  const output = newOutput();
+  const stops = built.runDataset({ ...options, output, keepGoing: false });
+  await refused(stops, "ERR_INPUT_FORMAT");
+  const inputs = [join(folder, "a.arrow")];
+  await refused(
+    built.runDataset({ ...options, inputs, output }),
+    "ERR_INPUT_FORMAT",
+  );
 });
 
-test("with it: 65, the others are done, nothing is published; --allow-missing publishes", async () => {
+test("--keep-going computes the others, --allow-missing publishes them", async () => {
   const output = newOutput();
-  const args = ["run", folder, "-o", `${output}/`, "--shard-rows", "30"];
-  const found = softjac(...args, "--keep-going", "--json");
-  expect(found.status, found.stderr).toBe(65);
-  const report = JSON.parse(found.stdout);
-  expect(report).toMatchObject({
-    status: "failed",
-    inputs: 3,
-    shards: 12,
-    // Three parts of c are made before its bad row is met.
-    shardsComputed: 11,
+  const run = (...more: string[]) => {
+    const args = ["-o", `${output}/`, "--shard-rows", "30", "--keep-going"];
+    return softjac("run", folder, ...args, ...more);
+  };
+  const found = expectStatus(run("--json"), 65);
+  expect(JSON.parse(found.stdout)).toMatchObject({
+    ...{ status: "failed", inputs: 3, shards: 12 },
+    // Three shards of c precede the bad row.
+    ...{ shardsComputed: 11, skippedInputs: SKIPPED },
     error: { code: "ERR_INPUTS_SKIPPED", exitCode: 65 },
   });
-  expectLeftOut(report.skippedInputs);
   expect(found.stderr).toContain(
     "3 of 5 inputs have no results; use --allow-missing to publish the others: a.arrow: ",
   );
-  expect(existsSync(output)).toBe(false);
-
-  // The same again finds nothing to make, and says the same.
-  const again = softjac(...args, "--keep-going", "--json");
-  expect(again.status).toBe(65);
-  expect(JSON.parse(again.stdout)).toMatchObject({ shardsComputed: 0 });
-
-  const dry = softjac(...args, "--keep-going", "--dry-run");
-  expect(dry.stdout).toContain("skipped");
-  const status = await built.datasetStatus({ output });
-  expectLeftOut(status.skippedInputs);
-  expect(status.missing).toEqual([]);
-
-  const published = softjac(...args, "--keep-going", "--allow-missing");
-  expect(published.status, published.stderr).toBe(0);
-  expect(published.stderr).toMatch(/skipped +3: a\.arrow, c\.arrow, e\.arrow/);
+  expect(fs.existsSync(output)).toBe(false);
+  const again = JSON.parse(expectStatus(run("--json"), 65).stdout);
+  expect(again).toMatchObject({ shardsComputed: 0 });
+  expect(run("--dry-run").stdout).toContain("skipped");
+  expect(await built.datasetStatus({ output })).toMatchObject({
+    ...{ skippedInputs: SKIPPED, missing: [] },
+  });
+  const { stderr } = expectStatus(run("--allow-missing"), 0);
+  expect(stderr).toMatch(/skipped +3: a\.arrow, c\.arrow, e\.arrow/);
   await expectPublished(output);
-  const done = softjac(...args, "--keep-going", "--json");
-  expect(done.status).toBe(0);
-  expect(JSON.parse(done.stdout).status).toBe("up to date");
-  expectLeftOut(JSON.parse(done.stdout).skippedInputs);
+  const done = JSON.parse(expectStatus(run("--json"), 0).stdout);
+  const upToDate = { status: "up to date", skippedInputs: SKIPPED };
+  expect(done).toMatchObject(upToDate);
 });
 
-test("in steps: tasks say 65 for what they met, finalize publishes where it may", async () => {
+test("tasks report the inputs that they skip, and finalize publishes with allowMissing", async () => {
   const output = newOutput();
-  await built.planDataset({ ...options, output, keepGoing: true });
+  await built.planDataset({ ...options, output });
   const task = (shardIndex: number) =>
     built.runShards({ output, shardIndex, shardCount: 2, keepGoing: true });
-  // Shards of b, c and d: 0-3, 4-7, 8-11; that with the bad row is 7.
+  // Shards of b, c and d are 0-3, 4-7 and 8-11; the bad row is in 7.
   expect(await task(0)).toMatchObject({ status: "done", shardsComputed: 6 });
-  await expect(task(1)).rejects.toMatchObject({
-    code: "ERR_INPUTS_SKIPPED",
-    skippedInputs: [{ input: "c.arrow" }],
-  });
-  await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
-    code: "ERR_INPUTS_SKIPPED",
-  });
-  expect(existsSync(output)).toBe(false);
+  const c = { skippedInputs: [{ input: "c.arrow" }] };
+  const message = new RegExp(`^${output}: 1 of 3 inputs have no results; .*`);
+  await refused(task(1), "ERR_INPUTS_SKIPPED", message, c);
+  const early = built.finalizeDataset({ output });
+  await refused(early, "ERR_INPUTS_SKIPPED", /: 3 of 5 inputs have no results/);
+  expect(fs.existsSync(output)).toBe(false);
   await built.finalizeDataset({ output, allowMissing: true });
   await expectPublished(output);
 });
 
-test("a part of such an input that comes after the others were published goes with them", async () => {
+test("a shard of a skipped input that is committed after the publication is removed", async () => {
   const output = newOutput();
-  await built
-    .runDataset({ ...options, output, keepGoing: true })
-    .catch(() => {});
-  const part = "part-00004-of-00012.arrow";
-  const bytes = readFileSync(join(wipOf(output) as string, part));
+  await refused(built.runDataset({ ...options, output }), "ERR_INPUTS_SKIPPED");
+  const bytes = fs.readFileSync(
+    join(wipOf(output), "part-00004-of-00012.arrow"),
+  );
   await built.finalizeDataset({ output, allowMissing: true });
-  expect(existsSync(join(output, part))).toBe(false);
-  writeFileSync(join(output, part), bytes);
-  await built.runDataset({ ...options, output, keepGoing: true });
+  const part = join(output, "part-00004-of-00012.arrow");
+  expect(fs.existsSync(part)).toBe(false);
+  fs.writeFileSync(part, bytes);
+  await built.runDataset({ ...options, output });
   await expectPublished(output);
 });
 
-test("an input that has changed is not left out: the plan is another", async () => {
+test("an input that changed after the plan is not skipped", async () => {
   const output = newOutput();
   const inputs = at("changing");
-  mkdirSync(inputs);
-  for (const name of ["b.arrow", "d.arrow"])
-    copyFileSync(join(folder, name), join(inputs, name));
+  fs.cpSync(good, inputs, { recursive: true });
   await built.planDataset({ inputs: [inputs], output });
-  writeFileSync(join(inputs, "d.arrow"), "ARROW1\0\0");
-  await expect(built.runShards({ output, keepGoing: true })).rejects.toThrow(
-    "changed since the run was planned (bytes ",
+  fs.writeFileSync(join(inputs, "d.arrow"), "ARROW1\0\0");
+  await refused(
+    built.runShards({ output, keepGoing: true }),
+    "ERR_INPUT_CHANGED",
+    /changed since the run was planned \(bytes /,
   );
   expect((await built.datasetStatus({ output })).skippedInputs).toEqual([]);
 });
 
-test("all of them: the error of the last", async () => {
-  const inputs = [join(folder, "a.arrow")];
-  await expect(
-    built.runDataset({ inputs, output: newOutput(), keepGoing: true }),
-  ).rejects.toMatchObject({ code: "ERR_INPUT_FORMAT" });
-});
-
-test("--select: these parts alone; with --limit the first of them", async () => {
-  const output = newOutput();
-  await built.planDataset({ inputs: [good], output, shardRows: 10 });
+test("--select computes these shards, --limit the first of them", async () => {
+  const [output, whole] = [newOutput(), newOutput()];
+  const run = { inputs: [good], shardRows: 10 };
+  await built.planDataset({ ...run, output });
   const task = (...args: string[]) =>
     softjac("run-shard", "-o", output, ...args);
-  expect(task("--select", "3,7-9").status).toBe(0);
   const missing = async () => (await built.datasetStatus({ output })).missing;
+  expectStatus(task("--select", "3,7-9"), 0);
   expect(await missing()).toEqual([
     0, 1, 2, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
   ]);
-  expect(task("--select", "0-4", "--limit", "2").status).toBe(0);
+  expectStatus(task("--select", "0-4", "--limit", "2"), 0);
   expect((await missing()).slice(0, 3)).toEqual([2, 4, 5]);
-  const beyond = task("--select", "18-20");
-  expect(beyond.status).toBe(64);
-  expect(beyond.stderr).toContain(
-    "select: expected shards from 0 to 19, found 20",
-  );
+  const beyond = expectStatus(task("--select", "18-20"), 64).stderr;
+  expect(beyond).toContain("select: expected shards from 0 to 19, found 20");
   for (const wrong of ["x", "3-1", "1,,2", "-1"])
     expect(task(`--select=${wrong}`).stderr).toContain(
       `--select: expected numbers and ranges as in 3,7-9, found "${wrong}"`,
     );
   await built.runShards({ output });
   await built.finalizeDataset({ output });
-  const whole = newOutput();
-  await built.runDataset({ inputs: [good], output: whole, shardRows: 10 });
+  await built.runDataset({ ...run, output: whole });
   expect(filesOf(output)).toEqual(filesOf(whole));
 });

@@ -1,5 +1,5 @@
-// Loaded before the command: kills its process at the nth call that changes a file system, before it or after it; or, for
-// "fail", has the nth call of those that may fail so give EIO.
+// Preload that kills the process before or after its nth call that changes a file system; or, for "fail", makes the nth call
+// of those that may fail so fail with EIO. "fail-count" writes the number of these calls to standard error.
 import fs from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -9,23 +9,15 @@ let calls = 0;
 
 const kill = () => process.kill(process.pid, "SIGKILL");
 const isTurn = () => ++calls === Number(KILL_AT);
+const eio = () => Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
 
-function wrap(object, name, kind) {
+/** Replaces a method by one that calls `changed` in the nth call. */
+function replace(object, name, changed) {
   const original = object[name];
   object[name] = function call(...args) {
-    const turn = isTurn();
-    if (turn && KILL_WHEN === "before") kill();
-    if (turn && kind === "callback") {
-      const done = args.pop();
-      args.push((...results) => {
-        kill();
-        done(...results);
-      });
-    }
-    const result = original.apply(this, args);
-    if (turn && kind === "sync") kill();
-    if (turn && kind === "promise") return result.finally(kill);
-    return result;
+    if (!isTurn()) return original.apply(this, args);
+    if (KILL_WHEN === "before") kill();
+    return changed(() => original.apply(this, args), args);
   };
 }
 
@@ -33,24 +25,24 @@ if (KILL_WHEN.startsWith("fail")) {
   const handle = await promises.open(process.execPath);
   const prototype = Object.getPrototypeOf(handle);
   await handle.close();
-  const eio = () => Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
-  const failing = (object, name) => {
-    const original = object[name];
-    object[name] = async function call(...args) {
-      if (!isTurn()) return original.apply(this, args);
-      throw eio();
-    };
-  };
-  for (const name of ["mkdir", "link", "rename"]) failing(promises, name);
-  failing(prototype, "sync");
-  const { fsync } = fs;
-  fs.fsync = (fd, done) => (isTurn() ? done(eio()) : fsync(fd, done));
+  const rejects = () => Promise.reject(eio());
+  for (const name of ["mkdir", "link", "rename"])
+    replace(promises, name, rejects);
+  replace(prototype, "sync", rejects);
+  replace(fs, "fsync", (_, args) => args.at(-1)(eio()));
 } else {
   for (const name of ["mkdir", "open", "link", "rename", "rm"])
-    wrap(promises, name, "promise");
+    replace(promises, name, (call) => call().finally(kill));
   for (const name of ["openSync", "ftruncateSync", "rmSync", "unlinkSync"])
-    wrap(fs, name, "sync");
-  wrap(fs, "fsync", "callback");
+    replace(fs, name, (call) => [call(), kill()][0]);
+  replace(fs, "fsync", (call, args) => {
+    const done = args.pop();
+    args.push((...results) => {
+      kill();
+      done(...results);
+    });
+    call();
+  });
 }
 syncBuiltinESMExports();
 

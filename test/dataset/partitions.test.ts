@@ -1,167 +1,124 @@
-import {
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { dirname } from "node:path";
-import {
-  columnFromArray,
-  fixedSizeList,
-  float32,
-  int32,
-  tableFromColumns,
-  tableToIPC,
-} from "@uwdata/flechette";
+import { fixedSizeList, float32, int32 } from "@uwdata/flechette";
 import { type Table, tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
+import type { RunOptions } from "../../src/options/run-options.js";
+import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { refused } from "../support/refused.js";
 
 // Directories such as split=train are columns of the files in them.
 
 const at = workDirectory();
 const ROWS = 600;
+const logits = Array.from({ length: ROWS }, (_, r) => [r % 7, 1, 0]);
 
-function write(path: string, columns: Record<string, unknown> = {}): void {
-  const logits = Array.from({ length: ROWS }, (_, r) => [r % 7, 1, 0]);
-  const table = tableFromColumns([
-    ...Object.entries(columns),
-    ["logits", columnFromArray(logits, fixedSizeList(float32(), 3))],
-  ] as never);
-  mkdirSync(dirname(at(path)), { recursive: true });
-  writeFileSync(at(path), tableToIPC(table, { format: "file" }) as Uint8Array);
+function write(name: string, columns: Columns = {}): string {
+  fs.mkdirSync(dirname(at(name)), { recursive: true });
+  const list = fixedSizeList(float32(), 3);
+  writeArrow(at(name), { ...columns, logits: [logits, list] });
+  return at(name);
 }
 
-const tables = (folder: string) =>
-  readdirSync(at(folder))
-    .filter((name) => name.endsWith(".arrow"))
-    .sort()
-    .map((name) => tableFromIPC(readFileSync(at(`${folder}/${name}`))));
+const tableOf = (path: string) => tableFromIPC(fs.readFileSync(path));
+const valuesOf = (table: Table, name: string) => [
+  ...(table.getChild(name) ?? []),
+];
 
-/** The value that all rows of a column have. */
+/** Runs over one input, and returns the output and its path. */
+async function tableFrom(input: string, options: Partial<RunOptions>) {
+  const output = at("out.arrow");
+  await built.run({ input, output, force: true, ...options });
+  return { output, table: tableOf(output) };
+}
+
+/** Returns the value that all rows of a column have. */
 function only(table: Table, name: string): unknown {
-  const values = [...(table.getChild(name) ?? [])];
-  expect(values).toHaveLength(ROWS);
-  const [value] = values;
-  expect(values.every((other) => other === value)).toBe(true);
-  return value;
+  const values = valuesOf(table, name);
+  expect(values).toEqual(Array(ROWS).fill(values[0]));
+  return values[0];
 }
 
-const typeOf = (table: Table, name: string) =>
-  String(table.schema.fields.find((field) => field.name === name)?.type);
+const train = write("in/split=train/part=-3/code=1/a.arrow");
 
-test("a dataset: text and integers, decoded and null values", async () => {
-  for (const [name, split, part, code] of [
-    ["a", "train", "-3", "1"],
-    ["b", "b%C3%A9%20c", "10", "x"],
-    ["c", "__HIVE_DEFAULT_PARTITION__", "__HIVE_DEFAULT_PARTITION__", "2"],
-  ])
-    write(`in/split=${split}/part=${part}/code=${code}/${name}.arrow`);
-  const options = {
-    inputs: [at("in")],
-    output: at("out"),
-    keep: ["split", "p*", "code"],
-  };
-  await built.runDataset(options);
-  const found = tables("out").map((table) => [
-    only(table, "split"),
-    only(table, "part"),
-    only(table, "code"),
-  ]);
-  expect(found).toEqual([
-    [null, null, "2"],
-    ["bé c", 10n, "x"],
-    ["train", -3n, "1"],
-  ]);
-  for (const table of tables("out"))
+test("a dataset has columns of text and integers, with decoded and null values", async () => {
+  write("in/split=b%C3%A9%20c/part=10/code=x/b.arrow");
+  const none = "__HIVE_DEFAULT_PARTITION__";
+  write(`in/split=${none}/part=${none}/code=2/c.arrow`);
+  const keep = ["split", "p*", "code"];
+  await built.runDataset({ inputs: [at("in")], output: at("out"), keep });
+  const names = ["split", "part", "code"];
+  const shards = fs.readdirSync(at("out")).filter((x) => x.endsWith(".arrow"));
+  const tables = shards.map((name) => tableOf(at(`out/${name}`)));
+  expect(tables.map((table) => names.map((name) => only(table, name)))).toEqual(
+    [
+      [null, null, "2"],
+      ["bé c", 10n, "x"],
+      ["train", -3n, "1"],
+    ],
+  );
+  for (const { schema } of tables)
     expect(
-      ["split", "part", "code"].map((name) => typeOf(table, name)),
-    ).toEqual(["Utf8", "Int64", "Utf8"]);
-});
-
-test("verify needs neither the path nor other options", async () => {
-  copyFileSync(at("in/split=train/part=-3/code=1/a.arrow"), at("copy.arrow"));
-  const output = readdirSync(at("out"))
-    .filter((name) => name.endsWith(".arrow"))
-    .sort()
-    .at(-1);
-  const verified = await built.verify({
-    input: at("copy.arrow"),
-    output: at(`out/${output}`),
-    all: true,
+      schema.fields
+        .filter(({ name }) => names.includes(name))
+        .map(({ name, type }) => `${name}: ${type}`)
+        .sort(),
+    ).toEqual(["code: Utf8", "part: Int64", "split: Utf8"]);
+  // The output states its partitions, so that verify needs neither the path nor other options.
+  fs.copyFileSync(train, at("copy.arrow"));
+  const output = at(`out/${shards.at(-1)}`);
+  const input = at("copy.arrow");
+  expect(await built.verify({ input, output, all: true })).toMatchObject({
+    ...{ problems: [], bytes: { compared: true, message: null } },
   });
-  expect(verified.problems).toEqual([]);
-  expect(verified.bytes).toEqual({ compared: true, message: null });
 });
 
-test("one file, in blocks and entries, with rows that are skipped", async () => {
-  const input = at("in/split=train/part=-3/code=1/a.arrow");
-  for (const layout of ["packed", "csr"] as const) {
-    const output = at(`${layout}.arrow`);
-    await built.run({ input, output, layout, keep: ["split", "part"] });
-    const table = tableFromIPC(readFileSync(output));
-    expect([only(table, "split"), only(table, "part")]).toEqual(["train", -3n]);
-    expect(table.schema.metadata.get("softjac.partitions")).toBe(
-      '[{"name":"split","value":"train","type":"utf8"},{"name":"part","value":"-3","type":"int64"}]',
-    );
-  }
+test.each(["packed", "csr"] as const)("one file: %s", async (layout) => {
+  const keep = ["split", "part"];
+  const { table } = await tableFrom(train, { layout, keep });
+  expect(keep.map((name) => only(table, name))).toEqual(["train", -3n]);
+  expect(table.schema.metadata.get("softjac.partitions")).toBe(
+    '[{"name":"split","value":"train","type":"utf8"},{"name":"part","value":"-3","type":"int64"}]',
+  );
 });
 
-test("labels: integers, and names of classes", async () => {
-  write("labels/label=2/animal=cat/x.arrow");
-  const input = at("labels/label=2/animal=cat/x.arrow");
-  const expected = Array.from({ length: ROWS }, (_, r) => {
-    const logits = [r % 7, 1, 0];
-    const sum = logits.reduce((total, x) => total + Math.exp(x), 0);
-    return Math.log(sum);
-  });
+test("labels are integers or names of classes", async () => {
+  const input = write("labels/label=2/animal=cat/x.arrow");
+  // The logit of class 2 is 0.
+  const expected = logits.map((row) =>
+    Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)),
+  );
   for (const options of [
     { label: "label" },
     { label: "animal", classNames: ["dog", "fox", "cat"] },
   ]) {
-    const output = at("labelled.arrow");
-    await built.run({
-      input,
-      output,
-      emit: ["cross_entropy"],
-      force: true,
-      ...options,
-    });
-    const table = tableFromIPC(readFileSync(output));
-    const found = [...(table.getChild("cross_entropy") ?? [])] as number[];
-    for (const [r, value] of found.entries())
+    const emit = ["cross_entropy" as const];
+    const { output, table } = await tableFrom(input, { emit, ...options });
+    for (const [r, value] of valuesOf(table, "cross_entropy").entries())
       expect(value).toBeCloseTo(expected[r] as number, 5);
+    expect(valuesOf(table, "cross_entropy")).toHaveLength(ROWS);
     const { problems } = await built.verify({ input, output, all: true });
     expect(problems).toEqual([]);
   }
-  await expect(
-    built.run({
-      input,
-      output: at("none"),
-      emit: ["gradient"],
-      label: "animal",
-      classNames: ["a", "b", "c"],
-    }),
-  ).rejects.toThrow(
+  const classNames = ["a", "b", "c"];
+  await refused(
+    tableFrom(input, { emit: ["gradient"], label: "animal", classNames }),
+    "ERR_INPUT_UNSUPPORTED",
     `${input}: directory animal=cat: expected one of the names of the classes (a, b, c); give them with --class-names`,
   );
 });
 
-test("a column of the file wins, and no file has a partition that is not named", async () => {
+test("a column of the file has precedence; directories that are not named are no columns", async () => {
   const values = Array.from({ length: ROWS }, (_, r) => r);
-  write("real/split=train/x.arrow", {
-    split: columnFromArray(values, int32()),
-  });
-  const input = at("real/split=train/x.arrow");
-  await built.run({ input, output: at("real.arrow"), keep: ["split"] });
-  const table = tableFromIPC(readFileSync(at("real.arrow")));
-  expect([...(table.getChild("split") ?? [])]).toEqual(values);
+  const input = write("real/split=train/x.arrow", { split: [values, int32()] });
+  const { table } = await tableFrom(input, { keep: ["split"] });
+  expect(valuesOf(table, "split")).toEqual(values);
   expect(table.schema.metadata.has("softjac.partitions")).toBe(false);
-  await expect(
-    built.run({ input, output: at("none"), keep: ["part"] }),
-  ).rejects.toThrow(
-    "--keep part: no such column; the file has split: int32, logits: fixed_size_list<float32>[3]",
+  await refused(
+    tableFrom(input, { keep: ["part"] }),
+    "ERR_LOGITS_COLUMN",
+    /--keep part: no such column; the file has split: int32, logits: fixed_size_list<float32>\[3\]/,
   );
 });

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { afterEach, expect, test, vi } from "vitest";
@@ -6,6 +5,7 @@ import { planDataset } from "../../src/dataset/run-dataset.js";
 import { finalizeDataset } from "../../src/dataset/tasks.js";
 import { openStore } from "../../src/storage/open-store.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { refused } from "../support/refused.js";
 
 const at = workDirectory();
 const { readdir } = promises;
@@ -16,39 +16,30 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("each answer of a store is a sign of life, and each failure", async () => {
-  let answers = 0;
-  const store = await openStore(at("folder"), { alive: () => answers++ });
+test("every answer and every failure of a store counts as progress", async () => {
+  const alive = vi.fn();
+  const store = await openStore(at("folder"), { alive });
   expect(await store.head(at("nothing"))).toBe(null);
   expect((await store.list(at("."))).size).toBe(0);
-  expect(answers).toBe(2);
-  await expect(
-    store.putIfAbsent(at("no/folder/x"), Buffer.of(1)),
-  ).rejects.toThrow();
-  expect(answers).toBe(3);
+  expect(alive).toHaveBeenCalledTimes(2);
+  const put = store.putIfAbsent(at("no/folder/x"), Buffer.of(1));
+  await expect(put).rejects.toThrow();
+  expect(alive).toHaveBeenCalledTimes(3);
   expect(store.temporaryName()).toContain(at("folder"));
 });
 
-test("finalize gives up a file system that does not answer", async () => {
-  const input = at("in.arrow");
+test("finalize abandons a file system that does not answer", async () => {
+  const [input, output] = [at("in.arrow"), at("out")];
   writeLogits(input, { rows: 4, classes: 2, logit: (r, k) => r - k });
-  const output = at("out");
   await planDataset({ inputs: [input], output });
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  const asked = new EventTarget();
-  Object.assign(promises, {
-    readdir: () => {
-      asked.dispatchEvent(new Event("asked"));
-      return new Promise(() => {});
-    },
+  const asked = new Promise<void>((resolve) => {
+    const readdir = () => new Promise(() => resolve());
+    Object.assign(promises, { readdir });
   });
   syncBuiltinESMExports();
-  const isAsked = once(asked, "asked");
-  const finalized = finalizeDataset({ output });
-  const refused = expect(finalized).rejects.toMatchObject({
-    code: "ERR_STALLED",
-  });
-  await isAsked;
+  const finalized = refused(finalizeDataset({ output }), "ERR_STALLED");
+  await asked;
   await vi.advanceTimersByTimeAsync(600_000);
-  await refused;
+  await finalized;
 });

@@ -1,51 +1,53 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { DatasetEvent } from "../../src/dataset/events.js";
 import { GracefulStop } from "../../src/dataset/graceful-stop.js";
-import { CLI, softjac } from "../cli/support.js";
+import { softjac, wordsOf } from "../cli/support.js";
+import { start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
-import { untilSaid } from "../support/until-said.js";
-import { outputsIn, untilCommitted, writeFolder } from "./outputs.js";
+import { isLinux } from "../support/machine.js";
+import { refused } from "../support/refused.js";
+import {
+  expectStatus,
+  outputsIn,
+  untilCommitted,
+  writeFolder,
+} from "./support.js";
 
-// How work on a dataset ends before its end.
+// Work on a dataset that ends early.
 
 const at = workDirectory();
 const newOutput = outputsIn(at);
 // Shards of 8 MB: smaller ones are computed without threads.
-const folder = await writeFolder(at("logits"), ["a", "b", "c"], {
-  rows: 200,
-  classes: 100,
-});
-
+const size = { rows: 200, classes: 100 };
+const folder = await writeFolder(at("logits"), ["a", "b", "c"], size);
+const shards = { inputs: [folder], shardRows: 100 };
 const whole = newOutput();
-await built.runDataset({ inputs: [folder], output: whole, shardRows: 100 });
+await built.runDataset({ ...shards, output: whole });
 
-describe("when", () => {
-  beforeEach(() => {
-    vi.useFakeTimers();
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
+describe("a stop", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
 
   const state = ({ stopSignal, abortSignal, reason }: GracefulStop) => [
-    stopSignal.aborted,
-    abortSignal.aborted,
-    reason,
+    ...[stopSignal.aborted, abortSignal.aborted, reason],
   ];
+  /** Collects the error of work that never ends. */
+  function errorsOf(work: Promise<unknown>): unknown[] {
+    const errors: unknown[] = [];
+    work.catch((error) => errors.push(error));
+    return errors;
+  }
+  const never = () => new Promise(() => {});
 
-  test("a signal: nothing more is begun, and the part under way has most of the grace", () => {
-    const events: DatasetEvent[] = [];
+  test("by a signal: the shard in progress has most of the grace, then all work is abandoned", async () => {
     const controller = new AbortController();
-    const stopping = new GracefulStop(
-      { grace: 10, timeLimit: undefined },
-      { signal: controller.signal, onEvent: (event) => events.push(event) },
-    );
+    const { signal } = controller;
+    const onEvent = vi.fn();
+    const stopping = new GracefulStop({ grace: 10 }, { signal, onEvent });
+    const errors = errorsOf(stopping.race(never));
     vi.advanceTimersByTime(1e9);
     expect(state(stopping)).toEqual([false, false, null]);
     controller.abort();
@@ -54,12 +56,16 @@ describe("when", () => {
     expect(stopping.abortSignal.aborted).toBe(false);
     vi.advanceTimersByTime(1);
     expect(stopping.abortSignal.aborted).toBe(true);
-    expect(events).toEqual([
-      { event: "stopping", reason: "signal", graceSeconds: 10 },
-    ]);
+    const event = { event: "stopping", reason: "signal", graceSeconds: 10 };
+    expect(onEvent.mock.calls).toEqual([[event]]);
+    await vi.advanceTimersByTimeAsync(1999);
+    expect(errors).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(errors).toMatchObject([{ code: "ERR_ABORTED" }]);
+    stopping.close();
   });
 
-  test("the time limit: as a signal, the grace before", () => {
+  test("by the time limit: the grace before it", () => {
     const stopping = new GracefulStop({ grace: 10, timeLimit: 60 }, {});
     vi.advanceTimersByTime(49_999);
     expect(state(stopping)).toEqual([false, false, null]);
@@ -67,57 +73,33 @@ describe("when", () => {
     expect(state(stopping)).toEqual([true, false, "time limit"]);
     vi.advanceTimersByTime(8000);
     expect(stopping.abortSignal.aborted).toBe(true);
-  });
-
-  test("work that never ends is left once the grace is over", async () => {
-    const controller = new AbortController();
-    const stopping = new GracefulStop(
-      { grace: 10, timeLimit: undefined },
-      { signal: controller.signal },
-    );
-    const met: unknown[] = [];
-    stopping
-      .race(() => new Promise(() => {}))
-      .catch((error) => met.push(error));
-    controller.abort();
-    await vi.advanceTimersByTimeAsync(9999);
-    expect(met).toEqual([]);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(met).toMatchObject([{ code: "ERR_ABORTED" }]);
     stopping.close();
   });
 
-  test("planning without a sign of life is left", async () => {
-    const limits = { grace: 10, timeLimit: undefined, stallTimeout: 60 };
-    const stopping = new GracefulStop(limits, {});
-    const met: unknown[] = [];
-    let goOn = () => {};
-    const work = (alive: () => void) => {
-      goOn = alive;
-      return new Promise(() => {});
-    };
-    stopping.withWatchdog(work).catch((error) => met.push(error));
-    await vi.advanceTimersByTimeAsync(59_999);
-    goOn();
-    await vi.advanceTimersByTimeAsync(59_999);
-    expect(met).toEqual([]);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(met).toMatchObject([
-      {
-        code: "ERR_STALLED",
-        message:
-          "no progress for 60 s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue",
-      },
-    ]);
-    stopping.close();
-  });
-
-  test("no grace: both at once; a signal that came before", () => {
-    const stopping = new GracefulStop(
-      { grace: 0, timeLimit: undefined },
-      { signal: AbortSignal.abort() },
-    );
+  test("by an earlier signal, without grace: both signals at once", () => {
+    const signal = AbortSignal.abort();
+    const stopping = new GracefulStop({ grace: 0 }, { signal });
     expect(state(stopping)).toEqual([true, true, "signal"]);
+    stopping.close();
+  });
+
+  test("by the watchdog: planning without progress is abandoned", async () => {
+    const stopping = new GracefulStop({ grace: 10, stallTimeout: 60 }, {});
+    let alive = () => {};
+    const errors = errorsOf(
+      stopping.withWatchdog((callback) => {
+        alive = callback;
+        return never();
+      }),
+    );
+    await vi.advanceTimersByTimeAsync(59_999);
+    alive();
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(errors).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    const message =
+      "no progress for 60 s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue";
+    expect(errors).toMatchObject([{ code: "ERR_STALLED", message }]);
     stopping.close();
   });
 });
@@ -126,177 +108,126 @@ test.each([
   [0, 0],
   [25, 1],
 ])(
-  "grace %d s: %d parts are done when it is stopped in the first",
+  "stopped in the first shard with a grace of %d s: %d shards are done",
   async (grace, done) => {
     const output = newOutput();
-    const controller = new AbortController();
-    const options = { inputs: [folder], output, shardRows: 100, grace };
-    const stopped = built.runDataset(
-      { ...options, chunkRows: 10 },
-      { signal: controller.signal, onProgress: () => controller.abort() },
+    const stop = new AbortController();
+    const options = { ...shards, output, grace };
+    await refused(
+      built.runDataset(
+        { ...options, chunkRows: 10 },
+        { signal: stop.signal, onProgress: () => stop.abort() },
+      ),
+      "ERR_STOPPED",
+      `stopped with ${done} of 6 shards done; run the same command again to continue`,
+      {
+        ...{ shardsDone: done, shards: 6 },
+        report: { status: "failed", shards: 6, shardsComputed: done },
+      },
     );
-    await expect(stopped).rejects.toMatchObject({
-      code: "ERR_STOPPED",
-      shardsDone: done,
-      shards: 6,
-      report: { status: "failed", shards: 6, shardsComputed: done },
-    });
     await built.runDataset(options);
     expect(filesOf(output)).toEqual(filesOf(whole));
   },
 );
 
-test("a time limit that is no longer than the grace is refused", async () => {
-  await expect(
-    built.runDataset({ inputs: [folder], output: newOutput(), timeLimit: 25 }),
-  ).rejects.toThrow(
-    "timeLimit: expected more than the grace period (25 s), found 25",
-  );
-});
-
 describe("threads", () => {
-  const preload = fileURLToPath(new URL("threads-that.mjs", import.meta.url));
-  const args = (output: string, ...more: string[]) => [
-    ...["--import", preload, CLI, "run", folder, "-o", `${output}/`],
-    ...["--shard-rows", "100", "--threads", "2", "--chunk-rows", "10"],
-    ...more,
-  ];
-  const env = (env: Record<string, string>) => ({ ...process.env, ...env });
-  const start = (
-    output: string,
-    set: Record<string, string>,
-    ...more: string[]
-  ) =>
-    spawnSync(process.execPath, args(output, ...more), {
-      encoding: "utf8",
-      env: env(set),
-    });
-  const goesOn = (output: string) => {
-    const again = softjac(...args(output).slice(3), "--json");
-    expect(again.status, again.stderr).toBe(0);
-    expect(filesOf(output)).toEqual(filesOf(whole));
-    return JSON.parse(again.stdout);
-  };
-  test("there are threads, which read", () => {
+  const args = (output: string) =>
+    wordsOf`run ${folder} -o ${output}/ --shard-rows 100 --threads 2 --chunk-rows 10`;
+  /** Starts the command with threads that do something when they read b.arrow. */
+  function begin(what: string, more: string[] = [], env = {}) {
     const output = newOutput();
-    const found = start(output, {
-      THREADS_DO: "wait",
-      THREADS_AT: "b.arrow",
-      THREADS_ONCE: at("waited"),
+    const threads = { THREADS_DO: what, THREADS_AT: "b.arrow", ...env };
+    const preload = [
+      "../dataset/threads-that.mjs",
+      "../support/says-signals.mjs",
+    ];
+    const started = start([...args(output), ...more], {
+      preload,
+      env: threads,
     });
-    expect(found.status).toBe(0);
+    return { output, ...started };
+  }
+  function expectContinues(output: string, counts: object): void {
+    expect(existsSync(output)).toBe(false);
+    const again = expectStatus(softjac(...args(output), "--json"), 0);
+    expect(JSON.parse(again.stdout)).toMatchObject(counts);
+    expect(filesOf(output)).toEqual(filesOf(whole));
+  }
+
+  test("read the inputs", async () => {
+    const once = { THREADS_ONCE: at("waited") };
+    expect((await begin("wait", [], once).ended).code).toBe(0);
     expect(existsSync(at("waited"))).toBe(true);
   });
 
-  test("that hang: 75, what is done is kept", () => {
-    const output = newOutput();
-    const found = start(
-      output,
-      { THREADS_DO: "hang", THREADS_AT: "b.arrow" },
-      "--stall-timeout",
-      "5",
-    );
-    expect(found.stderr).toContain(
+  test("that hang: 75, and completed shards are kept", async () => {
+    const { output, ended } = begin("hang", ["--stall-timeout", "5"]);
+    const { code, stderr } = await ended;
+    expect(stderr).toContain(
       "part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): no progress for 5 s (0 of 100 rows done); completed shards are kept; run the same command again to continue",
     );
-    expect(found.status).toBe(75);
-    expect(existsSync(output)).toBe(false);
-    expect(goesOn(output).shardsUpToDate).toBe(2);
+    expect(code).toBe(75);
+    expectContinues(output, { shardsUpToDate: 2 });
   });
 
-  test("that die once: the part is made again", () => {
-    const output = newOutput();
-    const found = start(output, {
-      THREADS_DO: "exit",
-      THREADS_AT: "b.arrow",
-      THREADS_ONCE: at("died"),
-    });
-    expect(found.status, found.stderr).toBe(0);
+  test("that die once: the shard is computed again", async () => {
+    const once = { THREADS_ONCE: at("died") };
+    const { output, ended } = begin("exit", [], once);
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(0);
     expect(existsSync(at("died"))).toBe(true);
     expect(filesOf(output)).toEqual(filesOf(whole));
   });
 
-  test("that die again and again: 70 with the parts' names, the others are made", () => {
-    const output = newOutput();
-    const found = start(output, { THREADS_DO: "exit", THREADS_AT: "b.arrow" });
-    expect(found.status).toBe(70);
-    expect(found.stderr).toContain(
+  test("that die again: 70 with the names of the shards, and the others are computed", async () => {
+    const { output, ended } = begin("exit");
+    const { code, stderr } = await ended;
+    expect(code).toBe(70);
+    expect(stderr).toContain(
       "worker threads crashed twice while computing part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): a worker thread failed: worker exited with code: 3; part-00003-of-00006.arrow",
     );
-    expect(existsSync(output)).toBe(false);
-    expect(goesOn(output)).toMatchObject({
-      shardsUpToDate: 4,
-      shardsComputed: 2,
-    });
+    expectContinues(output, { shardsUpToDate: 4, shardsComputed: 2 });
   });
 
-  test("a second signal ends the process at once", async () => {
-    const output = newOutput();
-    const saysSignals = fileURLToPath(
-      new URL("../support/says-signals.mjs", import.meta.url),
-    );
-    const child = spawn(
-      process.execPath,
-      [
-        ...["--import", saysSignals],
-        ...args(output, "--grace", "600", "--stall-timeout", "900"),
-      ],
-      { env: env({ THREADS_DO: "hang", THREADS_AT: "b.arrow" }) },
-    );
-    const closed = once(child, "close");
-    const heard = untilSaid(child, "says-signals: SIGTERM");
-    await untilSaid(child, "threads-that: hang");
+  test("that hang: a second signal ends the process at once", async () => {
+    const patient = wordsOf`--grace 600 --stall-timeout 900`;
+    const { output, child, until, ended } = begin("hang", patient);
+    await until(/threads-that: hang/);
     await untilCommitted(output, 2);
     child.kill("SIGTERM");
-    await heard;
+    await until(/says-signals: SIGTERM/);
     child.kill("SIGTERM");
-    expect(await closed).toEqual([143, null]);
-    expect(existsSync(output)).toBe(false);
-    expect(goesOn(output).shardsUpToDate).toBe(2);
+    expect((await ended).code).toBe(143);
+    expectContinues(output, { shardsUpToDate: 2 });
   });
 
-  test.skipIf(process.platform !== "linux")(
-    "that the system keeps in a call: one signal ends the process, what is done is kept",
+  test.skipIf(!isLinux)(
+    "in a blocked system call: one signal ends the process, and completed shards are kept",
     async () => {
-      const output = newOutput();
-      const pipe = at("pipe");
-      expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
-      const blocks = { THREADS_DO: "block", THREADS_AT: "b.arrow" };
-      const child = spawn(
-        process.execPath,
-        args(output, "--grace", "0.5", "--stall-timeout", "900"),
-        { env: env({ ...blocks, THREADS_PIPE: pipe }) },
-      );
-      let stderr = "";
-      child.stderr.on("data", (text) => {
-        stderr += text;
-      });
-      const closed = once(child, "close");
-      await untilSaid(child, "threads-that: block");
-      await untilCommitted(output, 2);
-      child.kill("SIGTERM");
+      const THREADS_PIPE = at("pipe");
+      expect(spawnSync("mkfifo", [THREADS_PIPE]).status).toBe(0);
+      const patient = wordsOf`--grace 0.5 --stall-timeout 900`;
+      const started = begin("block", patient, { THREADS_PIPE });
+      await started.until(/threads-that: block/);
+      await untilCommitted(started.output, 2);
+      started.child.kill("SIGTERM");
+      const { code, stderr } = await started.ended;
       // exit() waits for such a thread, so that the exit code 75 is lost.
-      expect(await closed).toEqual([null, "SIGTERM"]);
+      expect(code).toBe("SIGTERM");
       expect(stderr).toContain(
         "softjac: stopped with 2 of 6 shards done; run the same command again to continue\n",
       );
-      expect(goesOn(output).shardsUpToDate).toBe(2);
+      expectContinues(started.output, { shardsUpToDate: 2 });
     },
   );
 
-  test("the time limit: 75, what is done is kept", () => {
-    const output = newOutput();
-    const found = start(
-      output,
-      { THREADS_DO: "wait", THREADS_AT: ".arrow" },
-      "--time-limit",
-      "1.5",
-      "--grace",
-      "0.5",
-    );
-    expect(found.status, found.stderr).toBe(75);
-    expect(found.stderr).toMatch(/stopped (with \d of 6 shards done|before)/);
-    expect(existsSync(output)).toBe(false);
-    goesOn(output);
+  test("that are slow: 75 at the time limit, and completed shards are kept", async () => {
+    const limit = wordsOf`--time-limit 1.5 --grace 0.5`;
+    const slow = { THREADS_AT: ".arrow" };
+    const { output, ended } = begin("wait", limit, slow);
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(75);
+    expect(stderr).toMatch(/stopped (with \d of 6 shards done|before)/);
+    expectContinues(output, { status: "done" });
   });
 });

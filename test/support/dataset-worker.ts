@@ -1,17 +1,25 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { expect } from "vitest";
 import { makePlan, sha256 } from "../../src/dataset/dataset-plan.js";
-import type { DatasetRun } from "../../src/dataset/dataset-run.js";
 import { FolderRun } from "../../src/dataset/folder-run.js";
 import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
 import { shardRecord } from "../../src/dataset/records.js";
 import { PosixStore } from "../../src/storage/posix-store.js";
 
+/** Fields of the record of a shard of one row with these bytes. */
+export function resultOf(bytes: Uint8Array) {
+  return {
+    ...{ rows: 1, bytes: bytes.byteLength, sha256: sha256(bytes), badRows: 0 },
+    ...{ firstBadRow: null, entries: null, droppedMax: null, droppedSum: null },
+  };
+}
+
 /** Process that computes a dataset of two shards. */
 export class Worker {
   readonly store: PosixStore;
-  readonly run: DatasetRun;
+  readonly run: FolderRun;
 
   constructor(
     readonly out: string,
@@ -22,10 +30,7 @@ export class Worker {
       inputs: [{ name: "a", bytes: 1, modified: "1", rows: 2 }],
       leftOut: [],
       checksums: false,
-      shards: [
-        { input: 0, rowStart: 0, rowEnd: 1 },
-        { input: 0, rowStart: 1, rowEnd: 2 },
-      ],
+      shards: [0, 1].map((k) => ({ input: 0, rowStart: k, rowEnd: k + 1 })),
     });
     const folders = runFolders(out, plan.fingerprint);
     this.store = new Store(folders.tmp);
@@ -40,16 +45,8 @@ export class Worker {
   make(shard: number, text = `part ${shard}`) {
     const file = this.store.temporaryName();
     writeFileSync(file, text);
-    const record = shardRecord(this.run.plan, shard, {
-      rows: 1,
-      bytes: text.length,
-      sha256: sha256(new TextEncoder().encode(text)),
-      badRows: 0,
-      firstBadRow: null,
-      entries: null,
-      droppedMax: null,
-      droppedSum: null,
-    });
+    const result = resultOf(new TextEncoder().encode(text));
+    const record = shardRecord(this.run.plan, shard, result);
     return () => this.run.commit(file, record);
   }
 
@@ -63,14 +60,16 @@ export class Worker {
     await this.run.publish({ overwrite });
   }
 
-  async all(): Promise<void> {
-    if (await this.begin()) await this.finish();
+  async all(overwrite = false): Promise<void> {
+    if (await this.begin(overwrite)) await this.finish(overwrite);
   }
-}
 
-/** Returns the directories of runs beside the output. */
-export function besides(out: string): string[] {
-  return readdirSync(dirname(out)).filter((name) =>
-    name.startsWith(`${basename(out)}.__`),
-  );
+  /** Expects that this worker's dataset is published, and that no directory of a run is left beside it. */
+  async expectPublished(where?: string): Promise<void> {
+    expect(await this.run.isPublished(), where).toBe(true);
+    const left = readdirSync(dirname(this.out)).filter((name) =>
+      name.startsWith(`${basename(this.out)}.__`),
+    );
+    expect(left, where).toEqual([]);
+  }
 }

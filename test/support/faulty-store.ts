@@ -3,21 +3,14 @@ import type { FolderStore } from "../../src/storage/store.js";
 
 /** Calls of a store that can fail. */
 export const CALLS = [
-  "head",
-  "list",
-  "read",
-  "readRange",
-  "makeFolder",
-  "putIfAbsent",
-  "rename",
-  "remove",
-] as const satisfies readonly (keyof FolderStore)[];
-type Call = (typeof CALLS)[number];
+  ...(["head", "list", "read", "readRange"] as const),
+  ...(["makeFolder", "putIfAbsent", "rename", "remove"] as const),
+] satisfies readonly (keyof FolderStore)[];
 
 export const FAULTS = ["before", "after", "short", "slow"] as const;
 
 export interface Fault {
-  call: Call;
+  call: (typeof CALLS)[number];
   /** Number of the failing call, from 1. */
   turn: number;
   /** Failure before or after the call took effect, a result with half of the bytes or names, or a wait for `meanwhile`. */
@@ -25,17 +18,25 @@ export interface Fault {
   meanwhile?: () => Promise<void>;
 }
 
-/** Returns a store with one faulty call. */
+/** Returns a class of stores with other methods. */
+export function storeWith(
+  methods: Partial<FolderStore> & ThisType<PosixStore>,
+): typeof PosixStore {
+  class ChangedStore extends PosixStore {}
+  Object.assign(ChangedStore.prototype, methods);
+  return ChangedStore;
+}
+
+/** Returns a class of stores with one faulty call. */
 export function faultyStore(
   { call, turn, fault, meanwhile }: Fault,
-  onFault: () => void,
+  onFault = () => {},
 ): typeof PosixStore {
   let calls = 0;
-  class FaultyStore extends PosixStore {}
   const original = PosixStore.prototype[call] as (
     ...args: unknown[]
   ) => Promise<unknown>;
-  Object.assign(FaultyStore.prototype, {
+  return storeWith({
     async [call](this: PosixStore, ...args: unknown[]) {
       if (++calls !== turn) return original.apply(this, args);
       onFault();
@@ -47,13 +48,12 @@ export function faultyStore(
       return fault === "short" ? half(result) : result;
     },
   });
-  return FaultyStore;
 }
 
 function half(value: unknown): unknown {
   if (value instanceof Uint8Array)
     return value.subarray(0, value.byteLength >> 1);
-  if (value instanceof Map)
-    return new Map([...value].slice(0, value.size >> 1));
-  return value;
+  return value instanceof Map
+    ? new Map([...value].slice(0, value.size >> 1))
+    : value;
 }
