@@ -1,75 +1,67 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isS3 } from "../../src/io/location.js";
 import { openS3Store } from "../../src/storage/s3/s3-store.js";
 import { PIECE_BYTES, PIECES_AT_ONCE } from "../../src/storage/s3/uploads.js";
 import { inFlight, StagedFile } from "../../src/storage/staged-file.js";
+import type { Stored } from "../../src/storage/store.js";
 import { workDirectory } from "../support/logits-input.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
 
-// What is in memory of an object does not grow with the object: bytes on their way are counted, not waited for.
+// Memory does not grow with objects: the bytes in flight are counted.
 
 const at = workDirectory();
 mkdirSync(at("x"));
-const world = await s3World();
-const { endpoint, server } = world;
+const { endpoint, server, under } = await s3World();
+const store = await openS3Store({ endpoint });
 const MIB = 2 ** 20;
 const bytes = Buffer.alloc(56 * MIB + 12_345, "softjac ");
 
-test("an object of many pieces is sent with a few in memory", async () => {
-  const path = join(at("x"), "part");
+test("an upload has a few pieces in memory", async () => {
+  const path = at("x/part");
   writeFileSync(path, bytes);
-  const store = await openS3Store({ endpoint });
   inFlight.peak = 0;
   expect(await store.putIfAbsent(`s3://${BUCKET}/sent/part`, path)).toBe(true);
   expect(inFlight.peak).toBeGreaterThan(PIECE_BYTES);
   expect(inFlight.peak).toBeLessThanOrEqual(PIECES_AT_ONCE * PIECE_BYTES);
   expect(inFlight.bytes).toBe(0);
-  expect(world.under("sent").get("part")?.equals(bytes)).toBe(true);
+  expect(under("sent").get("part")?.equals(bytes)).toBe(true);
   const pieces = server.served.filter(({ query }) => query.has("partNumber"));
   expect(pieces).toHaveLength(8);
   for (const { headers } of pieces)
     expect(headers["x-amz-checksum-sha256"]).toMatch(/=$/);
 });
 
-test("an object is fetched with some answers' pieces in memory", async () => {
+test("a staged object has a few pieces of responses in memory, and on disk only what was fetched", async () => {
   server.put(BUCKET, "read/large", bytes);
-  const store = await openS3Store({ endpoint });
   const name = `s3://${BUCKET}/read/large`;
-  const state = await store.head(name);
-  if (!state) throw new Error("expected the object");
-  const staged = new StagedFile(store, name, state, at("x"));
+  const state = (await store.head(name)) as Stored;
+  const stage = () => new StagedFile(store, name, state, at("x"));
+  const stats = ({ fd }: StagedFile) => statSync(`/proc/self/fd/${fd}`);
+  const whole = stage();
+  const all = [{ start: 0, end: state.bytes }];
   inFlight.peak = 0;
-  await staged.fetch([{ start: 0, end: state.bytes }]);
-  // An answer's stream gives 64 KiB at once.
+  await whole.fetch(all);
+  // The stream of a response gives 64 KiB at once.
   expect(inFlight.peak).toBeLessThan(4 * MIB);
   expect(inFlight.peak).toBeGreaterThan(0);
-  expect(statSync(`/proc/self/fd/${staged.fd}`).size).toBe(bytes.byteLength);
-  expect(staged.present.missing([{ start: 0, end: state.bytes }])).toEqual([]);
-  staged.close();
+  expect(stats(whole).size).toBe(bytes.byteLength);
+  expect(whole.present.missing(all)).toEqual([]);
+  whole.close();
+  const part = stage();
+  await part.fetch([{ start: 30 * MIB, end: 30 * MIB + 10 }]);
+  expect(512 * stats(part).blocks).toBeLessThan(MIB);
+  expect(() => part.present.check(0, 1)).toThrow("have not been fetched");
+  part.present.check(30 * MIB, 10);
+  part.close();
 });
 
-test("of an object that is staged only what was fetched takes room on the disk", async () => {
-  const store = await openS3Store({ endpoint });
-  const name = `s3://${BUCKET}/read/large`;
-  const state = await store.head(name);
-  if (!state) throw new Error("expected the object");
-  const staged = new StagedFile(store, name, state, at("x"));
-  await staged.fetch([{ start: 30 * MIB, end: 30 * MIB + 10 }]);
-  const { blocks } = statSync(`/proc/self/fd/${staged.fd}`);
-  expect(512 * blocks).toBeLessThan(MIB);
-  expect(() => staged.present.check(0, 1)).toThrow("have not been fetched");
-  staged.present.check(30 * MIB, 10);
-  staged.close();
-});
-
-test("what is a location on S3, and what is a path", () => {
-  expect(["s3://a/b", "S3://a", "s3:/a", "/s3://a", "a/s3"].map(isS3)).toEqual([
-    true,
-    true,
-    false,
-    false,
-    false,
-  ]);
+test.each([
+  ["s3://a/b", true],
+  ["S3://a", true],
+  ["s3:/a", false],
+  ["/s3://a", false],
+  ["a/s3", false],
+])("%s is on S3: %s", (location, expected) => {
+  expect(isS3(location)).toBe(expected);
 });

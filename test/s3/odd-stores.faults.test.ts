@@ -1,5 +1,3 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { DatasetPlan } from "../../src/dataset/dataset-plan.js";
 import { runFolders } from "../../src/dataset/names.js";
@@ -8,280 +6,225 @@ import { encodeJson } from "../../src/dataset/records.js";
 import { openStore } from "../../src/storage/open-store.js";
 import { pagesOf } from "../../src/storage/s3/pages.js";
 import { openS3Store } from "../../src/storage/s3/s3-store.js";
+import { wordsOf } from "../cli/support.js";
+import { writeFolder } from "../dataset/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { BUCKET, s3World } from "../support/s3/s3-world.js";
+import { refused } from "../support/refused.js";
+import { at3, BUCKET, s3World } from "../support/s3/s3-world.js";
 
-// Stores that answer what no store should: one sentence, the right exit code, and an end.
+// Stores that answer incorrectly: one sentence, the right exit code, and an end.
 
 const at = workDirectory();
-const folder = at("logits");
-mkdirSync(folder);
-for (const name of ["a", "b", "c"])
-  await built.generate({
-    output: join(folder, `${name}.arrow`),
-    rows: 20,
-    classes: 4,
-  });
-const world = await s3World();
-const { server, softjac, newOutput: output } = world;
+const size = { rows: 20, classes: 4 };
+const folder = await writeFolder(at("logits"), ["a", "b", "c"], size);
+const { server, endpoint, faulty, softjac, ...world } = await s3World();
+const { newPrefix, newOutput, texts, withFault } = world;
 world.upload(folder, "in");
-const inputs = `s3://${BUCKET}/in/`;
+const inputs = at3("in");
+const run = (more = {}) =>
+  built.runDataset({
+    ...{ inputs: [inputs], output: newOutput(), endpoint, ...more },
+  });
+const planned = newOutput();
+const plan = { inputs: [inputs], output: planned, shardRows: 20, endpoint };
+await built.planDataset(plan);
+const unavailable = (work: Promise<unknown>, message: string) =>
+  refused(work, "ERR_SERVICE_UNAVAILABLE", message);
 
 afterEach(() => {
   server.changeListing = null;
   server.ignoresConditions = false;
-  server.pageSize = 1000;
 });
-
-const { endpoint } = world;
-const run = (more = {}) =>
-  built.runDataset({ inputs: [inputs], output: output(), endpoint, ...more });
-
-async function expectUnavailable(
-  work: Promise<unknown>,
-  message: string,
-): Promise<void> {
-  await expect(work).rejects.toMatchObject({
-    code: "ERR_SERVICE_UNAVAILABLE",
-    message,
-  });
-}
-
-const goesOn = (next: string) => (xml: string) =>
-  xml
-    .replace("<IsTruncated>false", `<IsTruncated>true`)
-    .replace("</IsTruncated>", `</IsTruncated>${next}`);
 
 describe("a listing that does not end", () => {
   const repeated =
     "the object store repeats a continuation token, so its listing would never end";
+  const truncated = (xml: string, next: string) =>
+    xml
+      .replace("<IsTruncated>false", "<IsTruncated>true")
+      .replace("</IsTruncated>", `</IsTruncated>${next}`);
+  const token = (text: string) =>
+    `<NextContinuationToken>${text}</NextContinuationToken>`;
 
   test.each([
-    [
-      "the same token",
-      "<NextContinuationToken>x</NextContinuationToken>",
-      repeated,
-    ],
+    ["the same token", token("x"), repeated],
     [
       "no token",
       "",
       "the object store truncates its listing without a continuation token",
     ],
-  ])("%s: every call that lists says so", async (_, next, found) => {
-    const made = output().slice(0, -1);
-    await run({ output: made });
+  ])("%s: every call that lists fails", async (_, next, found) => {
+    const output = newOutput().slice(0, -1);
+    await run({ output });
     server.changeListing = (xml, query) =>
-      query.has("uploads") ? xml : goesOn(next)(xml);
-    const at = { output: made, endpoint };
-    await expectUnavailable(run(), `${inputs}: ${found}`);
-    await expectUnavailable(
-      built.datasetStatus(at),
-      `${made}/_commits/input-: ${found}`,
-    );
-    await expectUnavailable(built.removeStaleRuns(at), `${made}/: ${found}`);
+      query.has("uploads") ? xml : truncated(xml, next);
+    const call = { output, endpoint };
+    await unavailable(run(), `${inputs}: ${found}`);
+    const records = `${output}/_commits/input-`;
+    await unavailable(built.datasetStatus(call), `${records}: ${found}`);
+    await unavailable(built.removeStaleRuns(call), `${output}/: ${found}`);
   });
 
-  test("tokens in a circle: 69", async () => {
-    server.changeListing = (xml, query) =>
-      goesOn(
-        `<NextContinuationToken>${query.get("continuation-token") === "x" ? "y" : "x"}</NextContinuationToken>`,
-      )(xml);
-    const { status, stderr } = await softjac(["run", inputs, "-o", output()]);
+  test("two tokens in turn: 69", async () => {
+    server.changeListing = (xml, query) => {
+      const isX = query.get("continuation-token") === "x";
+      return truncated(xml, token(isX ? "y" : "x"));
+    };
+    const args = wordsOf`run ${inputs} -o ${newOutput()}`;
+    const { code, stderr } = await softjac(args).ended;
     expect(stderr).toBe(`softjac: ${inputs}: ${repeated}\n`);
-    expect(status).toBe(69);
+    expect(code).toBe(69);
   });
 
-  test("uploads whose markers repeat", async () => {
-    const out = output().slice(0, -1);
+  test("markers of uploads that repeat", async () => {
+    const output = newOutput();
+    const next = "<NextKeyMarker>k</NextKeyMarker>";
     server.changeListing = (xml, query) =>
-      query.has("uploads")
-        ? goesOn("<NextKeyMarker>k</NextKeyMarker>")(xml)
-        : xml;
-    await expectUnavailable(
-      built.removeStaleRuns({ output: out, endpoint }),
-      `${out}/: ${repeated}`,
-    );
+      query.has("uploads") ? truncated(xml, next) : xml;
+    const listed = built.removeStaleRuns({ output, endpoint });
+    await unavailable(listed, `${output}: ${repeated}`);
   });
 
   test.each([
     ["pages", 0],
     ["names", 7],
-  ])("more %s than a listing may have", async (_, each) => {
-    let asked = 0;
-    const ask = async () => ({ page: each, names: each, next: asked++ });
-    const pages = pagesOf(inputs, ask, { maxNames: 69, maxPages: 20 });
+  ])("too many %s", async (_, each) => {
+    let next = 0;
+    const ask = async () => ({ page: each, names: each, next: next++ });
+    const limits = { maxNames: 69, maxPages: 20 };
     let total = 0;
-    await expect(async () => {
-      for await (const page of pages) total += page;
-    }).rejects.toThrow(
-      `s3://${BUCKET}/in/: the listing has more than 69 names, or 20 pages; use a longer prefix`,
+    const listed = async () => {
+      for await (const page of pagesOf(inputs, ask, limits)) total += page;
+    };
+    await unavailable(
+      listed(),
+      `${inputs}: the listing has more than 69 names, or 20 pages; use a longer prefix`,
     );
     expect(total).toBe(each * 9);
   });
 });
 
-describe("an object without a possible size", () => {
-  test.each([
-    ["-5", "the object store returns an impossible size: -5 bytes"],
-    [
-      `${2n ** 62n}`,
-      "the object store returns an impossible size: 4611686018427388000 bytes",
-    ],
-    [
-      `${2n ** 52n}`,
-      "the object store returns an impossible size: 4503599627370496 bytes",
-    ],
-    ["", "the object store does not return the size of the object"],
-    ["abc", "the object store does not return the size of the object"],
-  ])("%j", async (size, found) => {
-    server.changeListing = (xml) =>
-      xml.replace(/<Size>\d+<\/Size>/, size && `<Size>${size}</Size>`);
-    const sentence = `s3://${BUCKET}/in/a.arrow: ${found}`;
-    await expectUnavailable(run(), sentence);
-    await expectUnavailable(run({ keepGoing: true }), sentence);
-  });
+test.each([
+  ["-5", "returns an impossible size: -5 bytes"],
+  [`${2n ** 62n}`, "returns an impossible size: 4611686018427388000 bytes"],
+  [`${2n ** 52n}`, "returns an impossible size: 4503599627370496 bytes"],
+  ["", "does not return the size of the object"],
+  ["abc", "does not return the size of the object"],
+])("an object of the size %j", async (size, found) => {
+  server.changeListing = (xml) =>
+    xml.replace(/<Size>\d+<\/Size>/, size && `<Size>${size}</Size>`);
+  const message = `${inputs}a.arrow: the object store ${found}`;
+  await unavailable(run(), message);
+  await unavailable(run({ keepGoing: true }), message);
 });
 
-test("a store that replaces objects at the end of uploads in pieces is found out before a large part is sent", async () => {
-  const large = at("large");
-  mkdirSync(large);
-  const file = join(large, "a.arrow");
-  await built.generate({ output: file, rows: 1000, classes: 50 });
+test("a store that replaces objects at the end of multipart uploads is detected before a large shard is sent", async () => {
+  const size = { rows: 1000, classes: 50 };
+  const large = await writeFolder(at("large"), ["a"], size);
   const shards = { inputs: [large], layout: "bsr" } as const;
-  // A store that honours it: one try for all parts, and nothing of it is left.
-  const before = server.served.length;
-  const sound = output();
-  await run({ ...shards, shardRows: 500, output: sound });
-  const plan = `${sound.split("/").at(-2)}/_plan.json`;
+  // A store that honours conditions: one try for all shards, and nothing of it is left.
+  const { length } = server.served;
+  const sound = newPrefix();
+  await run({ ...shards, shardRows: 500, output: at3(sound) });
   const tries = server.served
-    .slice(before)
-    .filter(({ key, query }) => key === plan && query.has("uploadId"));
-  expect(tries.map(({ method, status }) => [method, status])).toEqual([
-    ["PUT", 200],
-    ["POST", 412],
-    ["DELETE", 204],
+    .slice(length)
+    .filter(({ key }) => key === `${sound}/_plan.json`)
+    .filter(({ query }) => query.has("uploadId"));
+  expect(tries.map(({ method, status }) => `${method} ${status}`)).toEqual([
+    ...["PUT 200", "POST 412", "DELETE 204"],
   ]);
   expect(server.uploads.count).toBe(0);
 
   server.ignoresConditions = "uploads";
-  const bad = output();
-  const prefix = bad.split("/").at(-2) as string;
-  const args = ["run", large, "-o", bad, "--layout", "bsr", "--quiet"];
-  const { status, stderr } = await softjac(args);
+  const bad = newPrefix();
+  const args = wordsOf`run ${large} -o ${at3(bad)} --layout bsr --quiet`;
+  const { code, stderr } = await softjac(args).ended;
   expect(stderr).toBe(
-    `softjac: ${bad}_plan.json: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store\n`,
+    `softjac: ${at3(bad)}_plan.json: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store\n`,
   );
-  expect(status).toBe(78);
-  expect([...world.under(prefix).keys()]).toEqual(["_plan.json"]);
-  // Small parts need no uploads in pieces.
+  expect(code).toBe(78);
+  expect(Object.keys(texts(bad))).toEqual(["_plan.json"]);
+  // Small shards need no multipart uploads.
   await run({ ...shards, shardRows: 100 });
 });
 
-describe("a signal ends a command whose requests hang", () => {
-  /** Stops a command once a request has come that gets no answer, as no other does from then on. */
-  async function stopped(
-    args: readonly string[],
-    of: (request: { method: string; url: string }) => boolean,
-  ): Promise<{ status: number | null; stderr: string }> {
+describe("SIGTERM while no request is answered", () => {
+  /** Stops a command once the proxy has a matching request, which gets no answer; nor do all later ones. */
+  async function stopped(args: readonly string[], pattern = /./) {
     let running: ReturnType<typeof softjac> | null = null;
-    world.proxy.befalling = {
-      ...{ fault: "late", turn: 1, times: Number.POSITIVE_INFINITY, of },
-      onFault: () => running?.kill("SIGTERM"),
+    const silence = {
+      ...{ fault: "late" as const, turn: 1, times: Number.POSITIVE_INFINITY },
+      of: ({ method, url }: { method: string; url: string }) =>
+        pattern.test(`${method} ${url}`),
+      onFault: () => void running?.child.kill("SIGTERM"),
     };
-    const env = { AWS_ENDPOINT_URL: world.proxy.url };
-    running = softjac([...args], env);
-    const ended = await running;
-    world.proxy.befalling = null;
-    return ended;
-  }
-
-  test("75 of a dataset where nothing is done yet, 143 of commands that only look", async () => {
-    const planned = output();
-    await built.planDataset({
-      inputs: [inputs],
-      output: planned,
-      shardRows: 20,
-      endpoint,
+    const { result } = await withFault(silence, () => {
+      running = softjac(args, { AWS_ENDPOINT_URL: faulty });
+      return running.ended;
     });
-    for (const [code, ...args] of [
-      [75, "run", inputs, "-o", output()],
-      [143, "run", inputs, "-o", output(), "--dry-run"],
-      [75, "plan", inputs, "-o", output()],
-      [75, "run-shard", "-o", planned],
-      [75, "finalize", planned],
-      [143, "status", planned],
-      [143, "gc", planned],
-      [75, "wait", planned],
-    ] as [number, ...string[]][]) {
-      const ended = await stopped(args, () => true);
-      expect(ended.status, `${args}: ${ended.stderr}`).toBe(code);
-    }
-    const head = await stopped(["run", inputs, "-o", output()], ({ url }) =>
-      url.includes("/in/b.arrow"),
-    );
-    expect(head.status, head.stderr).toBe(75);
-  });
-
-  test.each([
-    ["a part", /PUT .*\/part-00001/],
-    ["a record", /PUT .*_commits\/00001/],
-    ["the manifest", /PUT .*_manifest/],
-  ])("75 after --grace where %s is not put", async (_, pattern) => {
-    const out = output();
-    const args = ["run", inputs, "-o", out, "--threads", "1", "--grace", "0.3"];
-    const { status, stderr } = await stopped(args, ({ method, url }) =>
-      pattern.test(`${method} ${url}`),
-    );
-    expect(stderr).toMatch(
-      /stopped with [123] of 3 shards done; run the same command again to continue\n$/,
-    );
-    expect(status).toBe(75);
-    await run({ output: out });
-  });
-});
-
-test("an answer in chunks that ends early is asked for again", async () => {
-  const name = `s3://${BUCKET}/in/a.arrow`;
-  const store = await openStore(name, { endpoint: world.proxy.url });
-  world.proxy.befalling = { fault: "short", turn: 1 };
-  const found = await store.read(name);
-  world.proxy.befalling = null;
-  const whole = server.bucket(BUCKET).get("in/a.arrow")?.bytes;
-  expect(Buffer.from(found ?? []).equals(whole ?? Buffer.of(1))).toBe(true);
-});
-
-test("a _SUCCESS with other bytes is no end of this run", async () => {
-  const out = output().slice(0, -1);
-  const prefix = out.slice(`s3://${BUCKET}/`.length);
-  const fingerprint = "0123456789abcdef";
-  const put = (name: string, value: object) =>
-    server.put(BUCKET, `${prefix}/${name}`, encodeJson(value));
-  put("_plan.json", { fingerprint });
-  put("_SUCCESS", { fingerprint, manifest: "other" });
-  class Publication extends PrefixRun {
-    override publishFiles(...given: Parameters<PrefixRun["publishFiles"]>) {
-      return super.publishFiles(...given);
-    }
+    return result;
   }
-  const publication = new Publication(
-    await openS3Store({ endpoint }),
-    runFolders(out, fingerprint),
-    { fingerprint } as DatasetPlan,
-  );
-  const success = encodeJson({ fingerprint, manifest: "ours" });
-  await expect(
-    publication.publishFiles(success, { overwrite: false }),
-  ).rejects.toMatchObject({
-    code: "ERR_INTERNAL",
-    message: expect.stringContaining(
-      `${out}/_SUCCESS: two processes wrote different bytes`,
-    ),
+  // 75 for a dataset, although no shard is done; 143 for commands that only read.
+  test.each<[code: number, args: string[], pattern?: RegExp]>([
+    [75, wordsOf`run ${inputs} -o ${newOutput()}`],
+    [75, wordsOf`run ${inputs} -o ${newOutput()}`, /\/in\/b.arrow/],
+    [143, wordsOf`run ${inputs} -o ${newOutput()} --dry-run`],
+    [75, wordsOf`plan ${inputs} -o ${newOutput()}`],
+    [75, wordsOf`run-shard -o ${planned}`],
+    [75, wordsOf`finalize ${planned}`],
+    [143, wordsOf`status ${planned}`],
+    [143, wordsOf`gc ${planned}`],
+    [75, wordsOf`wait ${planned}`],
+  ])("%i: %j", async (code, args, pattern) => {
+    const ended = await stopped(args, pattern);
+    expect(ended.code, ended.stderr).toBe(code);
   });
-  await publication.publishFiles(
-    encodeJson({ fingerprint, manifest: "other" }),
-    {
-      overwrite: false,
+
+  test.each([/PUT .*\/part-00001/, /PUT .*_commits\/00001/, /PUT .*_manifest/])(
+    "75 after --grace: %s",
+    async (pattern) => {
+      const output = newOutput();
+      const args = wordsOf`run ${inputs} -o ${output} --threads 1 --grace 0.3`;
+      const { code, stderr } = await stopped(args, pattern);
+      expect(stderr).toMatch(
+        /stopped with [123] of 3 shards done; run the same command again to continue\n$/,
+      );
+      expect(code).toBe(75);
+      await run({ output });
     },
   );
+});
+
+test("a chunked response that ends early is requested again", async () => {
+  const name = `${inputs}a.arrow`;
+  const store = await openStore(name, { endpoint: faulty });
+  const short = { fault: "short", turn: 1 } as const;
+  const { result, where } = await withFault(short, () => store.read(name));
+  expect(where).not.toBe(null);
+  const { bytes } = server.bucket(BUCKET).get("in/a.arrow") ?? {};
+  expect(bytes?.equals(result ?? Buffer.of())).toBe(true);
+});
+
+test("a _SUCCESS with other bytes does not end this run", async () => {
+  const prefix = newPrefix();
+  const out = `s3://${BUCKET}/${prefix}`;
+  const fingerprint = "0123456789abcdef";
+  const success = (manifest: string) => encodeJson({ fingerprint, manifest });
+  server.put(BUCKET, `${prefix}/_plan.json`, encodeJson({ fingerprint }));
+  server.put(BUCKET, `${prefix}/_SUCCESS`, success("other"));
+  class Publication extends PrefixRun {
+    publishWith(success: Uint8Array) {
+      return this.publishFiles(success, { overwrite: false });
+    }
+  }
+  const store = await openS3Store({ endpoint });
+  const plan = { fingerprint } as DatasetPlan;
+  const run = new Publication(store, runFolders(out, fingerprint), plan);
+  await refused(
+    run.publishWith(success("ours")),
+    "ERR_INTERNAL",
+    new RegExp(`^${out}/_SUCCESS: two processes wrote different bytes`),
+  );
+  await run.publishWith(success("other"));
 });

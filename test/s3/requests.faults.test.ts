@@ -1,207 +1,155 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
 import { Requests } from "../../src/storage/s3/requests.js";
 import { S3Store } from "../../src/storage/s3/s3-store.js";
 import { openClient } from "../../src/storage/s3/sdk.js";
 import { putFileIfAbsent } from "../../src/storage/s3/uploads.js";
+import { wordsOf } from "../cli/support.js";
+import { writeFolder } from "../dataset/support.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
-import { FAULTS, type Fault } from "../support/s3/fault-proxy.js";
+import { FAULTS } from "../support/s3/fault-proxy.js";
 import {
+  at3,
   BUCKET,
   QUICK_PAUSES,
   repeatAfter,
   s3World,
 } from "../support/s3/s3-world.js";
 
-// Whatever befalls a request of a run, the run, or the same one again, ends with the same bytes.
+// A run with a faulty request, or the same run again, gives the same bytes.
 
 const at = workDirectory();
-mkdirSync(at("logits"));
-await built.generate({
-  output: join(at("logits"), "a.arrow"),
-  rows: 300,
-  classes: 5,
-});
-const world = await s3World();
-const { newPrefix, texts } = world;
+const size = { rows: 300, classes: 5 };
+const folder = await writeFolder(at("logits"), ["a"], size);
+const { server, faulty, endpoint, ...world } = await s3World();
+const { newPrefix, texts, under, withFault } = world;
 repeatAfter(400);
-world.upload(at("logits"), "in");
-const inputs = [`s3://${BUCKET}/in/`];
-const options = { inputs, shardRows: 150, layout: "packed" } as const;
-
+world.upload(folder, "in");
+const run = (prefix: string, endpoint: string) =>
+  built.runDataset({
+    ...{ inputs: [at3("in")], output: at3(prefix), endpoint },
+    ...{ shardRows: 150, layout: "packed" },
+  });
 const reference = newPrefix();
-await built.runDataset({
-  ...options,
-  output: `s3://${BUCKET}/${reference}`,
-  endpoint: world.endpoint,
-});
+await run(reference, endpoint);
 const expected = texts(reference);
 
-/** No object is put twice, and the marker comes last. */
+/** Expects that no object was put twice, and that the marker was the last. */
 function expectOnce(prefix: string, where: string): void {
-  const put = world.server.served.filter(
-    ({ method, key, status }) =>
-      method === "PUT" && key.startsWith(`${prefix}/`) && status === 200,
-  );
-  const keys = put.map(({ key }) => key);
+  const keys = server.served
+    .filter(({ method, status }) => method === "PUT" && status === 200)
+    .map(({ key }) => key)
+    .filter((key) => key.startsWith(`${prefix}/`));
   expect(new Set(keys).size, where).toBe(keys.length);
   expect(keys.at(-1), where).toBe(`${prefix}/_SUCCESS`);
 }
 
-/** Of each fault every sixth request, beginning with another: all faults together befall every request. */
+/** Of each fault every sixth request, beginning with another: all faults together affect every request. */
 const STEP = stepOf(6);
 
-describe("at each request of a run", () => {
-  test.each(FAULTS)("%s: the same bytes, nothing made twice", async (fault) => {
-    let befell = 0;
+test.each(FAULTS)(
+  "%s at each request of a run: nothing is computed twice",
+  async (fault) => {
+    let faults = 0;
     const first = 1 + (FAULTS.indexOf(fault) % STEP);
     for (let turn = first; ; turn += STEP) {
       const prefix = newPrefix();
-      let where = `${fault}, request ${turn}`;
-      let isOver = true;
-      world.proxy.befalling = {
-        fault,
-        turn,
-        onFault: ({ method, url }) => {
-          isOver = false;
-          where += `: ${method} ${url}`;
-        },
-      };
-      const report = await built.runDataset({
-        ...options,
-        output: `s3://${BUCKET}/${prefix}`,
-        endpoint: world.faulty,
-      });
-      if (isOver) break;
-      befell++;
-      expect(report, where).toMatchObject({
-        status: "done",
-        shardsComputed: 2,
-      });
+      const work = () => run(prefix, faulty);
+      const { result, where } = await withFault({ fault, turn }, work);
+      if (where === null) break;
+      faults++;
+      const computed = { status: "done", shardsComputed: 2 };
+      expect(result, where).toMatchObject(computed);
       expect(texts(prefix), where).toEqual(expected);
       expectOnce(prefix, where);
     }
-    world.proxy.befalling = null;
-    expect(befell * STEP).toBeGreaterThan(20);
-  });
-});
+    expect(faults * STEP).toBeGreaterThan(20);
+  },
+);
 
-describe("at each request of an upload in pieces", () => {
+describe("an upload in pieces", () => {
+  // Small pieces are sent in less time.
+  const PIECE_BYTES = 5 << 14;
+  server.uploads.minPieceBytes = PIECE_BYTES;
   const uniform = random(3);
-  const bytes = Buffer.from(
-    Uint32Array.from({ length: 9 << 12 }, () => uniform() * 2 ** 32).buffer,
+  const draws = Uint32Array.from(
+    { length: 9 << 12 },
+    () => uniform() * 2 ** 32,
   );
-  const file = at("part");
-  const publish = async (prefix: string) => {
-    const client = await openClient({ endpoint: world.faulty });
+  const bytes = Buffer.from(draws.buffer);
+  const upload = async (prefix: string) => {
+    const client = await openClient({ endpoint: faulty });
     const pace = { timeoutMs: 800, firstPauseMs: 5, minBytesPerMs: 1 << 20 };
     const store = new S3Store(client, new Requests(pace));
-    writeFileSync(file, bytes);
-    return putFileIfAbsent(
-      store,
-      `s3://${BUCKET}/${prefix}/part`,
-      file,
-      5 << 14,
-    );
+    writeFileSync(at("part"), bytes);
+    const name = `s3://${BUCKET}/${prefix}/part`;
+    return putFileIfAbsent(store, name, at("part"), PIECE_BYTES);
   };
-  // Small pieces are sent in less time.
-  beforeAll(() => {
-    world.server.uploads.minPieceBytes = 5 << 14;
-  });
 
-  test.each<Fault>([...FAULTS])("%s", async (fault) => {
+  test.each(FAULTS)("%s at each request", async (fault) => {
     for (let turn = 1; ; turn++) {
       const prefix = newPrefix();
-      let where = `${fault}, request ${turn}`;
-      let isOver = true;
-      world.proxy.befalling = {
-        fault,
-        turn,
-        onFault: ({ method, url }) => {
-          isOver = false;
-          where += `: ${method} ${url}`;
-        },
-      };
-      // Where the end of the upload was done and not heard of, the object is found: the run compares its bytes.
-      await publish(prefix);
-      if (isOver) break;
-      const found = world.under(prefix).get("part");
-      expect(found?.equals(bytes), where).toBe(true);
+      const work = () => upload(prefix);
+      // If the response to the last request is lost, the object exists: a run compares its bytes.
+      const { where } = await withFault({ fault, turn }, work);
+      const found = under(prefix).get("part");
+      expect(found?.equals(bytes), where ?? "no fault").toBe(true);
+      if (where !== null) continue;
+      expect(turn).toBeGreaterThan(4);
+      return;
     }
-    world.proxy.befalling = null;
   });
 
-  test("an object that is there stays, and no piece is sent", async () => {
+  test("an object that exists stays, and no piece is sent", async () => {
     const prefix = newPrefix();
-    world.server.put(BUCKET, `${prefix}/part`, Buffer.from("first"));
-    const before = world.server.served.length;
-    expect(await publish(prefix)).toBe(false);
-    expect(world.under(prefix).get("part")?.toString()).toBe("first");
-    const since = world.server.served.slice(before);
+    server.put(BUCKET, `${prefix}/part`, Buffer.from("first"));
+    const { length } = server.served;
+    expect(await upload(prefix)).toBe(false);
+    expect(texts(prefix)).toEqual({ part: "first" });
+    const since = server.served.slice(length);
     expect(since.map(({ method }) => method)).toEqual(["HEAD"]);
   });
 
-  test("an object that comes while pieces are sent stays; nothing of the upload is left", async () => {
+  test("an object that is put during the upload stays, and nothing of the upload is left", async () => {
     const prefix = newPrefix();
-    const uploads = world.server.uploads.count;
-    world.proxy.befalling = {
-      fault: "503",
-      turn: 1,
-      of: ({ method, url }) => method === "POST" && url.includes("uploadId"),
-      onFault: () =>
-        world.server.put(BUCKET, `${prefix}/part`, Buffer.from("first")),
+    const { count } = server.uploads;
+    const first = Buffer.from("first");
+    const end = {
+      ...{ fault: "503" as const, turn: 1 },
+      of: ({ method, url }: { method: string; url: string }) =>
+        method === "POST" && url.includes("uploadId"),
+      onFault: () => server.put(BUCKET, `${prefix}/part`, first),
     };
-    expect(await publish(prefix)).toBe(false);
-    world.proxy.befalling = null;
-    expect(world.under(prefix).get("part")?.toString()).toBe("first");
-    expect(world.server.uploads.count).toBe(uploads);
+    const { result } = await withFault(end, () => upload(prefix));
+    expect(result).toBe(false);
+    expect(texts(prefix)).toEqual({ part: "first" });
+    expect(server.uploads.count).toBe(count);
   });
 });
 
-describe("a store that is out of order", () => {
-  test.each<[Fault, number]>([
-    ["503", 6],
-    ["reset before", 14],
-  ])(
-    "%s from request %i on: 69, and the same command goes on",
-    async (fault, turn) => {
-      const prefix = newPrefix();
-      const args = [
-        "run",
-        ...inputs,
-        "-o",
-        `s3://${BUCKET}/${prefix}/`,
-        "--shard-rows",
-        "150",
-        "--layout",
-        "packed",
-        "--json",
-      ];
-      world.proxy.befalling = { fault, turn, times: Number.POSITIVE_INFINITY };
-      const failed = await world.softjac(args, {
-        AWS_ENDPOINT_URL: world.faulty,
-        NODE_OPTIONS: QUICK_PAUSES,
-      });
-      world.proxy.befalling = null;
-      expect(failed.status, failed.stderr).toBe(69);
-      expect(failed.stderr).toMatch(
-        /the request failed 8 times: (?:SlowDown \(status 503\)|ECONNRESET)/,
-      );
-      expect(world.under(prefix).has("_SUCCESS")).toBe(false);
-      const done = [...world.under(prefix).keys()].filter((name) =>
-        name.startsWith("_commits/"),
-      ).length;
-      const { shardsUpToDate } = await built.runDataset({
-        ...options,
-        output: `s3://${BUCKET}/${prefix}`,
-        endpoint: world.endpoint,
-      });
-      expect(shardsUpToDate).toBe(done);
-      expect(texts(prefix)).toEqual(expected);
-    },
-  );
-});
+test.each([
+  ["503", 6],
+  ["reset before", 14],
+] as const)(
+  "%s from request %i on: 69, and the same command continues",
+  async (fault, turn) => {
+    const prefix = newPrefix();
+    const args = wordsOf`run ${at3("in")} -o ${at3(prefix)} --shard-rows 150 --layout packed --json`;
+    const env = { AWS_ENDPOINT_URL: faulty, NODE_OPTIONS: QUICK_PAUSES };
+    const failing = { fault, turn, times: Number.POSITIVE_INFINITY };
+    const work = () => world.softjac(args, env).ended;
+    const { code, stderr } = (await withFault(failing, work)).result;
+    expect(code, stderr).toBe(69);
+    expect(stderr).toMatch(
+      /the request failed 8 times: (?:SlowDown \(status 503\)|ECONNRESET)/,
+    );
+    const names = [...under(prefix).keys()];
+    expect(names).not.toContain("_SUCCESS");
+    const done = names.filter((name) => name.startsWith("_commits/")).length;
+    expect((await run(prefix, endpoint)).shardsUpToDate).toBe(done);
+    expect(texts(prefix)).toEqual(expected);
+  },
+);

@@ -1,24 +1,31 @@
 import {
-  type ClientRequest,
-  createServer,
   type IncomingMessage,
   type ServerResponse,
   request as send,
 } from "node:http";
-import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { LocalServer } from "./local-server.js";
+
+const xml = (code: string) =>
+  `<?xml version="1.0"?><Error><Code>${code}</Code><Message>.</Message></Error>`;
+/** Bodies of responses that the proxy sends instead of the store. */
+const ERRORS = {
+  /** The store is overloaded. */
+  "503": xml("SlowDown"),
+  "500": xml("InternalError"),
+  /** HTML of a proxy that cannot reach the store. */
+  "502": "<html><head><title>502</title></head><body>Bad <br> Gateway</html>",
+  /** A concurrent request changes the same object. */
+  "409": xml("ConditionalRequestConflict"),
+};
+const isError = (fault: Fault | null): fault is keyof typeof ERRORS =>
+  fault !== null && fault in ERRORS;
 
 /** Faults of a request. */
 export const FAULTS = [
-  /** Response: the store is overloaded. */
-  "503",
-  "500",
-  /** HTML response of a proxy that cannot reach the store. */
-  "502",
-  /** Response: a concurrent request changes the same object. */
-  "409",
+  ...(["503", "500", "502", "409"] as const),
   /** Connection reset before the store has the request, or after the store has executed it. */
-  "reset before",
-  "reset after",
+  ...(["reset before", "reset after"] as const),
   /** No response, although the store has executed the request. */
   "late",
   /** Connection reset after half of the response. */
@@ -28,54 +35,36 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+type Request = { method: string; url: string };
+
 export interface Befalling {
   fault: Fault;
   /** Number of the first faulty request, from 1, among those for which `of` returns true. */
   turn: number;
-  of?: (request: { method: string; url: string }) => boolean;
+  of?: (request: Request) => boolean;
   /** Number of consecutive faulty requests; default: 1. */
   times?: number;
   /** Called before each fault. */
-  onFault?: (request: { method: string; url: string }) => void;
+  onFault?: (request: Request) => void;
 }
 
 /** Proxy of a store that injects faults. */
-export class FaultProxy {
+export class FaultProxy extends LocalServer {
   #befalling: Befalling | null = null;
   #turn = 0;
-  /** Requests since `befalling` was set. */
-  requests: { method: string; url: string }[] = [];
-  url = "";
-  readonly #server = createServer((request, response) =>
-    this.#pass(request, response),
-  );
 
-  constructor(private readonly upstream: string) {}
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) =>
-      this.#server.listen(0, "127.0.0.1", resolve),
-    );
-    const { port } = this.#server.address() as AddressInfo;
-    this.url = `http://127.0.0.1:${port}`;
-    return this.url;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+  constructor(private readonly upstream: string) {
+    super((request, response) => this.#pass(request, response));
   }
 
   /** Fault of the next requests; null for none. */
   set befalling(befalling: Befalling | null) {
     this.#befalling = befalling;
     this.#turn = 0;
-    this.requests = [];
   }
 
-  #faultOf(request: { method: string; url: string }): Fault | null {
+  #faultOf(request: Request): Fault | null {
     const befalling = this.#befalling;
-    this.requests.push(request);
     if (!befalling || !(befalling.of?.(request) ?? true)) return null;
     const { turn, times = 1, fault, onFault } = befalling;
     const now = ++this.#turn;
@@ -85,92 +74,54 @@ export class FaultProxy {
   }
 
   #pass(request: IncomingMessage, response: ServerResponse): void {
-    const { method = "", url = "" } = request;
+    const { method = "", url = "", headers } = request;
     const fault = this.#faultOf({ method, url });
-    request.on("error", () => {});
-    response.on("error", () => {});
-    if (fault && fault in ERRORS) {
-      request.resume();
-      request.on("end", () => refuse(response, fault as keyof typeof ERRORS));
+    const reset = () => request.socket.destroy();
+    for (const side of [request, response]) side.on("error", () => {});
+    if (isError(fault)) {
+      request.resume().on("end", () => {
+        const type = fault === "502" ? "text/html" : "application/xml";
+        const text = ERRORS[fault];
+        response.writeHead(Number(fault), {
+          ...{ "content-type": type, "content-length": text.length },
+        });
+        response.end(text);
+      });
       return;
     }
-    if (fault === "reset before") {
-      request.socket.destroy();
-      return;
-    }
-    const up: ClientRequest = send(
-      this.upstream + url,
-      { method, headers: request.headers },
-      (answer) => {
-        if (fault === "reset after") {
-          answer.resume();
-          answer.on("end", () => request.socket.destroy());
-        } else if (fault === "late") answer.resume();
-        else if (fault === "short") passHalf(answer, response);
-        else passAnswer(answer, response, fault === "cut");
-      },
-    );
-    up.on("error", () => request.socket.destroy());
+    if (fault === "reset before") return void reset();
+    const up = send(this.upstream + url, { method, headers }, (answer) => {
+      if (fault === "reset after") answer.resume().on("end", reset);
+      else if (fault === "late") answer.resume();
+      else if (fault) passHalf(answer, response, fault === "cut").catch(reset);
+      else {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      }
+    });
+    up.on("error", reset);
     request.pipe(up);
   }
 }
 
-const xml = (code: string) =>
-  `<?xml version="1.0"?><Error><Code>${code}</Code><Message>.</Message></Error>`;
-const ERRORS = {
-  "503": xml("SlowDown"),
-  "500": xml("InternalError"),
-  "409": xml("ConditionalRequestConflict"),
-  "502": "<html><head><title>502</title></head><body>Bad <br> Gateway</html>",
-};
-
-function refuse(response: ServerResponse, fault: keyof typeof ERRORS): void {
-  const text = ERRORS[fault];
-  response.writeHead(Number(fault), {
-    "content-type": fault === "502" ? "text/html" : "application/xml",
-    "content-length": text.length,
-  });
-  response.end(text);
-}
-
-function passHalf(answer: IncomingMessage, response: ServerResponse): void {
-  const pieces: Buffer[] = [];
-  answer.on("data", (piece) => pieces.push(piece));
-  answer.on("end", () => {
-    const { "content-length": length, ...headers } = answer.headers;
-    const body = Buffer.concat(pieces);
-    const isCut = body.byteLength > 0;
-    response.writeHead(
-      answer.statusCode ?? 500,
-      isCut ? headers : answer.headers,
-    );
-    response.end(body.subarray(0, body.byteLength >> 1));
-  });
-}
-
-function passAnswer(
+/** Sends half of a response, then resets the connection (`isCut`) or ends a chunked response. */
+async function passHalf(
   answer: IncomingMessage,
   response: ServerResponse,
   isCut: boolean,
-): void {
-  const pieces: Buffer[] = [];
-  if (!isCut) {
-    response.writeHead(answer.statusCode ?? 500, answer.headers);
-    answer.pipe(response);
-    return;
-  }
-  answer.on("data", (piece) => pieces.push(piece));
-  answer.on("end", () => {
-    const body = Buffer.concat(pieces);
-    // A response without a body is cut in its head.
-    if (body.byteLength === 0) {
-      response.socket?.write("HTTP/1.1 200 O");
-      response.socket?.destroy();
-      return;
-    }
-    response.writeHead(answer.statusCode ?? 500, answer.headers);
-    response.write(body.subarray(0, body.byteLength >> 1), () =>
-      response.socket?.destroy(),
-    );
-  });
+): Promise<void> {
+  const body = await buffer(answer);
+  const reset = () => response.socket?.destroy();
+  // A response without a body is cut in its head.
+  if (isCut && body.byteLength === 0)
+    return void response.socket?.write("HTTP/1.1 200 O", reset);
+  const { "content-length": _, ...chunked } = answer.headers;
+  const isWhole = isCut || body.byteLength === 0;
+  response.writeHead(
+    answer.statusCode ?? 500,
+    isWhole ? answer.headers : chunked,
+  );
+  const half = body.subarray(0, body.byteLength >> 1);
+  if (isCut) response.write(half, reset);
+  else response.end(half);
 }

@@ -1,21 +1,18 @@
-import { createHash, randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { buffer } from "node:stream/consumers";
 import {
-  createServer,
-  type IncomingMessage,
-  type ServerResponse,
-} from "node:http";
-import type { AddressInfo } from "node:net";
-import { partOfUpload, Uploads } from "./uploads.js";
-import { escapeXml, listingXml } from "./xml.js";
+  etagOf,
+  hash,
+  listingXml,
+  S3Failure,
+  type StoredObject,
+  tag,
+} from "./formats.js";
+import { LocalServer } from "./local-server.js";
+import { Uploads } from "./uploads.js";
 
 // In-memory S3 server for the requests that softjac makes. Like S3, it checks bucket names, conditions, checksums, lengths and
 // the minimum size of multipart parts. It rejects all other requests.
-
-export interface StoredObject {
-  bytes: Buffer;
-  etag: string;
-  modified: Date;
-}
 
 /** Request with the status of its response. */
 export interface Served {
@@ -23,24 +20,26 @@ export interface Served {
   key: string;
   query: URLSearchParams;
   headers: IncomingMessage["headers"];
-  bytes: number;
   status: number;
+}
+
+interface Answer {
+  status: number;
+  headers?: Record<string, string | number>;
+  body?: Buffer | string;
+}
+
+interface Call extends Served {
+  bucket: string;
+  body: Buffer;
+  objects: Map<string, StoredObject>;
 }
 
 /** Credentials with all permissions. */
 export const ACCESS_KEY = "AKIATESTACCESSKEY";
 export const SECRET_KEY = "a-secret-that-nobody-may-see";
 
-export class S3Failure extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-  ) {
-    super(code);
-  }
-}
-
-export class ObjectsServer {
+export class ObjectsServer extends LocalServer {
   readonly buckets = new Map<string, Map<string, StoredObject>>();
   readonly uploads = new Uploads();
   readonly served: Served[] = [];
@@ -51,21 +50,11 @@ export class ObjectsServer {
   /** Changes a listing before it is sent. */
   changeListing: ((xml: string, query: URLSearchParams) => string) | null =
     null;
-  readonly #server = createServer((request, response) => {
-    this.#serve(request, response).catch(() => response.destroy());
-  });
 
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) =>
-      this.#server.listen(0, "127.0.0.1", resolve),
-    );
-    const { port } = this.#server.address() as AddressInfo;
-    return `http://127.0.0.1:${port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+  constructor() {
+    super((request, response) => {
+      this.#serve(request, response).catch(() => response.destroy());
+    });
   }
 
   bucket(name: string): Map<string, StoredObject> {
@@ -76,8 +65,7 @@ export class ObjectsServer {
 
   /** Stores an object without a request. */
   put(bucket: string, key: string, bytes: Uint8Array, modified = new Date()) {
-    const md5 = createHash("md5").update(bytes).digest("hex");
-    const object = { bytes: Buffer.from(bytes), etag: `"${md5}"`, modified };
+    const object = { bytes: Buffer.from(bytes), etag: etagOf(bytes), modified };
     this.bucket(bucket).set(key, object);
   }
 
@@ -85,219 +73,141 @@ export class ObjectsServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    const { method = "", headers } = request;
     const url = new URL(request.url ?? "/", "http://127.0.0.1");
-    const [, bucket = "", ...rest] = decodeURIComponent(url.pathname).split(
-      "/",
-    );
-    const key = rest.join("/");
-    const method = request.method ?? "";
-    const served: Served = {
-      method,
-      key,
-      query: url.searchParams,
-      headers: request.headers,
-      bytes: 0,
-      status: 0,
-    };
-    const answer = (
-      status: number,
-      headers: Record<string, string | number> = {},
-      body: Buffer | string = "",
-    ) => {
-      served.status = status;
-      this.served.push(served);
-      const length = Buffer.byteLength(body);
-      response.writeHead(status, { "content-length": length, ...headers });
-      response.end(method === "HEAD" ? undefined : body);
-    };
+    const path = decodeURIComponent(url.pathname).split("/");
+    const [, bucket = "", ...rest] = path;
+    const { searchParams: query } = url;
+    const served = { method, key: rest.join("/"), query, headers, status: 0 };
+    let answer: Answer;
     try {
-      const body = await bodyOf(request);
-      served.bytes = body.byteLength;
-      refuseStranger(request);
+      const body = await buffer(request);
+      checkRequest(headers, body);
       const objects = this.buckets.get(bucket);
       if (!objects) throw new S3Failure(404, "NoSuchBucket");
-      const call = { request, url, bucket, key, body, objects, answer };
-      if (key === "") this.#ofBucket(call);
-      else if (
-        url.searchParams.has("uploads") ||
-        url.searchParams.has("uploadId")
-      )
-        this.#ofUpload(call);
-      else this.#ofObject(call);
+      answer = this.#answer({ ...served, bucket, body, objects });
     } catch (error) {
       if (!(error instanceof S3Failure)) throw error;
       const { status, code } = error;
-      const text = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
-      answer(status, { "content-type": "application/xml" }, text);
+      const text = tag("Error", { Code: code, Message: code });
+      answer = xml(text, status);
     }
+    const { status, body = "" } = answer;
+    this.served.push({ ...served, status });
+    const length = Buffer.byteLength(body);
+    const lengths = { "content-length": length, ...answer.headers };
+    response.writeHead(status, lengths);
+    response.end(method === "HEAD" ? undefined : body);
   }
 
-  #ofBucket({ request, url, bucket, objects, answer }: Call): void {
-    const { searchParams } = url;
-    if (request.method !== "GET") throw new S3Failure(405, "MethodNotAllowed");
-    if (searchParams.has("uploads")) {
-      const prefix = searchParams.get("prefix") ?? "";
-      const uploads = this.uploads.listXml(bucket, prefix);
-      answer(200, XML, this.changeListing?.(uploads, searchParams) ?? uploads);
-      return;
+  #answer(call: Call): Answer {
+    const { method, key, query, bucket, body, objects, headers } = call;
+    if (key === "") return this.#list(call);
+    const id = query.get("uploadId");
+    if (query.has("uploads") && method === "POST") {
+      const UploadId = this.uploads.start(bucket, key);
+      return xml(tag("InitiateMultipartUploadResult", { UploadId }));
     }
-    if (searchParams.get("list-type") !== "2")
-      throw new S3Failure(501, "NotImplemented");
-    const listing = listingXml(objects, searchParams, this.pageSize);
-    answer(200, XML, this.changeListing?.(listing, searchParams) ?? listing);
-  }
-
-  #ofObject({ request, key, body, objects, answer }: Call): void {
+    if (id !== null) return this.#ofUpload(call, id);
     const found = objects.get(key);
-    const { headers, method } = request;
-    switch (method) {
-      case "PUT": {
-        checkChecksum(request, body);
-        this.#checkPut(headers, found);
-        const md5 = createHash("md5").update(body).digest("hex");
-        const etag = `"${md5}"`;
-        objects.set(key, { bytes: body, etag, modified: new Date() });
-        answer(200, { etag });
-        return;
-      }
-      case "GET":
-      case "HEAD": {
-        if (!found) throw new S3Failure(404, "NoSuchKey");
-        if (headers["if-match"] && headers["if-match"] !== found.etag)
-          throw new S3Failure(412, "PreconditionFailed");
-        const { status, bytes, range } = rangeOf(headers.range, found.bytes);
-        answer(
-          status,
-          {
-            etag: found.etag,
-            "last-modified": found.modified.toUTCString(),
-            "content-length": bytes.byteLength,
-            "accept-ranges": "bytes",
-            ...(range && { "content-range": range }),
-          },
-          bytes,
-        );
-        return;
-      }
-      case "DELETE":
-        objects.delete(key);
-        answer(204);
-        return;
-      default:
-        throw new S3Failure(405, "MethodNotAllowed");
+    if (method === "PUT") {
+      checkChecksum(headers, body);
+      this.#checkPut(call);
+      this.put(bucket, key, body);
+      return { status: 200, headers: { etag: etagOf(body) } };
     }
+    if (method === "GET" || method === "HEAD") {
+      if (!found) throw new S3Failure(404, "NoSuchKey");
+      if (headers["if-match"] && headers["if-match"] !== found.etag)
+        throw new S3Failure(412, "PreconditionFailed");
+      return rangeOf(headers.range, found);
+    }
+    if (method !== "DELETE") throw new S3Failure(405, "MethodNotAllowed");
+    objects.delete(key);
+    return { status: 204 };
   }
 
-  #ofUpload({ request, url, bucket, key, body, objects, answer }: Call): void {
-    const id = url.searchParams.get("uploadId") ?? "";
-    if (request.method === "POST" && url.searchParams.has("uploads")) {
-      const uploadId = this.uploads.start(bucket, key);
-      answer(
-        200,
-        XML,
-        `<InitiateMultipartUploadResult><Bucket>${bucket}</Bucket><Key>${escapeXml(key)}</Key><UploadId>${uploadId}</UploadId></InitiateMultipartUploadResult>`,
-      );
-      return;
+  #list({ method, query, bucket, objects }: Call): Answer {
+    if (method !== "GET") throw new S3Failure(405, "MethodNotAllowed");
+    if (!query.has("uploads") && query.get("list-type") !== "2")
+      throw new S3Failure(501, "NotImplemented");
+    const listing = query.has("uploads")
+      ? this.uploads.listXml(bucket, query.get("prefix") ?? "")
+      : listingXml(objects, query, this.pageSize);
+    return xml(this.changeListing?.(listing, query) ?? listing);
+  }
+
+  #ofUpload(call: Call, id: string): Answer {
+    const { method, key, query, body, objects, headers } = call;
+    const upload = this.uploads.find(id, key);
+    if (method === "PUT") {
+      const checksum = checkChecksum(headers, body);
+      this.uploads.putPart(upload, Number(query.get("partNumber")), body);
+      const sums = { "x-amz-checksum-sha256": checksum, etag: etagOf(body) };
+      return { status: 200, headers: sums };
     }
-    const upload = this.uploads.find(id);
-    if (!upload || upload.key !== key) throw new S3Failure(404, "NoSuchUpload");
-    if (request.method === "PUT") {
-      checkChecksum(request, body);
-      const part = partOfUpload(upload, url.searchParams, body);
-      const checksum = request.headers["x-amz-checksum-sha256"] as string;
-      answer(200, {
-        etag: part.etag,
-        ...(checksum && { "x-amz-checksum-sha256": checksum }),
-      });
-    } else if (request.method === "DELETE") {
-      this.uploads.end(id);
-      answer(204);
-    } else if (request.method === "POST") {
-      if (this.ignoresConditions !== "uploads")
-        this.#checkPut(request.headers, objects.get(key));
-      const { bytes, etag } = this.uploads.complete(upload, body.toString());
+    if (method === "POST") {
+      if (this.ignoresConditions !== "uploads") this.#checkPut(call);
+      const { bytes, etag } = this.uploads.complete(upload, `${body}`);
       objects.set(key, { bytes, etag, modified: upload.started });
       this.uploads.end(id);
-      answer(
-        200,
-        XML,
-        `<CompleteMultipartUploadResult><Key>${escapeXml(key)}</Key><ETag>${escapeXml(etag)}</ETag></CompleteMultipartUploadResult>`,
+      return xml(
+        tag("CompleteMultipartUploadResult", { Key: key, ETag: etag }),
       );
-    } else throw new S3Failure(405, "MethodNotAllowed");
+    }
+    if (method !== "DELETE") throw new S3Failure(405, "MethodNotAllowed");
+    this.uploads.end(id);
+    return { status: 204 };
   }
 
-  #checkPut(
-    headers: IncomingMessage["headers"],
-    found: StoredObject | undefined,
-  ): void {
+  #checkPut({ headers, objects, key }: Call): void {
     if (this.ignoresConditions === true) return;
-    if (headers["if-none-match"] === "*" && found)
-      throw new S3Failure(412, "PreconditionFailed");
-    if (headers["if-match"] && headers["if-match"] !== found?.etag)
+    if (headers["if-none-match"] === "*" && objects.has(key))
       throw new S3Failure(412, "PreconditionFailed");
   }
 }
 
-interface Call {
-  request: IncomingMessage;
-  url: URL;
-  bucket: string;
-  key: string;
-  body: Buffer;
-  objects: Map<string, StoredObject>;
-  answer: (
-    status: number,
-    headers?: Record<string, string | number>,
-    body?: Buffer | string,
-  ) => void;
-}
+const xml = (body: string, status = 200): Answer => ({
+  ...{ status, headers: { "content-type": "application/xml" }, body },
+});
 
-const XML = { "content-type": "application/xml" };
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of request) pieces.push(piece as Buffer);
-  const body = Buffer.concat(pieces);
-  const declared = request.headers["content-length"];
-  if (declared !== undefined && Number(declared) !== body.byteLength)
+/** Rejects incomplete and chunked bodies, and requests without the credentials. */
+function checkRequest(headers: Served["headers"], body: Buffer): void {
+  const declared = headers["content-length"] ?? body.byteLength;
+  if (Number(declared) !== body.byteLength)
     throw new S3Failure(400, "IncompleteBody");
-  if (request.headers["content-encoding"]?.includes("aws-chunked"))
+  if (headers["content-encoding"]?.includes("aws-chunked"))
     throw new S3Failure(501, "NotImplemented");
-  return body;
-}
-
-function refuseStranger({ headers }: IncomingMessage): void {
   const [, key] =
     /Credential=([^/]+)\//.exec(headers.authorization ?? "") ?? [];
   if (key === undefined) throw new S3Failure(403, "AccessDenied");
   if (key !== ACCESS_KEY) throw new S3Failure(403, "InvalidAccessKeyId");
 }
 
-/** Rejects a body without a checksum or with a wrong one. */
-function checkChecksum({ headers }: IncomingMessage, body: Buffer): void {
-  const sha256 = createHash("sha256").update(body);
+/** Rejects a body without a checksum or with a wrong one. Returns the checksum. */
+function checkChecksum(headers: Served["headers"], body: Buffer): string {
   const expected = headers["x-amz-checksum-sha256"];
   if (typeof expected !== "string") throw new S3Failure(400, "InvalidRequest");
-  if (sha256.digest("base64") !== expected)
-    throw new S3Failure(400, "BadDigest");
+  if (hash("sha256", body) !== expected) throw new S3Failure(400, "BadDigest");
+  return expected;
 }
 
+/** Returns the response with an object, or with a range of it. */
 function rangeOf(
-  header: string | undefined,
-  bytes: Buffer,
-): { status: number; bytes: Buffer; range?: string } {
-  if (!header) return { status: 200, bytes };
-  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(header) ?? [];
-  const start = Number(first);
-  const end = Math.min(Number(last) + 1, bytes.byteLength);
-  if (!(start < end)) throw new S3Failure(416, "InvalidRange");
-  return {
-    status: 206,
-    bytes: bytes.subarray(start, end),
-    range: `bytes ${start}-${end - 1}/${bytes.byteLength}`,
+  range: string | undefined,
+  { bytes, etag, modified }: StoredObject,
+): Answer {
+  const { byteLength } = bytes;
+  const all = {
+    ...{ etag, "last-modified": modified.toUTCString() },
+    "accept-ranges": "bytes",
   };
-}
-
-export function randomId(): string {
-  return randomBytes(8).toString("hex");
+  if (!range) return { status: 200, headers: all, body: bytes };
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+  const start = Number(first);
+  const end = Math.min(Number(last) + 1, byteLength);
+  if (!(start < end)) throw new S3Failure(416, "InvalidRange");
+  const part = { "content-range": `bytes ${start}-${end - 1}/${byteLength}` };
+  const body = bytes.subarray(start, end);
+  return { status: 206, headers: { ...all, ...part }, body };
 }

@@ -1,44 +1,10 @@
-import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
-import { CLI } from "../../cli/support.js";
-import { FaultProxy } from "./fault-proxy.js";
+import { start } from "../../queue/processes.js";
+import { type Befalling, FaultProxy } from "./fault-proxy.js";
 import { ACCESS_KEY, ObjectsServer, SECRET_KEY } from "./objects-server.js";
-
-/** S3 server with a bucket, a proxy that injects faults, and the environment of clients. */
-export interface S3World {
-  server: ObjectsServer;
-  proxy: FaultProxy;
-  /** URL of the server. */
-  endpoint: string;
-  /** URL of the proxy. */
-  faulty: string;
-  env: NodeJS.ProcessEnv;
-  /** Stores a file, or the files of a directory. */
-  upload(path: string, key: string): void;
-  /** Returns the objects under a prefix, by name. */
-  under(prefix: string): Map<string, Buffer>;
-  /** Returns the objects under a prefix as latin1 text, which is faster to compare. */
-  texts(prefix: string): Record<string, string>;
-  /** Returns an empty prefix. */
-  newPrefix(): string;
-  /** Returns the URL of an empty prefix. */
-  newOutput(): string;
-  /** Runs the built command. */
-  softjac(
-    args: readonly string[],
-    env?: NodeJS.ProcessEnv,
-  ): Promise<Ended> & { kill(signal: NodeJS.Signals): void };
-}
-
-export interface Ended {
-  status: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
-}
 
 export const BUCKET = "logits";
 
@@ -56,7 +22,8 @@ export function repeatAfter(ms: number): void {
   globalThis.setTimeout = Object.assign(shortened, setTimeout);
 }
 
-export async function s3World(): Promise<S3World> {
+/** Starts an S3 server with a bucket, and a proxy that injects faults; they stop after the test file. */
+export async function s3World() {
   const server = new ObjectsServer();
   server.bucket(BUCKET);
   const endpoint = await server.start();
@@ -66,43 +33,60 @@ export async function s3World(): Promise<S3World> {
     await proxy.stop();
     await server.stop();
   });
-  const own = {
+  // For calls in this process.
+  Object.assign(process.env, {
     AWS_ACCESS_KEY_ID: ACCESS_KEY,
     AWS_SECRET_ACCESS_KEY: SECRET_KEY,
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-  };
-  // For calls in this process.
-  Object.assign(process.env, own);
-  const env = { ...process.env, AWS_ENDPOINT_URL: endpoint };
+  });
+  const env = { AWS_ENDPOINT_URL: endpoint };
+  /** Returns the objects under a prefix, by name. */
   const under = (prefix: string) => {
-    const found = new Map<string, Buffer>();
-    for (const [key, { bytes }] of server.bucket(BUCKET))
-      if (key.startsWith(`${prefix}/`))
-        found.set(key.slice(prefix.length + 1), bytes);
-    return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const found = [...server.bucket(BUCKET)]
+      .filter(([key]) => key.startsWith(`${prefix}/`))
+      .map(
+        ([key, { bytes }]) => [key.slice(prefix.length + 1), bytes] as const,
+      );
+    return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
   };
   let names = 0;
   const newPrefix = () => `out-${names++}`;
   return {
-    newPrefix,
+    ...{ server, proxy, endpoint, faulty, env, under, newPrefix },
     newOutput: () => at3(newPrefix()),
-    texts(prefix) {
-      const found = [...under(prefix)];
-      return Object.fromEntries(
-        found.map(([name, bytes]) => [name, bytes.toString("latin1")]),
-      );
-    },
-    server,
-    proxy,
-    endpoint,
-    faulty,
-    env,
-    upload(path, key) {
+    /** Returns the objects under a prefix as latin1 text, which is faster to compare. */
+    texts: (prefix: string): Record<string, string> =>
+      Object.fromEntries(
+        [...under(prefix)].map(([name, bytes]) => [
+          name,
+          bytes.toString("latin1"),
+        ]),
+      ),
+    /** Stores a file, or the files of a directory. */
+    upload(path: string, key: string): void {
       for (const [name, bytes] of filesIn(path))
         server.put(BUCKET, name === "" ? key : `${key}/${name}`, bytes);
     },
-    under,
-    softjac: (args, more = {}) => run(args, { ...env, ...more }),
+    /** Starts the built command. */
+    softjac: (args: readonly string[], more: Record<string, string> = {}) =>
+      start(args, { env: { ...env, ...more } }),
+    /** Runs `work` with a fault of the proxy. Returns its result, and the first faulty request, or null if there was none. */
+    async withFault<T>(befalling: Befalling, work: () => Promise<T>) {
+      let where: string | null = null;
+      proxy.befalling = {
+        ...befalling,
+        onFault(request) {
+          where ??= `${befalling.fault}: ${request.method} ${request.url}`;
+          befalling.onFault?.(request);
+        },
+      };
+      try {
+        const result = await work();
+        return { result, where: where as string | null };
+      } finally {
+        proxy.befalling = null;
+      }
+    },
   };
 }
 
@@ -121,27 +105,10 @@ export function filesIn(path: string): [name: string, bytes: Buffer][] {
   }
 }
 
-function run(
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-): Promise<Ended> & { kill(signal: NodeJS.Signals): void } {
-  const child = spawn(process.execPath, [CLI, ...args], { env });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.on("data", (text) => {
-    stderr += text;
-  });
-  const ended = new Promise<Ended>((resolve) =>
-    child.on("close", (status, signal) =>
-      resolve({ status, signal, stdout, stderr }),
-    ),
-  );
-  return Object.assign(ended, {
-    kill: (signal: NodeJS.Signals) => {
-      child.kill(signal);
-    },
-  });
+/** Returns the bytes with another bit in the middle. */
+export function flipped(bytes: Uint8Array): Buffer {
+  const other = Buffer.from(bytes);
+  const middle = other.byteLength >> 1;
+  other[middle] = (other[middle] as number) ^ 1;
+  return other;
 }

@@ -1,13 +1,12 @@
-import { createHash } from "node:crypto";
-import { randomId, S3Failure } from "./objects-server.js";
-import { escapeXml } from "./xml.js";
+import { randomUUID } from "node:crypto";
+import { etagOf, hash, S3Failure, tag, textIn } from "./formats.js";
 
-export interface Upload {
+interface Upload {
   id: string;
   bucket: string;
   key: string;
   started: Date;
-  parts: Map<number, { bytes: Buffer; etag: string }>;
+  parts: Map<number, Buffer>;
 }
 
 /** Multipart uploads in progress. */
@@ -21,67 +20,60 @@ export class Uploads {
   }
 
   start(bucket: string, key: string, started = new Date()): string {
-    const id = randomId();
-    const upload = { id, bucket, key, started, parts: new Map() };
-    this.#uploads.set(id, upload);
+    const id = randomUUID();
+    this.#uploads.set(id, { id, bucket, key, started, parts: new Map() });
     return id;
   }
 
-  find(id: string): Upload | undefined {
-    return this.#uploads.get(id);
+  find(id: string, key: string): Upload {
+    const upload = this.#uploads.get(id);
+    if (upload?.key !== key) throw new S3Failure(404, "NoSuchUpload");
+    return upload;
   }
 
   end(id: string): void {
     this.#uploads.delete(id);
   }
 
+  putPart({ parts }: Upload, number: number, bytes: Buffer): void {
+    if (!(number >= 1 && number <= 10_000))
+      throw new S3Failure(400, "InvalidArgument");
+    parts.set(number, bytes);
+  }
+
   /** Returns the object of the listed parts, which must be in order and have the right ETags and checksums. */
   complete({ parts }: Upload, xml: string): { bytes: Buffer; etag: string } {
-    const named = [...xml.matchAll(/<Part>(.*?)<\/Part>/gs)].map(
-      ([, part = ""]) => ({
-        number: Number(/<PartNumber>(\d+)</.exec(part)?.[1]),
-        etag: /<ETag>(.*?)</.exec(part)?.[1]?.replaceAll("&quot;", '"'),
-        checksum: /<ChecksumSHA256>(.*?)</.exec(part)?.[1],
-      }),
-    );
+    const named = [...xml.matchAll(/<Part>(.*?)<\/Part>/gs)];
     if (named.length === 0) throw new S3Failure(400, "MalformedXML");
-    const pieces = named.map(({ number, etag, checksum }, k) => {
+    const pieces = named.map(([, part = ""], k) => {
+      const number = Number(textIn(part, "PartNumber"));
       if (number !== k + 1) throw new S3Failure(400, "InvalidPartOrder");
-      const part = parts.get(number);
-      if (!part || part.etag !== etag) throw new S3Failure(400, "InvalidPart");
-      const sha256 = createHash("sha256").update(part.bytes).digest("base64");
-      if (checksum !== sha256) throw new S3Failure(400, "InvalidPart");
-      if (k + 1 < named.length && part.bytes.byteLength < this.minPieceBytes)
+      const bytes = parts.get(number);
+      const etag = textIn(part, "ETag")?.replaceAll("&quot;", '"');
+      const checksum = textIn(part, "ChecksumSHA256");
+      if (
+        !bytes ||
+        etag !== etagOf(bytes) ||
+        checksum !== hash("sha256", bytes)
+      )
+        throw new S3Failure(400, "InvalidPart");
+      if (k + 1 < named.length && bytes.byteLength < this.minPieceBytes)
         throw new S3Failure(400, "EntityTooSmall");
-      return part.bytes;
+      return bytes;
     });
     const bytes = Buffer.concat(pieces);
-    const md5 = createHash("md5").update(bytes).digest("hex");
-    return { bytes, etag: `"${md5}-${pieces.length}"` };
+    const etag = etagOf(bytes).replace(/"$/, `-${pieces.length}"`);
+    return { bytes, etag };
   }
 
+  /** Returns the response of ListMultipartUploads. */
   listXml(bucket: string, prefix: string): string {
-    const found = [...this.#uploads.values()].filter(
-      (upload) => upload.bucket === bucket && upload.key.startsWith(prefix),
-    );
-    const entries = found.map(
-      ({ key, id, started }) =>
-        `<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId><Initiated>${started.toISOString()}</Initiated></Upload>`,
-    );
-    return `<ListMultipartUploadsResult><Bucket>${bucket}</Bucket><IsTruncated>false</IsTruncated>${entries.join("")}</ListMultipartUploadsResult>`;
+    const uploads = [...this.#uploads.values()]
+      .filter((one) => one.bucket === bucket && one.key.startsWith(prefix))
+      .map(({ key, id, started }) => ({
+        ...{ Key: key, UploadId: id, Initiated: started.toISOString() },
+      }));
+    const all = uploads.map((upload) => tag("Upload", upload)).join("");
+    return `<ListMultipartUploadsResult><Bucket>${bucket}</Bucket><IsTruncated>false</IsTruncated>${all}</ListMultipartUploadsResult>`;
   }
-}
-
-export function partOfUpload(
-  { parts }: Upload,
-  query: URLSearchParams,
-  bytes: Buffer,
-): { etag: string } {
-  const number = Number(query.get("partNumber"));
-  if (!(number >= 1 && number <= 10_000))
-    throw new S3Failure(400, "InvalidArgument");
-  const md5 = createHash("md5").update(bytes).digest("hex");
-  const part = { bytes, etag: `"${md5}"` };
-  parts.set(number, part);
-  return part;
 }
