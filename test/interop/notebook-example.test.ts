@@ -6,14 +6,9 @@ import { tableFromIPC as flechette } from "@uwdata/flechette";
 import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
-import {
-  EPSILON,
-  Exact,
-  errorInEpsilon,
-  exact,
-  exactRow,
-} from "../support/exact.js";
+import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
 import { workDirectory } from "../support/logits-input.js";
+import { exactRow } from "../support/truth.js";
 import { importable, python } from "./python.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

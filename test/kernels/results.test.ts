@@ -17,8 +17,12 @@ import {
   stored,
 } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
-import type { ResultCase, Value } from "../support/result-case.js";
-import { namesOf, RESULT_CASES } from "../support/result-cases.js";
+import {
+  namesOf,
+  RESULT_CASES,
+  type ResultCase,
+  type Value,
+} from "../support/result-cases.js";
 import { sizesOf, truthOf } from "../support/truth.js";
 
 const kernels = bothKernels();

@@ -14,8 +14,9 @@ import {
 } from "../../src/report/page/digits.js";
 import { embeddedJson, html } from "../../src/report/page/html.js";
 import { shadeScale } from "../../src/report/page/plot.js";
-import { Exact, exactRow } from "../support/exact.js";
+import { Exact } from "../support/exact.js";
 import { normal, random } from "../support/random.js";
+import { exactRow } from "../support/truth.js";
 
 test("the first and the last bin of a histogram count the values beyond", () => {
   const histogram = new Histogram(0, 1, 4);

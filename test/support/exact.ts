@@ -50,30 +50,6 @@ export function sumsOfOthers(values: readonly Decimal[]): Decimal[] {
   });
 }
 
-export interface ExactRow {
-  p: Decimal[];
-  jacobian(i: number, j: number): Decimal;
-}
-
-/** Returns softmax and Jacobian block of finite or -inf logits by definition. */
-export function exactRow(logits: ArrayLike<number>): ExactRow {
-  const o = Array.from(logits);
-  const m = Math.max(...o);
-  const e = o.map((x) =>
-    x === -Infinity ? new Exact(0) : exact(x).minus(exact(m)).exp(),
-  );
-  const sum = e.reduce((s, x) => s.plus(x), new Exact(0));
-  const p = e.map((x) => x.div(sum));
-  const rest = sumsOfOthers(e).map((others) => others.div(sum));
-  return {
-    p,
-    jacobian: (i, j) =>
-      i === j
-        ? (p[i] as Decimal).times(rest[i] as Decimal)
-        : (p[i] as Decimal).times(p[j] as Decimal).neg(),
-  };
-}
-
 /** Returns |value - truth| in units of ε·|truth|, or of 2^-1074, the step of subnormals, if that is larger. */
 export function errorInEpsilon(value: number, truth: Decimal): number {
   const error = exact(value).minus(truth).abs();
@@ -82,17 +58,4 @@ export function errorInEpsilon(value: number, truth: Decimal): number {
   if (size.gt(1e-200)) return error.toNumber() / EPSILON / size.toNumber();
   if (size.lt(SMALLEST_NORMAL)) return error.times(STEPS).toNumber();
   return error.div(size.times(EPSILON)).toNumber();
-}
-
-/** Returns whether a value is the nearest float32 of some float64 within `slack` of the truth, that is, rounded once. */
-export function isOnceRounded(
-  value: number,
-  truth: Decimal,
-  slack: number,
-): boolean {
-  const t = truth.toNumber();
-  const room = Math.abs(t) * slack + 2 ** -1074;
-  const low = Math.fround(t - room);
-  const high = Math.fround(t + room);
-  return value >= low && value <= high;
 }

@@ -2,50 +2,67 @@ import type { Decimal } from "decimal.js";
 import * as code from "../../src/kernels/portable/codes.js";
 import type { ReferenceName } from "../../src/reference/result.js";
 import { EMIT_NAMES, EMITS } from "../../src/results/catalogue.js";
-import { COVARIANCE_CASES } from "./covariance-cases.js";
 import { Exact, exact } from "./exact.js";
-import {
-  at,
-  classesOf,
-  type ResultCase,
-  square,
-  total,
-  vector,
-} from "./result-case.js";
 import { byTemperature, jacobianOf, logOf, sum, type Truth } from "./truth.js";
 
-/** Returns v_k - ⟨p, v⟩ as Σ p_j (v_k - v_j). */
-const offMean = ({ p }: Truth, v: number[], k: number) =>
-  sum(
-    p.map((x, j) =>
-      x.times(exact(v[k] as number).minus(exact(v[j] as number))),
-    ),
-  );
-/** Returns Σ p_k |v_k - v_a|, the error scale of sums whose terms may cancel. */
-const spread = ({ p, a }: Truth, v: number[]) =>
-  sum(
-    p.map((x, k) =>
-      x.times(
-        exact(v[k] as number)
-          .minus(exact(v[a] as number))
-          .abs(),
-      ),
-    ),
-  );
-const away = ({ a }: Truth, v: number[], k: number) =>
-  exact(v[k] as number)
-    .minus(exact(v[a] as number))
-    .abs();
+/** Value; null is -inf. */
+export type Value = Decimal | null;
 
-/** sqrt(p_k/T) of every class, cached because each is used for Q entries. */
+/** Returns values of a row for an input, and a class or the form of a covariance. */
+type Values<V> = (row: Truth, input: number[], param: number) => V[];
+
+/** Result with its true values in 80 digits; errors are relative to `scale`, or else to the values. */
+export interface ResultCase {
+  name: string;
+  code: number;
+  input?: (Q: number, draw: () => number) => number[];
+  param?: (Q: number) => number;
+  truth: Values<Value>;
+  scale?: Values<Decimal>;
+}
+
+const at = (values: Decimal[], k = 0) => values[k] as Decimal;
+const exactAt = (values: number[], k: number) => exact(values[k] as number);
+
+function each<V extends Value>(
+  valueAt: (row: Truth, k: number, input: number[], param: number) => V,
+): Values<V> {
+  return (row, ...given) => row.p.map((_, k) => valueAt(row, k, ...given));
+}
+
+/** Returns all entries of a block, row-major. */
+function block(
+  entryOf: (row: Truth, i: number, j: number) => Decimal,
+): Values<Decimal> {
+  return (row) => matrix(row, (i, j) => entryOf(row, i, j)).flat();
+}
+
+function matrix({ p }: Truth, entryOf: (i: number, j: number) => Decimal) {
+  return p.map((_, i) => p.map((_, j) => entryOf(i, j)));
+}
+
+const vector = (length: number, draw: () => number) =>
+  Array.from({ length }, draw);
+const label = (Q: number, draw: () => number) => [
+  Math.min(Q - 1, Math.floor(Math.abs(draw()) * Q)),
+];
+
+/** Returns v_k - ⟨p, v⟩ as Σ p_j (v_k - v_j). */
+const offMean = ({ p }: Truth, k: number, v: number[]) =>
+  sum(p.map((x, j) => x.times(exactAt(v, k).minus(exactAt(v, j)))));
+
+/** Returns |v_k - v_a| + Σ p_j |v_j - v_a|, the error scale of offMean, whose terms may cancel. */
+function spread({ p, a }: Truth, k: number, v: number[]): Decimal {
+  const away = (j: number) => exactAt(v, j).minus(exactAt(v, a)).abs();
+  return sum([away(k), ...p.map((x, j) => x.times(away(j)))]);
+}
+
+/** Returns √(p_k/T); each is used for Q entries. */
 const roots = new WeakMap<Truth, Decimal[]>();
 function rootsOf(row: Truth): Decimal[] {
-  const known = roots.get(row);
-  if (known) return known;
-  const rootOfT = row.t.sqrt();
-  const made = row.p.map((p) => p.sqrt().div(rootOfT));
-  roots.set(row, made);
-  return made;
+  const known = roots.get(row) ?? row.p.map((p) => p.div(row.t).sqrt());
+  roots.set(row, known);
+  return known;
 }
 
 function factorAt(row: Truth, i: number, k: number): Decimal {
@@ -53,32 +70,62 @@ function factorAt(row: Truth, i: number, k: number): Decimal {
   return i === k ? root.times(at(row.q, k)) : at(row.p, i).times(root).neg();
 }
 
-const label = (Q: number, draw: () => number) => [
-  Math.min(Q - 1, Math.floor(Math.abs(draw()) * Q)),
-];
+/** Returns Σ: its diagonal (form 0), upper triangle (1) or all values (2) are given. */
+function sigmaOf(row: Truth, input: number[], form: number): Decimal[][] {
+  const Q = row.p.length;
+  return matrix(row, (i, j) => {
+    if (form === 0) return i === j ? exactAt(input, i) : new Exact(0);
+    if (form === 2) return exactAt(input, i * Q + j);
+    const [low, high] = i < j ? [i, j] : [j, i];
+    return exactAt(input, low * Q - (low * (low + 1)) / 2 + high);
+  });
+}
+
+/** Returns J Σ J by its definition. */
+function sandwich(...[row, input, form]: Parameters<typeof sigmaOf>) {
+  const J = matrix(row, (i, j) => jacobianOf(row, i, j));
+  const dot = (A: Decimal[][], B: Decimal[][]) =>
+    matrix(row, (i, j) =>
+      sum((A[i] ?? []).map((x, k) => x.times(at(B[k] ?? [], j)))),
+    );
+  return dot(dot(J, sigmaOf(row, input, form)), J);
+}
+
+/** Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T² of docs/results.md, with sums of |Σ'|, Σ' = Σ_ij - Σ_aj - Σ_ia + Σ_aa. */
+function sandwichSizes(...[row, input, form]: Parameters<typeof sigmaOf>) {
+  const { p, a, t } = row;
+  const S = sigmaOf(row, input, form);
+  const entry = (i: number, j: number) => at(S[i] ?? [], j);
+  const sizes = matrix(row, (i, j) =>
+    entry(i, j).minus(entry(a, j)).minus(entry(i, a)).plus(entry(a, a)).abs(),
+  );
+  const meanOf = (values: Decimal[]) =>
+    sum(values.map((x, k) => x.times(at(p, k))));
+  const r = sizes.map(meanOf);
+  const c = p.map((_, j) => meanOf(sizes.map((row) => at(row, j))));
+  const s = meanOf(r);
+  const overT = p.map((x) => byTemperature(x, t));
+  return matrix(row, (i, j) =>
+    sum([at(sizes[i] ?? [], j), at(r, i), at(c, j), s])
+      .times(at(overT, i))
+      .times(at(overT, j)),
+  );
+}
+
+const diagonalOf = (rows: Decimal[][]) => rows.map((row, k) => at(row, k));
 
 export const RESULT_CASES: ResultCase[] = [
   { name: "softmax", code: code.SOFTMAX, truth: ({ p }) => p },
-  {
-    name: "jacobian",
-    code: code.JACOBIAN,
-    truth: (row) => square(row, (i, j) => jacobianOf(row, i, j)),
-  },
+  { name: "jacobian", code: code.JACOBIAN, truth: block(jacobianOf) },
   {
     name: "packed",
     code: code.PACKED,
     truth: (row) =>
-      classesOf(row).flatMap((i) =>
-        classesOf(row)
-          .filter((j) => j >= i)
-          .map((j) => jacobianOf(row, i, j)),
+      matrix(row, (i, j) => jacobianOf(row, i, j)).flatMap((values, i) =>
+        values.slice(i),
       ),
   },
-  {
-    name: "log_softmax",
-    code: code.LOG_SOFTMAX,
-    truth: (row) => classesOf(row).map((k) => logOf(row, k)),
-  },
+  { name: "log_softmax", code: code.LOG_SOFTMAX, truth: each(logOf) },
   {
     name: "logsumexp",
     code: code.LOGSUMEXP,
@@ -91,127 +138,104 @@ export const RESULT_CASES: ResultCase[] = [
   {
     name: "log_jacobian",
     code: code.LOG_JACOBIAN,
-    truth: (row) =>
-      square(row, (i, j) =>
-        byTemperature(i === j ? at(row.q, i) : at(row.p, i).neg(), row.t),
-      ),
+    truth: block(({ p, q, t }, i, j) =>
+      byTemperature(i === j ? at(q, i) : at(p, i).neg(), t),
+    ),
   },
   {
     name: "column of a class",
     code: code.COLUMN,
     param: (Q) => Q - 1,
-    truth: (row, _, j) => classesOf(row).map((i) => jacobianOf(row, i, j)),
+    truth: each((row, i, _, j) => jacobianOf(row, i, j)),
   },
   {
     name: "column of a class column",
     code: code.COLUMN,
     input: label,
-    truth: (row, [j]) =>
-      classesOf(row).map((i) => jacobianOf(row, i, j as number)),
+    truth: each((row, i, [j = 0]) => jacobianOf(row, i, j)),
   },
   {
     name: "diagonal",
     code: code.DIAGONAL,
-    truth: (row) => classesOf(row).map((i) => jacobianOf(row, i, i)),
+    truth: each((row, i) => jacobianOf(row, i, i)),
   },
   {
     name: "trace",
     code: code.TRACE,
-    truth: (row) => total(classesOf(row).map((i) => jacobianOf(row, i, i))),
+    truth: (row) => [sum(row.p.map((_, i) => jacobianOf(row, i, i)))],
   },
   {
     name: "gini",
     code: code.GINI,
-    truth: (row) => total(row.p.map((p, k) => p.times(at(row.q, k)))),
+    truth: ({ p, q }) => [sum(p.map((x, k) => x.times(at(q, k))))],
   },
   {
     name: "vjp and jvp",
     code: code.PRODUCT,
     input: vector,
-    truth: (row, v) =>
-      classesOf(row).map((k) =>
-        at(row.p, k)
-          .times(offMean(row, v, k))
-          .div(row.t),
-      ),
-    scale: (row, v) =>
-      classesOf(row).map((k) =>
-        at(row.p, k)
-          .times(away(row, v, k).plus(spread(row, v)))
-          .div(row.t),
-      ),
+    truth: each((row, k, v) =>
+      at(row.p, k)
+        .times(offMean(row, k, v))
+        .div(row.t),
+    ),
+    scale: each((row, k, v) =>
+      at(row.p, k)
+        .times(spread(row, k, v))
+        .div(row.t),
+    ),
   },
   {
     name: "log_jvp",
     code: code.LOG_JVP,
     input: vector,
-    truth: (row, v) => classesOf(row).map((k) => offMean(row, v, k).div(row.t)),
-    scale: (row, v) =>
-      classesOf(row).map((k) =>
-        away(row, v, k).plus(spread(row, v)).div(row.t),
-      ),
+    truth: each((row, k, v) => offMean(row, k, v).div(row.t)),
+    scale: each((row, k, v) => spread(row, k, v).div(row.t)),
   },
   {
     name: "log_vjp",
     code: code.LOG_VJP,
     input: vector,
-    truth: (row, g) => {
+    truth: ({ p, t }, g) => {
       const all = sum(g.map(exact));
-      return classesOf(row).map((k) =>
-        exact(g[k] as number)
-          .minus(at(row.p, k).times(all))
-          .div(row.t),
-      );
+      return p.map((x, k) => exactAt(g, k).minus(x.times(all)).div(t));
     },
-    scale: (row, g) => {
-      const size = sum(g.map((x) => exact(x).abs()));
+    scale: ({ p, q, a, t }, g) => {
+      const sizes = g.map((x) => exact(x).abs());
+      const size = sum(sizes);
       const all = sum(g.map(exact)).abs();
-      return classesOf(row).map((k) =>
-        (k === row.a
-          ? size
-              .minus(exact(g[k] as number).abs())
-              .plus(at(row.q, k).times(all))
-          : exact(g[k] as number)
-              .abs()
-              .plus(at(row.p, k).times(size))
-        ).div(row.t),
+      return sizes.map((own, k) =>
+        k === a
+          ? size.minus(own).plus(at(q, k).times(all)).div(t)
+          : own.plus(at(p, k).times(size)).div(t),
       );
     },
   },
   {
     name: "factor",
     code: code.FACTOR,
-    truth: (row) => square(row, (i, k) => factorAt(row, i, k)),
-    scale: (row) => square(row, (i, k) => factorAt(row, i, k).abs()),
+    truth: block(factorAt),
+    scale: block((row, i, k) => factorAt(row, i, k).abs()),
   },
   {
     name: "cross_entropy",
     code: code.CROSS_ENTROPY,
     input: label,
-    truth: (row, [y]) => {
-      const log = logOf(row, y as number);
-      return [log === null ? new Exact(Infinity) : log.neg()];
-    },
+    truth: (row, [y = 0]) => [logOf(row, y)?.neg() ?? new Exact(Infinity)],
   },
   {
     name: "gradient",
     code: code.GRADIENT,
     input: label,
-    truth: (row, [y]) =>
-      classesOf(row).map((i) =>
-        (i === y ? at(row.q, i).neg() : at(row.p, i)).div(row.t),
-      ),
+    truth: each(({ p, q, t }, i, [y]) =>
+      (i === y ? at(q, i).neg() : at(p, i)).div(t),
+    ),
   },
   {
     name: "entropy",
     code: code.ENTROPY,
-    truth: (row) =>
-      total(
-        row.p.map((p, k) => {
-          const log = logOf(row, k);
-          return log === null ? new Exact(0) : p.times(log).neg();
-        }),
-      ),
+    truth: (row) => [
+      sum(row.p.map((p, k) => p.times(logOf(row, k) ?? 0).neg())),
+    ],
   },
   {
     name: "confidence",
@@ -223,12 +247,30 @@ export const RESULT_CASES: ResultCase[] = [
     code: code.UNCERTAINTY,
     truth: ({ q, a }) => [at(q, a)],
   },
-  {
-    name: "tail",
-    code: code.TAIL_SUM,
-    truth: ({ tail }) => [tail],
-  },
-  ...COVARIANCE_CASES,
+  { name: "tail", code: code.TAIL_SUM, truth: ({ tail }) => [tail] },
+  ...[0, 1, 2].flatMap((form): ResultCase[] => {
+    const given: Pick<ResultCase, "input" | "param"> = {
+      input: (Q, draw) =>
+        vector([Q, (Q * (Q + 1)) / 2, Q * Q][form] as number, draw),
+      param: () => form,
+    };
+    return [
+      {
+        ...given,
+        name: `covariance, form ${form}`,
+        code: code.COVARIANCE,
+        truth: (...row) => sandwich(...row).flat(),
+        scale: (...row) => sandwichSizes(...row).flat(),
+      },
+      {
+        ...given,
+        name: `variance, form ${form}`,
+        code: code.VARIANCE,
+        truth: (...row) => diagonalOf(sandwich(...row)),
+        scale: (...row) => diagonalOf(sandwichSizes(...row)),
+      },
+    ];
+  }),
 ];
 
 /** Returns the names of the case in the catalogue. */

@@ -67,6 +67,13 @@ export function jacobianOf({ p, q, t }: Truth, i: number, j: number): Decimal {
   );
 }
 
+/** Returns softmax and Jacobian of a row at temperature 1. */
+export function exactRow(logits: readonly number[]) {
+  const row = truthOf([...logits], 1);
+  const jacobian = (i: number, j: number) => jacobianOf(row, i, j);
+  return { p: row.p, jacobian };
+}
+
 /** Returns x/T without dividing by 1, because quotients of 80 digits are slow. */
 export function byTemperature(x: Decimal, t: Decimal): Decimal {
   return t.eq(1) ? x : x.div(t);
