@@ -1,9 +1,9 @@
 // usage: node damage.mjs [MUTATIONS, default 2000] [SEED, default the time]
 // Damages files of every format that is read, and outputs in layouts that openJacobian, show and report read. A damaged
-// file is refused by an error of ours, or gives the numbers that a second reader reads in it: pyarrow and NumPy of inputs
-// (INTEROP_PYTHON, default python3), flechette of outputs. Where that reader refuses the file, the numbers of the sound
-// file will do ("unharmed"): the damage is to bytes that say nothing about values. Files for which neither holds are kept in out/soak and named;
-// the exit code is 1 then.
+// file must be refused with an error of softjac, or give the numbers that a second reader reads: pyarrow and NumPy for
+// inputs (INTEROP_PYTHON, default python3), flechette for outputs. If that reader refuses the file, the numbers of the
+// sound file are right, too ("unharmed": the damaged bytes are not about values). Files for which neither holds are kept
+// in out/soak and named, and the exit code is 1.
 import { spawn, spawnSync } from "node:child_process";
 import {
   copyFileSync,
@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -106,13 +107,11 @@ async function soundFiles() {
       chunkRows: 15,
     });
   for (const name of readdirSync(folder))
-    if (name.startsWith("output")) {
-      copyFileSync(
+    if (name.startsWith("output"))
+      renameSync(
         join(folder, name),
         join(folder, name.replace(".arrow", ".jacobian")),
       );
-      rmSync(join(folder, name));
-    }
   return readdirSync(folder)
     .sort()
     .map((name) => join(folder, name));

@@ -1,5 +1,5 @@
 // npm run soak:dataset -- [rounds] [seed]: three processes on one dataset, stopped, woken and killed at random; then the same
-// command again. Every round must end with the bytes of a run that nobody disturbed, and nothing half visible before.
+// command again. Every round must end with the bytes of an undisturbed run, and nothing half visible before.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -12,60 +12,45 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { generator } from "./mutate.mjs";
 
 const [rounds = 50, seed = 1] = process.argv.slice(2).map(Number);
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const at = mkdtempSync(join(tmpdir(), "softjac-soak-"));
 const inputs = join(at, "logits");
 mkdirSync(inputs);
-const shardRows = "250";
+const uniform = generator(seed);
 
-/** Mulberry32. */
-let state = seed;
-function uniform() {
-  state = (state + 0x6d2b79f5) | 0;
-  let t = Math.imul(state ^ (state >>> 15), 1 | state);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-}
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function start(output) {
-  const child = spawn(
-    process.execPath,
-    [
-      cli,
-      "run",
-      inputs,
-      "-o",
-      `${output}/`,
-      "--shard-rows",
-      shardRows,
-      "--threads",
-      "1",
-      "--quiet",
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
+/** Starts a command; `ended` is a promise of its exit code (null if it was killed) and standard error. */
+function start(...args) {
+  const child = spawn(process.execPath, [cli, ...args, "--quiet"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let stderr = "";
   child.stderr.on("data", (piece) => {
     stderr += piece;
   });
-  return {
-    child,
-    ended: once(child, "close").then(([code]) => ({ code, stderr })),
-  };
+  const ended = once(child, "close").then(([code]) => ({ code, stderr }));
+  return { child, ended };
 }
 
-async function softjac(...args) {
-  const child = spawn(process.execPath, [cli, ...args], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const [code] = await once(child, "close");
+function startRun(output, ...more) {
+  return start(
+    "run",
+    inputs,
+    "-o",
+    `${output}/`,
+    "--shard-rows",
+    "250",
+    ...more,
+  );
+}
+
+function check({ code, stderr }, what) {
   if (code !== 0)
-    throw new Error(`softjac ${args.join(" ")}: expected 0, found ${code}`);
+    throw new Error(`${what}: expected 0, found ${code}: ${stderr}`);
 }
 
 function filesOf(folder) {
@@ -78,7 +63,7 @@ function filesOf(folder) {
   );
 }
 
-/** Stops, wakes and kills a process at random until it has ended. */
+/** Stops, wakes and kills a process at random until it has ended; returns its end. */
 async function disturb({ child, ended }) {
   let over = false;
   ended.then(() => {
@@ -87,72 +72,46 @@ async function disturb({ child, ended }) {
   while (!over) {
     await pause(400 * uniform());
     const what = uniform();
-    if (what < 0.25) return child.kill("SIGKILL");
+    if (what < 0.25) {
+      child.kill("SIGKILL");
+      break;
+    }
     if (what < 0.6) {
       child.kill("SIGSTOP");
       await pause(300 * uniform());
       child.kill("SIGCONT");
     }
   }
+  return ended;
 }
 
 try {
-  for (const [k, rows] of [4000, 1, 2500].entries())
-    await softjac(
-      "generate",
-      join(inputs, `${k}.arrow`),
-      "--rows",
-      `${rows}`,
-      "--classes",
-      "6",
-      "--seed",
-      `${k}`,
-      "--quiet",
-    );
+  for (const [k, rows] of [4000, 1, 2500].entries()) {
+    const shape = ["--rows", `${rows}`, "--classes", "6", "--seed", `${k}`];
+    const path = join(inputs, `${k}.arrow`);
+    check(await start("generate", path, ...shape).ended, "generate");
+  }
   const reference = join(at, "reference");
-  await softjac(
-    "run",
-    inputs,
-    "-o",
-    `${reference}/`,
-    "--shard-rows",
-    shardRows,
-    "--quiet",
-  );
+  check(await startRun(reference).ended, "reference");
   const expected = filesOf(reference);
   let killed = 0;
   for (let round = 1; round <= rounds; round++) {
+    const name = `round ${round}`;
     const output = join(at, `out-${round}`);
-    const workers = [start(output), start(output), start(output)];
-    const ends = await Promise.all(
-      workers.map(async (worker) => {
-        await disturb(worker);
-        return worker.ended;
-      }),
-    );
-    for (const { code, stderr } of ends) {
-      if (code === null) killed++;
-      else if (code !== 0)
-        throw new Error(`round ${round}: expected 0, found ${code}: ${stderr}`);
-    }
+    const runs = [1, 2, 3].map(() => startRun(output, "--threads", "1"));
+    for (const end of await Promise.all(runs.map(disturb)))
+      if (end.code === null) killed++;
+      else check(end, name);
     if (existsSync(output) && filesOf(output) !== expected)
-      throw new Error(`round ${round}: other bytes are visible`);
-    await softjac(
-      "run",
-      inputs,
-      "-o",
-      `${output}/`,
-      "--shard-rows",
-      shardRows,
-      "--quiet",
-    );
+      throw new Error(`${name}: other bytes are visible`);
+    check(await startRun(output).ended, name);
     if (filesOf(output) !== expected)
-      throw new Error(`round ${round}: other bytes at the end`);
-    const left = readdirSync(at).filter((name) =>
-      name.startsWith(`out-${round}.__`),
+      throw new Error(`${name}: other bytes at the end`);
+    const left = readdirSync(at).filter((file) =>
+      file.startsWith(`out-${round}.__`),
     );
     if (left.length > 0)
-      throw new Error(`round ${round}: left over: ${left.join(", ")}`);
+      throw new Error(`${name}: left over: ${left.join(", ")}`);
     rmSync(output, { recursive: true });
   }
   console.log(
