@@ -44,8 +44,7 @@ export async function locateArrays(
   options: OpenOptions,
 ): Promise<LogitsFile> {
   const { path, bytes } = file;
-  const container = await open(file);
-  const { arrays } = container;
+  const { arrays, unpack } = await open(file);
   checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
   for (const array of logits) {
@@ -67,18 +66,19 @@ export async function locateArrays(
   }));
   const ownNames = [...options.ownNames, ...positionNames(leading.slice(1))];
   const copiedArrays = chooseCopied(path, arrays, { keep, ownNames }, shape);
-  const located = await container.locate(
+  const unpacked = await unpack?.(
     [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...copiedArrays],
     options,
   );
-  const present = located.fd === file.fd ? file.present : null;
+  const { fd } = unpacked ?? file;
+  const present = fd === file.fd ? file.present : null;
   const sources: LocatedRows[] = [];
   const close = () => {
     for (const { decoded } of sources) decoded?.close();
-    located.close();
+    unpacked?.close();
   };
   try {
-    const from = { path, present, ...located };
+    const from = { path, fd, present, ...unpacked };
     const locate = (
       arrays: readonly ArrayRows[],
       holds: "numbers" | "classes" | "margins",
@@ -120,7 +120,7 @@ export async function locateArrays(
   });
   return {
     path,
-    fd: located.fd,
+    fd,
     bytes,
     source: file.source,
     present,
@@ -179,15 +179,15 @@ async function locateLabelFile(
   let located: LocatedRows | undefined;
   try {
     return await interpreting(path, "structure", async () => {
-      const { arrays, locate } = await openNpy(file);
+      const { arrays } = await openNpy(file);
       const rows = checkedInput(
         path,
         arrays[0] as StoredArray,
         "label",
         logits,
       );
-      const from = { ...file, ...(await locate([rows], options)) };
-      located = locateRows(from, [rows], "classes", { ...options, copy: true });
+      const copied = { ...options, copy: true };
+      located = locateRows(file, [rows], "classes", copied);
       await checkUnchanged(file.source);
       return located;
     });

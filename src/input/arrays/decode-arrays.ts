@@ -2,7 +2,7 @@ import { numberWidth } from "../../arrow/field.js";
 import { writeFully } from "../../io/positional.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
 import type { OpenOptions } from "../logits-file.js";
-import { type InputFile, readInput } from "../read-input.js";
+import { type Readable, readInput } from "../read-input.js";
 import { type ArrayRows, type Axis, joinAxes } from "./array-axes.js";
 
 // Arrays that cannot be read in place are copied to a temporary file: rows in C order, little-endian numbers. The copy is made
@@ -14,7 +14,7 @@ const MAX_TILE_VALUES = 1 << 20;
 const MAX_RUN_VALUES = 1 << 10;
 
 /** File with arrays, and the byte offset of the first value of each array. */
-export interface ArrayBytes extends Pick<InputFile, "path" | "fd" | "present"> {
+export interface ArrayBytes extends Readable {
   starts: readonly number[];
 }
 

@@ -4,7 +4,7 @@ import { checkLimit } from "../../io/limits.js";
 import { oneHotClass } from "../class-decoder.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
 import type { OpenOptions } from "../logits-file.js";
-import { type InputFile, inputReader, requireInput } from "../read-input.js";
+import { inputReader, type Readable, requireInput } from "../read-input.js";
 import {
   type ArrayRows,
   type ArrayStorage,
@@ -12,11 +12,7 @@ import {
   storageInPlace,
 } from "./array-axes.js";
 import { type ArrayBytes, decodeArrays } from "./decode-arrays.js";
-import { bytesOf, type LocatedArrays, whereOf } from "./stored-array.js";
-
-/** File that has the values of arrays. */
-type ArrayFile = Pick<InputFile, "path" | "present"> &
-  Pick<LocatedArrays, "fd" | "start">;
+import { bytesOf, type UnpackedArrays, whereOf } from "./stored-array.js";
 
 /** Rows of numbers as workers read them, in place or decoded. */
 export interface LocatedRows {
@@ -37,14 +33,14 @@ export interface LocatedRows {
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function locateRows(
-  file: ArrayFile,
+  file: Readable & Partial<Pick<UnpackedArrays, "start">>,
   arrays: readonly ArrayRows[],
   holds: "numbers" | "classes" | "margins",
   options: Pick<OpenOptions, "scratch"> & { copy?: boolean },
 ): LocatedRows {
   const [first] = arrays as [ArrayRows];
   const { type, values } = first;
-  const starts = arrays.map((array) => file.start(array));
+  const starts = arrays.map((array) => file.start?.(array) ?? array.start);
   const storage = storageInPlace(arrays);
   const areOneHot = holds === "classes" && values > 1;
   if (storage && !areOneHot && holds !== "margins" && !options.copy)

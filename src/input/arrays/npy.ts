@@ -1,6 +1,6 @@
 import type { NumberType } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
-import { type InputFile, readInput } from "../read-input.js";
+import { type InputFile, inputReader } from "../read-input.js";
 import { BOOLEANS, bigEndian } from "./number-coding.js";
 import {
   type ArrayContainer,
@@ -25,20 +25,11 @@ const HEAD_BYTES = 4096;
 
 /** Opens an .npy file, which has one array without a name. @throws InputFormatError, IoError */
 export async function openNpy(file: InputFile): Promise<ArrayContainer> {
-  const { start, ...array } = await npyHeader({
-    path: file.path,
-    where: "header",
-    bytes: file.bytes,
-    head: (bytes) => {
-      const head = new Uint8Array(Math.min(bytes, file.bytes));
-      readInput(file, head, 0);
-      return head;
-    },
-  });
-  return {
-    arrays: [{ ...array, name: null }],
-    locate: async () => ({ fd: file.fd, start: () => start, close: () => {} }),
-  };
+  const { path, bytes } = file;
+  const read = inputReader(file);
+  const head = (wanted: number) => read(0, Math.min(wanted, bytes));
+  const array = await npyHeader({ path, where: "header", bytes, head });
+  return { arrays: [{ ...array, name: null }] };
 }
 
 /** Source of the bytes of an .npy file or of a member of an archive. */
@@ -51,14 +42,13 @@ interface NpyBytes {
   head(bytes: number): Uint8Array | Promise<Uint8Array>;
 }
 
-/** Array of an .npy file, and the byte offset of its values. */
-type NpyArray = Omit<StoredArray, "name"> & { start: number };
-
 /**
  * Reads the header of an .npy file, and checks that the values of a supported type have the size that the shape implies.
  * @throws InputFormatError, IoError
  */
-export async function npyHeader(source: NpyBytes): Promise<NpyArray> {
+export async function npyHeader(
+  source: NpyBytes,
+): Promise<Omit<StoredArray, "name">> {
   const { path, where, bytes } = source;
   const fail = (text: string): never => {
     throw new InputFormatError(path, where, text);
@@ -100,81 +90,61 @@ export async function npyHeader(source: NpyBytes): Promise<NpyArray> {
   return { ...array, start };
 }
 
-/** White space of Python; \s would match more. */
-const SPACE = String.raw`[ \t\r\n]*`;
-
-/**
- * Matches an entry of the dictionary: a key, and a string, word, tuple or list. A list extends to the next key. Python 2
- * writes u before strings and L after long integers.
- */
-const KEY = String.raw`u?(['"])(\w+)\1${SPACE}:`;
-const LIST = String.raw`\[.*?\](?=${SPACE}(?:,${SPACE})?(?:\}|u?['"]\w+['"]${SPACE}:))`;
-const VALUE = String.raw`(u?'[^'\\\n]*'|u?"[^"\\\n]*"|\w+|\([^()]*\)|${LIST})`;
-const ENTRY = new RegExp(
-  [KEY, VALUE, String.raw`(?:,|(?=\}))`, ""].join(SPACE),
-  "sy",
-);
+const KEYS = ["descr", "fortran_order", "shape"];
 
 function parseHeader(
   text: string,
   fail: (text: string) => never,
-): Omit<NpyArray, "start"> {
-  const entries: [key: string, value: string][] = [];
-  let at = /^[ \t\r\n]*\{[ \t\r\n]*/.exec(text)?.[0].length ?? 0;
-  while (at > 0) {
-    ENTRY.lastIndex = at;
-    const [, , key, value] = ENTRY.exec(text) ?? [];
-    if (key === undefined || value === undefined) break;
-    entries.push([key, value]);
-    at = ENTRY.lastIndex;
-  }
-  const keys = entries.map(([key]) => key).sort();
+): Omit<StoredArray, "name" | "start"> {
+  const header = parseDictionary(text);
   if (
-    keys.join() !== "descr,fortran_order,shape" ||
-    !/^\}[ \t\r\n]*$/.test(text.slice(at))
+    Object.keys(header ?? {})
+      .sort()
+      .join() !== KEYS.join()
   )
     fail(
-      `expected a dictionary with the keys descr, fortran_order and shape, found ${JSON.stringify(text.slice(at, at + 20))} at character ${at}${keys.length ? ` after ${keys.slice(0, 8).join(", ")}` : ""}`,
+      `expected a dictionary with the keys ${KEYS.join(", ")}, found ${JSON.stringify(text.trim().slice(0, 80))}`,
     );
-  const { descr, fortran_order, shape } = Object.fromEntries(entries) as Record<
-    "descr" | "fortran_order" | "shape",
-    string
-  >;
-  if (!/^(True|False)$/.test(fortran_order))
-    fail(
-      `expected True or False for fortran_order, found ${fortran_order.slice(0, 20)}`,
-    );
-  const lengths = parseShape(shape);
-  if (!isShape(lengths))
+  const { descr, fortran_order, shape } = header as Record<string, unknown>;
+  const found = (value: unknown) => JSON.stringify(value).slice(0, 80);
+  if (typeof fortran_order !== "boolean")
     return fail(
-      `expected a shape of whole numbers from 0 to 2^53 - 1, found ${shape.slice(0, 80)}`,
+      `expected True or False for fortran_order, found ${found(fortran_order)}`,
     );
-  const [, , name] = /^u?(['"])(.*)\1$/.exec(descr) ?? [];
-  if (name === undefined && !descr.startsWith("["))
-    fail(`expected a type for descr, found ${descr.slice(0, 20)}`);
-  return {
-    ...(name === undefined
-      ? { type: null, coding: null, stored: "a structured type" }
-      : npyType(name)),
-    shape: lengths,
-    fortran: fortran_order === "True",
-  };
+  if (!isShape(shape))
+    return fail(
+      `expected a shape of whole numbers from 0 to 2^53 - 1, found ${found(shape)}`,
+    );
+  if (typeof descr !== "string" && !Array.isArray(descr))
+    return fail(`expected a type for descr, found ${found(descr)}`);
+  const type =
+    typeof descr === "string"
+      ? npyType(descr)
+      : { type: null, coding: null, stored: "a structured type" };
+  return { ...type, shape, fortran: fortran_order };
 }
 
-/** Parses a tuple or list of whole numbers; other items become NaN. Returns null for `(3)`, which is a number in Python. */
-function parseShape(text: string): number[] | null {
-  if (!/^[([]/.test(text) || /^\(\s*\d+L?\s*\)$/.test(text)) return null;
-  const items = text.slice(1, -1).split(",");
-  if (/^[ \t\r\n]*$/.test(items.at(-1) ?? "")) items.pop();
-  return items.map((item) =>
-    /^[ \t\r\n]*\d+L?[ \t\r\n]*$/.test(item)
-      ? Number.parseInt(item, 10)
-      : Number.NaN,
-  );
+/**
+ * Parses a Python dictionary of strings, booleans, tuples and lists as JSON; null if it is another text. Python 2 writes u
+ * before strings and L after long integers.
+ */
+function parseDictionary(text: string): object | null {
+  const json = text
+    .replaceAll(/u?['"]/g, '"')
+    .replaceAll("(", "[")
+    .replaceAll(")", "]")
+    .replaceAll(/(?<=\d)L\b/g, "")
+    .replaceAll(/,(?=\s*[\]}])/g, "")
+    .replace(/\b(?:True|False)\b/, (word) => word.toLowerCase());
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
 }
 
 const TYPES: Record<string, string> = { f: "float", i: "int", u: "uint" };
-const WIDTHS: Record<string, string> = { f: "248", i: "1248", u: "1248" };
 
 /** Descriptions of types that are unsupported, or supported for some uses only, by type letter. */
 const DESCRIPTIONS: Record<string, string> = {
@@ -192,19 +162,18 @@ const DESCRIPTIONS: Record<string, string> = {
 function npyType(
   descr: string,
 ): Pick<StoredArray, "type" | "coding" | "stored"> {
-  const [, order = "", kind = "", digit = ""] =
-    /^([<>|])([fiu])(\d)$/.exec(descr) ?? [];
   const described =
     DESCRIPTIONS[descr.charAt(1)] ?? (descr.startsWith(">") && "big-endian");
   const text = descr.slice(0, 20);
   const stored = described ? `${text} (${described})` : text;
   if (descr === "|b1") return { type: "uint8", coding: BOOLEANS, stored };
-  if (!WIDTHS[kind]?.includes(digit) || (order === "|" && digit !== "1"))
+  if (!/^(?:[<>](?:f[248]|[iu][1248])|\|[iu]1)$/.test(descr))
     return { type: null, coding: null, stored };
-  const isSwapped = order === ">" && digit !== "1";
+  const [order, kind, digit] = descr;
+  const width = Number(digit) as 1 | 2 | 4 | 8;
   return {
-    type: `${TYPES[kind]}${8 * Number(digit)}` as NumberType,
-    coding: isSwapped ? bigEndian(Number(digit) as 2 | 4 | 8) : null,
+    type: `${TYPES[kind as string]}${8 * width}` as NumberType,
+    coding: order === ">" && width !== 1 ? bigEndian(width) : null,
     stored,
   };
 }

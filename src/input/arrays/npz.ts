@@ -7,8 +7,8 @@ import { type InputFile, requireInput } from "../read-input.js";
 import { npyHeader } from "./npy.js";
 import type {
   ArrayContainer,
-  LocatedArrays,
   StoredArray,
+  UnpackedArrays,
 } from "./stored-array.js";
 import { readZipMembers, unsupported, type ZipMember } from "./zip-archive.js";
 import { memberData, memberHead } from "./zip-data.js";
@@ -17,8 +17,6 @@ const SUFFIX = ".npy";
 
 interface Member extends StoredArray {
   member: ZipMember;
-  /** Offset of its values in the decompressed member. */
-  start: number;
 }
 
 /**
@@ -45,7 +43,7 @@ export async function openNpz(file: InputFile): Promise<ArrayContainer> {
   }
   return {
     arrays,
-    locate: (chosen, options) => locate(file, chosen as Member[], options),
+    unpack: (chosen, options) => unpack(file, chosen as Member[], options),
   };
 }
 
@@ -62,22 +60,21 @@ async function memberArray(
       where,
       `expected a stored or deflated member, found ${problem}; write the archive with numpy.savez or numpy.savez_compressed`,
     );
-  const { start, ...array } = await npyHeader({
+  const array = await npyHeader({
     path,
     where,
     bytes: member.bytes,
     head: (bytes) => memberHead(file, member, bytes),
   });
-  const name = member.name.slice(0, -SUFFIX.length);
-  return { ...array, name, member, start };
+  return { ...array, name: member.name.slice(0, -SUFFIX.length), member };
 }
 
 /** Reads stored members in place; if any is deflated, decompresses all to a temporary file. */
-async function locate(
+async function unpack(
   file: InputFile,
   chosen: readonly Member[],
   { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
-): Promise<LocatedArrays> {
+): Promise<UnpackedArrays> {
   // A member may be chosen twice, for example as labels and as a column to copy.
   const members = new Map(chosen.map((array) => [array.member, array.start]));
   const inflates = chosen.some(({ member }) => member.method !== 0);

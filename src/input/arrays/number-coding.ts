@@ -8,13 +8,12 @@ export interface NumberCoding {
   decode(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
 }
 
-const SWAPS = { 2: "swap16", 4: "swap32", 8: "swap64" } as const;
-
-export function bigEndian(width: keyof typeof SWAPS): NumberCoding {
+export function bigEndian(width: 2 | 4 | 8): NumberCoding {
   return {
     width,
     decode(stored) {
-      Buffer.from(stored.buffer)[SWAPS[width]]();
+      const swap = `swap${8 * width}` as "swap16" | "swap32" | "swap64";
+      Buffer.from(stored.buffer)[swap]();
       return stored;
     },
   };

@@ -42,11 +42,6 @@ const TYPES = new Map<string, NumberType>([
 
 const CODINGS: Record<string, NumberCoding> = { ...FLOAT8, BOOL: BOOLEANS };
 
-interface Tensor extends StoredArray {
-  begin: number;
-  end: number;
-}
-
 /** Opens a safetensors file. @throws InputFormatError, IoError */
 export function openSafetensors(file: InputFile): ArrayContainer {
   const fail = (where: string, text: string, cause?: unknown): never => {
@@ -61,24 +56,20 @@ export function openSafetensors(file: InputFile): ArrayContainer {
       `expected a header of at most ${room} bytes, found ${length}${length <= MAX_HEADER_BYTES ? ": the file is truncated" : ""}`,
     );
   checkLimit(file, "header", "maxMetadataBytes", "bytes of metadata", length);
-  const start = 8 + length;
+  const first = 8 + length;
   const tensors = Object.entries(parseHeader(read(8, length), fail))
     .filter(([name]) => name !== "__metadata__")
     .map(([name, entry]) =>
       tensor(name, entry, (text) => fail(`tensor ${name}`, text)),
     );
-  checkOffsets(tensors, file.bytes - start, fail);
+  checkOffsets(tensors, file.bytes - first, fail);
   return {
-    arrays: tensors,
-    locate: async () => ({
-      fd: file.fd,
-      start: (array) => start + (array as Tensor).begin,
-      close: () => {},
-    }),
+    arrays: tensors.map((array) => ({ ...array, start: first + array.begin })),
   };
 }
 
 type Fail = (where: string, text: string, cause?: unknown) => never;
+type Tensor = Omit<StoredArray, "start"> & { begin: number; end: number };
 
 /** Parses the header; the format detection has checked that it starts with a brace, so it is an object. */
 function parseHeader(encoded: Uint8Array, fail: Fail): object {

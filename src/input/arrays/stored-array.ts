@@ -19,6 +19,8 @@ export interface StoredArray {
   shape: readonly number[];
   /** Whether the array is in Fortran order (the first index changes fastest). */
   fortran: boolean;
+  /** Byte offset of the first value: in the file, or in the decompressed member of an archive. */
+  start: number;
 }
 
 export interface NumberArray extends StoredArray {
@@ -29,21 +31,20 @@ export interface NumberArray extends StoredArray {
 export interface ArrayContainer {
   arrays: readonly StoredArray[];
   /**
-   * Makes the values of arrays readable by position; verifies checksums if the file has any.
+   * Makes the values of members of an archive readable by position, and verifies their checksums.
    * @throws InputFormatError, IoError, AbortedError
    */
-  locate(
+  unpack?(
     chosen: readonly StoredArray[],
     options: Pick<OpenOptions, "scratch" | "signal">,
-  ): Promise<LocatedArrays>;
+  ): Promise<UnpackedArrays>;
 }
 
-/** File with the values of arrays: the input itself, or a decompressed copy. */
-export interface LocatedArrays {
+/** File with the values of arrays: the input itself, or a decompressed copy, which `close` closes. */
+export interface UnpackedArrays {
   fd: number;
   /** Returns the byte offset of the first value of an array. */
   start(array: StoredArray): number;
-  /** Closes the decompressed copy, if there is one. */
   close(): void;
 }
 

@@ -178,13 +178,27 @@ function changed(...bytes: number[]): Buffer {
   return copy;
 }
 
+const dictionary = (header: string) => npy(new Uint8Array(0), { header });
+const KEYS = "a dictionary with the keys descr, fortran_order, shape";
+
 testFiles("ERR_INPUT_FORMAT file: header: expected ", {
+  [`${KEYS}, found "{'descr': '<f8', 'shape': ()}"`]: dictionary(
+    "{'descr': '<f8', 'shape': ()}",
+  ),
+  [`${KEYS}, found "7"`]: dictionary("7"),
+  [`${KEYS}, found "(not JSON"`]: dictionary("(not JSON"),
+  "True or False for fortran_order, found 1": dictionary(
+    "{'descr': '<f8', 'fortran_order': 1, 'shape': ()}",
+  ),
+  "a type for descr, found 8": dictionary(
+    "{'descr': 8, 'fortran_order': False, 'shape': ()}",
+  ),
   "version 1.0, 2.0 or 3.0, found 4.0": changed(4, 0),
   "version 1.0, 2.0 or 3.0, found 1.7": changed(1, 7),
   "version 1.0, 2.0 or 3.0, found 0.0": changed(0, 0),
   [`a header of at most ${room} bytes, found ${room + 1}: the file is truncated`]:
     changed(1, 0, room + 1, 0),
-  "a shape of whole numbers from 0 to 2^53 - 1, found (-2, -4)": npy(
+  "a shape of whole numbers from 0 to 2^53 - 1, found [-2,-4]": npy(
     new Float64Array(8),
     [-2, -4],
   ),

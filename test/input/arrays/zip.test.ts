@@ -35,8 +35,6 @@ async function refusal(file: Buffer, options: object = {}): Promise<string> {
 const size = logits.length;
 const last = 30 + 5 + size - 1;
 const hex = (number: number) => `0x${number.toString(16).padStart(8, "0")}`;
-const inHeader = (what: string, expected: unknown, found: unknown) =>
-  `member o.npy: expected the ${what} in its local header to be ${expected} as in the zip directory, found ${found}`;
 const method = (found: string) =>
   `member o.npy: expected a stored or deflated member, found ${found}; write the archive with numpy.savez or numpy.savez_compressed`;
 const within = `member y.npy: expected its local header within bytes ${LOCAL} to ${DIRECTORY}, found byte`;
@@ -54,11 +52,8 @@ const REFUSED: Record<string, Patch[]> = {
     [8, 2, 14],
     [DIRECTORY + 10, 2, 14],
   ],
-  [inHeader("method", 0, 8)]: [[8, 2, 8]],
-  [inHeader("name", '"o.npy"', '"x.npy"')]: [[30, 1, 0x78]],
-  [inHeader("checksum", crc32(logits), 7)]: [[14, 4, 7]],
-  [inHeader("compressed size", size, 7)]: [[18, 4, 7]],
-  [inHeader("size", size, 7)]: [[22, 4, 7]],
+  'member o.npy: expected the name in its local header to be "o.npy" as in the zip directory, found "x.npy"':
+    [[30, 1, 0x78]],
   [`member o.npy: expected checksum ${hex(crc32(logits))}, found ${hex(crc32(patched(sound, [[last, 1, 0x41]]).subarray(35, last + 1)))}`]:
     [[last, 1, 0x41]],
   [`member y.npy: no local header at byte ${LOCAL + 1}`]: [
@@ -103,16 +98,19 @@ test("an archive in several files", async () => {
   );
 });
 
-test("end records that contradict each other", async () => {
+test("the zip64 end record and the directory determine the data", async () => {
   const file = zip({ "o.npy": logits }, { zip64: "all" });
   const end = file.length - 22;
-  const patches = [8, 10].map((field): Patch => [end + field, 2, 2]);
-  const [bytes, start] = [40, 48].map((field) =>
-    Number(file.readBigUInt64LE(end - 20 - 56 + field)),
-  );
-  expect(await refusal(patched(file, patches))).toBe(
-    `ERR_INPUT_FORMAT file: zip directory: the end record (2 members, 4294967295 bytes from byte 4294967295) contradicts the zip64 end record (1 members, ${bytes} bytes from byte ${start})`,
-  );
+  const others: Patch[] = [
+    [8, 2, 8],
+    [14, 4, 7],
+    [18, 4, 7],
+    [22, 4, 7],
+    [end + 8, 2, 2],
+    [end + 10, 2, 2],
+  ];
+  writeFileSync(path, patched(file, others));
+  expect(await openedInput(path)).toMatchObject({ rows: 2 });
 });
 
 test("a member in the data of another member", async () => {
