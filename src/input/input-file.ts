@@ -13,14 +13,11 @@ import { assertSupportedScheme, isS3, STANDARD_INPUT } from "../io/location.js";
 import { inputCall, ioError } from "../io/system-error.js";
 import { HEAD_BYTES, inputFormat } from "./input-format.js";
 import { fileSource } from "./input-state.js";
+import type { OpenOptions } from "./logits-file.js";
 import type { InputFile } from "./read-input.js";
 
-interface StandardInputOptions {
-  /** Directory of the temporary copy; default: TMPDIR. */
-  scratch?: string | undefined;
-  /** Stops the copy. */
-  signal?: AbortSignal | undefined;
-}
+/** Directory of the temporary copy of standard input, and a signal that stops the copy. */
+type StandardInputOptions = Pick<OpenOptions, "scratch" | "signal">;
 
 /** Opens a path, or `-` for standard input. @throws as openInputFile; AbortedError */
 export async function openInput(
@@ -89,10 +86,10 @@ async function openStandardInput({
 }: StandardInputOptions): Promise<InputFile> {
   const path = "standard input";
   const stat = fstatSync(0);
+  const input = { path, present: null, source: null };
   if (stat.isFile()) {
     const source = fileSource(path, 0, null);
-    const close = () => {};
-    return { path, fd: 0, bytes: stat.size, present: null, source, close };
+    return { ...input, fd: 0, bytes: stat.size, source, close: () => {} };
   }
   const { stdin } = process;
   if (stat.isDirectory() || stdin.isTTY)
@@ -102,14 +99,10 @@ async function openStandardInput({
       `expected a file or a pipe, found a ${stat.isDirectory() ? "directory" : "terminal"}; redirect a file to it: softjac run - -o OUTPUT < FILE`,
     );
   const copy = new AnonymousFile(scratch);
-  const file = (): InputFile => ({
-    path,
-    fd: copy.fd,
-    bytes: copy.bytes,
-    present: null,
-    source: null,
-    close: () => copy.close(),
-  });
+  const file = (): InputFile => {
+    const { fd, bytes } = copy;
+    return { ...input, fd, bytes, close: () => copy.close() };
+  };
   try {
     for await (const chunk of signal ? addAbortSignal(signal, stdin) : stdin) {
       const start = copy.append(chunk as Uint8Array);

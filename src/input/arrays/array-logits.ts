@@ -7,11 +7,7 @@ import { copiedColumn } from "../copied-columns.js";
 import { openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
-import type {
-  LogitsFile,
-  LogitsSelection,
-  OpenOptions,
-} from "../logits-file.js";
+import type { LogitsFile, OpenOptions } from "../logits-file.js";
 import { resultType } from "../number-column.js";
 import type { InputFile } from "../read-input.js";
 import { type LogitsBatch, plainBuffers, rowsAt } from "../record-batch.js";
@@ -27,12 +23,7 @@ import {
 } from "./choose-arrays.js";
 import { type LocatedRows, locateRows } from "./locate-rows.js";
 import { openNpy } from "./npy.js";
-import {
-  type NumberArray,
-  type OpenArrays,
-  type StoredArray,
-  whereOf,
-} from "./stored-array.js";
+import { type OpenArrays, type StoredArray, whereOf } from "./stored-array.js";
 
 /**
  * Locates the logits and the other inputs in an array file. Each array of logits becomes a batch.
@@ -43,7 +34,7 @@ export async function locateArrays(
   open: OpenArrays,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  const { path, bytes } = file;
+  const { path } = file;
   const { arrays, unpack } = await open(file);
   checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
@@ -109,20 +100,17 @@ export async function locateArrays(
         rowsAt(source.starts[k] as number[]),
         ...others.map((other) => rowsFrom(other, rowStart)),
       ],
-      copied: copiedRows.map(({ type, starts: [[start = 0] = []] }) => {
-        const width = numberWidth(type);
-        const count = rowEnd - rowStart;
-        const first = start + rowStart * width;
-        const buffers = plainBuffers(count, first, count * width);
+      copied: copiedRows.map((copied) => {
+        const [first = 0] = rowsFrom(copied, rowStart).values;
+        const bytes = array.rows * numberWidth(copied.type);
+        const buffers = plainBuffers(array.rows, first, bytes);
         return { buffers, first: 0, tableRow: null };
       }),
     };
   });
   return {
-    path,
+    ...file,
     fd,
-    bytes,
-    source: file.source,
     present,
     rows,
     leading,
@@ -132,7 +120,12 @@ export async function locateArrays(
     dtype: resultType(source.type),
     storage: source.storage,
     column: options.columns ?? first.name ?? "array",
-    selection: selectionOf(first, options),
+    selection:
+      options.columns !== undefined
+        ? { columns: options.columns }
+        : first.name !== null
+          ? { column: first.name }
+          : {},
     classNames: null,
     notes: [],
     nullLogit: options.nullLogit ?? "error",
@@ -142,14 +135,11 @@ export async function locateArrays(
     }),
     batches,
     decodedFds: [source, ...others].map(({ decoded }) => decoded?.fd ?? null),
-    copied: copiedArrays.map((array, index) => ({
-      ...copiedColumn(
-        path,
-        plainField(array.name as string, arrowTypeOf(array.type)),
-        index,
-      ),
-      fd: copiedRows[index]?.decoded?.fd ?? null,
-    })),
+    copied: copiedArrays.map(({ name, type }, index) => {
+      const field = plainField(name as string, arrowTypeOf(type));
+      const fd = copiedRows[index]?.decoded?.fd ?? null;
+      return { ...copiedColumn(path, field, index), fd };
+    }),
     partitions: [],
     dictionaries: [],
     close() {
@@ -179,13 +169,8 @@ async function locateLabelFile(
   let located: LocatedRows | undefined;
   try {
     return await interpreting(path, "structure", async () => {
-      const { arrays } = await openNpy(file);
-      const rows = checkedInput(
-        path,
-        arrays[0] as StoredArray,
-        "label",
-        logits,
-      );
+      const [array] = (await openNpy(file)).arrays as [StoredArray];
+      const rows = checkedInput(path, array, "label", logits);
       const copied = { ...options, copy: true };
       located = locateRows(file, [rows], "classes", copied);
       await checkUnchanged(file.source);
@@ -223,12 +208,4 @@ function rowsFrom(
 ): ValueBuffers {
   const rowBytes = (storage === "columns" ? 1 : values) * numberWidth(type);
   return rowsAt(starts.map((start) => start + row * rowBytes));
-}
-
-function selectionOf(
-  { name }: NumberArray,
-  { columns }: LogitsSelection,
-): LogitsSelection {
-  if (columns !== undefined) return { columns };
-  return name === null ? {} : { column: name };
 }

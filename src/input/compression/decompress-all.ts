@@ -25,7 +25,7 @@ export async function decompressAll(
   setup: DecompressSetup,
   tasks: readonly DecompressTask[],
   signal: AbortSignal | undefined,
-): Promise<{ task: number; failure: Failure } | null> {
+): Promise<Failure | null> {
   const bytes = tasks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0);
   const others = bytes > MAX_INLINE_BYTES ? availableParallelism() - 1 : 0;
   const pool =
@@ -34,7 +34,8 @@ export async function decompressAll(
           workerData: setup,
         })
       : null;
-  const failures: { task: number; failure: Failure }[] = [];
+  /** Failures by the index of the task. */
+  const failures: Failure[] = [];
   let next = 0;
   const work = async (
     decode: (task: DecompressTask) => Promise<DecompressReply>,
@@ -42,7 +43,7 @@ export async function decompressAll(
     while (next < tasks.length && failures.length === 0 && !signal?.aborted) {
       const task = next++;
       const reply = await decode(tasks[task] as DecompressTask);
-      if (!reply.ok) failures.push({ task, failure: reply.failure });
+      if (!reply.ok) failures[task] = reply.failure;
     }
   };
   try {
@@ -62,5 +63,5 @@ export async function decompressAll(
     await pool?.close();
   }
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  return failures.sort((a, b) => a.task - b.task)[0] ?? null;
+  return Object.values(failures)[0] ?? null;
 }

@@ -1,5 +1,14 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { aligned } from "../../arrow/encode-messages.js";
+import {
+  bufferBytes,
+  buffersOf,
+  offsetBytes,
+  storedType,
+} from "../../arrow/field.js";
+import { integerAt, viewOf } from "../../arrow/read-window.js";
+import { InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
 import type { ByteRange } from "../../io/fetched-ranges.js";
 import { checkLimit } from "../../io/limits.js";
@@ -7,26 +16,20 @@ import { checkSpace, outputCall } from "../../io/system-error.js";
 import type { DecompressTask } from "../../tasks/decompress-tasks.js";
 import { failureError } from "../../tasks/failure.js";
 import {
+  type BatchMetadata,
   type Block,
   type MessageMetadata,
   positionOf,
 } from "../arrow-metadata.js";
 import { dictionaryFields } from "../dictionaries.js";
 import type { OpenOptions } from "../logits-file.js";
-import { requireInput } from "../read-input.js";
+import { inputReader, requireInput } from "../read-input.js";
 import type { ColumnSpan, RecordBatch } from "../record-batch.js";
 import {
   type ArrowContainer,
   dictionaryBatches,
   recordBatches,
 } from "../record-batches.js";
-import {
-  type Body,
-  decompressTask,
-  neededBuffers,
-  PADDING,
-  padded,
-} from "./decode-task.js";
 import { decompressAll } from "./decompress-all.js";
 
 /**
@@ -40,12 +43,10 @@ export async function decompressBodies(
   options: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<ArrowContainer> {
   const { path, schema } = container;
-  const batches = Array.from(recordBatches(container), (record) =>
-    bodyOf(
-      record,
-      indices.map((index) => record.columns[index] as ColumnSpan),
-    ),
-  );
+  const batches = Array.from(recordBatches(container), (record) => {
+    const spans = indices.map((index) => record.columns[index] as ColumnSpan);
+    return bodyOf(record, spans);
+  });
   const fields = dictionaryFields(
     path,
     indices.flatMap((index) => schema.fields[index] ?? []),
@@ -64,7 +65,7 @@ export async function decompressBodies(
   );
   try {
     // An offset of 0 means that a buffer is absent.
-    target.reserve(PADDING);
+    target.reserve(64);
     // Decoded one by one, so that the buffers of a dictionary are contiguous: its body is copied whole.
     for (const group of [batches, ...dictionaries.map((body) => [body])])
       await decodeGroup(container, target, group, options);
@@ -111,7 +112,7 @@ async function decodeGroup(
         task.target = free;
         const length = task.decodedBytes;
         body.decoded.set(needed.index, { offset: free, length });
-        free = padded(free + length);
+        free = aligned(free + length);
         tasks.push(task);
       }
     checkLimit(container, "bodies", "maxDecodedBytes", "decoded bytes", free);
@@ -119,13 +120,9 @@ async function decodeGroup(
     if (existsSync(scratch)) checkSpace(path, scratch, free - target.bytes);
     target.reserve(free - target.bytes);
     const setup = { source: fd, target: target.fd };
-    const failed = await decompressAll(setup, tasks, signal);
-    if (failed)
-      throw failureError(failed.failure, {
-        input: path,
-        output: path,
-        writing: COPY_FAILED,
-      });
+    const failure = await decompressAll(setup, tasks, signal);
+    const names = { input: path, output: path, writing: COPY_FAILED };
+    if (failure) throw failureError(failure, names);
   }
   for (const body of bodies) Object.assign(body, { start, end: target.bytes });
 }
@@ -147,10 +144,7 @@ function plainContainer(
     };
     blocks.set(original, block);
     const buffers = batch.buffers.map((_, index) => {
-      const { offset, length } = decoded.get(index) ?? {
-        offset: start,
-        length: 0,
-      };
+      const { offset = start, length = 0 } = decoded.get(index) ?? {};
       return { offset: offset - start, length };
     });
     messages.set(block, {
@@ -173,4 +167,126 @@ function plainContainer(
       container.close();
     },
   };
+}
+
+/** Buffer that a run may read. */
+interface NeededBuffer {
+  /** Index of the buffer in the batch. */
+  index: number;
+  column: string;
+  /**
+   * Size in bytes that the type and the number of values imply. Null if the last of its `offsets` states the size, or without
+   * offsets (the data of views) only the buffer itself.
+   */
+  bytes: number | null;
+  offsets: { index: number; width: number; count: number } | null;
+}
+
+/** Returns the buffers of a column, its children and the structs around it. */
+function neededBuffers(batch: BatchMetadata, span: ColumnSpan): NeededBuffer[] {
+  const { field, node, parents, children } = span;
+  const { length, nullCount } = batch.nodes[node] as BatchMetadata["nodes"][0];
+  const type = storedType(field);
+  const layouts = buffersOf(type);
+  const width = offsetBytes(type);
+  const count = length === 0 ? 0 : length + 1;
+  const buffers = Array.from({ length: span.buffers }, (_, k): NeededBuffer => {
+    const index = span.buffer + k;
+    const layout = layouts[k];
+    const isKnown = layout !== undefined && layout.bits > 0;
+    return {
+      index,
+      column: field.name,
+      bytes: isKnown ? bufferBytes(layout, { length, nullCount }) : null,
+      offsets: layout && !isKnown ? { index: index - 1, width, count } : null,
+    };
+  });
+  const inner = children.flatMap((child) => neededBuffers(batch, child));
+  // Structs around a nested column have validity bitmaps.
+  const outer = parents.flatMap((parent) =>
+    neededBuffers(batch, { ...parent, children: [] }),
+  );
+  return [...outer, ...buffers, ...inner];
+}
+
+/**
+ * Returns the task that decodes a buffer; null for an empty buffer. Its declared length must match its type.
+ * @param targetFd file with the offsets that were decoded already
+ * @throws InputFormatError
+ */
+function decompressTask(
+  container: ArrowContainer,
+  targetFd: number,
+  { batch, context, decoded }: Body,
+  { index, bytes, offsets }: NeededBuffer,
+  where: string,
+): DecompressTask | null {
+  const { buffers, compression } = batch;
+  const { offset, length } = buffers[index] as BatchMetadata["buffers"][number];
+  const fail = (text: string): never => {
+    throw new InputFormatError(container.path, where, text);
+  };
+  const expected = offsets
+    ? lastOffset(container.path, targetFd, offsets, decoded)
+    : bytes;
+  if (expected === 0 || (expected === null && length === 0)) return null;
+  if (expected !== null && expected < 0)
+    fail(`expected a last offset of 0 or more, found ${expected}`);
+  if (![null, "LZ4_FRAME", "ZSTD"].includes(compression))
+    fail("only LZ4_FRAME and ZSTD compression are supported");
+  const start = context.bodyStart + offset;
+  // A compressed buffer starts with an int64: its decoded length, or -1 if it is stored uncompressed.
+  let declared = -1;
+  const prefix = compression === null ? 0 : 8;
+  if (prefix > 0) {
+    if (length < prefix)
+      fail(`expected at least 8 bytes of compressed data, found ${length}`);
+    const header = inputReader(container)(start, prefix);
+    declared = Number(new BigInt64Array(header.buffer)[0]);
+  }
+  const stored = {
+    where,
+    position: start + prefix,
+    bytes: length - prefix,
+    target: 0,
+  };
+  const required = expected ?? (declared === -1 ? stored.bytes : declared);
+  if (declared === -1) {
+    if (stored.bytes < required)
+      fail(
+        `expected a buffer of at least ${required} bytes, found ${stored.bytes}`,
+      );
+    return { ...stored, bytes: required, codec: null, decodedBytes: required };
+  }
+  // Most writers pad buffers before compression.
+  if (declared < Math.max(required, 0) || declared > aligned(required))
+    fail(
+      `expected a decompressed length of ${required} bytes, found ${declared}`,
+    );
+  const codec = compression as "LZ4_FRAME" | "ZSTD";
+  return { ...stored, codec, decodedBytes: declared };
+}
+
+/** Returns the last offset of a text column, which is the size of its values. */
+function lastOffset(
+  path: string,
+  fd: number,
+  { index, width, count }: NonNullable<NeededBuffer["offsets"]>,
+  decoded: Body["decoded"],
+): number {
+  if (count === 0) return 0;
+  const start = decoded.get(index)?.offset ?? 0;
+  const read = inputReader({ path, fd, present: null });
+  const last = viewOf(read(start + (count - 1) * width, width));
+  return integerAt(last, 0, width);
+}
+
+/** Batch, and the location of its decoded buffers. */
+interface Body extends RecordBatch {
+  needed: NeededBuffer[];
+  /** Byte range of its decoded buffers in the target file. */
+  start: number;
+  end: number;
+  /** Location of each decoded buffer in the target file, by index in the batch. */
+  decoded: Map<number, { offset: number; length: number }>;
 }

@@ -8,7 +8,7 @@ import {
   fileMetadata,
 } from "../../tasks/parquet-metadata.js";
 import { decodeMessage } from "../arrow-metadata.js";
-import { type InputFile, readInput } from "../read-input.js";
+import { type InputFile, inputReader } from "../read-input.js";
 import { schemaField } from "./schema-fields.js";
 
 // A Parquet file (parquet-format, README.md, "File format"):
@@ -17,7 +17,7 @@ import { schemaField } from "./schema-fields.js";
 
 const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
-const MAGIC_BYTES = 4;
+const HEAD_BYTES = 4;
 const TAIL_BYTES = 8;
 
 export const WRITE_AGAIN = "copy or write the file again";
@@ -38,37 +38,39 @@ export interface ParquetFooter {
  */
 export function readFooter(file: InputFile): ParquetFooter {
   const { path, bytes } = file;
-  const minBytes = MAGIC_BYTES + 1 + TAIL_BYTES;
-  if (bytes < minBytes)
-    throw new InputFormatError(
-      path,
+  const fail = (where: string, text: string, options?: ErrorOptions): never => {
+    const advised = `${text}; ${WRITE_AGAIN}`;
+    throw new InputFormatError(path, where, advised, options);
+  };
+  const room = bytes - HEAD_BYTES - TAIL_BYTES;
+  if (room < 1)
+    fail(
       "file",
-      `expected at least ${minBytes} bytes, found ${bytes}: the file is truncated; ${WRITE_AGAIN}`,
+      `expected at least ${bytes - room + 1} bytes, found ${bytes}: the file is truncated`,
     );
-  const magic = textAt(file, bytes - MAGIC_BYTES);
-  if (magic === ENCRYPTED || textAt(file, 0) === ENCRYPTED)
+  const read = inputReader(file);
+  const tail = Buffer.from(read(bytes - TAIL_BYTES, TAIL_BYTES).buffer);
+  const magic = tail.toString("latin1", 4);
+  const head = String.fromCharCode(...read(0, HEAD_BYTES));
+  if (magic === ENCRYPTED || head === ENCRYPTED)
     throw encrypted(path, "the footer is");
   if (magic !== MAGIC)
-    throw new InputFormatError(
-      path,
+    fail(
       "last bytes",
-      `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}"); ${WRITE_AGAIN}`,
+      `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}")`,
     );
-  const tail = new DataView(new ArrayBuffer(TAIL_BYTES));
-  readInput(file, new Uint8Array(tail.buffer), bytes - TAIL_BYTES);
-  const length = tail.getUint32(0, true);
-  const room = bytes - MAGIC_BYTES - TAIL_BYTES;
+  const length = tail.readUInt32LE(0);
   if (length < 1 || length > room)
-    throw new InputFormatError(
-      path,
-      "footer",
-      `expected a footer of 1 to ${room} bytes, found ${length}; ${WRITE_AGAIN}`,
-    );
+    fail("footer", `expected a footer of 1 to ${room} bytes, found ${length}`);
   checkLimit(file, "footer", "maxMetadataBytes", "bytes of metadata", length);
-  const footer = new Uint8Array(length);
   const start = bytes - TAIL_BYTES - length;
-  readInput(file, footer, start);
-  const metadata = decoding(path, () => fileMetadata(footer));
+  let metadata: FileMetadata;
+  try {
+    metadata = fileMetadata(read(start, length));
+  } catch (cause) {
+    if (!(cause instanceof MalformedThrift)) throw cause;
+    return fail("footer", `invalid metadata: ${cause.message}`, { cause });
+  }
   if (metadata.encrypted) throw encrypted(path, "columns are");
   for (const [k, { rows }] of metadata.rowGroups.entries())
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
@@ -77,20 +79,6 @@ export function readFooter(file: InputFile): ParquetFooter {
   const stored = arrowFields(metadata.arrowSchema ?? "");
   const arrow = stored && haveSameFields(fields, stored) ? stored : null;
   return { start, metadata, fields: arrow ?? fields, arrowFields: arrow };
-}
-
-function decoding(path: string, decode: () => FileMetadata): FileMetadata {
-  try {
-    return decode();
-  } catch (error) {
-    if (!(error instanceof MalformedThrift)) throw error;
-    throw new InputFormatError(
-      path,
-      "footer",
-      `invalid metadata: ${error.message}; ${WRITE_AGAIN}`,
-      { cause: error },
-    );
-  }
 }
 
 function checkColumns(file: InputFile, fields: Field[]): void {
@@ -125,12 +113,6 @@ function encrypted(path: string, subject: string): InputUnsupportedError {
     "footer",
     `encrypted Parquet files are not supported (${subject} encrypted); write the file without encryption`,
   );
-}
-
-function textAt(file: InputFile, position: number): string {
-  const bytes = new Uint8Array(MAGIC_BYTES);
-  readInput(file, bytes, position);
-  return String.fromCharCode(...bytes);
 }
 
 // Writers based on Arrow store its schema in the footer: an Arrow IPC schema message (Schema.fbs, Message.fbs) as base64 under
