@@ -1,20 +1,12 @@
 import { expect, test } from "vitest";
-import { EntriesBatch } from "../../src/run/entries-batches.js";
+import { EntriesBatch, GrowableBuffer } from "../../src/run/entries-batches.js";
 
-type Column = EntriesBatch["columns"][number];
-
-/** Returns a slot with row numbers from `first` at offset 0, one value per row at 256, and entries at 512. */
-function slotOf(first: number): { buffer: ArrayBuffer; base: number } {
-  const buffer = new ArrayBuffer(1024);
-  for (let n = 0; n < 8; n++) {
-    new BigInt64Array(buffer, 0)[n] = BigInt(first + n);
-    new Int32Array(buffer, 256)[n] = 10 * (first + n);
-    new Float64Array(buffer, 512)[n] = first + n / 8;
-  }
-  return { buffer, base: 0 };
-}
-
-const int32 = (bytes: Uint8Array) => [...new Int32Array(bytes.slice().buffer)];
+const int32 = (bytes?: Uint8Array) => [
+  ...new Int32Array(Uint8Array.from(bytes ?? []).buffer),
+];
+const doubles = (bytes?: Uint8Array) => [
+  ...new Float64Array(Uint8Array.from(bytes ?? []).buffer),
+];
 
 test("a batch counts its rows from its own first row", () => {
   const batch = new EntriesBatch([
@@ -23,7 +15,14 @@ test("a batch counts its rows from its own first row", () => {
   ]);
   for (const first of [0, 1000]) {
     batch.clear();
-    const slot = slotOf(first);
+    // Row numbers from `first` at offset 0, one value per row at 256, and entries at 512.
+    const buffer = new ArrayBuffer(1024);
+    for (let n = 0; n < 8; n++) {
+      new BigInt64Array(buffer, 0)[n] = BigInt(first + n);
+      new Int32Array(buffer, 256)[n] = 10 * (first + n);
+      new Float64Array(buffer, 512)[n] = first + n / 8;
+    }
+    const slot = { buffer, base: 0 };
     // The first and the last row are skipped and belong to no batch.
     batch.skip(first);
     batch.addExample(first + 1, 2, false);
@@ -34,25 +33,44 @@ test("a batch counts its rows from its own first row", () => {
     batch.addRows(slot, 0, 3, 5);
     batch.addEntries(slot, 1, 6);
     batch.skip(first + 5);
+    const rows = { rows: 3, rowStart: first + 1, rowEnd: first + 5 };
     expect(batch).toMatchObject({
-      rows: 3,
-      rowStart: first + 1,
-      rowEnd: first + 5,
+      ...rows,
       skipped: [first + 2],
       badRows: [1],
     });
     expect(int32(batch.offsets)).toEqual([0, 2, 2, 5]);
-    expect([...new BigInt64Array(batch.row.slice().buffer)]).toEqual(
-      [1, 3, 4].map((n) => BigInt(first + n)),
+    const numbers = [1, 3, 4].map((n) => first + n);
+    expect(new BigInt64Array(Uint8Array.from(batch.row).buffer)).toEqual(
+      BigInt64Array.from(numbers, BigInt),
     );
-    const [values, entries] = batch.columns as [Column, Column];
-    expect(values.shape).toMatchObject({ items: 3, offsets: false });
-    expect(int32(values.values)).toEqual(
-      [1, 3, 4].map((n) => 10 * (first + n)),
-    );
-    expect(entries.shape).toMatchObject({ items: 5, offsets: true });
-    expect([...new Float64Array(entries.values.slice().buffer)]).toEqual(
+    const [values, entries] = batch.columns;
+    expect(values?.shape).toMatchObject({ items: 3, offsets: false });
+    expect(int32(values?.values)).toEqual(numbers.map((n) => 10 * n));
+    expect(entries?.shape).toMatchObject({ items: 5, offsets: true });
+    expect(doubles(entries?.values)).toEqual(
       [1, 2, 3, 4, 5].map((n) => first + n / 8),
     );
   }
 });
+
+test.each([
+  [[65_532, 4]],
+  [[65_536, 1]],
+  [Array<number>(70).fill(65_548)],
+  [[5, 7_000_000]],
+])(
+  "a buffer grows with pieces of %j bytes, also after it is cleared",
+  (sizes) => {
+    const buffer = new GrowableBuffer();
+    for (const seed of [1, 2]) {
+      const pieces = sizes.map((size, n) =>
+        Buffer.alloc(size, `${seed}, piece ${n}, `),
+      );
+      for (const piece of pieces) buffer.add(piece);
+      expect(Buffer.concat(pieces).equals(buffer.view)).toBe(true);
+      buffer.clear();
+      expect([buffer.used, buffer.view.byteLength]).toEqual([0, 0]);
+    }
+  },
+);

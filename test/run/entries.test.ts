@@ -2,183 +2,153 @@ import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { tableFromIPC as arrow } from "apache-arrow";
 import { afterEach, expect, test } from "vitest";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { built } from "../support/built.js";
-import { runCoo, runCsr } from "../support/entries-runs.js";
 import { expectSameValues } from "../support/first-difference.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
 import { setKernel } from "../support/kernels.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
+import { runsIn, upTo } from "../support/runs.js";
 
-const at = workDirectory();
+const { at, run, write, output, files } = runsIn();
 afterEach(() => setKernel("simd"));
 
+/** Runs with layout csr, and returns the report and one object per row. */
+async function runCsr(options: Partial<RunOptions> = {}) {
+  const { report, column } = await run({ ...options, layout: "csr" });
+  const names = ["indices", "values", "dropped_max", "dropped_sum"];
+  const columns = names.map(column);
+  const examples = upTo(columns[0]?.length ?? 0).map((r) => {
+    const [indices, values, ...dropped] = columns.map((c) => c[r]);
+    return { indices, values, dropped } as {
+      [name in "indices" | "values" | "dropped"]: number[];
+    };
+  });
+  return { report, examples };
+}
+
+function logitsOf(rows: number, classes: number, seed: number) {
+  const draw = normal(random(seed));
+  return Float64Array.from({ length: rows * classes }, () => 4 * draw());
+}
+
 const RESULTS = ["jacobian", "log_jacobian"] as const;
-const sizes = [
-  // More than 4 MiB in coo, so that threads compute them.
-  { rows: 1900, classes: 7, batchRows: [500, 31] },
-  { rows: 2, classes: 450, batchRows: [1] },
-  { rows: 4, classes: 1, batchRows: [4] },
-];
-const choices = [
+const CHOICES = [
   {},
   { threshold: 1e-6 },
   { topK: 20 },
   { threshold: 1e-4, topK: 5, temperature: 3 },
 ];
 
-for (const { rows, classes, batchRows } of sizes) {
-  const logits = logitsOf(rows, classes, 9);
-  const input = at(`in-${classes}.arrow`);
-  writeLogits(input, {
-    rows,
-    classes,
-    batchRows,
-    logit: (r, k) => logits[r * classes + k] as number,
-  });
-  // The large block has many entries, so each choice is tested with only one of the two.
-  for (const [k, choice] of choices.entries())
-    for (const of of rows > 2 ? RESULTS : RESULTS.slice(k % 2).slice(0, 1))
-      test(`${rows}x${classes}, ${of}, ${JSON.stringify(choice)}: csr and coo have the in-memory entries`, async () => {
-        const expected = built.softmaxJacobianEntries(logits, {
-          rows,
-          classes,
-          of,
-          ...choice,
-        });
-        const listed = await runCsr(at("csr.arrow"), {
-          input,
-          emit: [of],
-          ...choice,
-        });
-        const total = expected.values.length;
-        expect(listed.report).toMatchObject({ entries: total, rowsDone: rows });
-        listed.examples.forEach((example, r) => {
-          const [from, to] = [expected.offsets[r], expected.offsets[r + 1]];
-          const { indices, values, droppedMax, droppedSum } = expected;
-          expectSameValues(
-            [
-              example.indices,
-              example.values,
-              example.droppedMax,
-              example.droppedSum,
-            ],
-            [
-              indices.subarray(from, to),
-              values.subarray(from, to),
-              droppedMax[r],
-              droppedSum[r],
-            ],
-            `row ${r}`,
-          );
-        });
-        const { array, report } = await runCoo(at("coo.arrow"), {
-          input,
-          emit: ["dropped_sum", of, "confidence", "dropped_max"],
-          ...choice,
-        });
-        expect(report.entries).toBe(total);
-        const owner = new Float64Array(total);
-        for (let r = 0; r < rows; r++)
-          owner.fill(r, expected.offsets[r], expected.offsets[r + 1]);
-        const { confidence } = built.softmaxResults(logits, {
-          rows,
-          classes,
-          emit: ["confidence"],
-          temperature: choice.temperature ?? 1,
-        });
-        const pairs = Float64Array.from(expected.indices);
-        const perEntry = (values: ArrayLike<number>) =>
-          owner.map((r) => values[r] as number);
-        for (const [name, values] of Object.entries({
-          row: owner,
-          i: pairs.map((n) => Math.floor(n / classes)),
-          j: pairs.map((n) => n % classes),
-          value: expected.values,
-          dropped_max: perEntry(expected.droppedMax),
-          dropped_sum: perEntry(expected.droppedSum),
-          confidence: perEntry(confidence as Float64Array),
-        }))
-          expectSameValues(array(name), values, name);
-      });
-}
-
-function logitsOf(rows: number, classes: number, seed: number): Float64Array {
-  const draw = normal(random(seed));
-  return Float64Array.from({ length: rows * classes }, () => 4 * draw());
-}
+test.each(
+  [
+    // More than 4 MiB in coo, so that threads compute them.
+    { rows: 1900, classes: 7, batchRows: [500, 31] },
+    { rows: 2, classes: 450, batchRows: [1] },
+    { rows: 4, classes: 1, batchRows: [4] },
+  ].flatMap((size) =>
+    CHOICES.flatMap((choice, k) =>
+      // The large block has many entries, so each choice is tested with only one of the two.
+      (size.rows > 2 ? RESULTS : RESULTS.slice(k % 2).slice(0, 1)).map(
+        (of) => ({ size, of, choice }),
+      ),
+    ),
+  ),
+)(
+  "csr and coo have the in-memory entries: %j",
+  async ({ size, of, choice }) => {
+    const { rows, classes } = size;
+    const logits = logitsOf(rows, classes, 9);
+    const logit = (r: number, k: number) => logits[r * classes + k] as number;
+    write({ ...size, logit });
+    const shape = { rows, classes };
+    const expected = built.softmaxJacobianEntries(logits, {
+      ...shape,
+      of,
+      ...choice,
+    });
+    const { indices, values, droppedMax, droppedSum, offsets } = expected;
+    const total = values.length;
+    const listed = await runCsr({ emit: [of], ...choice });
+    expect(listed.report).toMatchObject({ entries: total, rowsDone: rows });
+    listed.examples.forEach((example, r) => {
+      const [from, to] = [offsets[r], offsets[r + 1]];
+      const lists = [indices.subarray(from, to), values.subarray(from, to)];
+      const dropped = [droppedMax[r], droppedSum[r]];
+      expectSameValues(
+        [example.indices, example.values, example.dropped],
+        [...lists, dropped],
+        `row ${r}`,
+      );
+    });
+    const { table, report } = await run({
+      layout: "coo",
+      emit: ["dropped_sum", of, "confidence", "dropped_max"],
+      ...choice,
+    });
+    expect(report.entries).toBe(total);
+    const owner = new Float64Array(total);
+    for (let r = 0; r < rows; r++) owner.fill(r, offsets[r], offsets[r + 1]);
+    const { confidence } = built.softmaxResults(logits, {
+      ...shape,
+      emit: ["confidence"],
+      temperature: choice.temperature ?? 1,
+    });
+    const pairs = Float64Array.from(indices);
+    const perEntry = (values: ArrayLike<number>) =>
+      owner.map((r) => values[r] as number);
+    for (const [name, found] of Object.entries({
+      row: owner,
+      i: pairs.map((n) => Math.floor(n / classes)),
+      j: pairs.map((n) => n % classes),
+      value: values,
+      dropped_max: perEntry(droppedMax),
+      dropped_sum: perEntry(droppedSum),
+      confidence: perEntry(confidence as Float64Array),
+    }))
+      expectSameValues(table.getChild(name).toArray(), found, name);
+  },
+);
 
 test.each(["csr", "coo"] as const)(
-  "%s: any number of threads, task size and kernel gives the same bytes",
+  "%s: threads, tasks and kernel do not change bytes",
   async (layout) => {
     const rows = 20_000;
     const logits = logitsOf(rows, 11, 3);
-    const input = at("many.arrow");
-    writeLogits(input, {
-      rows,
-      classes: 11,
-      batchRows: [7001],
-      logit: (r, k) => logits[r * 11 + k] as number,
-    });
+    const logit = (r: number, k: number) => logits[r * 11 + k] as number;
+    write({ rows, classes: 11, batchRows: [7001], logit });
     let first: Buffer | null = null;
-    let batches = 0;
     for (const { kernel = "simd", ...way } of [
       { threads: 2 },
       { threads: 3, chunkRows: 77 },
       { threads: 1, chunkRows: 20_000, kernel: "plain" as const },
     ]) {
       setKernel(kernel);
-      const output = at("same.arrow");
-      const report = await built.run({
-        input,
-        output,
-        layout,
-        threshold: 1e-9,
-        force: true,
-        ...way,
-      });
+      const options = { layout, threshold: 1e-9, ...way };
+      const { report, bytes } = await run(options);
       expect(report.threads).toBe(way.threads);
-      batches = report.recordBatches;
-      const bytes = readFileSync(output);
+      expect(report.recordBatches).toBeGreaterThan(1);
       first ??= bytes;
       expect(bytes.equals(first)).toBe(true);
     }
-    expect(batches).toBeGreaterThan(1);
   },
 );
 
 test("csr: two readers read results and copied columns beside the entries", async () => {
   const input = at("kept.arrow");
   writeKept(input, 20);
-  const output = at("kept-out.arrow");
   const keep = Object.keys(KEPT);
-  await built.run({
-    input,
-    output,
-    keep,
-    column: "logits",
-    layout: "csr",
+  const { table: one, names } = await run({
+    ...{ input, keep, column: "logits", layout: "csr", threshold: 0.01 },
     emit: ["confidence", "jacobian", "softmax", "argmax"],
-    threshold: 0.01,
   });
-  const names = [
-    "row",
-    ...keep,
-    "confidence",
-    "indices",
-    "values",
-    "dropped_max",
-    "dropped_sum",
-    "softmax",
-    "argmax",
-  ];
-  const [one, other] = [
-    flechette(readFileSync(output)),
-    arrow(readFileSync(output)),
-  ];
-  expect(one.names).toEqual(names);
+  const other = arrow(readFileSync(output));
+  expect(names).toEqual([
+    ...["row", ...keep, "confidence", "indices", "values"],
+    ...["dropped_max", "dropped_sum", "softmax", "argmax"],
+  ]);
   expect(other.schema.fields.map(({ name }) => name)).toEqual(names);
-  const source = flechette(readFileSync(input));
+  const source = flechette(readFileSync(input), { useBigInt: false });
   for (const name of keep)
     expect([...one.getChild(name)]).toEqual([...source.getChild(name)]);
   expect(other.getChild("indices")?.get(3)?.toArray()).toEqual(
@@ -187,24 +157,105 @@ test("csr: two readers read results and copied columns beside the entries", asyn
 });
 
 test("float32 values are rounded before they are compared with the threshold", async () => {
-  const input = at("single.arrow");
-  writeLogits(input, {
-    rows: 40,
-    classes: 5,
-    dtype: "float32",
-    logit: (r, k) => Math.sin(r * 5 + k) * 6,
+  const logit = (r: number, k: number) => Math.sin(r * 5 + k) * 6;
+  write({ rows: 40, classes: 5, dtype: "float32", logit });
+  const { examples } = await runCsr({ threshold: 1e-3 });
+  const blocks = (await run()).column("jacobian") as number[][];
+  expect(examples).toMatchObject(
+    blocks.map((block) => {
+      const indices = upTo(25).filter((n) => Math.abs(block[n] ?? 0) >= 1e-3);
+      return { indices, values: indices.map((n) => block[n]) };
+    }),
+  );
+});
+
+test("an example larger than the target size has its own record batch", async () => {
+  const classes = 1800;
+  write({ rows: 3, classes, logit: (r, k) => ((r + k) % 9) / 9 });
+  const { report, table } = await run({ layout: "csr", emit: ["jacobian"] });
+  const entries = 3 * classes ** 2;
+  expect(report).toMatchObject({ recordBatches: 3, entries });
+  expect(table.getChild("indices").at(2).at(-1)).toBe(classes ** 2 - 1);
+  const logits = Float64Array.from(upTo(classes), (k) => ((2 + k) % 9) / 9);
+  const p = built.softmax(logits, { rows: 1, classes });
+  expect(table.getChild("values").at(2)[5 * classes + 1700]).toBe(
+    -((p[5] as number) * (p[1700] as number)),
+  );
+}, 60_000);
+
+test("masked classes have no entries; no rows give no batches", async () => {
+  const logit = (r: number, k: number) => (k === r % 4 ? -Infinity : k);
+  write({ rows: 6, classes: 4, logit });
+  const { examples } = await runCsr();
+  expect(examples.map(({ indices }) => indices)).toEqual(
+    upTo(6).map((r) =>
+      upTo(16).filter((n) => n % 4 !== r % 4 && Math.floor(n / 4) !== r % 4),
+    ),
+  );
+  for (const { dropped } of examples) expect(dropped).toEqual([0, 0]);
+  write({ rows: 0, classes: 4, logit });
+  expect((await runCsr()).report.recordBatches).toBe(0);
+  expect((await run({ layout: "coo" })).table.numRows).toBe(0);
+});
+
+test("csr rejects more classes than int32 indices can hold, coo does not", async () => {
+  write({ rows: 2, classes: 50_000, logit: (r, k) => -(k + r) / 3 });
+  await expect(run({ layout: "csr", topK: 9 })).rejects.toThrow(
+    "expected at most 46340 classes in layout csr, whose indices are int32, found 50000; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+  );
+  const { report, column } = await run({ layout: "coo", threshold: 1e-6 });
+  // p_i p_j = p_0² e^(-(i+j)/3) >= 1e-6 with p_0 = 1 - e^(-1/3)
+  const p = (k: number) => (1 - Math.exp(-1 / 3)) * Math.exp(-k / 3);
+  const expected = upTo(100 * 100).filter((n) => {
+    const [i, j] = [Math.floor(n / 100), n % 100];
+    return (i === j ? p(i) * (1 - p(i)) : p(i) * p(j)) >= 1e-6;
   });
-  const threshold = 1e-3;
-  const { examples } = await runCsr(at("csr.arrow"), { input, threshold });
-  const whole = at("whole.arrow");
-  await built.run({ input, output: whole, force: true });
-  const blocks = flechette(readFileSync(whole)).getChild("jacobian");
-  examples.forEach(({ indices, values }, r) => {
-    const block = [...(blocks.at(r) as Float32Array)];
-    const kept = [...block.keys()].filter(
-      (n) => Math.abs(block[n] as number) >= threshold,
-    );
-    expect([...indices]).toEqual(kept);
-    expect([...values]).toEqual(kept.map((n) => block[n]));
+  expect(report.entries).toBe(2 * expected.length);
+  expect(column("value")).toHaveLength(2 * expected.length);
+});
+
+test("an aborted run leaves no files", async () => {
+  write({ rows: 90_000, classes: 9, logit: (r, k) => r % (k + 2) });
+  const stop = new AbortController();
+  await expect(
+    run(
+      { output: at("gone.arrow"), layout: "coo", threads: 2 },
+      { signal: stop.signal, onProgress: () => stop.abort() },
+    ),
+  ).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  expect(files(/gone/)).toEqual([]);
+});
+
+test("bad rows: error names the first, null stores null lists, skip leaves gaps", async () => {
+  const bad = [3, 4, 17, 58, 59];
+  const isBad = (r: number) => bad.includes(r);
+  write({
+    rows: 60,
+    classes: 3,
+    batchRows: [7],
+    logit: (r, k) => (isBad(r) && k === 1 ? Number.NaN : Math.sin(3 * r + k)),
   });
+  for (const layout of ["csr", "coo"] as const)
+    await expect(
+      run({ output: at("none.arrow"), layout }),
+    ).rejects.toMatchObject({ code: "ERR_BAD_ROW", row: 3 });
+  expect(files(/none/)).toEqual([]);
+  const of = async (layout: "csr" | "coo", onBadRow: "null" | "skip") => {
+    const { report, column } = await run({ layout, onBadRow });
+    const rowsDone = 60;
+    expect(report).toMatchObject({ rowsDone, badRows: 5, firstBadRow: 3 });
+    return column;
+  };
+  const names = ["softmax", "indices", "values", "dropped_max", "dropped_sum"];
+  const nulls = await of("csr", "null");
+  const gaps = await of("csr", "skip");
+  for (const name of names) {
+    const all = nulls(name);
+    expect(upTo(60).filter((r) => all[r] === null)).toEqual(bad);
+    expect(gaps(name)).toEqual(all.filter((_, r) => !isBad(r)));
+  }
+  const good = upTo(60).filter((r) => !isBad(r));
+  expect(gaps("row")).toEqual(good);
+  const pairs = await of("coo", "skip");
+  expect(pairs("row")).toEqual(good.flatMap((r) => upTo(9).map(() => r)));
 });

@@ -1,14 +1,12 @@
-import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
-import { EMIT_NAMES } from "../../src/results/catalogue.js";
-import { built } from "../support/built.js";
+import { EMIT_NAMES, type EmitName } from "../../src/results/catalogue.js";
 import { expectSameValues } from "../support/first-difference.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { setKernel } from "../support/kernels.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { inMemory, read, readerOf, rowsOf } from "../support/plain-rows.js";
+import { inMemory, readerOf, rowsOf } from "../support/plain-rows.js";
+import { runsIn } from "../support/runs.js";
 
-const at = workDirectory();
+const { at, run, output } = runsIn();
 afterEach(() => setKernel("simd"));
 const COLUMNS = {
   column: "logits",
@@ -18,34 +16,32 @@ const COLUMNS = {
   tangent: "v",
   covariance: "s",
 };
+const WAYS = [
+  { threads: 1 },
+  { threads: 2, chunkRows: 77 },
+  { threads: 2, kernel: "plain" as const },
+  { threads: 3, chunkRows: 17 },
+  { threads: 2, chunkRows: 2 ** 40 },
+];
 
 describe.each([
-  { name: "many rows, batches of 100", rows: 1000, classes: 9, batchRows: 100 },
+  { name: "many rows, batches of 100", rows: 2500, classes: 9, batchRows: 100 },
   { name: "blocks in tiles", rows: 3, classes: 450, batchRows: 2 },
 ])("$name", ({ rows, classes, batchRows }) => {
   const all = inputs(rows, classes);
   const input = at(`in-${classes}.arrow`);
   writeInputs(input, all, batchRows);
 
-  test("files and in-memory functions give the same results", async () => {
-    const output = at(`all-${classes}.arrow`);
+  test("values are the in-memory ones; threads, tasks and kernel do not change bytes", async () => {
     let first: Buffer | null = null;
-    for (const { kernel = "simd", ...way } of [
-      { threads: 1 },
-      { threads: 2, chunkRows: 77 },
-      { threads: 2, kernel: "plain" as const },
-    ]) {
+    for (const { kernel = "simd", ...way } of rows > 3
+      ? WAYS
+      : WAYS.slice(0, 3)) {
       setKernel(kernel);
-      await built.run({
-        ...way,
-        ...COLUMNS,
-        input,
-        output,
-        emit: EMIT_NAMES,
-        temperature: 0.8,
-        force: true,
-      });
-      const bytes = readFileSync(output);
+      const options = { ...way, ...COLUMNS, input, emit: EMIT_NAMES };
+      const { report, bytes } = await run({ ...options, temperature: 0.8 });
+      expect(report).toMatchObject({ kernel, threads: expect.any(Number) });
+      expect(report.threads).toBeGreaterThan(0);
       first ??= bytes;
       expect(bytes.equals(first)).toBe(true);
     }
@@ -59,85 +55,83 @@ describe.each([
       );
   }, 120_000);
 
-  test("packed is the upper triangle of the block in triu order", async () => {
-    const output = at(`packed-${classes}.arrow`);
-    await built.run({
-      input,
-      output,
-      column: "logits",
-      layout: "packed",
-      emit: ["jacobian"],
-    });
-    const { jacobian } = inMemory(all, ["jacobian"]);
-    const expected = rowsOf(jacobian as Float64Array, rows).map((block) =>
-      (block as number[]).filter(
-        (_, n) => n % classes >= Math.floor(n / classes),
+  test("packed is the upper triangle; factored is softmax, argmax and the tail in float64", async () => {
+    const { jacobian, ...parts } = inMemory(all, [
+      ...(["jacobian", "softmax", "argmax", "tail"] as const),
+    ]);
+    const given = { input, column: "logits" };
+    await run({ ...given, layout: "packed", emit: ["jacobian"] });
+    const isUpper = (n: number) => n % classes >= Math.floor(n / classes);
+    expectSameValues(
+      readerOf(output)("jacobian"),
+      rowsOf(jacobian as Float64Array, rows).map((block) =>
+        (block as number[]).filter((_, n) => isUpper(n)),
       ),
     );
-    expectSameValues(read(output, "jacobian"), expected);
+    await run({ ...given, layout: "factored", dtype: "float32" });
+    const softmax = Float32Array.from(parts.softmax as Float64Array);
+    for (const [name, values] of Object.entries({ ...parts, softmax }))
+      expectSameValues(readerOf(output)(name), rowsOf(values, rows), name);
   });
+});
 
-  test("factored is softmax, argmax and the tail in float64 for any dtype", async () => {
-    const output = at(`factored-${classes}.arrow`);
-    await built.run({
-      input,
-      output,
-      column: "logits",
-      layout: "factored",
-      dtype: "float32",
-    });
-    const { softmax, argmax, tail } = inMemory(all, [
-      "softmax",
-      "argmax",
-      "tail",
-    ]);
-    expect(read(output, "softmax")).toEqual(
-      rowsOf(Float32Array.from(softmax as Float64Array), rows),
+describe("inputs of results", () => {
+  const all = inputs(200, 5);
+  all.label[150] = -100;
+  all.label[151] = -1;
+  all.cotangent[7 * 5 + 2] = Number.NaN;
+  const input = at("inputs.arrow");
+  writeInputs(input, all, 64);
+  const given = { input, column: "logits" };
+
+  test("--class replaces a class column", async () => {
+    const { column } = await run({ ...given, emit: ["column"], class: 3 });
+    const { jacobian } = inMemory(all, ["jacobian"]);
+    const isColumn = (_: number, n: number) => n % 5 === 3;
+    expect(column("column")).toEqual(
+      rowsOf(jacobian as Float64Array, 200).map((block) =>
+        (block as number[]).filter(isColumn),
+      ),
     );
-    expect(read(output, "argmax")).toEqual(rowsOf(argmax as Int32Array, rows));
-    expect(read(output, "tail")).toEqual(rowsOf(tail as Float64Array, rows));
   });
-});
 
-test("dense is the notebook's (M, Q, M, Q), zero outside its diagonal blocks", async () => {
-  const rows = 40;
-  const classes = 3;
-  const all = inputs(rows, classes);
-  const input = at("dense-in.arrow");
-  writeInputs(input, all, 7);
-  const output = at("dense.arrow");
-  await built.run({
-    input,
-    output,
-    column: "logits",
-    layout: "dense",
-    emit: ["jacobian"],
-    chunkRows: 11,
+  test("all results of a row without a label are null", async () => {
+    const emit: EmitName[] = ["gradient", "softmax", "cross_entropy"];
+    const options = { ...given, label: "y", emit, onBadRow: "null" as const };
+    const { report, column } = await run(options);
+    expect(report).toMatchObject({ badRows: 2, firstBadRow: 150 });
+    for (const name of emit)
+      expect(
+        column(name).flatMap((value, r) => (value === null ? r : [])),
+      ).toEqual([150, 151]);
   });
-  const { jacobian } = inMemory(all, ["jacobian"]);
-  const expected = Array.from({ length: rows }, (_, p) => {
-    const slab = Array(classes * rows * classes).fill(0);
-    for (let i = 0; i < classes; i++)
-      for (let j = 0; j < classes; j++)
-        slab[(i * rows + p) * classes + j] =
-          jacobian?.[(p * classes + i) * classes + j];
-    return slab;
-  });
-  expectSameValues(read(output, "jacobian"), expected);
-});
 
-test("a dense tensor over 1 GiB is rejected with its size unless --force-dense is given", async () => {
-  const input = at("big.arrow");
-  writeLogits(input, { rows: 4000, classes: 3, logit: (r, k) => r - k });
-  const options = {
-    input,
-    output: at("big-out.arrow"),
-    layout: "dense" as const,
-    emit: ["jacobian" as const],
-  };
-  await expect(built.dryRun(options)).rejects.toThrow(
-    "found 4000 x 3 x 4000 x 3: 1152000000 bytes; use another layout, which stores only the diagonal blocks, or --force-dense",
-  );
-  const { outputBytes } = await built.dryRun({ ...options, forceDense: true });
-  expect(outputBytes).toBeGreaterThan(1152000000);
+  test.each<[object, string]>([
+    [
+      { emit: ["column"], class: 5 },
+      "class: expected a class from 0 to 4, found 5",
+    ],
+    [
+      { emit: ["gradient"], label: "y" },
+      "row 150: expected a class from 0 to 4 in y, found -100 (--on-bad-row null",
+    ],
+    [
+      { emit: ["vjp"], cotangent: "g" },
+      "row 7: expected finite numbers in g, found NaN at 2",
+    ],
+    [
+      { emit: ["vjp"], cotangent: "s" },
+      "column s: expected 5 values in a row of 5 classes, found 15; write one float per class for each row",
+    ],
+    [
+      { emit: ["vjp"], cotangent: "h" },
+      "--cotangent h: no such column; the file has y: int64",
+    ],
+    [
+      { emit: ["vjp"], cotangent: "y" },
+      "column y: expected fixed_size_list or list of float32 or float64 for --cotangent, found int64; write one float per class for each row",
+    ],
+  ])("%j is refused", async (options, message) => {
+    await expect(run({ ...given, ...options })).rejects.toThrow(message);
+  });
 });

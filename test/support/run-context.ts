@@ -8,6 +8,9 @@ import type { Reply, Task } from "../../src/tasks/run-tasks.js";
 import { taskRunner } from "../../workers/run-task.js";
 
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+export async function turns(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await turn();
+}
 
 /** Executes a task as the test decides; `run` computes it as a worker does. */
 export type Schedule<T extends Task = Task> = (

@@ -7,54 +7,46 @@ import { planFixed } from "../../src/run/fixed-plan.js";
 import { openOptions } from "../../src/run/open-options.js";
 import { writeFixed } from "../../src/run/write-fixed.js";
 import type { Reply, Task } from "../../src/tasks/run-tasks.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { contextOf, turn } from "../support/run-context.js";
+import { contextOf, turn, turns } from "../support/run-context.js";
+import { runsIn } from "../support/runs.js";
 
-const at = workDirectory();
-const input = at("in.arrow");
-writeLogits(input, { rows: 4000, classes: 31, logit: (r, k) => r / (k + 1) });
+const { write, output } = runsIn();
+const input = write({ rows: 4000, classes: 31, logit: (r, k) => r / (k + 1) });
 const done: Reply = { ok: true, badRows: [], nulls: [], part: null };
+const rowOf = (task: Task) => (task.kind === "copy" ? -1 : task.rowStart);
 
-/** Runs a plan with `run` instead of a pool of workers. */
+/** Runs a plan of 40 tasks with `run` instead of a pool of workers. */
 async function computeWith(
   run: (task: Task) => Promise<Reply>,
-  signal?: AbortSignal,
-  fd?: number,
-): Promise<{ rowsDone: number; slots: number; chunks: number }> {
-  const output = at("out.arrow");
+  { signal, fd }: { signal?: AbortSignal; fd?: number } = {},
+): Promise<{ rowsDone: number; slots: number }> {
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
   const logits = await openLogits(input, openOptions(options));
-  const job = planFixed(options, logits);
-  const pending = await openPending(output, job.layout.bytes, options);
-  const context = contextOf(job, options, logits, pending, run);
-  // Only writes after the head go to `fd`.
-  const runs = (task: Task) => {
-    Object.assign(target, fd && { fd });
-    return run(task);
-  };
+  const plan = planFixed(options, logits);
+  const pending = await openPending(output, plan.layout.bytes, options);
+  const context = contextOf(plan, options, logits, pending);
   const target = { ...pending };
+  const pool = {
+    run: (task: Task) => {
+      // Only writes after the head go to `fd`.
+      Object.assign(target, fd && { fd });
+      return run(task);
+    },
+  };
   try {
-    await writeFixed(job, {
-      ...context,
-      output: target,
-      pool: { run: runs },
-      signal,
-    });
+    await writeFixed(plan, { ...context, output: target, pool, signal });
   } finally {
     await pending.discard();
     logits.close();
   }
-  return {
-    rowsDone: context.report.rowsDone,
-    slots: job.slots,
-    chunks: job.chunkCount,
-  };
+  expect(plan.chunkCount).toBe(40);
+  return { rowsDone: context.report.rowsDone, slots: plan.slots };
 }
 
 test("a slot has at most one task in flight", async () => {
   const busy = new Set<number>();
   let peak = 0;
-  const { rowsDone, slots } = await computeWith(async ({ slot }) => {
+  const outcome = await computeWith(async ({ slot }) => {
     expect(busy.has(slot)).toBe(false);
     busy.add(slot);
     peak = Math.max(peak, busy.size);
@@ -62,9 +54,8 @@ test("a slot has at most one task in flight", async () => {
     busy.delete(slot);
     return done;
   });
-  expect(peak).toBe(slots);
-  expect(slots).toBe(3);
-  expect(rowsDone).toBe(4000);
+  expect(outcome).toEqual({ rowsDone: 4000, slots: 3 });
+  expect(peak).toBe(3);
 });
 
 test("a slow first chunk does not delay the others", async () => {
@@ -73,13 +64,12 @@ test("a slow first chunk does not delay the others", async () => {
     finishFirst = resolve;
   });
   let others = 0;
-  const { rowsDone, chunks } = await computeWith(async (task) => {
-    if (task.kind === "row-chunk" && task.rowStart === 0) await first;
+  const { rowsDone } = await computeWith(async (task) => {
+    if (rowOf(task) === 0) await first;
     else if (++others === 39) finishFirst();
     await turn();
     return done;
   });
-  expect(chunks).toBe(40);
   expect(rowsDone).toBe(4000);
 });
 
@@ -87,18 +77,11 @@ test("if several bad rows are in flight, the first is reported and no task is st
   let started = 0;
   const failing = computeWith(async (task) => {
     started++;
-    if (task.kind !== "row-chunk") return done;
     // Later chunks fail sooner.
-    for (let k = 0; k < 3 - task.rowStart / 100; k++) await turn();
-    return {
-      ok: false,
-      failure: {
-        kind: "bad-row",
-        row: task.rowStart + 7,
-        expected: "finite logits",
-        found: "NaN in class 0",
-      },
-    };
+    await turns(3 - rowOf(task) / 100);
+    const row = rowOf(task) + 7;
+    const failure = { row, expected: "finite logits", found: "NaN in class 0" };
+    return { ok: false, failure: { kind: "bad-row", ...failure } };
   });
   await expect(failing).rejects.toMatchObject({ code: "ERR_BAD_ROW", row: 7 });
   expect(started).toBe(3);
@@ -109,8 +92,7 @@ test("a dead worker is an internal error, thrown after the others are drained", 
   const failing = computeWith(async (task) => {
     running++;
     await turn();
-    if (task.kind === "row-chunk" && task.rowStart === 0)
-      throw new Error("worker exited");
+    if (rowOf(task) === 0) throw new Error("worker exited");
     await turn();
     running--;
     return done;
@@ -123,22 +105,24 @@ test("a dead worker is an internal error, thrown after the others are drained", 
 });
 
 test("an abort starts no task and drains those in flight", async () => {
-  const controller = new AbortController();
-  let started = 0;
-  let ended = 0;
-  const aborted = computeWith(async () => {
-    if (++started === 5) controller.abort();
-    await turn();
-    ended++;
-    return done;
-  }, controller.signal);
+  const stop = new AbortController();
+  let [started, ended] = [0, 0];
+  const aborted = computeWith(
+    async () => {
+      if (++started === 5) stop.abort();
+      await turn();
+      ended++;
+      return done;
+    },
+    { signal: stop.signal },
+  );
   await expect(aborted).rejects.toMatchObject({ code: "ERR_ABORTED" });
   expect(started).toBeLessThanOrEqual(7);
   expect(ended).toBe(started);
 });
 
 test("a full disk during writes of the main thread is an IoError", async () => {
-  const full = openSync("/dev/full", "w");
+  const fd = openSync("/dev/full", "w");
   let running = 0;
   const failing = computeWith(
     async () => {
@@ -147,13 +131,12 @@ test("a full disk during writes of the main thread is an IoError", async () => {
       running--;
       return done;
     },
-    undefined,
-    full,
+    { fd },
   );
   await expect(failing).rejects.toMatchObject({
     code: "ERR_IO",
-    message: `${at("out.arrow")}: could not be written: ENOSPC, no space left on its device`,
+    message: `${output}: could not be written: ENOSPC, no space left on its device`,
   });
   expect(running).toBe(0);
-  closeSync(full);
+  closeSync(fd);
 });

@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { tableFromIPC } from "@uwdata/flechette";
+import type { RunHooks } from "../../src/options/hooks.js";
+import type { RunOptions } from "../../src/options/run-options.js";
+import { built } from "./built.js";
+import {
+  type LogitsInput,
+  workDirectory,
+  writeLogits,
+} from "./logits-input.js";
+
+/** Makes a directory, and returns functions that write its `in.arrow`, and run it to `out.arrow`. */
+export function runsIn() {
+  const at = workDirectory();
+  const [input, output] = [at("in.arrow"), at("out.arrow")];
+  return {
+    at,
+    input,
+    output,
+    write(logits: LogitsInput, path = input): string {
+      writeLogits(path, logits);
+      return path;
+    },
+    /** Runs, and returns the report and the output as read by flechette. */
+    async run(options: Partial<RunOptions> = {}, hooks?: RunHooks) {
+      const all = { input, output, force: true, ...options };
+      const report = await built.run(all, hooks);
+      return { report, ...outputOf(all.output) };
+    },
+    /** Returns the names of files whose names match, temporary ones included. */
+    files: (pattern: RegExp) =>
+      readdirSync(at("")).filter((name) => pattern.test(name)),
+  };
+}
+
+/** Reads an output with flechette; `column` has plain numbers, lists and nulls. */
+export function outputOf(path: string) {
+  const bytes = readFileSync(path);
+  const table = tableFromIPC(bytes, { useBigInt: false });
+  const metadata: Record<string, string> = Object.fromEntries(
+    table.schema.metadata ?? [],
+  );
+  // biome-ignore lint/suspicious/noExplicitAny: Values of any type of column.
+  const column = (name: string): any[] =>
+    [...table.getChild(name)].map((value) =>
+      ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value,
+    );
+  return { bytes, table, names: table.names as string[], metadata, column };
+}
+
+/** Returns 0, …, n - 1. */
+export const upTo = (n: number) => Array.from({ length: n }, (_, k) => k);
+
+/** Verifies every row and byte of an output. */
+export async function verifyAll(output: string, input: string) {
+  return built.verify({ output, input, all: true });
+}
+
+/** Report of `verifyAll` for an output without problems. */
+export const VERIFIED = {
+  ok: true,
+  problems: [],
+  bytes: { compared: true, message: null },
+};
