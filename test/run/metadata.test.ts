@@ -1,53 +1,40 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { Field, Float64, Int32, RecordBatchReader, Struct } from "apache-arrow";
+import { Field, Float64, Int32, Struct } from "apache-arrow";
 import { expect, test } from "vitest";
 import { optionsOf } from "../../src/options/options-table.js";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
-import { workDirectory } from "../support/logits-input.js";
 import { writeResults } from "../support/results-file.js";
+import {
+  outputOf,
+  runsIn,
+  upTo,
+  VERIFIED,
+  verifyAll,
+} from "../support/runs.js";
 
-const at = workDirectory();
-const input = at("in.arrow");
+const { at, run, input, output } = runsIn();
 writeInputs(input, inputs(40, 3), 13);
-const wide = at("wide.arrow");
 const bits = [0, 1, 0, 1, 0];
+type Column = [string, Float64, number[]];
+const numbers = (name: string, scale: number): Column =>
+  [...[name, new Float64(), bits.map((bit) => bit * scale)]] as never;
+const NAMES = ["logit_a", "logit_b", "logit, c"];
+const wide = at("wide.arrow");
 writeResults(wide, {
-  columns: [
-    ["id", new Int32(), [4, 5, 6, 7, 8]],
-    ...["logit_a", "logit_b", "logit, c"].map(
-      (name, k): [string, Float64, number[]] => [
-        name,
-        new Float64(),
-        bits.map((bit) => bit * k),
-      ],
-    ),
-  ],
+  columns: [["id", new Int32(), [4, 5, 6, 7, 8]], ...NAMES.map(numbers)],
 });
-
 const array = at("array.npy");
-writeFileSync(
-  array,
-  npy(
-    Float64Array.from({ length: 12 }, (_, k) => Math.sin(k)),
-    [3, 4],
-  ),
-);
+writeFileSync(array, npy(Float64Array.from(upTo(12), Math.sin), [3, 4]));
 
-function metadataOf(path: string): Record<string, string> {
-  const { schema } = RecordBatchReader.from(readFileSync(path)).open();
-  return Object.fromEntries(schema.metadata);
-}
-
-type Options = Omit<RunOptions, "input" | "output">;
 /** Options of a run and the resulting metadata, for each option that changes bytes. */
-const CASES: Record<string, [options: Options, stated: string]> = {
+const CASES: Record<string, [options: Partial<RunOptions>, stated: string]> = {
   column: [{ column: "logits" }, "logits"],
-  columns: [{ columns: "logit*" }, "logit*"],
-  classAxis: [{ classAxis: -2 }, "-2"],
+  columns: [{ columns: "logit*", input: wide }, "logit*"],
+  classAxis: [{ classAxis: -2, input: array }, "-2"],
   pad: [{ pad: true }, "true"],
   binary: [{ binary: true, column: "y" }, "true"],
   onBadRow: [{ onBadRow: "null" }, "null"],
@@ -80,70 +67,45 @@ test("every option that changes bytes has a case", () => {
 test.each(Object.entries(CASES))(
   "%s is stored in the metadata, and verify reads it from there",
   async (name, [options, stated]) => {
-    const given: Options = {
-      ...(!["columns", "classAxis"].includes(name) && { column: "logits" }),
-      ...options,
-    };
-    const from =
-      name === "columns" ? wide : name === "classAxis" ? array : input;
-    const output = at("out.arrow");
-    await built.run({ ...given, input: from, output, threads: 2, force: true });
+    const column = options.input ? undefined : "logits";
+    const { metadata } = await run({ column, threads: 2, ...options });
+    const from = options.input ?? input;
     const key = `softjac.${name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)}`;
-    const metadata = metadataOf(output);
-    expect(metadata[key]).toBe(stated);
-    expect(metadata["softjac.source"]).toBe(basename(from));
+    expect(metadata).toMatchObject({
+      [key]: stated,
+      "softjac.source": basename(from),
+    });
     for (const value of Object.values(metadata))
       expect(value).not.toContain(at(""));
-    const report = await built.verify({ output, input: from, all: true });
-    expect(report).toMatchObject({
-      ok: true,
-      problems: [],
-      bytes: { compared: true, message: null },
-    });
+    expect(await verifyAll(output, from)).toMatchObject(VERIFIED);
   },
 );
 
 test("class names come from columns and from fields of a struct", async () => {
-  const output = at("names.arrow");
-  const names = '["logit_a","logit_b","logit, c"]';
-  await built.run({ input: wide, output, columns: "logit*" });
-  expect(metadataOf(output)).toMatchObject({
+  const { metadata } = await run({ input: wide, columns: "logit*" });
+  expect(metadata).toMatchObject({
     "softjac.columns": "logit*",
-    "softjac.class_names": names,
+    "softjac.class_names": JSON.stringify(NAMES),
     "softjac.classes": "3",
   });
-  expect(metadataOf(output)).not.toHaveProperty("softjac.column");
-
+  expect(metadata).not.toHaveProperty("softjac.column");
   const fields = ["no", "yes"].map((name) => new Field(name, new Float64()));
   const struct = at("struct.arrow");
-  writeResults(struct, {
-    columns: [
-      ["scores", new Struct(fields), bits.map((yes) => ({ no: 0, yes }))],
-    ],
-  });
-  await built.run({ input: struct, output, force: true });
-  expect(metadataOf(output)).toMatchObject({
+  const scores = bits.map((yes) => ({ no: 0, yes }));
+  writeResults(struct, { columns: [["scores", new Struct(fields), scores]] });
+  expect((await run({ input: struct })).metadata).toMatchObject({
     "softjac.column": "scores",
     "softjac.class_names": '["no","yes"]',
   });
 });
 
 test("the chosen column is stored; options of verify override stored ones", async () => {
-  const output = at("chosen.arrow");
-  const lists = at("lists.arrow");
-  await built.run({
-    input: wide,
-    output: at("first.arrow"),
-    columns: "logit*",
-  });
-  await built.run({
-    input: at("first.arrow"),
-    output: lists,
-    column: "softmax",
-    emit: ["log_softmax", "softmax"],
-  });
-  await built.run({ input: lists, output, column: "log_softmax" });
-  expect(metadataOf(output)["softjac.column"]).toBe("log_softmax");
+  const [first, lists] = [at("first.arrow"), at("lists.arrow")];
+  await run({ input: wide, output: first, columns: "logit*" });
+  const emit = ["log_softmax", "softmax"] as const;
+  await run({ input: first, output: lists, column: "softmax", emit });
+  const { metadata } = await run({ input: lists, column: "log_softmax" });
+  expect(metadata["softjac.column"]).toBe("log_softmax");
   const verified = (options: { column?: string; columns?: string }) =>
     built.verify({ ...options, output, input: lists });
   expect(await verified({})).toMatchObject({ ok: true });
@@ -154,47 +116,32 @@ test("the chosen column is stored; options of verify override stored ones", asyn
 });
 
 test("verify detects other class names and another order", async () => {
-  const output = at("order.arrow");
-  await built.run({ input: wide, output, columns: "logit*" });
+  await run({ input: wide, columns: "logit*" });
   const other = at("other.arrow");
-  const column = (name: string): [string, Float64, number[]] => [
-    name,
-    new Float64(),
-    bits,
-  ];
-  writeResults(other, {
-    columns: ["logit_b", "logit_a", "logit, c"].map(column),
+  const names = ["logit_b", "logit_a", "logit, c"];
+  writeResults(other, { columns: names.map((name) => numbers(name, 1)) });
+  expect(await built.verify({ output, input: other })).toMatchObject({
+    ok: false,
+    problems: [
+      `metadata: expected class 0 in softjac.class_names to be logit_b as in ${other}, found logit_a`,
+    ],
   });
-  const report = await built.verify({ output, input: other });
-  expect(report.ok).toBe(false);
-  expect(report.problems).toEqual([
-    `metadata: expected class 0 in softjac.class_names to be logit_b as in ${other}, found logit_a`,
-  ]);
 });
 
 test("every shard of a dataset stores the options of the run", async () => {
-  const output = at("parts");
   await built.runDataset({
-    inputs: [input],
-    output,
-    column: "logits",
-    emit: ["cross_entropy", "jacobian"],
-    label: "y",
-    keep: ["k"],
+    ...{ inputs: [input], output: at("parts"), column: "logits" },
+    ...{ emit: ["cross_entropy", "jacobian"], label: "y", keep: ["k"] },
     shardRows: 20,
   });
-  for (const part of [
-    "part-00000-of-00002.arrow",
-    "part-00001-of-00002.arrow",
-  ]) {
-    expect(metadataOf(`${output}/${part}`)).toMatchObject({
+  for (const part of ["part-00000-of-00002", "part-00001-of-00002"]) {
+    const shard = at(`parts/${part}.arrow`);
+    expect(outputOf(shard).metadata).toMatchObject({
       "softjac.column": "logits",
       "softjac.label": "y",
       "softjac.keep": '["k"]',
       "softjac.on_bad_row": "error",
     });
-    expect(
-      await built.verify({ output: `${output}/${part}`, input, all: true }),
-    ).toMatchObject({ ok: true, bytes: { compared: true, message: null } });
+    expect(await verifyAll(shard, input)).toMatchObject(VERIFIED);
   }
 });

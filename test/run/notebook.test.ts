@@ -1,39 +1,33 @@
-import { readFileSync } from "node:fs";
-import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { outputOf, runsIn, upTo } from "../support/runs.js";
 
-const at = workDirectory();
+const { write, output } = runsIn();
 
 /** Runs the command on rows of five logits. */
 function byCommand(rows: number[][], column: string, ...args: string[]) {
-  const input = at("in.arrow");
-  const output = at("out.arrow");
-  writeLogits(input, {
-    rows: rows.length,
-    classes: 5,
-    logit: (r, k) => rows[r]?.[k] as number,
-  });
+  const logit = (r: number, k: number) => rows[r]?.[k] as number;
+  const input = write({ rows: rows.length, classes: 5, logit });
   const { status } = softjac("run", input, "-o", output, "--force", ...args);
   expect(status).toBe(0);
-  const values = flechette(readFileSync(output)).getChild(column);
-  return [...values].flatMap((row: Float64Array) => [...row]);
+  return outputOf(output).column(column).flat();
 }
 
 // Numbers that the original notebook prints, compared to all printed digits.
 
+const ONE = { rows: 1, classes: 5 };
+
 test("softmax of one row", () => {
-  const o = Float64Array.of(3, -3, 4, -1.5, -4.5);
+  const o = [3, -3, 4, -1.5, -4.5];
   const printed = [
     2.67922497e-1, 6.64113473e-4, 7.28288856e-1, 2.97635009e-3, 1.48183746e-4,
   ];
-  const p = built.softmax(o, { rows: 1, classes: 5 });
-  p.forEach((x, k) => {
-    expect(x.toPrecision(9)).toBe((printed[k] as number).toPrecision(9));
-  });
-  expect(byCommand([[...o]], "softmax", "--emit", "softmax")).toEqual([...p]);
+  const p = built.softmax(Float64Array.from(o), ONE);
+  expect(Array.from(p, (x) => x.toPrecision(9))).toEqual(
+    printed.map((x) => x.toPrecision(9)),
+  );
+  expect(byCommand([o], "softmax", "--emit", "softmax")).toEqual([...p]);
   // The notebook prints nine digits.
   expect(built.relativeErrorPercent(printed, p)).toBeLessThan(5e-7);
 });
@@ -46,11 +40,8 @@ test("the derivative of one class (softmax_der_1)", () => {
   const p3 = (1 - Math.sqrt(1 - 4 * 0.14326054)) / 2;
   const p = printed.map((x, i) => (i === 3 ? p3 : -x / p3));
   const o = p.map((x) => Math.round(2 * Math.log(x / p3)) / 2);
-  const column = built.softmaxJacobianColumn(Float64Array.from(o), 3, {
-    rows: 1,
-    classes: 5,
-  });
-  expect([...column].map((x) => x.toFixed(8))).toEqual(
+  const column = built.softmaxJacobianColumn(Float64Array.from(o), 3, ONE);
+  expect(Array.from(column, (x) => x.toFixed(8))).toEqual(
     printed.map((x) => x.toFixed(8)),
   );
   const args = ["--emit", "column", "--class", "3"];
@@ -58,42 +49,44 @@ test("the derivative of one class (softmax_der_1)", () => {
 });
 
 test("the block (softmax_der_2)", () => {
+  const row1 = [
+    -3.64423465e-6, 2.01165356e-4, -3.64423465e-6, -7.31964096e-5,
+    -1.20680477e-4,
+  ];
   const printed = [
-    [
-      1.7783929e-2, -3.64423465e-6, -3.28043549e-4, -6.58893081e-3,
-      -1.08633104e-2,
-    ],
-    [
-      -3.64423465e-6, 2.01165356e-4, -3.64423465e-6, -7.31964096e-5,
-      -1.20680477e-4,
-    ],
-    [
-      -3.28043549e-4, -3.64423465e-6, 1.7783929e-2, -6.58893081e-3,
-      -1.08633104e-2,
-    ],
-    [
-      -6.58893081e-3, -7.31964096e-5, -6.58893081e-3, 2.3144648e-1,
-      -2.18195422e-1,
-    ],
-    [
-      -1.08633104e-2, -1.20680477e-4, -1.08633104e-2, -2.18195422e-1,
-      2.40042723e-1,
-    ],
+    1.7783929e-2,
+    -3.64423465e-6,
+    -3.28043549e-4,
+    -6.58893081e-3,
+    -1.08633104e-2,
+    ...row1,
+    -3.28043549e-4,
+    -3.64423465e-6,
+    1.7783929e-2,
+    -6.58893081e-3,
+    -1.08633104e-2,
+    -6.58893081e-3,
+    -7.31964096e-5,
+    -6.58893081e-3,
+    2.3144648e-1,
+    -2.18195422e-1,
+    -1.08633104e-2,
+    -1.20680477e-4,
+    -1.08633104e-2,
+    -2.18195422e-1,
+    2.40042723e-1,
   ];
   // p_1 comes from its diagonal entry, the others from row 1: p_j = -J[1,j] / p_1. The logits are multiples of 1/2.
   const p1 = (1 - Math.sqrt(1 - 4 * 2.01165356e-4)) / 2;
-  const o = (printed[1] as number[]).map((x, j) =>
+  const o = row1.map((x, j) =>
     j === 1 ? 0 : Math.round(2 * Math.log(-x / p1 / p1)) / 2,
   );
-  const J = built.softmaxJacobian(Float64Array.from(o), {
-    rows: 1,
-    classes: 5,
-  });
-  printed.flat().forEach((x, k) => {
-    expect((J[k] as number).toPrecision(9)).toBe(x.toPrecision(9));
-  });
+  const J = built.softmaxJacobian(Float64Array.from(o), ONE);
+  expect(Array.from(J, (x) => x.toPrecision(9))).toEqual(
+    printed.map((x) => x.toPrecision(9)),
+  );
   expect(byCommand([o], "jacobian", "--emit", "jacobian")).toEqual([...J]);
-  expect(built.relativeErrorPercent(printed.flat(), J)).toBeLessThan(5e-6);
+  expect(built.relativeErrorPercent(printed, J)).toBeLessThan(5e-6);
 });
 
 test("M rows at once (softmax_der_3, softmax_der_4): blocks, and zeros between them in the dense tensor", async () => {
@@ -102,27 +95,22 @@ test("M rows at once (softmax_der_3, softmax_der_4): blocks, and zeros between t
     [0, 0.5, -2, 1, 5],
     [-5, 5, 0, 0, 0],
   ];
-  const shape = { rows: 3, classes: 5 };
-  const all = built.softmaxJacobian(Float64Array.from(rows.flat()), shape);
-  rows.forEach((row, r) => {
-    const one = built.softmaxJacobian(Float64Array.from(row), {
-      rows: 1,
-      classes: 5,
-    });
-    expect(all.slice(25 * r, 25 * r + 25)).toEqual(one);
-  });
+  const logits = Float64Array.from(rows.flat());
+  const all = built.softmaxJacobian(logits, { rows: 3, classes: 5 });
+  const each = rows.map((row) =>
+    built.softmaxJacobian(Float64Array.from(row), ONE),
+  );
+  expect([...all]).toEqual(each.flatMap((block) => [...block]));
   expect(byCommand(rows, "jacobian")).toEqual([...all]);
 
   // In (M, Q, M, Q), the dense layout has a slab of (Q, M, Q) per row.
   const tensor = new Float64Array(225);
-  for (let r = 0; r < 3; r++)
-    for (let i = 0; i < 5; i++)
-      for (let j = 0; j < 5; j++)
-        tensor[((r * 5 + i) * 3 + r) * 5 + j] = all[
-          r * 25 + i * 5 + j
-        ] as number;
+  for (const n of upTo(75)) {
+    const [r, i, j] = [Math.floor(n / 25), Math.floor(n / 5) % 5, n % 5];
+    tensor[((r * 5 + i) * 3 + r) * 5 + j] = all[n] as number;
+  }
   expect(byCommand(rows, "jacobian", "--layout", "dense")).toEqual([...tensor]);
-  const reader = await built.openJacobian(at("out.arrow"));
+  const reader = await built.openJacobian(output);
   expect(await reader.toDense()).toEqual(tensor);
   await reader.close();
 

@@ -1,133 +1,113 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { tableFromIPC } from "@uwdata/flechette";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { RunOptions } from "../../src/options/run-options.js";
 import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
 import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
+import { runsIn, upTo } from "../support/runs.js";
 
 // Arrays with more than one axis of rows: `row` is the index along the first, and each further axis has an index column.
 
-const at = workDirectory();
+const { at, run: runIn, output } = runsIn();
 const [n, t, Q] = [3, 5, 4];
 const logit = (row: number, position: number, k: number) =>
   ((row * 7 + position * 5 + k * 3) % 11) / 2 - 2;
-const values = Float64Array.from({ length: n * t * Q }, (_, at) =>
+const values = Float64Array.from(upTo(n * t * Q), (at) =>
   logit(Math.floor(at / Q / t), Math.floor(at / Q) % t, at % Q),
 );
 const input = at("tokens.npy");
 writeFileSync(input, npy(values, [n, t, Q]));
-const damaged = at("bad.npy");
-writeFileSync(
-  damaged,
-  npy(values.with((1 * t + 2) * Q, Number.NaN), [n, t, Q]),
-);
-const output = at("out.arrow");
-const run = (options: Partial<RunOptions> = {}) =>
-  built.run({ input, output, force: true, ...options });
-const columns = () => {
-  const table = tableFromIPC(readFileSync(output), { useBigInt: false });
-  const column = (name: string) => Array.from(table.getChild(name) ?? []);
-  const names = table.schema.fields.map(({ name }) => name);
-  return { names, column, metadata: table.schema.metadata };
-};
-const indices = Array.from({ length: n * t }, (_, r) => [
-  Math.floor(r / t),
-  r % t,
-]);
+const run: typeof runIn = (options, hooks) =>
+  runIn({ input, ...options }, hooks);
+const indices = upTo(n * t).map((r) => [Math.floor(r / t), r % t]);
+const verifies = (file = input, path = output) =>
+  expect(softjac("verify", path, "--input", file)).toMatchObject({ status: 0 });
 
-function softmax(row: number, position: number): number[] {
-  const e = Array.from({ length: Q }, (_, k) =>
-    Math.exp(logit(row, position, k)),
-  );
+function softmax([row = 0, position = 0]: number[]): number[] {
+  const e = upTo(Q).map((k) => Math.exp(logit(row, position, k)));
   const sum = e.reduce((a, b) => a + b, 0);
   return e.map((x) => x / sum);
 }
 
+/** Returns the rows of some columns. */
+const rowsOf = (column: (name: string) => number[], ...names: string[]) => {
+  const [first = [], ...others] = names.map(column);
+  return first.map((x, k) => [x, ...others.map((other) => other[k] as number)]);
+};
+
 test.each(["bsr", "packed", "csr", "factored", "dense"] as const)(
   "layout %s has the index of each row",
   async (layout) => {
-    await run({ layout, emit: ["softmax", "jacobian"] });
-    const { names, column, metadata } = columns();
+    const emit = ["softmax", "jacobian"] as const;
+    const { names, column, metadata } = await run({ layout, emit });
     expect(names.slice(0, 3)).toEqual(["row", "position", "softmax"]);
-    const [row, position] = [column("row"), column("position")];
-    expect(row.map((number, k) => [number, position[k]])).toEqual(indices);
-    expect(metadata?.get("softjac.row_shape")).toBe("3,5");
-    for (const [k, p] of column("softmax").entries())
-      for (const [j, value] of softmax(...(indices[k] as [0, 0])).entries())
-        expect((p as number[])[j]).toBeCloseTo(value, 14);
-    const verified = softjac("verify", output, "--input", input);
-    expect(verified).toMatchObject({ status: 0 });
+    expect(rowsOf(column, "row", "position")).toEqual(indices);
+    expect(metadata["softjac.row_shape"]).toBe("3,5");
+    expect(column("softmax")).toEqual(
+      indices.map((index) => softmax(index).map((p) => expect.closeTo(p, 14))),
+    );
+    verifies();
   },
 );
 
 test.each([undefined, 2])(
   "layout coo repeats the index with each entry (%s threads)",
   async (threads) => {
-    await run({ layout: "coo", threads });
-    const { names, column } = columns();
+    const { names, column } = await run({ layout: "coo", threads });
     expect(names).toEqual(["row", "position", "i", "j", "value"]);
-    const [row, position, i, j] = ["row", "position", "i", "j"].map(column);
-    for (const [at, value] of column("value").entries()) {
-      const [r, s, a, b] = [row, position, i, j].map((c) => c?.[at]) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      const p = softmax(r, s);
-      const [own = 0, other = 0] = [p[a], p[b]];
-      expect(value).toBeCloseTo(own * ((a === b ? 1 : 0) - other), 14);
+    for (const [r, s, i, j, value] of rowsOf(column, ...names)) {
+      const p = softmax([r as number, s as number]);
+      const [own = 0, other = 0] = [p[i as number], p[j as number]];
+      expect(value).toBeCloseTo(own * ((i === j ? 1 : 0) - other), 14);
     }
-    expect(softjac("verify", output, "--input", input).status).toBe(0);
+    verifies();
   },
 );
 
 test("each axis after the first has a column", async () => {
   const four = at("four.npy");
   writeFileSync(four, npy(values.slice(0, 48), [2, 3, 2, Q]));
-  await run({ input: four, classAxis: 3, emit: ["entropy"] });
-  const { names, column } = columns();
+  const options = { input: four, classAxis: 3, emit: ["entropy"] as const };
+  const { names, column } = await run(options);
   expect(names).toEqual(["row", "position_1", "position_2", "entropy"]);
-  expect(column("row")).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
-  expect(column("position_1")).toEqual([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2]);
-  expect(column("position_2")).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
-  expect(softjac("verify", output, "--input", four).status).toBe(0);
+  expect(rowsOf(column, ...names.slice(0, 3))).toEqual(
+    upTo(12).map((k) => [Math.floor(k / 6), Math.floor(k / 2) % 3, k % 2]),
+  );
+  verifies(four);
   expect(
     softjac("show", output, "--row", "1", "--position", "2,0").stdout,
   ).toContain("row 1, position_1 2, position_2 0, of 12");
 });
 
 test("errors name a bad row by its index; it can be null or skipped", async () => {
+  const damaged = at("bad.npy");
+  const bad = 1 * t + 2;
+  writeFileSync(damaged, npy(values.with(bad * Q, Number.NaN), [n, t, Q]));
   const found = softjac("run", damaged, "-o", output, "--force");
-  expect(found.status).toBe(65);
-  expect(found.stderr).toContain(
-    "bad.npy: row 1, position 2: expected finite logits or -inf for masked classes, found NaN in class 0",
-  );
+  expect(found).toMatchObject({
+    status: 65,
+    stderr: expect.stringContaining(
+      "bad.npy: row 1, position 2: expected finite logits or -inf for masked classes, found NaN in class 0",
+    ),
+  });
   for (const onBadRow of ["null", "skip"] as const)
     for (const layout of ["bsr", "csr"] as const) {
-      const report = await run({ input: damaged, onBadRow, layout });
+      const options = { input: damaged, onBadRow, layout };
+      const { report, column } = await run(options);
       expect(report).toMatchObject({ badRows: 1, firstBadRow: 1 });
-      const [row, position] = ["row", "position"].map(columns().column);
-      const expected = indices.filter((_, k) => onBadRow === "null" || k !== 7);
-      expect(row?.map((number, k) => [number, position?.[k]])).toEqual(
-        expected,
+      expect(rowsOf(column, "row", "position")).toEqual(
+        indices.filter((_, k) => onBadRow === "null" || k !== bad),
       );
-      expect(softjac("verify", output, "--input", damaged).status).toBe(0);
+      verifies(damaged);
     }
 });
 
 test("openJacobian and show find rows by index", async () => {
+  const [a = 0, b = 0] = softmax([2, 1]);
   for (const layout of ["bsr", "coo"] as const) {
     await run({ layout });
     const reader = await built.openJacobian(output);
-    const p = softmax(2, 1);
-    const [a = 0, b = 0] = p;
-    expect(await reader.entry({ row: 2, position: 1 }, 0, 1)).toBeCloseTo(
-      -a * b,
-      14,
-    );
+    const entry = await reader.entry({ row: 2, position: 1 }, 0, 1);
+    expect(entry).toBeCloseTo(-a * b, 14);
     await expect(reader.block(2)).rejects.toThrow(
       `position: expected position (0 to 4) for each row of ${output}, found none`,
     );
@@ -138,81 +118,77 @@ test("openJacobian and show find rows by index", async () => {
       code: "ERR_ROW_MISSING",
       row: 3,
     });
-    for await (const batch of reader) {
-      expect([...batch.rows].slice(0, 6)).toEqual([0, 0, 0, 0, 0, 1]);
-      expect([...(batch.positions[0] ?? [])].slice(0, 6)).toEqual([
-        0, 1, 2, 3, 4, 0,
-      ]);
-    }
+    for await (const { rows, positions } of reader)
+      expect(
+        [...rows].slice(0, 6).map((row, k) => [row, positions[0]?.[k]]),
+      ).toEqual(indices.slice(0, 6));
     await reader.close();
     const shown = await built.show({ results: output, row: 2, position: [1] });
     expect(shown).toMatchObject({ row: 2, positions: [1] });
     expect(shown.block?.[0]?.[1]).toBeCloseTo(-a * b, 14);
   }
-  const missing = softjac("show", output, "--row", "1");
-  expect(missing).toMatchObject({ status: 64 });
-  expect(missing.stderr).toContain("expected position (0 to 4) for each row");
+  expect(softjac("show", output, "--row", "1")).toMatchObject({
+    status: 64,
+    stderr: expect.stringContaining("expected position (0 to 4) for each row"),
+  });
 });
 
-test("a shard shows its rows by their indices", async () => {
-  const folder = at("folder");
+test("a shard shows its rows by their indices", () => {
+  const [folder, out] = [at("folder"), at("dataset/")];
   mkdirSync(folder);
   writeFileSync(`${folder}/a.npy`, npy(values, [n, t, Q]));
   writeFileSync(`${folder}/b.npy`, npy(values, [n * t, Q]));
-  const out = at("dataset/");
-  const refused = softjac("run", folder, "-o", out);
-  expect(refused.status).toBe(65);
-  expect(refused.stderr).toContain(
-    "expected rows of 2 axes as in a.npy, found 1",
-  );
+  expect(softjac("run", folder, "-o", out)).toMatchObject({
+    status: 65,
+    stderr: expect.stringContaining(
+      "expected rows of 2 axes as in a.npy, found 1",
+    ),
+  });
   writeFileSync(`${folder}/b.npy`, npy(values, [n, t, Q]));
   const report = softjac("run", folder, "-o", out, "--shard-rows", "4");
   expect(report.status).toBe(0);
   const args = ["--input", "b.npy", "--row", "2", "--position", "3"];
   expect(softjac("show", out, ...args).stdout).toContain("row 2, position 3");
-  const shard = `${out}part-00006-of-00008.arrow`;
-  const verified = softjac("verify", shard, "--input", `${folder}/b.npy`);
-  expect(verified.status).toBe(0);
+  verifies(`${folder}/b.npy`, `${out}part-00006-of-00008.arrow`);
 });
 
-test("verify detects a repeated, a missing and a misplaced index", async () => {
-  await run({ emit: ["entropy"] });
-  const bytes = readFileSync(output);
-  const rows = Buffer.from(
-    BigInt64Array.from(indices, ([row = 0]) => BigInt(row)).buffer,
-  );
-  const start = bytes.indexOf(rows) + 128;
-  const other = new Int32Array(bytes.buffer, bytes.byteOffset + start, n * t);
-  expect([...other]).toEqual(indices.map(([, position]) => position));
-  const verify = (k: number, position: number) => {
-    const before = other[k] as number;
-    other[k] = position;
+test.each([
+  [
+    "repeated",
+    ...[7, 1],
+    "table row 6: expected an index from row 1, position 1 to row 1, position 1, found row 1, position 1",
+  ],
+  ["misplaced", ...[14, 9], "found a position outside of its axis"],
+] as [string, number, number, string][])(
+  "verify detects a %s index",
+  async (_, k, position, message) => {
+    const { bytes } = await run({ emit: ["entropy"] });
+    const rows = BigInt64Array.from(indices, ([row = 0]) => BigInt(row));
+    const start = bytes.indexOf(Buffer.from(rows.buffer)) + 128;
+    const stored = bytes.subarray(start, start + 4 * n * t);
+    expect([...new Int32Array(Uint8Array.from(stored).buffer)]).toEqual(
+      indices.map(([, position]) => position),
+    );
+    bytes.writeInt32LE(position, start + 4 * k);
     const path = at("damaged.arrow");
     writeFileSync(path, bytes);
-    other[k] = before;
-    const args = ["--input", input, "--sample", "1000"];
-    const found = softjac("verify", path, ...args, "--json");
+    const args = ["--input", input, "--sample", "1000", "--json"];
+    const found = softjac("verify", path, ...args);
     expect(found.status).not.toBe(0);
-    return found.stdout;
-  };
-  expect(verify(7, 1)).toContain(
-    "table row 6: expected an index from row 1, position 1 to row 1, position 1, found row 1, position 1",
-  );
-  expect(verify(14, 9)).toContain("found a position outside of its axis");
-});
+    expect(found.stdout).toContain(message);
+  },
+);
 
 test("a copied array must not have the name of an index column", async () => {
   const archive = at("named.npz");
-  writeFileSync(
-    archive,
-    zip({
-      "logits.npy": npy(values, [n, t, Q]),
-      "position.npy": npy(new Float64Array(n * t), [n * t]),
-    }),
-  );
-  const keep = ["position"];
-  const options = { input: archive, column: "logits", keep };
-  await expect(run(options)).rejects.toThrow(
+  const members = {
+    "logits.npy": npy(values, [n, t, Q]),
+    "position.npy": npy(new Float64Array(n * t), [n * t]),
+  };
+  writeFileSync(archive, zip(members));
+  await expect(
+    run({ input: archive, column: "logits", keep: ["position"] }),
+  ).rejects.toThrow(
     "--keep position: the output has a column position of its own",
   );
 });

@@ -1,109 +1,102 @@
 import { statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { LogitsEvent } from "../../src/options/hooks.js";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { built } from "../support/built.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { canMount, mountSmall, unmount } from "../support/machine.js";
+import { runsIn } from "../support/runs.js";
 
 // Messages about outputs that are too large suggest options that are possible.
 
-const at = workDirectory();
+const { at, run, write } = runsIn();
 const logit = (r: number, k: number) => Math.sin(r * r + k);
-
-function input(rows: number, classes: number): string {
-  const path = at(`${rows}x${classes}.arrow`);
-  writeLogits(path, { rows, classes, logit });
-  return path;
-}
-
-function dryRun(path: string, options: Partial<RunOptions> = {}) {
-  return built.dryRun({ input: path, output: at("none"), ...options });
-}
+const shape = (rows: number, classes: number) =>
+  write({ rows, classes, logit }, at(`${rows}x${classes}.arrow`));
+const dryRun = (input: string, options: Partial<RunOptions> = {}) =>
+  built.dryRun({ input, output: at("none"), ...options });
 
 describe("lists of more than 2^31 - 1 values", () => {
   const classes = 49_152;
-  const path = input(1, classes);
+  const path = shape(1, classes);
   const block = `${path}: column logits: a block of ${classes} x ${classes} classes has 2415919104 values of`;
+  const limit =
+    "in layout bsr, and an Arrow list has at most 2147483647; use --layout";
 
   test.each<[Partial<RunOptions>, string]>([
     [
       {},
-      `${block} jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax`,
+      `${block} jacobian ${limit} factored, --layout packed, --layout coo --threshold T, or --emit softmax`,
     ],
     [
       { emit: ["log_jacobian", "entropy"] },
-      `${block} log_jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout coo --threshold T, or --emit entropy`,
+      `${block} log_jacobian ${limit} factored, --layout coo --threshold T, or --emit entropy`,
     ],
     [
       { emit: ["jacobian", "factor"] },
-      `${block} jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout coo --threshold T or --emit softmax`,
+      `${block} jacobian ${limit} coo --threshold T or --emit softmax`,
     ],
     [
       { layout: "csr", onBadRow: "null" },
       `${path}: column logits: expected at most 46340 classes in layout csr, whose indices are int32, found ${classes}; use --layout factored, --layout packed, or --emit softmax`,
     ],
   ])("%j", async (options, message) => {
+    const code = "ERR_INPUT_UNSUPPORTED";
     await expect(dryRun(path, options)).rejects.toMatchObject({
-      code: "ERR_INPUT_UNSUPPORTED",
+      code,
       message,
     });
   });
 
-  test("suggested options are possible", async () => {
-    for (const options of [
-      { layout: "factored" },
-      { layout: "packed" },
-      { layout: "coo", topK: 20 },
-      { layout: "coo", threshold: 0.1 },
-      { emit: ["softmax"] },
-    ] as const)
-      expect((await dryRun(path, options)).classes).toBe(classes);
+  test.each<[Partial<RunOptions>]>([
+    [{ layout: "factored" }],
+    [{ layout: "packed" }],
+    [{ layout: "coo", topK: 20 }],
+    [{ layout: "coo", threshold: 0.1 }],
+    [{ emit: ["softmax"] }],
+  ])("%j, which is suggested, is possible", async (options) => {
+    expect((await dryRun(path, options)).classes).toBe(classes);
   });
 
   test("packed is not suggested if it is too large as well", async () => {
-    await expect(dryRun(input(1, 70_000))).rejects.toThrow(
+    await expect(dryRun(shape(1, 70_000))).rejects.toThrow(
       "; use --layout factored, --layout coo --threshold T, or --emit softmax",
     );
   });
 });
 
+test("a dense tensor over 1 GiB is rejected with its size unless --force-dense is given", async () => {
+  const input = shape(4000, 3);
+  const options = { layout: "dense", emit: ["jacobian"] } as const;
+  await expect(dryRun(input, options)).rejects.toThrow(
+    "found 4000 x 3 x 4000 x 3: 1152000000 bytes; use another layout, which stores only the diagonal blocks, or --force-dense",
+  );
+  const { outputBytes } = await dryRun(input, { ...options, forceDense: true });
+  expect(outputBytes).toBeGreaterThan(1152000000);
+});
+
 test("warns of rows of more than 1 GiB and suggests smaller outputs", async () => {
   const classes = 12_000;
   const warnings: string[] = [];
-  const onEvent = (event: LogitsEvent) => {
-    if (event.event === "warning") warnings.push(event.message);
-  };
-  const run = (options: Partial<RunOptions>, signal?: AbortSignal) =>
-    built.run(
-      {
-        input: input(1, classes),
-        output: at("out.arrow"),
-        force: true,
-        ...options,
-      },
-      { onEvent, ...(signal && { signal }) },
-    );
   // The run stops before it writes anything.
   const stop = new AbortController();
-  await expect(
-    built.run(
-      { input: input(1, classes), output: at("out.arrow") },
+  const warned = (options: Partial<RunOptions>, signal?: AbortSignal) =>
+    run(
+      { input: shape(1, classes), ...options },
       {
-        signal: stop.signal,
+        ...(signal && { signal }),
         onEvent: (event) => {
-          onEvent(event);
-          if (event.event === "warning") stop.abort();
+          if (event.event !== "warning") return;
+          warnings.push(event.message);
+          stop.abort();
         },
       },
-    ),
-  ).rejects.toMatchObject({ code: "ERR_ABORTED" });
+    );
+  await expect(warned({}, stop.signal)).rejects.toMatchObject({
+    code: "ERR_ABORTED",
+  });
+  await warned({ layout: "factored" });
   expect(warnings).toEqual([
     `each row takes ${8 * classes * (classes + 1)} bytes in layout bsr; use --layout factored, --layout packed, --layout csr --threshold T, --layout coo --threshold T, or --emit softmax for less`,
   ]);
-  warnings.length = 0;
-  await run({ layout: "factored" });
-  expect(warnings).toEqual([]);
 });
 
 test.skipIf(!canMount())(
@@ -112,25 +105,23 @@ test.skipIf(!canMount())(
     const mount = at("small");
     expect(mountSmall(mount, "1m")).toBe(true);
     try {
-      const path = input(40, 100);
+      const input = shape(40, 100);
       const output = `${mount}/out.arrow`;
-      const run = (options: Partial<RunOptions>) =>
-        built.run({ input: path, output, force: true, ...options });
       const ways =
         /^.*: not enough disk space in .*: \d+ bytes are needed, \d+ are free; use --layout factored, --layout csr --threshold T, --layout coo --threshold T, or --emit softmax$/;
-      await expect(run({})).rejects.toMatchObject({
+      await expect(run({ input, output })).rejects.toMatchObject({
         code: "ERR_IO",
         message: expect.stringMatching(ways),
       });
       await expect(
-        built.runDataset({ inputs: [path], output: `${mount}/dataset` }),
+        built.runDataset({ inputs: [input], output: `${mount}/dataset` }),
       ).rejects.toThrow("or --emit softmax");
       for (const options of [
         { layout: "factored" },
         { layout: "csr", topK: 1 },
         { emit: ["softmax"] },
       ] as const) {
-        await run(options);
+        await run({ input, output, ...options });
         expect(statSync(output).size).toBeGreaterThan(0);
       }
     } finally {

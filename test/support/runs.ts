@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
+import { RecordBatchReader } from "apache-arrow";
 import type { RunHooks } from "../../src/options/hooks.js";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { built } from "./built.js";
@@ -25,7 +26,7 @@ export function runsIn() {
     async run(options: Partial<RunOptions> = {}, hooks?: RunHooks) {
       const all = { input, output, force: true, ...options };
       const report = await built.run(all, hooks);
-      return { report, ...outputOf(all.output) };
+      return Object.assign(outputOf(all.output), { report });
     },
     /** Returns the names of files whose names match, temporary ones included. */
     files: (pattern: RegExp) =>
@@ -33,19 +34,32 @@ export function runsIn() {
   };
 }
 
-/** Reads an output with flechette; `column` has plain numbers, lists and nulls. */
+/** Reads an output, as far as it is asked for; `column` has plain numbers, lists and nulls. */
 export function outputOf(path: string) {
   const bytes = readFileSync(path);
-  const table = tableFromIPC(bytes, { useBigInt: false });
-  const metadata: Record<string, string> = Object.fromEntries(
-    table.schema.metadata ?? [],
-  );
-  // biome-ignore lint/suspicious/noExplicitAny: Values of any type of column.
-  const column = (name: string): any[] =>
-    [...table.getChild(name)].map((value) =>
-      ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value,
-    );
-  return { bytes, table, names: table.names as string[], metadata, column };
+  let table: ReturnType<typeof tableFromIPC> | null = null;
+  const read = () => {
+    table ??= tableFromIPC(bytes, { useBigInt: false });
+    return table;
+  };
+  return {
+    bytes,
+    get table() {
+      return read();
+    },
+    get names(): string[] {
+      return read().names;
+    },
+    get metadata(): Record<string, string> {
+      const { metadata } = RecordBatchReader.from(bytes).open().schema;
+      return Object.fromEntries(metadata);
+    },
+    // biome-ignore lint/suspicious/noExplicitAny: Values of any type of column.
+    column: (name: string): any[] =>
+      [...read().getChild(name)].map((value) =>
+        ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value,
+      ),
+  };
 }
 
 /** Returns 0, …, n - 1. */
