@@ -5,197 +5,202 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname } from "node:path";
-import { expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { checkName, HTML } from "../../src/output/written-files.js";
 import { built } from "../support/built.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { canMount, mountSmall, unmount } from "../support/machine.js";
+import { runsIn } from "../support/runs.js";
 
-const at = workDirectory();
-const input = at("in.arrow");
+const { at, run, write, files, input, output } = runsIn();
 // 24 MB of output in three batches of work for the pool.
-writeLogits(input, {
-  rows: 3000,
-  classes: 31,
-  logit: (r, k) => (r % 97) / (k + 1),
-});
+write({ rows: 3000, classes: 31, logit: (r, k) => (r % 97) / (k + 1) });
+const bad = write(
+  { rows: 3000, classes: 31, logit: (r) => (r === 2999 ? Number.NaN : 0) },
+  at("bad.arrow"),
+);
+/** Makes every chunk a task. */
+const STEPS = { threads: 2, chunkRows: 100 };
 
-function temporaryFiles(): string[] {
-  return readdirSync(dirname(input)).filter((name) => name.endsWith(".tmp"));
-}
-
-test("an output that exists is refused and stays; force replaces it when the new one is complete", async () => {
-  const output = at("exists.arrow");
-  writeFileSync(output, "precious");
-  await expect(built.run({ input, output })).rejects.toMatchObject({
-    code: "ERR_OUTPUT_EXISTS",
-    message: `${output} already exists; use --force to overwrite it`,
-  });
+beforeEach(() => writeFileSync(output, "precious"));
+const expectPrecious = () => {
   expect(readFileSync(output, "utf8")).toBe("precious");
+  expect(files(/\.tmp$/)).toEqual([]);
+};
 
+test("force replaces an output when the new one is complete", async () => {
   const seen: string[] = [];
-  await built.run(
-    { input, output, force: true, threads: 2 },
-    { onProgress: () => seen.push(readFileSync(output, "utf8")) },
-  );
+  const onProgress = () => seen.push(readFileSync(output, "utf8"));
+  const { bytes } = await run({ threads: 2 }, { onProgress });
   expect(seen.length).toBeGreaterThan(1);
   expect(new Set(seen)).toEqual(new Set(["precious"]));
-  expect(readFileSync(output).subarray(0, 6).toString()).toBe("ARROW1");
-  expect(temporaryFiles()).toEqual([]);
+  expect(bytes.subarray(0, 6).toString()).toBe("ARROW1");
+  expect(files(/\.tmp$/)).toEqual([]);
 });
 
-test("a failed run with force leaves the old output", async () => {
-  const bad = at("bad.arrow");
-  writeLogits(bad, {
-    rows: 3000,
-    classes: 31,
-    logit: (r) => (r === 2999 ? Number.NaN : 0),
-  });
-  const output = at("old.arrow");
-  writeFileSync(output, "precious");
-  await expect(
-    built.run({ input: bad, output, force: true }),
-  ).rejects.toMatchObject({ code: "ERR_BAD_ROW", row: 2999 });
-  expect(readFileSync(output, "utf8")).toBe("precious");
-  expect(temporaryFiles()).toEqual([]);
+test.each<[string, object, () => void, object]>([
+  ["a bad row", { input: bad }, () => {}, { code: "ERR_BAD_ROW", row: 2999 }],
+  ...(["bsr", "coo"] as const).flatMap(
+    (layout): [string, object, (stop: AbortController) => void, object][] => [
+      [
+        `an abort, ${layout}`,
+        { ...STEPS, layout },
+        (stop) => stop.abort(),
+        { code: "ERR_ABORTED", report: { status: "failed" } },
+      ],
+      [
+        `an error of onProgress, ${layout}`,
+        { ...STEPS, layout },
+        () => {
+          throw new RangeError("mine");
+        },
+        { name: "RangeError", message: "mine" },
+      ],
+    ],
+  ),
+] as never)("%s leaves the old output", async (_, options, act, error) => {
+  const stop = new AbortController();
+  let done = 0;
+  const onProgress = (rowsDone: number) => {
+    done = rowsDone;
+    (act as (stop: AbortController) => void)(stop);
+  };
+  const hooks = { signal: stop.signal, onProgress };
+  await expect(run(options, hooks)).rejects.toMatchObject(error);
+  expect(done).toBeLessThan(3000);
+  expectPrecious();
 });
 
-test("directories, links and the input itself are never replaced", async () => {
-  const directory = at("directory");
-  mkdirSync(directory);
-  const link = at("link.arrow");
-  symlinkSync(at("elsewhere.arrow"), link);
-  for (const [output, found] of [
+const [directory, link, hardLink] = ["d", "link.arrow", "same.arrow"].map(at);
+mkdirSync(directory as string);
+symlinkSync(at("elsewhere.arrow"), link as string);
+linkSync(input, hardLink as string);
+const IS_INPUT = `is the same file as the input ${input}; choose another path`;
+
+test.each<[object, string, string]>([
+  [
+    { force: false },
+    "ERR_OUTPUT_EXISTS",
+    `${output} already exists; use --force to overwrite it`,
+  ],
+  ...[
     [directory, "a directory"],
     [link, "a symbolic link"],
     ["/dev/null", "a device or pipe"],
-  ] as const)
-    await expect(
-      built.run({ input, output, force: true }),
-    ).rejects.toMatchObject({
-      code: "ERR_OUTPUT_EXISTS",
-      message: `${output} is ${found}; choose another path`,
-    });
-  expect(existsSync(at("elsewhere.arrow"))).toBe(false);
-  const hardLink = at("same.arrow");
-  linkSync(input, hardLink);
-  for (const output of [input, hardLink])
-    await expect(
-      built.run({ input, output, force: true }),
-    ).rejects.toMatchObject({
-      code: "ERR_USAGE",
-      message: `output: ${output} is the same file as the input ${input}; choose another path`,
-    });
-});
-
-test("two runs to one output at once: one wins whole, the other refuses", async () => {
-  const output = at("race.arrow");
-  const runs = await Promise.allSettled(
-    [1, 2].map(() => built.run({ input, output, threads: 1 })),
-  );
-  expect(runs.map(({ status }) => status).sort()).toEqual([
-    "fulfilled",
-    "rejected",
-  ]);
-  const lost = runs.find(
-    ({ status }) => status === "rejected",
-  ) as PromiseRejectedResult;
-  expect(lost.reason).toMatchObject({ code: "ERR_OUTPUT_EXISTS" });
-  expect(temporaryFiles()).toEqual([]);
-});
-
-test("an abort in the middle stops between chunks and leaves nothing", async () => {
-  const output = at("aborted.arrow");
-  const controller = new AbortController();
-  let done = 0;
-  const running = built.run(
-    { input, output, threads: 2, chunkRows: 100 },
-    {
-      signal: controller.signal,
-      onProgress: (rowsDone) => {
-        done = rowsDone;
-        controller.abort();
-      },
-    },
-  );
-  await expect(running).rejects.toMatchObject({
-    code: "ERR_ABORTED",
-    report: { status: "failed" },
-  });
-  expect(done).toBeLessThan(3000);
-  expect(existsSync(output)).toBe(false);
-  expect(temporaryFiles()).toEqual([]);
-});
-
-test("no directory, no permission: refused before anything is written", async () => {
-  await expect(
-    built.run({ input, output: at("nowhere/out.arrow") }),
-  ).rejects.toMatchObject({ code: "ERR_IO" });
-  await expect(
-    built.run({ input: at("none.arrow"), output: at("x") }),
-  ).rejects.toMatchObject({
-    code: "ERR_INPUT_MISSING",
-    message: `${at("none.arrow")}: no such file or directory`,
-  });
-});
-
-test.skipIf(!canMount())(
-  "a full disk: refused before starting where it can be known, exit 74, nothing left",
-  async () => {
-    const mount = at("tiny");
-    expect(mountSmall(mount, "4m")).toBe(true);
-    try {
-      await expect(
-        built.run({ input, output: `${mount}/out.arrow` }),
-      ).rejects.toMatchObject({
-        code: "ERR_IO",
-        message: expect.stringMatching(
-          /not enough disk space in .+: \d+ bytes are needed, 4194304 are free; use --layout factored/,
-        ),
-      });
-      expect(readdirSync(mount)).toEqual([]);
-    } finally {
-      unmount(mount);
-    }
+  ].map(([path, kind]): [object, string, string] => [
+    { output: path },
+    "ERR_OUTPUT_EXISTS",
+    `${path} is ${kind}; choose another path`,
+  ]),
+  ...[input, hardLink].map((path): [object, string, string] => [
+    { output: path },
+    "ERR_USAGE",
+    `output: ${path} ${IS_INPUT}`,
+  ]),
+  [
+    { output: at("nowhere/out.arrow") },
+    "ERR_IO",
+    `${at("nowhere/out.arrow")}: its directory could not be examined: ENOENT, its directory does not exist`,
+  ],
+  [
+    { input: at("none.arrow") },
+    "ERR_INPUT_MISSING",
+    `${at("none.arrow")}: no such file or directory`,
+  ],
+  [
+    { output: at("folder/") },
+    "ERR_USAGE",
+    `output: expected a file name, found ${at("folder/")}`,
+  ],
+])(
+  "%j is refused before anything is written",
+  async (options, code, message) => {
+    await expect(run(options)).rejects.toMatchObject({ code, message });
+    expect(existsSync(at("elsewhere.arrow"))).toBe(false);
+    expectPrecious();
   },
 );
 
-test("a name as long as the system takes, a mode kept, a folder's name refused", async () => {
+test("of two runs to one output at once, one wins whole and the other refuses", async () => {
+  const race = { output: at("race.arrow"), force: false, threads: 1 };
+  const runs = await Promise.allSettled([run(race), run(race)]);
+  const [lost, ...others] = runs.filter(({ status }) => status === "rejected");
+  expect(others).toEqual([]);
+  expect(lost).toMatchObject({ reason: { code: "ERR_OUTPUT_EXISTS" } });
+  expectPrecious();
+});
+
+test("a name may be as long as the system takes; a replaced file keeps its mode", async () => {
   const long = at(`${"n".repeat(240)}.arrow`);
-  await built.run({ input, output: long });
+  await run({ output: long });
   chmodSync(long, 0o600);
-  await built.run({ input, output: long, force: true });
+  await run({ output: long });
   expect(statSync(long).mode & 0o777).toBe(0o600);
-  const folder = at("folder/");
-  await expect(built.run({ input, output: folder })).rejects.toMatchObject({
-    code: "ERR_USAGE",
-    message: `output: expected a file name, found ${folder}`,
-  });
 });
 
-test("without sync the bytes are the same", async () => {
-  const [a, b] = [at("synced.arrow"), at("unsynced.arrow")];
-  await built.run({ input, output: a });
-  await built.run({ input, output: b, sync: false });
-  expect(readFileSync(a).equals(readFileSync(b))).toBe(true);
-});
-
-test("what onProgress throws comes back as it is, and nothing is left", async () => {
-  const own = new Error("my own");
-  const output = at("thrown.arrow");
-  const failing = built.run(
-    { input, output, threads: 2, chunkRows: 100 },
-    {
-      onProgress: () => {
-        throw own;
-      },
+describe.each([false, true])("force %s", (force) => {
+  test.each([
+    ["a symbolic link", (path: string) => symlinkSync(at("victim"), path)],
+    ["another file", (path: string) => writeFileSync(path, "foreign")],
+  ])(
+    "a temporary file that was replaced by %s during the run is not published",
+    async (name, replace) => {
+      writeFileSync(at("victim"), "precious");
+      const path = force ? output : at(`${name}.arrow`);
+      let temporary = "";
+      const onProgress = () => {
+        if (temporary) return;
+        const [found = ""] = readdirSync(at("")).filter((n) => /tmp$/.test(n));
+        temporary = at(found);
+        renameSync(temporary, at(`moved ${name} ${force}`));
+        replace(temporary);
+      };
+      const options = { output: path, force, threads: 1, chunkRows: 100 };
+      const error = await run(options, { onProgress }).catch((cause) => cause);
+      expect(error).toMatchObject({
+        code: "ERR_IO",
+        message: `${path}: is not written, because another process replaced its temporary file ${temporary}`,
+      });
+      expect(existsSync(path)).toBe(force);
+      for (const path of [output, at("victim")])
+        expect(readFileSync(path, "utf8")).toBe("precious");
     },
   );
-  await expect(failing).rejects.toBe(own);
-  expect(existsSync(output)).toBe(false);
-  expect(temporaryFiles()).toEqual([]);
+});
+
+describe("a name must not promise another format than the file has", () => {
+  const arrow = { writes: "softjac writes Arrow files", extensions: ["arrow"] };
+  test.each("parquet csv json npy npz safetensors CSV gz html".split(" "))(
+    "a.%s is refused",
+    (extension) => {
+      expect(() => checkName(`a.${extension}`, arrow)).toThrow(
+        `a.${extension}: softjac writes Arrow files; use a name that ends in .arrow`,
+      );
+    },
+  );
+
+  test.each(["a.arrow", "a", "a.ARROW", "run-2.5"])("%s", (name) => {
+    expect(() => checkName(name, arrow)).not.toThrow();
+  });
+
+  test("all commands check names", async () => {
+    const [csv, page] = [at("a.csv"), at("page.arrow")];
+    for (const name of ["a.arrows", "a.feather", "a.ipc"])
+      await run({ output: at(name) });
+    const shape = { rows: 3, classes: 2 };
+    for (const [made, path, { writes, extensions }] of [
+      [built.run({ input, output: csv }), csv, arrow],
+      [built.dryRun({ input, output: csv }), csv, arrow],
+      [built.generate({ ...shape, output: csv }), csv, arrow],
+      [built.report({ results: at("a.ipc"), output: page }), page, HTML],
+    ] as const)
+      await expect(made).rejects.toMatchObject({
+        code: "ERR_USAGE",
+        message: `${path}: ${writes}; use a name that ends in .${extensions[0]}`,
+      });
+    expect([csv, page].filter(existsSync)).toEqual([]);
+  });
 });
