@@ -6,7 +6,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const FAULTS = "test/**/*.faults.test.ts";
 
 /** Tests that replace modules: each has a process of its own. */
-const REPLACING = "test/{io/disk,reader/reads,compare-run,produce}.test.ts";
+const REPLACING =
+  "test/{io/disk,reader/reads,verify/compare-run,run/compute-and-commit}.test.ts";
 
 /** Tests that mostly wait: for other processes, time limits and servers. */
 const WAITING = [

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { tableFromIPC as arrow } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options/run-options.js";
@@ -14,15 +12,12 @@ import {
   auxiliaryColumns,
   type RunEmit,
 } from "../../src/results/emit-options.js";
-import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
-import { workDirectory } from "../support/logits-input.js";
+import { runsIn, upTo } from "../support/runs.js";
 
-// Outputs of every layout and option, read by two readers that are not ours: both find the same, and what the blocks and
-// vectors of other runs say. That the numbers are right, others test.
+// Outputs of every layout and option, read by two other readers: both find the values that layout bsr has.
 
-const at = workDirectory();
-const input = at("in.arrow");
+const { at, run, input } = runsIn();
 const ROWS = 30;
 const CLASSES = 5;
 const all = inputs(ROWS, CLASSES);
@@ -30,76 +25,57 @@ writeInputs(input, all, 13);
 let runs = 0;
 const blocks = ["jacobian", "log_jacobian"] as const;
 
-/** Every value of every column, as two readers find it; lists as arrays, numbers as numbers. */
+/** Returns every value of every column as two readers find it. */
 async function readTwice(
   options: Partial<RunOptions>,
 ): Promise<Record<string, unknown[]>> {
-  const output = at(`out-${runs++}.arrow`);
-  await built.run({
-    input,
-    output,
-    column: "logits",
+  const { bytes, table, names, column } = await run({
+    ...{ output: at(`out-${runs++}.arrow`), column: "logits" },
     ...inputsFor(options.emit ?? []),
     ...options,
   });
-  const bytes = readFileSync(output);
   const plain = (value: unknown): unknown =>
-    value === null || typeof value === "number"
-      ? value
-      : typeof value === "bigint"
-        ? Number(value)
+    typeof value === "bigint"
+      ? Number(value)
+      : value === null || typeof value === "number"
+        ? value
         : [...(value as Iterable<unknown>)].map(plain);
-  const ours = flechette(bytes, { useBigInt: true });
   const theirs = arrow(bytes);
-  const names = theirs.schema.fields.map(({ name }) => name);
-  expect(ours.schema.fields.map(({ name }) => name)).toEqual(names);
-  expect(ours.numRows).toBe(theirs.numRows);
+  expect(theirs.schema.fields.map(({ name }) => name)).toEqual(names);
+  expect(theirs.numRows).toBe(table.numRows);
   return Object.fromEntries(
     names.map((name) => {
-      const values = [...ours.getChild(name)].map(plain);
-      expect([...(theirs.getChild(name) ?? [])].map(plain), name).toEqual(
-        values,
-      );
+      const values = column(name);
+      const found = [...(theirs.getChild(name) ?? [])].map(plain);
+      expect(found, name).toEqual(values);
       return [name, values];
     }),
   );
 }
 
-/** The input options that these results need, and no others. */
+/** Returns the input options that these results need, and no others. */
 function inputsFor(emit: readonly RunEmit[]): Partial<RunOptions> {
   const results = emit.filter((name): name is EmitName => name in EMITS);
-  const needed = auxiliaryColumns(results, { class: 3 });
   const columns = { label: "y", cotangent: "g", tangent: "v", covariance: "s" };
+  const needed = auxiliaryColumns(results, { ...columns, class: 3 });
   return {
-    ...Object.fromEntries(
-      Object.entries(columns).filter(([name]) =>
-        needed.some(({ option }) => option === name),
-      ),
-    ),
+    ...Object.fromEntries(needed.map(({ option, name }) => [option, name])),
     ...(emit.includes("column") && { class: 3 }),
   };
 }
 
-const isWide = (name: EmitName) => EMITS[name].shape !== "scalar";
 const vectors = EMIT_NAMES.filter(
   (name) => !blocks.some((block) => block === name),
 );
-const scalars = vectors.filter((name) => !isWide(name));
-/** Columns that the layout has of its own. */
-const ownOf: Partial<Record<Layout, readonly string[]>> = {
-  factored: ["softmax", "argmax", "tail"],
-};
+const scalars = vectors.filter((name) => EMITS[name].shape === "scalar");
 
 describe.each(["float64", "float32"] as const)("%s", (dtype) => {
-  const asBsr = readTwice({
-    emit: [...vectors, ...blocks],
-    dtype,
-    layout: "bsr",
-  });
+  const emit = [...vectors, ...blocks];
+  const asBsr = readTwice({ emit, dtype, layout: "bsr" });
 
   test("bsr, every result", async () => {
     const table = await asBsr;
-    expect(Object.keys(table)).toEqual(["row", ...vectors, ...blocks]);
+    expect(Object.keys(table)).toEqual(["row", ...emit]);
     for (const [name, values] of Object.entries(table))
       expect(values, name).toHaveLength(ROWS);
   });
@@ -111,73 +87,70 @@ describe.each(["float64", "float32"] as const)("%s", (dtype) => {
         .map((block) => [layout, block] as const),
     ),
   )("%s, %s", async (layout, block) => {
-    const own = ownOf[layout] ?? [];
+    const own = layout === "factored" ? ["softmax", "argmax", "tail"] : [];
     const beside = (layout === "coo" ? scalars : vectors).filter(
       (name) => !own.includes(name),
     );
-    const sparse = layout === "csr" || layout === "coo";
-    const emit = [
-      ...beside,
-      block,
-      ...(sparse ? (["dropped_max", "dropped_sum"] as const) : []),
-    ];
-    const table = await readTwice({ emit, dtype, layout });
+    const isEntries = layout === "csr" || layout === "coo";
+    const dropped = ["dropped_max", "dropped_sum"] as const;
+    const table = await readTwice({
+      emit: [...beside, block, ...(isEntries ? dropped : [])],
+      ...{ dtype, layout, chunkRows: 11 },
+    });
     const bsr = await asBsr;
     const rows = table.row as number[];
     for (const name of beside)
       expect(table[name], name).toEqual(rows.map((row) => bsr[name]?.[row]));
-    if (layout === "factored") return;
-    expect(blocksOf(layout, table, block)).toEqual(bsr[block]);
+    if (layout !== "factored")
+      expect(blocksOf(layout, table, block)).toEqual(bsr[block]);
   });
 });
 
 type Lists = number[][];
 
-/** Blocks as bsr has them. */
+/** Returns the blocks as bsr has them. */
 function blocksOf(
   layout: Layout,
   table: Record<string, unknown[]>,
   block: string,
 ): Lists {
-  const square = CLASSES * CLASSES;
-  const out = Array.from({ length: ROWS }, () => new Array(square).fill(0));
-  const put = (r: number, at: number, value: number) => {
+  const out = upTo(ROWS).map(() => new Array<number>(CLASSES ** 2).fill(0));
+  const put = (r: number, at: number, value = Number.NaN) => {
     (out[r] as number[])[at] = value;
   };
-  const lists = table[block] as Lists;
-  switch (layout) {
-    case "packed":
-      for (const [r, list] of lists.entries())
-        for (let i = 0, k = 0; i < CLASSES; i++)
-          for (let j = i; j < CLASSES; j++, k++) {
-            put(r, i * CLASSES + j, list[k] as number);
-            put(r, j * CLASSES + i, list[k] as number);
-          }
-      return out;
-    case "csr":
-      for (const [r, indices] of (table.indices as Lists).entries())
-        for (const [k, at] of indices.entries())
-          put(r, at, (table.values as Lists)[r]?.[k] as number);
-      return out;
-    case "coo":
-      for (const [k, r] of (table.row as number[]).entries()) {
-        const [i, j] = [table.i?.[k], table.j?.[k]] as [number, number];
-        put(r, i * CLASSES + j, table.value?.[k] as number);
-      }
-      return out;
-    case "dense":
-      for (const [r, slab] of lists.entries())
-        for (let i = 0; i < CLASSES; i++)
-          for (let j = 0; j < CLASSES; j++)
-            put(
-              r,
-              i * CLASSES + j,
-              slab[(i * ROWS + r) * CLASSES + j] as number,
-            );
-      return out;
-    default:
-      return lists;
-  }
+  const lists = (name: string) => (table[name] ?? []) as Lists;
+  const pairs = upTo(CLASSES ** 2).map((n) => {
+    const [i, j] = [Math.floor(n / CLASSES), n % CLASSES];
+    return [n, Math.min(i, j), Math.max(i, j), i, j] as const;
+  });
+  if (layout === "csr")
+    lists("indices").forEach((indices, r) => {
+      for (const [k, at] of indices.entries())
+        put(r, at, lists("values")[r]?.[k]);
+    });
+  else if (layout === "coo") {
+    const [i = [], j = [], value = []] = ["i", "j", "value"].map(
+      (name) => table[name] as number[],
+    );
+    (table.row as number[]).forEach((r, k) => {
+      put(r, Number(i[k]) * CLASSES + Number(j[k]), value[k]);
+    });
+  } else
+    lists(block).forEach((list, r) => {
+      for (const [n, low, high, i, j] of pairs)
+        put(
+          r,
+          n,
+          list[
+            layout === "packed"
+              ? low * CLASSES - (low * (low + 1)) / 2 + high
+              : layout === "dense"
+                ? (i * ROWS + r) * CLASSES + j
+                : n
+          ],
+        );
+    });
+  return out;
 }
 
 test("options of the output", async () => {
@@ -187,9 +160,9 @@ test("options of the output", async () => {
     { onBadRow: "null" as const },
   ])
     expect(await readTwice(options), JSON.stringify(options)).toEqual(usual);
-  const kept = await readTwice({ keep: ["y", "k"] });
   const { label, classColumn } = all;
-  expect(kept).toEqual({ ...usual, y: label, k: classColumn });
+  const kept = { ...usual, y: label, k: classColumn };
+  expect(await readTwice({ keep: ["y", "k"] })).toEqual(kept);
   const warm = await readTwice({ temperature: 2 });
   expect(warm.softmax).not.toEqual(usual.softmax);
 });
