@@ -23,7 +23,7 @@ const LONGEST = [
   ...["queue/docs", "dataset/examples"],
   ...["output/compressed", "report/numbers", "cli/terminals"],
   ...["input/large-batches", "dataset/dataset-run", "s3/refusals"],
-  ...["dataset/dataset", "interop/layouts", "s3/docs", "run/entries"],
+  ...["dataset/dataset", "s3/docs", "run/entries"],
 ].map((name) => `/test/${name}.test.ts`);
 
 const WAITS = new RegExp(`/test/(?:${WAITING.join("|")})`);

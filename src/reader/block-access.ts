@@ -3,7 +3,6 @@ import { errorOfProduct, errorOfSum } from "../kernels/portable/work.js";
 import { shortValue } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import type { BlockRows, ExampleBlock } from "./read-block.js";
-import type { BatchBlocks } from "./stored-blocks.js";
 import { type FloatArray, newFloats } from "./stored-column.js";
 
 /**
@@ -127,6 +126,14 @@ export abstract class BlockAccess<Row = number> {
   }
 }
 
+/** Blocks of the rows that begin in a record batch. */
+export interface BatchBlocks {
+  /** Keys of the rows (src/results/row-axes.ts), ascending. */
+  keys: Float64Array;
+  /** Returns the block of row `keys[k]`; null for a bad row. */
+  block(k: number): Promise<ExampleBlock | null>;
+}
+
 /**
  * Rows of one record batch. Methods take the index of a row in the batch, 0 to count - 1. Reading rows in order reads the
  * file sequentially.
@@ -142,13 +149,13 @@ export class JacobianBatch extends BlockAccess {
 
   constructor(classes: number, inner: readonly number[], blocks: BatchBlocks) {
     super(classes);
-    const indices = Array.from(blocks.rows, (key) => indexOfKey(inner, key));
+    const indices = Array.from(blocks.keys, (key) => indexOfKey(inner, key));
     const [rows, ...positions] = [0, ...inner].map((_, n) =>
       Float64Array.from(indices, (index) => index[n] as number),
     );
     this.rows = rows as Float64Array;
     this.positions = positions;
-    this.count = blocks.rows.length;
+    this.count = blocks.keys.length;
     this.#blocks = blocks;
   }
 

@@ -1,14 +1,25 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { UsageError } from "../errors.js";
+import { RowMissingError, UsageError } from "../errors.js";
+import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { shortValue } from "../printable.js";
 import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
-import { checkPositions, keyOfIndex } from "../results/row-axes.js";
-import { BlockAccess, JacobianBatch, wholeRows } from "./block-access.js";
+import { checkPositions, keyOfIndex, nameOfKey } from "../results/row-axes.js";
+import {
+  type BatchBlocks,
+  BlockAccess,
+  JacobianBatch,
+  wholeRows,
+} from "./block-access.js";
 import type { BlockResult } from "./block-columns.js";
-import type { ExampleBlock } from "./read-block.js";
-import type { StoredBlocks } from "./stored-blocks.js";
+import type { BlockFormat } from "./block-format.js";
+import { ReadAhead } from "./byte-source.js";
+import { type ExampleBlock, readBlock } from "./read-block.js";
 import { type FloatArray, type FloatType, newFloats } from "./stored-column.js";
+import type { RowRange, StoredTable } from "./stored-table.js";
+
+/** Row numbers per read. */
+const PAGE = 1 << 16;
 
 /**
  * Row of the logits: its number, or its index along the first axis and its positions along the further axes (the columns
@@ -41,35 +52,32 @@ export class JacobianReader
   readonly temperature: number | null;
   /** Threshold below which entries were dropped; null if the file does not record it. */
   readonly threshold: number | null;
-  readonly #blocks: StoredBlocks;
+  /** Lengths of the axes of the positions; empty for rows of one axis. */
+  readonly positionLengths: readonly number[];
+  readonly #format: BlockFormat;
+  readonly #table: StoredTable;
   readonly #close: () => Promise<void>;
 
   constructor(
-    blocks: StoredBlocks,
-    file: {
-      path: string;
-      count: number;
-      threshold: number | null;
-      close(): Promise<void>;
-    },
+    path: string,
+    threshold: number | null,
+    format: BlockFormat,
+    table: StoredTable,
+    close: () => Promise<void>,
   ) {
-    const { format } = blocks;
     super(format.classes);
-    this.path = file.path;
+    this.path = path;
     this.rows = format.rows;
-    this.count = file.count;
+    this.count = table.isCoo ? format.rowEnd - format.rowStart : table.count;
     this.layout = format.layout;
     this.dtype = format.dtype;
     this.result = format.result;
     this.temperature = format.temperature;
-    this.threshold = file.threshold;
-    this.#blocks = blocks;
-    this.#close = file.close;
-  }
-
-  /** Lengths of the axes of the positions; empty for rows of one axis. */
-  get positionLengths(): readonly number[] {
-    return this.#blocks.format.inner;
+    this.threshold = threshold;
+    this.positionLengths = format.inner;
+    this.#format = format;
+    this.#table = table;
+    this.#close = close;
   }
 
   protected override async example(
@@ -84,11 +92,37 @@ export class JacobianReader
         `row: expected a whole number, found ${shortValue(first)}`,
         "row",
       );
-    const inner = this.positionLengths;
-    checkPositions(this.path, inner, positions);
-    return this.#blocks.find(
-      keyOfIndex(inner, [first as number, ...positions]),
+    const { path, positionLengths } = this;
+    checkPositions(path, positionLengths, positions);
+    const index = [first as number, ...positions];
+    const key = keyOfIndex(positionLengths, index);
+    return interpreting(path, nameOfKey(positionLengths, key), () =>
+      this.#find(key, index),
     );
+  }
+
+  /** Returns the block of a row; in coo, a row without entries is a block of zeros. @throws RowMissingError, InputFormatError */
+  async #find(key: number, index: number[]): Promise<ExampleBlock | null> {
+    const [format, table] = [this.#format, this.#table];
+    const { rowStart, rowEnd, inner } = format;
+    const isInside = key >= rowStart && key < rowEnd;
+    const ranges = table.isCoo && !isInside ? [] : await table.find(key);
+    if (table.isCoo ? isInside : ranges.length > 0)
+      return readBlock(format, table, key, ranges, table.source);
+    const { count } = table;
+    const { first, last } = await table.ends();
+    const range =
+      count === 0
+        ? "no examples"
+        : `${count} examples${inner.length > 0 ? "" : ` of rows ${first} to ${last}`}`;
+    const reason = !table.isCoo
+      ? `the file has ${range}, but not this row`
+      : rowEnd === rowStart
+        ? "the file has no rows"
+        : inner.length > 0
+          ? "the file does not have this row"
+          : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${key}`;
+    throw new RowMissingError(this.path, index, reason);
   }
 
   /**
@@ -123,10 +157,10 @@ export class JacobianReader
     const setMissing = (end: number) => {
       for (; next < end; next++) if (layout !== "coo") setBlock(next, null);
     };
-    for await (const batch of this.#blocks.batches())
-      for (const [k, row] of batch.rows.entries()) {
+    for await (const { keys, block } of this.#batches())
+      for (const [k, row] of keys.entries()) {
         setMissing(row);
-        const example = await batch.block(k);
+        const example = await block(k);
         setBlock(row, example && (await wholeRows(example, 0, classes)));
         next = row + 1;
       }
@@ -136,8 +170,50 @@ export class JacobianReader
 
   /** Yields the rows in order, one record batch at a time; in coo only rows that have entries. */
   async *[Symbol.asyncIterator](): AsyncGenerator<JacobianBatch> {
-    for await (const blocks of this.#blocks.batches())
+    for await (const blocks of this.#batches())
       yield new JacobianBatch(this.classes, this.positionLengths, blocks);
+  }
+
+  #batches(): AsyncGenerator<BatchBlocks> {
+    return interpretingEach(this.path, "rows", this.#uncheckedBatches());
+  }
+
+  async *#uncheckedBatches(): AsyncGenerator<BatchBlocks> {
+    const [format, table] = [this.#format, this.#table];
+    const numbersOf = table.numbersInOrder();
+    let before = -1;
+    for (const [batch, { count }] of table.batches.entries()) {
+      const rows: number[] = [];
+      const starts: number[] = [];
+      for (let start = 0; start < count; start += PAGE) {
+        const end = Math.min(start + PAGE, count);
+        const numbers = await numbersOf({ batch, start, end });
+        for (const [k, row] of numbers.entries()) {
+          if (row === before) continue;
+          before = row;
+          rows.push(row);
+          starts.push(start + k);
+        }
+      }
+      // Rows of a block in the dense tensor are far apart, so reading ahead would read zeros.
+      const source =
+        format.layout === "dense" ? table.source : new ReadAhead(table.source);
+      const rangesOf = async (k: number): Promise<RowRange[]> => {
+        const start = starts[k] as number;
+        const end = starts[k + 1];
+        const continues = table.isCoo && batch + 1 < table.batches.length;
+        if (end === undefined && continues)
+          return table.find(rows[k] as number);
+        return [{ batch, start, end: end ?? count }];
+      };
+      yield {
+        keys: Float64Array.from(rows),
+        block: async (k) => {
+          const row = rows[k] as number;
+          return readBlock(format, table, row, await rangesOf(k), source);
+        },
+      };
+    }
   }
 
   /** Closes the file after the reads in progress. */

@@ -24,7 +24,6 @@ import {
 import { blockFormat, declaredTensor } from "./block-format.js";
 import { FileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
-import { StoredBlocks } from "./stored-blocks.js";
 import { StoredTable } from "./stored-table.js";
 
 /** Options of `openJacobian`: facts that files of other tools do not record. */
@@ -110,14 +109,8 @@ export async function readerOf(
   const format = await blockFormat(facts, rows);
   // Ragged lists leave gaps between the keys, and the file does not list these gaps.
   if (rows !== end) Object.assign(format, { rowStart: 0, rowEnd: end });
-  const count = isCoo ? format.rowEnd - format.rowStart : table.count;
   const close = () => bytes.close();
-  return new JacobianReader(new StoredBlocks(path, format, table), {
-    path,
-    count,
-    threshold,
-    close,
-  });
+  return new JacobianReader(path, threshold, format, table, close);
 }
 
 /**

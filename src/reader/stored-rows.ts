@@ -151,71 +151,69 @@ export class StoredRows {
     for (const [n, column] of this.columns.entries()) {
       const stored = columns[n] as StoredColumn;
       const nulls = await stored.nulls(source, start, end);
+      const isNull = (k: number) => nulls?.[k] === 1;
       if (column.isSlab) {
-        cells.push(await this.#slabs(stored, range, numbers, nulls));
+        const slabs: Slab[] = [];
+        for (const [k, number] of numbers.entries())
+          slabs.push(await this.#slab(stored, start + k, number, isNull(k)));
+        cells.push({
+          isNull,
+          all: newFloats("float64", 0),
+          values: (k) => (slabs[k] as Slab).block,
+          stray: (k) => (slabs[k] as Slab).stray,
+        });
         continue;
       }
       const bounds = await stored.bounds(source, start, end);
-      const first = bounds[0] as number;
-      const last = bounds.at(-1) as number;
-      const values = await stored.numbers(source, first, last, !column.list);
+      const [first = 0, last = 0] = [bounds[0], bounds.at(-1)];
+      const all = await stored.numbers(source, first, last, !column.list);
+      const at = (k: number) => (bounds[k] as number) - first;
       cells.push({
-        isNull: (k) => nulls?.[k] === 1,
-        all: values,
-        values: (k) =>
-          values.subarray(
-            (bounds[k] as number) - first,
-            (bounds[k + 1] as number) - first,
-          ) as FloatArray,
+        isNull,
+        all,
+        values: (k) => all.subarray(at(k), at(k + 1)),
+        stray: () => null,
       });
     }
     return cells;
   }
 
-  /**
-   * Reads slabs `[i, row, j]` of the dense tensor: the block at [i, number, j], and the first nonzero value elsewhere.
-   * Memory does not depend on the size of a slab.
-   */
-  async #slabs(
+  /** Reads a slab `[i, row, j]` of the dense tensor. Memory does not depend on its size. */
+  async #slab(
     stored: StoredColumn,
-    { start }: RowRange,
-    numbers: Float64Array,
-    nulls: Uint8Array | null,
-  ): Promise<ColumnCells> {
+    tableRow: number,
+    number: number,
+    isNull: boolean,
+  ): Promise<Slab> {
     const { rows, classes } = this.run;
     const size = classes * rows * classes;
-    const blocks: FloatArray[] = [];
-    const strays: (Stray | null)[] = [];
-    for (const [n, number] of numbers.entries()) {
-      const block = newFloats("float64", classes * classes);
-      let stray: Stray | null = null;
-      const end = nulls?.[n] ? 0 : size;
-      for (let at = 0; at < end; at += SLAB_VALUES) {
-        const first = (start + n) * size + at;
-        const count = Math.min(SLAB_VALUES, size - at);
-        const { source } = this.table;
-        const values = await stored.numbers(source, first, first + count);
-        for (let k = 0; k < count; k++) {
-          const value = values[k] as number;
-          if (value === 0) continue;
-          const index = at + k;
-          const j = index % classes;
-          const row = Math.floor(index / classes) % rows;
-          const i = Math.floor(index / (classes * rows));
-          if (row === number) block[i * classes + j] = value;
-          else stray ??= { position: [i, row, j], value };
-        }
+    const block = newFloats("float64", classes * classes);
+    let stray: Stray | null = null;
+    const end = isNull ? 0 : size;
+    for (let at = 0; at < end; at += SLAB_VALUES) {
+      const first = tableRow * size + at;
+      const count = Math.min(SLAB_VALUES, size - at);
+      const { source } = this.table;
+      const values = await stored.numbers(source, first, first + count);
+      for (let k = 0; k < count; k++) {
+        const value = values[k] as number;
+        if (value === 0) continue;
+        const index = at + k;
+        const j = index % classes;
+        const row = Math.floor(index / classes) % rows;
+        const i = Math.floor(index / (classes * rows));
+        if (row === number) block[i * classes + j] = value;
+        else stray ??= { position: [i, row, j], value };
       }
-      blocks.push(block);
-      strays.push(stray);
     }
-    return {
-      isNull: (k) => nulls?.[k] === 1,
-      all: newFloats("float64", 0),
-      values: (k) => blocks[k] as FloatArray,
-      strays,
-    };
+    return { block, stray };
   }
+}
+
+/** Block at [i, row, j] of a slab, and its first nonzero value elsewhere. */
+interface Slab {
+  block: FloatArray;
+  stray: Stray | null;
 }
 
 /** Values of a column in a range of table rows; k is an index in the range. */
@@ -223,9 +221,9 @@ interface ColumnCells {
   isNull(k: number): boolean;
   /** Returns the values of a table row; for a slab of the dense tensor, its block. */
   values(k: number): FloatArray;
+  stray(k: number): Stray | null;
   /** Values of all table rows; empty for slabs. */
   all: FloatArray;
-  strays?: readonly (Stray | null)[];
 }
 
 interface Chunk {
@@ -246,7 +244,7 @@ function* tableRows({ range, numbers, columns }: Chunk): Generator<StoredRow> {
       cells: columns.map((column) =>
         column.isNull(k) ? null : column.values(k),
       ),
-      strays: columns.map(({ strays }) => strays?.[k] ?? null),
+      strays: columns.map(({ stray }) => stray(k)),
     };
   }
 }

@@ -1,7 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
@@ -9,23 +7,30 @@ import { built } from "../support/built.js";
 import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
 import { workDirectory } from "../support/logits-input.js";
 import { exactRow } from "../support/truth.js";
+import {
+  blocksOf,
+  codeOf,
+  readPage,
+  root,
+  runModule,
+  workplace,
+} from "./pages.js";
 import { importable, python } from "./python.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const page = readFileSync(`${root}docs/derivation.md`, "utf8");
+const page = readPage("docs/derivation.md");
 const at = workDirectory();
-const cwd = dirname(at("x"));
+const { directory, shell } = workplace();
 
 // Derivatives are differences of softmax in 80 digits, so that they do not use the formulas that are tested.
 
-/** exp(o_k/T) / Σ exp(o_k/T). */
+/** Returns exp(o_k/T) / Σ exp(o_k/T). */
 function definition(logits: Decimal[], temperature = 1): Decimal[] {
   const powers = logits.map((o) => o.div(exact(temperature)).exp());
   const sum = powers.reduce((s, x) => s.plus(x));
   return powers.map((x) => x.div(sum));
 }
 
-/** [i][j] = ∂softmax(o/T)_j / ∂o_i by central differences; their error is about 1e-50, absolute. */
+/** Returns [i][j] = ∂softmax(o/T)_j / ∂o_i by central differences, with an absolute error of about 1e-50. */
 function differentiated(logits: number[], temperature = 1): Decimal[][] {
   const step = new Exact("1e-25");
   const moved = (i: number, by: Decimal) =>
@@ -41,18 +46,17 @@ function differentiated(logits: number[], temperature = 1): Decimal[][] {
   });
 }
 
-/** exp(o_k) / Σ exp(o_k) in float64, the logits shifted by `shift`. */
+/** Returns exp(o_k) / Σ exp(o_k) in float64, with the logits shifted by `shift`. */
 function plainSoftmax(logits: number[], shift = 0): number[] {
   const powers = logits.map((o) => Math.exp(o - shift));
-  let sum = 0;
-  for (const x of powers) sum += x;
+  const sum = powers.reduce((s, x) => s + x, 0);
   return powers.map((x) => x / sum);
 }
 
 const digits = (values: Iterable<Decimal | number>) =>
   Array.from(values, (x) => x.toExponential(8));
 
-/** The mean relative error in percent. */
+/** Returns the mean relative error in percent. */
 function meanError(expected: number[], found: Iterable<number>): number {
   const values = [...found];
   const errors = expected.map(
@@ -61,7 +65,7 @@ function meanError(expected: number[], found: Iterable<number>): number {
   return (100 * errors.reduce((s, x) => s + x, 0)) / errors.length;
 }
 
-/** The numbers of the lines below `label`, as printed. */
+/** Returns the numbers of the lines below `label`, as printed. */
 function matrix(section: string, label: string): string[] {
   const [, rows = ""] =
     section.split(`${label}:\n`)[1]?.match(/^((?: +-?\d.*\n)+)/) ?? [];
@@ -69,11 +73,7 @@ function matrix(section: string, label: string): string[] {
 }
 
 test("examples/notebook.mjs prints the values and errors of every cell", async () => {
-  const printed = execFileSync(
-    process.execPath,
-    [`${root}examples/notebook.mjs`],
-    { cwd, encoding: "utf8" },
-  );
+  const printed = shell(`node ${root}examples/notebook.mjs`, directory("cwd"));
   const cells = printed.trimStart().split("\n\n");
   expect(cells.map((cell) => cell[0])).toEqual(["1", "2", "3", "4", "5", "6"]);
   const [one, all, ofClass, ofRow, fromFile, fromBlocks] = cells.map(
@@ -261,52 +261,27 @@ test("the numbers of docs/derivation.md", () => {
   expect(2 ** -45 / EPSILON).toBe(128);
 });
 
-const blocks = (language: string) =>
-  [...page.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g"))].map(
-    ([, code]) => code as string,
-  );
-/** The output that the comments after its print statements state. */
-const stated = (code: string) =>
-  [...code.matchAll(/^(?:console\.log|print)\(.*\);? +(?:\/\/|#) (.*)$/gm)]
-    .map(([, text]) => `${text}\n`)
-    .join("");
-
 test("the commands and the JavaScript of docs/derivation.md run", () => {
-  const commands = blocks("sh");
-  expect(commands).toHaveLength(1);
-  for (const command of commands)
-    execFileSync("bash", ["-ec", command], { cwd: root, stdio: "pipe" });
-
-  writeFileSync(join(cwd, "package.json"), "{}");
-  mkdirSync(join(cwd, "node_modules"));
-  symlinkSync(resolve(root), join(cwd, "node_modules", "softjac"));
-  const scripts = blocks("js");
-  expect(scripts).toHaveLength(1);
-  for (const script of scripts) {
-    const printed = execFileSync(
-      process.execPath,
-      ["--input-type=module", "-e", script],
-      { cwd, encoding: "utf8" },
-    );
-    expect(printed).toBe(stated(script));
+  const [command = "", ...commands] = codeOf(page, "sh");
+  const scripts = blocksOf(page).filter(({ language }) => language === "js");
+  expect([commands.length, scripts.length]).toEqual([0, 1]);
+  shell(command, root);
+  for (const { code, printed } of scripts) {
     expect(printed.split("\n")).toHaveLength(3);
+    expect(runModule(code, directory("module"))).toBe(printed);
   }
 });
 
 test.skipIf(!importable("numpy"))(
   "the NumPy code of docs/derivation.md",
   () => {
-    const scripts = blocks("python");
+    const scripts = blocksOf(page).filter(
+      ({ language }) => language === "python",
+    );
     expect(scripts).toHaveLength(1);
-    for (const script of scripts)
-      expect(
-        execFileSync(python, ["-c", script], { cwd, encoding: "utf8" }),
-      ).toBe(stated(script));
+    for (const { code, printed } of scripts)
+      expect(execFileSync(python, ["-c", code], { encoding: "utf8" })).toBe(
+        printed,
+      );
   },
 );
-
-test("README links to the derivation and the example", () => {
-  const readme = readFileSync(`${root}README.md`, "utf8");
-  expect(readme).toContain("(docs/derivation.md)");
-  expect(readme).toContain("(examples/notebook.mjs)");
-});

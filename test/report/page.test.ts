@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, describe, expect, test } from "vitest";
 import type { ReportOptions, RunOptions } from "../../src/index.js";
+import { digits } from "../../src/report/page/digits.js";
 import { DIGITS } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -25,9 +26,8 @@ async function pageOf(
 
 const label = { label: "label" };
 const keep = ["label"];
-const digits = { input: DIGITS, dtype: "float64" } as const;
 const { output, report, text } = await pageOf(
-  { ...digits, keep: ["id", "label", "split"] },
+  { input: DIGITS, dtype: "float64", keep: ["id", "label", "split"] },
   label,
 );
 /** The elements of the page, without the embedded numbers. */
@@ -154,40 +154,59 @@ describe.skipIf(!CHROMIUM)("in a browser", async () => {
     await pageOf({ input: drawn(5, 2), keep }, label),
   ];
 
-  test("the numbers on the page are those of the report", async () => {
+  test("the page shows the numbers of the report", async () => {
     const { summary, confidence, calibration, classes } = report;
-    const wanted: Record<string, unknown> = {
-      ...{ rows: summary.rowsWithResults, classes: summary.classes },
-      "mean-uncertainty": confidence.uncertainty?.mean,
-      "min-uncertainty": confidence.uncertainty?.min,
-      "max-uncertainty": confidence.uncertainty?.max,
-      "mean-confidence": confidence.confidence?.mean,
-      "mean-entropy": confidence.entropy?.mean,
-      "lost-float32": confidence.uncertainty?.lostFloat32,
-      "lost-float64": confidence.uncertainty?.lostFloat64,
-      "labelled-rows": calibration?.rows,
-      ...{ accuracy: calibration?.accuracy, ece: calibration?.ece },
-      ...{ nll: calibration?.nll, brier: calibration?.brier },
-      ...{ "jacobian-rows": 1797, "confusion-rows": classes.confusionRows },
-    };
-    for (let k = 0; k < 10; k++) {
-      wanted[`sensitivity-${k}`] = classes.sensitivity?.[k];
-      wanted[`labelled-${k}`] = classes.labelled?.[k];
-    }
+    const short = (x: number | null | undefined, max?: number) =>
+      digits(x as number, max);
+    const { uncertainty } = confidence;
     await inBrowser(output, async (page) => {
-      const found = await page
-        .locator("data[data-number]")
-        .evaluateAll((all) =>
-          all.map((one) => [
-            one.getAttribute("data-number"),
-            Number(one.getAttribute("value")),
-          ]),
-        );
-      expect(Object.fromEntries(found)).toEqual(wanted);
-      expect(await page.locator(".facts").first().textContent()).toMatch(
-        /319 of 1,797 rows \(17.8 %\)/,
+      const textOf = (selector: string) =>
+        page.locator(selector).allTextContents();
+      for (const [selector, ...wanted] of [
+        ["#summary .tiles", "1,797 rows with results", "10 classes"],
+        [
+          "#confidence .facts",
+          "319 of 1,797 rows (17.8 %) would lose",
+          `${uncertainty?.lostFloat64} rows (0 %) would lose`,
+        ],
+        [
+          "#uncertainty figcaption",
+          `All 1,797 rows; mean ${short(uncertainty?.mean)}, minimum ${short(uncertainty?.min)}, maximum ${short(uncertainty?.max)}.`,
+        ],
+        [
+          "#largest-p figcaption",
+          `; mean ${short(confidence.confidence?.mean)}.`,
+        ],
+        [
+          "#entropy figcaption",
+          `; mean ${short(confidence.entropy?.mean)} nats.`,
+        ],
+        [
+          "#calibration .facts",
+          `Accuracy ${short(100 * (calibration?.accuracy as number))} % of 1,797 rows`,
+          `error ${short(calibration?.ece)} (15 bins`,
+          `likelihood ${short(calibration?.nll, 4)} nats`,
+          `score ${short(calibration?.brier, 4)}, the mean`,
+        ],
+        ["#mean-jacobian figcaption", "over 1,797 rows"],
+        ["#confusion figcaption", "of 1,797 rows with a label and p"],
+      ] as string[][])
+        for (const text of wanted)
+          expect((await textOf(selector as string)).join()).toContain(text);
+      const lines = await page.locator("#classes > div > .scroll tr").all();
+      const cells = await Promise.all(
+        lines.map((line) => line.locator("th, td").allTextContents()),
       );
-      const json = await page.locator("#numbers").textContent();
+      expect(
+        cells.slice(1).map(([k, size, , , labelled]) => [k, size, labelled]),
+      ).toEqual(
+        classes.shown.map((k) => [
+          String(k),
+          short(classes.sensitivity?.[k]),
+          String(classes.labelled?.[k]),
+        ]),
+      );
+      const [json] = await textOf("#numbers");
       const embedded = JSON.parse(json as string);
       expect(embedded).toMatchObject({ summary, confidence });
     });

@@ -1,4 +1,4 @@
-import { blockEntries } from "../../reader/block-entries.js";
+import { blockEntries, entriesOfFactors } from "../../reader/block-entries.js";
 import type { Example } from "../../reader/example.js";
 import {
   mayOmitEntries,
@@ -25,12 +25,11 @@ export class ClassSums {
   constructor(classes: number, temperature: number) {
     this.#classes = classes;
     this.#entryOf = entryLookup(classes, temperature);
-    const zeros = () => new Float64Array(classes);
-    this.sensitivity = zeros();
-    this.p = zeros();
-    this.predicted = zeros();
-    this.labelled = zeros();
-    this.correct = zeros();
+    this.sensitivity = new Float64Array(classes);
+    this.p = new Float64Array(classes);
+    this.predicted = new Float64Array(classes);
+    this.labelled = new Float64Array(classes);
+    this.correct = new Float64Array(classes);
   }
 
   add(example: Example): void {
@@ -78,9 +77,7 @@ export class ClassPairs {
     this.shown = shown;
     this.#entryOf = entryLookup(classes, temperature);
     this.#indexOf = new Int32Array(classes).fill(-1);
-    shown.forEach((k, index) => {
-      this.#indexOf[k] = index;
-    });
+    for (const [index, k] of shown.entries()) this.#indexOf[k] = index;
     this.#sums = new Float64Array(shown.length ** 2);
     this.#confusion = new Float64Array(shown.length ** 2);
   }
@@ -104,11 +101,11 @@ export class ClassPairs {
       const entry = this.#entryOf(example);
       if (!entry) return;
       const { shown } = this;
-      for (let a = 0; a < shown.length; a++)
-        for (let b = a; b < shown.length; b++)
-          this.#sums[a * shown.length + b] =
-            (this.#sums[a * shown.length + b] as number) +
-            Math.abs(entry(shown[a] as number, shown[b] as number));
+      for (const [a, i] of shown.entries())
+        for (let b = a; b < shown.length; b++) {
+          const size = Math.abs(entry(i, shown[b] as number));
+          bump(this.#sums, a * shown.length + b, size);
+        }
     }
     this.rows++;
   }
@@ -154,17 +151,13 @@ type EntryLookup = (
   example: Example,
 ) => ((i: number, j: number) => number) | null;
 
-/** Returns a lookup of entries of a block, or of |J[i,j]| computed from p; the lookup is null if neither is known. */
+/** Returns a lookup of entries of a block, stored or computed from p; the lookup is null if neither is known. */
 function entryLookup(classes: number, temperature: number): EntryLookup {
   const entriesOf = blockEntries(classes);
   return ({ block, p, predicted, uncertainty }) => {
     if (block) return entriesOf(block);
-    if (!p) return null;
-    return (i, j) => {
-      const pi = p[i] as number;
-      const rest = i === predicted ? uncertainty : 1 - pi;
-      return (pi / temperature) * (i === j ? rest : (p[j] as number));
-    };
+    const factors = p && { p, predicted, uncertainty };
+    return factors && entriesOfFactors(factors, temperature);
   };
 }
 

@@ -65,11 +65,9 @@ export class Collected {
     this.classes.add(example);
     this.calibration.add(example);
     this.pairs?.add(example);
-    const rank = [
-      example.uncertainty,
-      1 - example.confidence,
-      example.entropy,
-    ].find((value) => !Number.isNaN(value));
+    const { uncertainty, confidence, entropy } = example;
+    const ranks = [uncertainty, 1 - confidence, entropy];
+    const rank = ranks.find((value) => !Number.isNaN(value));
     if (rank !== undefined)
       this.mostUncertain.offer(rank, () => summarizeRow(example, fileIndex));
   }
@@ -101,98 +99,80 @@ export async function collectResults(
   hooks: RunHooks,
 ): Promise<CollectedResults> {
   let collected: Collected | null = null;
-  const totals = { inputs: new Set<string>(), bytes: 0, rows: 0 };
-  const reader = new ResultsReader(results, options, hooks);
-  const first = await reader.read(
+  const inputs = new Set<string>();
+  const totals = { bytes: 0, rows: 0 };
+  const first = await readFiles(
+    ...([results, options, hooks, 0] as const),
     (file, { input }) => {
+      if (file.note && !collected)
+        hooks.onEvent?.({ event: "warning", message: file.note });
       collected ??= new Collected(file.run);
-      if (!collected.pairs) reader.passes = 2;
-      const { rowStart, rowEnd } = file.run;
-      totals.rows += rowEnd - rowStart;
+      totals.rows += file.run.rowEnd - file.run.rowStart;
       totals.bytes += file.bytes;
-      totals.inputs.add(input ?? file.run.source ?? "not known");
+      inputs.add(input ?? file.run.source ?? "not known");
     },
     (example, fileIndex) => collected?.add(example, fileIndex),
   );
   const sums = collected as unknown as Collected;
   const { classes, temperature } = first.run;
   const shown = mostSensitive(sums.classes, options.classes);
-  let { pairs } = sums;
-  if (!pairs) {
-    const shownPairs = new ClassPairs(classes, shown, temperature);
-    await reader.read(
+  const pairs = sums.pairs ?? new ClassPairs(classes, shown, temperature);
+  if (pairs !== sums.pairs)
+    await readFiles(
+      ...([results, options, hooks, totals.rows] as const),
       () => {},
       (example) => {
-        if (!example.isNull) shownPairs.add(example);
+        if (!example.isNull) pairs.add(example);
       },
     );
-    pairs = shownPairs;
-  }
-  return {
-    ...totals,
-    inputs: [...totals.inputs],
-    first,
-    collected: sums,
-    shown,
-    pairs,
-  };
+  const others = { ...totals, inputs: [...inputs], shown, pairs };
+  return { first, collected: sums, ...others };
 }
 
-/** Reads all files in order, and reports progress over all passes. */
-class ResultsReader {
-  passes = 1;
-  #rowsDone = 0;
-
-  constructor(
-    private readonly results: FoundResults,
-    private readonly label: LabelChoice,
-    private readonly hooks: RunHooks,
-  ) {}
-
-  /** Reads all files once, and returns the first, closed. */
-  async read(
-    onFile: (file: ResultsFile, found: FoundResults["parts"][number]) => void,
-    onExample: (example: Example, fileIndex: number) => void,
-  ): Promise<ResultsFile> {
-    let first: ResultsFile | null = null;
-    for (const [fileIndex, found] of this.results.parts.entries()) {
-      const file = await openResultsFile(found.path, this.label);
-      try {
-        if (file.note && !first && this.passes === 1)
-          this.hooks.onEvent?.({ event: "warning", message: file.note });
-        first ??= file;
-        assertSameRun(first, file);
-        onFile(file, found);
-        await this.#readFile(file, (example) => onExample(example, fileIndex));
-      } finally {
-        await file.close();
+/**
+ * Reads all files in order, and reports progress over all passes.
+ *
+ * @param rowsBefore number of rows read in the passes before
+ * @returns the first file, closed
+ */
+async function readFiles(
+  { parts, manifest }: FoundResults,
+  label: LabelChoice,
+  { signal, onProgress }: RunHooks,
+  rowsBefore: number,
+  onFile: (file: ResultsFile, found: FoundResults["parts"][number]) => void,
+  onExample: (example: Example, fileIndex: number) => void,
+): Promise<ResultsFile> {
+  let first: ResultsFile | null = null;
+  let rowsDone = rowsBefore;
+  for (const [fileIndex, found] of parts.entries()) {
+    const file = await openResultsFile(found.path, label);
+    try {
+      first ??= file;
+      assertSameRun(first, file);
+      onFile(file, found);
+      const { rowStart, rowEnd, classes } = file.run;
+      const passes = classes > ALL_PAIRS_CLASSES ? 2 : 1;
+      const rows = passes * (manifest?.rows ?? rowEnd - rowStart);
+      const before = rowsDone;
+      for await (const examples of file.scan()) {
+        if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+        interpretingSync(file.path, "rows", () => {
+          for (const example of examples) {
+            onExample(example, fileIndex);
+            // Row keys of ragged lists have gaps.
+            rowsDone = before + Math.min(rowEnd, example.row + 1) - rowStart;
+          }
+        });
+        onProgress?.(rowsDone, rows);
       }
+      rowsDone = before + rowEnd - rowStart;
+      onProgress?.(rowsDone, rows);
+    } finally {
+      await file.close();
     }
-    return first as unknown as ResultsFile;
   }
-
-  async #readFile(
-    { path, run, scan }: ResultsFile,
-    onExample: (example: Example) => void,
-  ): Promise<void> {
-    const { signal, onProgress } = this.hooks;
-    const rows = this.results.manifest?.rows ?? run.rowEnd - run.rowStart;
-    const before = this.#rowsDone;
-    for await (const examples of scan()) {
-      if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-      interpretingSync(path, "rows", () => {
-        for (const example of examples) {
-          onExample(example);
-          // Row keys of ragged lists have gaps.
-          const done = Math.min(run.rowEnd, example.row + 1) - run.rowStart;
-          this.#rowsDone = before + done;
-        }
-      });
-      onProgress?.(this.#rowsDone, rows * this.passes);
-    }
-    this.#rowsDone = before + run.rowEnd - run.rowStart;
-    onProgress?.(this.#rowsDone, rows * this.passes);
-  }
+  return first as unknown as ResultsFile;
 }
 
 /** @throws InputFormatError if the metadata of two files differ */
@@ -200,13 +180,8 @@ function assertSameRun(
   { run: first }: ResultsFile,
   { path, run }: ResultsFile,
 ): void {
-  for (const name of [
-    "classes",
-    "layout",
-    "dtype",
-    "temperature",
-    "emit",
-  ] as const)
+  const names = ["classes", "layout", "dtype", "temperature", "emit"] as const;
+  for (const name of names)
     if (String(first[name]) !== String(run[name]))
       throw new InputFormatError(
         path,

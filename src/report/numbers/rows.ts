@@ -14,12 +14,9 @@ const MAX_COPIED_COLUMNS = 12;
 
 /** Keeps the `max` items with the largest keys, in descending order; of equal keys, the first offered. */
 export class Largest<Item> {
-  readonly #max: number;
   readonly #entries: { key: number; item: Item }[] = [];
 
-  constructor(max: number) {
-    this.#max = max;
-  }
+  constructor(private readonly max: number) {}
 
   get items(): Item[] {
     return this.#entries.map(({ item }) => item);
@@ -27,45 +24,38 @@ export class Largest<Item> {
 
   /** Calls `make` only if the item is kept. */
   offer(key: number, make: () => Item): void {
-    const last = this.#entries.at(-1);
-    if (this.#entries.length >= this.#max && !(last && key > last.key)) return;
-    const smaller = this.#entries.findIndex((entry) => entry.key < key);
-    const index = smaller < 0 ? this.#entries.length : smaller;
-    this.#entries.splice(index, 0, { key, item: make() });
-    if (this.#entries.length > this.#max) this.#entries.pop();
+    const entries = this.#entries;
+    const smaller = entries.findIndex((entry) => entry.key < key);
+    const index = smaller < 0 ? entries.length : smaller;
+    if (index >= this.max) return;
+    entries.splice(index, 0, { key, item: make() });
+    entries.length = Math.min(entries.length, this.max);
   }
 }
 
-/** Numbers of a row, copied from an Example, which is reused. */
+/** Numbers of a row, copied from an Example, which is reused, and its table row. */
 export interface RowSummary
-  extends Pick<
-    Example,
-    | "row"
-    | "batch"
-    | "k"
-    | "confidence"
-    | "uncertainty"
-    | "entropy"
-    | "predicted"
-    | "label"
-  > {
+  extends Omit<ShownRow, "positions" | "input" | "copied">,
+    Pick<Example, "batch" | "k"> {
   fileIndex: number;
-  /** Classes with the largest p, in descending order; null if p is unknown. */
-  likely: { class: number; p: number }[] | null;
 }
 
 export function summarizeRow(
-  {
-    isNull: _,
-    block: __,
-    droppedMax: ___,
-    droppedSum: ____,
-    p,
-    ...example
-  }: Example,
+  { row, batch, k, p, ...example }: Example,
   fileIndex: number,
 ): RowSummary {
-  return { ...example, fileIndex, likely: p && likelyClasses(p) };
+  const [confidence = null, uncertainty = null, entropy = null] = [
+    example.confidence,
+    example.uncertainty,
+    example.entropy,
+  ].map((value) => (Number.isNaN(value) ? null : value));
+  const [predicted = null, label = null] = [
+    example.predicted,
+    example.label,
+  ].map((k) => (k < 0 ? null : k));
+  const likely = p && likelyClasses(p);
+  const numbers = { confidence, uncertainty, entropy, predicted, label };
+  return { row, batch, k, fileIndex, ...numbers, likely };
 }
 
 function likelyClasses(p: ArrayLike<number>): RowSummary["likely"] {
@@ -81,13 +71,26 @@ export async function shownRows(
   { copiedColumns, sources }: Pick<ResultsFile, "copiedColumns" | "sources">,
 ): Promise<ShownRows> {
   const shown = new Map<RowSummary, ShownRow>();
-  for (const index of new Set(rows.map(({ fileIndex }) => fileIndex)))
-    await readRows(
-      results,
-      index,
-      rows.filter(({ fileIndex }) => fileIndex === index),
-      shown,
-    );
+  for (const [fileIndex, { path, input }] of results.parts.entries()) {
+    const own = rows.filter((row) => row.fileIndex === fileIndex);
+    if (own.length === 0) continue;
+    const opened = await openResultsFile(path);
+    try {
+      const { inner, file, copiedColumns } = opened;
+      const columns = copiedColumns.slice(0, MAX_COPIED_COLUMNS);
+      const indices = columns.map(({ columnIndex }) => columnIndex);
+      const copied = new CopiedValues(file, indices);
+      for (const summary of own) {
+        const { fileIndex: _, batch, k, ...numbers } = summary;
+        const [row = 0, ...positions] = indexOfKey(inner, summary.row);
+        const values = copied.read(batch, k);
+        const where = { row, positions, input };
+        shown.set(summary, { ...numbers, ...where, copied: values });
+      }
+    } finally {
+      await opened.close();
+    }
+  }
   return {
     copiedColumns: copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
@@ -113,45 +116,4 @@ function reasonsOf({
     );
   if (!p) reasons.push("The output does not determine p.");
   return reasons;
-}
-
-async function readRows(
-  results: FoundResults,
-  fileIndex: number,
-  rows: readonly RowSummary[],
-  shown: Map<RowSummary, ShownRow>,
-): Promise<void> {
-  const { path, input } = results.parts[
-    fileIndex
-  ] as FoundResults["parts"][number];
-  const opened = await openResultsFile(path);
-  try {
-    const { inner, file, copiedColumns } = opened;
-    const indices = copiedColumns
-      .slice(0, MAX_COPIED_COLUMNS)
-      .map(({ columnIndex }) => columnIndex);
-    const copied = new CopiedValues(file, indices);
-    for (const row of rows) {
-      const { predicted, label, likely } = row;
-      const [number = 0, ...positions] = indexOfKey(inner, row.row);
-      shown.set(row, {
-        row: number,
-        positions,
-        input,
-        confidence: numberOrNull(row.confidence),
-        uncertainty: numberOrNull(row.uncertainty),
-        entropy: numberOrNull(row.entropy),
-        predicted: predicted < 0 ? null : predicted,
-        label: label < 0 ? null : label,
-        likely,
-        copied: copied.read(row.batch, row.k),
-      });
-    }
-  } finally {
-    await opened.close();
-  }
-}
-
-function numberOrNull(value: number): number | null {
-  return Number.isNaN(value) ? null : value;
 }

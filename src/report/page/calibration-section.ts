@@ -5,7 +5,6 @@ import {
   figure,
   type Html,
   html,
-  numberOf,
   reasonsText,
   section,
   table,
@@ -34,10 +33,10 @@ export function calibrationSection({
 function scores(numbers: CalibrationNumbers): Html {
   const { rows, unlabelled, accuracy, ece, nll, zeroP, brier } = numbers;
   return html`<ul class="facts">
-<li>Accuracy <strong>${numberOf("accuracy", accuracy, percent(accuracy ?? 0))}</strong> of ${numberOf("labelled-rows", rows, count(rows))} rows${unlabelled > 0 ? html`; ${numberOf("unlabelled-rows", unlabelled, count(unlabelled))} rows without a label are skipped` : null}.</li>
-<li>Expected calibration error <strong>${numberOf("ece", ece)}</strong> (15 bins of equal width).</li>
-<li>Negative log-likelihood <strong>${numberOf("nll", nll, digits(nll ?? 0, 4))}</strong> nats per row${zeroP > 0 ? html`; ${numberOf("zero-p-rows", zeroP, count(zeroP))} rows whose label has p = 0 are skipped, since theirs is infinite` : null}.</li>
-<li>Brier score <strong>${numberOf("brier", brier, digits(brier ?? 0, 4))}</strong>, the mean of Σ (p − y)² with y = 1 for the label and 0 for the other classes: 0 is perfect, 2 is the worst.</li>
+<li>Accuracy <strong>${percent(accuracy ?? 0)}</strong> of ${count(rows)} rows${unlabelled > 0 ? `; ${count(unlabelled)} rows without a label are skipped` : null}.</li>
+<li>Expected calibration error <strong>${digits(ece ?? 0)}</strong> (15 bins of equal width).</li>
+<li>Negative log-likelihood <strong>${nll === null ? "unknown" : digits(nll, 4)}</strong> nats per row${zeroP > 0 ? `; ${count(zeroP)} rows whose label has p = 0 are skipped, since theirs is infinite` : null}.</li>
+<li>Brier score <strong>${digits(brier ?? 0, 4)}</strong>, the mean of Σ (p − y)² with y = 1 for the label and 0 for the other classes: 0 is perfect, 2 is the worst.</li>
 </ul>
 `;
 }

@@ -6,7 +6,6 @@ import {
   figure,
   type Html,
   html,
-  numberOf,
   reasonsText,
   section,
   table,
@@ -57,7 +56,7 @@ function jacobianFigure(
   return matrixFigure({
     id: "mean-jacobian",
     title: "Mean |J| between classes",
-    caption: html`Mean of |J[i,j]| over ${numberOf("jacobian-rows", rows, count(rows))} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
+    caption: html`Mean of |J[i,j]| over ${count(rows)} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
     axes: ["input class i", "output class j →"],
     shown,
     value: (a, b) => mean[a]?.[b] as number,
@@ -76,7 +75,7 @@ function confusionFigure(
   return matrixFigure({
     id: "confusion",
     title: "Confusion matrix",
-    caption: html`Number of rows by label and predicted class, of ${numberOf("confusion-rows", rows, count(rows))} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
+    caption: html`Number of rows by label and predicted class, of ${count(rows)} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
     axes: ["label", "predicted class →"],
     shown,
     value: counts,
@@ -212,26 +211,14 @@ function classTable(
   sensitivity: readonly number[],
   which: string,
 ): Html {
-  const columns: [head: string, cell: (k: number) => string | Html][] = [
-    [
-      "mean J[k,k]",
-      (k) => numberOf(`sensitivity-${k}`, sensitivity[k] as number),
-    ],
+  const columns: [head: string, cell: (k: number) => string][] = [
+    ["mean J[k,k]", (k) => digits(sensitivity[k] as number)],
   ];
   if (meanP)
     columns.push(["mean p", (k) => (meanP[k] as number).toPrecision(3)]);
   if (predicted)
     columns.push(["predicted", (k) => count(predicted[k] as number)]);
-  if (labelled)
-    columns.push([
-      "labelled",
-      (k) =>
-        numberOf(
-          `labelled-${k}`,
-          labelled[k] as number,
-          count(labelled[k] as number),
-        ),
-    ]);
+  if (labelled) columns.push(["labelled", (k) => count(labelled[k] as number)]);
   if (labelled && predicted && correct) {
     const ratio = (rows: number, total: number) =>
       total > 0 ? percent(rows / total) : "–";

@@ -6,7 +6,7 @@ import type {
   OutputReport,
 } from "../output-report.js";
 import { digits, percent, powerOfTen } from "./digits.js";
-import { type Html, html, numberOf, reasonsText, section } from "./html.js";
+import { type Html, html, reasonsText, section } from "./html.js";
 import { type Bar, histogram, Plot } from "./plot.js";
 
 const UNCERTAINTY_FROM: Record<string, string> = {
@@ -44,7 +44,7 @@ export function confidenceSection({
           title: "Confidence p",
           axis: "largest p →",
           bars: barsOf(confidence),
-          caption: html`Rows by p of the predicted class. All ${count(numbers.rows)} rows; mean ${numberOf("mean-confidence", confidence.mean)}.`,
+          caption: html`Rows by p of the predicted class. All ${count(numbers.rows)} rows; mean ${digits(confidence.mean)}.`,
         }),
       entropy && entropyFigure(entropy, summary.classes),
       html`</div>`,
@@ -58,9 +58,9 @@ function lostText({ rows, lostFloat32, lostFloat64, zero }: Uncertainty): Html {
   const share = (lost: number) =>
     rows > 0 ? ` (${percent(lost / rows)})` : "";
   return html`<ul class="facts">
-<li><strong>${numberOf("lost-float32", lostFloat32, count(lostFloat32))}</strong> of ${count(rows)} rows${share(lostFloat32)} would lose their block in float32 arithmetic: 1 − p rounds to 0 there, and so does p (1 − p) of the predicted class.</li>
-<li><strong>${numberOf("lost-float64", lostFloat64, count(lostFloat64))}</strong> rows${share(lostFloat64)} would lose it in float64 as well.</li>
-${zero > 0 ? html`<li>${numberOf("zero-uncertainty", zero, count(zero))} rows have an uncertainty of exactly 0: one class has all of p, and the block is 0.</li>` : null}
+<li><strong>${count(lostFloat32)}</strong> of ${count(rows)} rows${share(lostFloat32)} would lose their block in float32 arithmetic: 1 − p rounds to 0 there, and so does p (1 − p) of the predicted class.</li>
+<li><strong>${count(lostFloat64)}</strong> rows${share(lostFloat64)} would lose it in float64 as well.</li>
+${zero > 0 ? html`<li>${count(zero)} rows have an uncertainty of exactly 0: one class has all of p, and the block is 0.</li>` : null}
 </ul>
 `;
 }
@@ -72,7 +72,7 @@ function entropyFigure(bins: Bins & { mean: number }, classes: number): Html {
     title: "Entropy",
     axis: "entropy, nats →",
     bars: barsOf(bins),
-    caption: html`Rows by the entropy −Σ p log p. All ${count(rows)} rows; mean ${numberOf("mean-entropy", bins.mean)} nats. The maximum for ${count(classes)} classes is ${digits(Math.log(classes))}.`,
+    caption: html`Rows by the entropy −Σ p log p. All ${count(rows)} rows; mean ${digits(bins.mean)} nats. The maximum for ${count(classes)} classes is ${digits(Math.log(classes))}.`,
   });
 }
 
@@ -96,7 +96,7 @@ function uncertaintyFigure(
     wide: true,
     axis: "uncertainty →",
     bars,
-    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(rows)} rows; mean ${numberOf("mean-uncertainty", mean)}${min === null ? "" : html`, minimum ${numberOf("min-uncertainty", min)}, maximum ${numberOf("max-uncertainty", max)}`}. The uncertainty is ${UNCERTAINTY_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${lines.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
+    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(rows)} rows; mean ${digits(mean)}${min === null || max === null ? "" : `, minimum ${digits(min)}, maximum ${digits(max)}`}. The uncertainty is ${UNCERTAINTY_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${lines.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
     value: (log) => digits(10 ** log),
     x: {
       domain: [low, 0],

@@ -1,5 +1,4 @@
 import { printable } from "../../printable.js";
-import { digits } from "./digits.js";
 
 /** Markup. `html` inserts it unchanged and escapes all other values. */
 export class Html {
@@ -47,16 +46,6 @@ function escaped(text: string): string {
     /[&<>"']/g,
     (character) => ENTITIES[character] as string,
   );
-}
-
-/** Returns a rounded number, with all digits in the attribute `value` and its name in `data-number`. */
-export function numberOf(
-  name: string,
-  value: number | null,
-  shown?: string,
-): Html {
-  if (value === null) return html`<span class="none">unknown</span>`;
-  return html`<data value="${value}" data-number="${name}">${shown ?? digits(value)}</data>`;
 }
 
 export interface FigureSpec {

@@ -2,9 +2,9 @@ import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
 import type { OutputReport, SummaryNumbers } from "../output-report.js";
 import { digits, percent } from "./digits.js";
-import { type Html, html, numberOf, section, table } from "./html.js";
+import { type Html, html, section, table } from "./html.js";
 
-type Line = [name: string, value: Html | string];
+type Line = [name: string, value: string];
 
 /** Returns a description of the output, its main numbers, and its verification. */
 export function summarySection(
@@ -41,11 +41,8 @@ function tiles({
   calibration,
 }: Pick<OutputReport, "summary" | "confidence" | "calibration">): Html {
   const lines: Line[] = [
-    [
-      "rows with results",
-      numberOf("rows", summary.rowsWithResults, count(summary.rowsWithResults)),
-    ],
-    ["classes", numberOf("classes", summary.classes, count(summary.classes))],
+    ["rows with results", count(summary.rowsWithResults)],
+    ["classes", count(summary.classes)],
   ];
   if (confidence) lines.push(["mean confidence", digits(confidence.mean)]);
   if (uncertainty)
@@ -115,13 +112,13 @@ function entriesLine(summary: SummaryNumbers): Line[] {
   ];
 }
 
-function badRowsText({ badRows, rowsSkipped, layout }: SummaryNumbers): Html {
-  if (badRows + rowsSkipped === 0) return html`none`;
+function badRowsText({ badRows, rowsSkipped, layout }: SummaryNumbers): string {
+  if (badRows + rowsSkipped === 0) return "none";
   const left =
     layout === "coo"
       ? "without entries (bad rows, or rows whose entries were all dropped)"
       : "omitted";
-  return html`${numberOf("bad-rows", badRows, count(badRows))} null, ${numberOf("rows-left-out", rowsSkipped, count(rowsSkipped))} ${left}`;
+  return `${count(badRows)} null, ${count(rowsSkipped)} ${left}`;
 }
 
 function entriesText(threshold: number, topK: number | null): string {
