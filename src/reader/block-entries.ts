@@ -1,5 +1,16 @@
 import { blockRowStart } from "../results/columns.js";
-import type { StoredBlock } from "./example.js";
+
+/** Stored values of a block, which includes the factor 1/T. */
+export type StoredBlock =
+  /** `[Q, Q]` row-major, or its upper triangle. */
+  | { kind: "square"; values: ArrayLike<number> }
+  | { kind: "triangle"; values: ArrayLike<number> }
+  /** Indices i·Q + j and values. */
+  | {
+      kind: "entries";
+      indices: ArrayLike<number>;
+      values: ArrayLike<number>;
+    };
 
 /** Returns a function that looks up entries of blocks by row and column, one block at a time. */
 export function blockEntries(
@@ -96,16 +107,4 @@ export function entriesOfFactors(
     if (isLog) return (i === j ? rest : 0 - pi) / temperature;
     return (i === j ? pi * rest : 0 - pi * (p[j] as number)) / temperature;
   };
-}
-
-/** Returns the block of the classes that `p` has, `[k, k]` row-major. */
-export function blockOfFactors(
-  factors: Factors,
-  temperature: number,
-): Float64Array {
-  const entry = entriesOfFactors(factors, temperature);
-  const k = factors.p.length;
-  return Float64Array.from({ length: k * k }, (_, n) =>
-    entry(Math.floor(n / k), n % k),
-  );
 }

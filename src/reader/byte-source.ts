@@ -22,13 +22,10 @@ export interface ByteSource {
 
 /** Positional reads of an open file. Closing waits for pending reads, because the descriptor may be reused after it. */
 export class FileBytes implements ByteSource {
-  readonly #file: ArrowContainer;
   readonly #pending = new Set<Promise<void>>();
   #closing: Promise<void> | null = null;
 
-  constructor(file: ArrowContainer) {
-    this.#file = file;
-  }
+  constructor(private readonly file: ArrowContainer) {}
 
   /** @throws UsageError after `close`; InputChangedError, InputFormatError if the file was modified or truncated; IoError */
   async read(
@@ -37,21 +34,21 @@ export class FileBytes implements ByteSource {
     bytes: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closing)
-      throw new UsageError(`${this.#file.path}: the reader is closed`);
+      throw new UsageError(`${this.file.path}: the reader is closed`);
     if (!(offset >= 0 && bytes >= 0 && offset + bytes <= region.bytes))
       throw new InternalError(
         `expected a range inside a buffer of ${region.bytes} bytes, found ${bytes} bytes at ${offset}`,
       );
     const target = allocated(
       () => new Uint8Array(bytes),
-      `${this.#file.path}: ${bytes} bytes`,
+      `${this.file.path}: ${bytes} bytes`,
     );
-    const read = readInputAsync(this.#file, target, region.start + offset);
+    const read = readInputAsync(this.file, target, region.start + offset);
     this.#pending.add(read);
     try {
       await read;
       // If the file was modified, the bytes may mix two versions.
-      checkUnwritten(this.#file);
+      checkUnwritten(this.file);
     } finally {
       this.#pending.delete(read);
     }
@@ -60,7 +57,7 @@ export class FileBytes implements ByteSource {
 
   close(): Promise<void> {
     this.#closing ??= Promise.allSettled(this.#pending).then(() =>
-      this.#file.close(),
+      this.file.close(),
     );
     return this.#closing;
   }
@@ -77,20 +74,17 @@ interface Window {
 
 /** Read-ahead for sequential access: serves small reads of a region from a window of 1 MiB. */
 export class ReadAhead implements ByteSource {
-  readonly #source: ByteSource;
   /** By start of the region, oldest first. */
   readonly #windows = new Map<number, Window>();
 
-  constructor(source: ByteSource) {
-    this.#source = source;
-  }
+  constructor(private readonly source: ByteSource) {}
 
   async read(
     region: Region,
     offset: number,
     bytes: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    if (bytes >= WINDOW_BYTES) return this.#source.read(region, offset, bytes);
+    if (bytes >= WINDOW_BYTES) return this.source.read(region, offset, bytes);
     const last = this.#windows.get(region.start);
     const window =
       last && offset >= last.start && offset + bytes <= last.end
@@ -103,7 +97,7 @@ export class ReadAhead implements ByteSource {
   #open(region: Region, start: number, bytes: number): Window {
     const ahead = Math.min(start + WINDOW_BYTES, region.bytes);
     const end = Math.max(ahead, start + bytes);
-    const read = this.#source.read(region, start, end - start);
+    const read = this.source.read(region, start, end - start);
     const window = { start, end, bytes: read };
     const windows = this.#windows;
     windows.delete(region.start);

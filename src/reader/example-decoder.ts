@@ -2,11 +2,39 @@ import { InputFormatError } from "../errors.js";
 import { adviceOnClass, isNoClass } from "../kernels/bad-row.js";
 import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import { blockEntries, entryIndices, indexProblem } from "./block-entries.js";
-import type { Example, StoredBlock } from "./example.js";
+import {
+  blockEntries,
+  entryIndices,
+  indexProblem,
+  type StoredBlock,
+} from "./block-entries.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
 import type { Cells, StoredRow, StoredRows } from "./stored-rows.js";
+
+/** Numbers of one row; NaN if the output does not determine one. Decoding the next row overwrites the arrays. */
+export interface Example {
+  /** Row number; the key (src/results/row-axes.ts) if rows have positions. */
+  row: number;
+  /** Table row: row `k` of a record batch that has rows; in coo the row's first entry. */
+  batch: number;
+  k: number;
+  /** Whether the row is a bad row, without results. */
+  isNull: boolean;
+  /** `[Q]`. */
+  p: ArrayLike<number> | null;
+  /** Class with the largest p, the first of equals; -1 if unknown. */
+  predicted: number;
+  confidence: number;
+  uncertainty: number;
+  entropy: number;
+  /** Class, or -1 if the row has no label. */
+  label: number;
+  /** Block, if it is the source of |J|. */
+  block: StoredBlock | null;
+  droppedMax: number;
+  droppedSum: number;
+}
 
 const UNKNOWN = {
   p: null,

@@ -4,9 +4,9 @@ import { interpreting } from "../input/interpreting.js";
 import { resolve } from "../options/check-options.js";
 import { shortList } from "../printable.js";
 import type { BlockResult } from "../reader/block-columns.js";
-import { blockOfFactors } from "../reader/block-entries.js";
+import { entriesOfFactors } from "../reader/block-entries.js";
 import { CopiedValues } from "../reader/copied-values.js";
-import type { Example } from "../reader/example.js";
+import type { Example } from "../reader/example-decoder.js";
 import { openResultsFile, type ResultsFile } from "../reader/results-file.js";
 import { isEntriesLayout, type Layout } from "../results/catalogue.js";
 import {
@@ -229,7 +229,8 @@ async function blockOf(
     if (!example || !p) return { result: null, blockFrom: null, block: null };
     const predicted = shown.indexOf(example.predicted);
     const factors = { p, predicted, uncertainty: example.uncertainty };
-    const block = rowsOf(blockOfFactors(factors, temperature), false);
+    const entry = entriesOfFactors(factors, temperature);
+    const block = p.map((_, i) => p.map((_, j) => entry(i, j)));
     return { result: "jacobian", blockFrom: "p", block };
   }
   const reader = await file.openBlocks(result);

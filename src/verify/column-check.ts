@@ -1,8 +1,7 @@
 import type { OutputColumn } from "../reader/output-columns.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
 import type { ReferenceValues } from "../reference/scaled.js";
-import type { CheckContext, Problems } from "./problems.js";
-import type { ColumnReport } from "./value-report.js";
+import type { CheckContext, ColumnReport, Problems } from "./value-report.js";
 
 /** Avoids division by 0 in relative errors, as in the notebook. */
 const GUARD = 1e-32;

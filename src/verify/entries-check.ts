@@ -4,8 +4,8 @@ import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import { type ColumnCheck, typePrecision } from "./column-check.js";
-import type { CheckContext } from "./problems.js";
 import type { ReferenceResults } from "./reference-results.js";
+import type { CheckContext } from "./value-report.js";
 
 type Kind = PresentColumn["source"]["kind"];
 

@@ -2,9 +2,8 @@ import type { OutputColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { ReferenceName } from "../reference/result.js";
 import { typePrecision } from "./column-check.js";
-import type { CheckContext, Problems } from "./problems.js";
 import { referenceName } from "./reference-results.js";
-import type { LawReport } from "./value-report.js";
+import type { CheckContext, LawReport, Problems } from "./value-report.js";
 
 /** By result: lines of values that each sum to 0 or 1, and the index of value k of a line. */
 const LINES: Partial<

@@ -6,9 +6,8 @@ import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck } from "./entries-check.js";
 import { lawsOf } from "./laws.js";
-import type { CheckContext } from "./problems.js";
 import { type ReferenceResults, referenceName } from "./reference-results.js";
-import type { ColumnReport, LawReport } from "./value-report.js";
+import type { CheckContext, ColumnReport, LawReport } from "./value-report.js";
 
 type Kind = PresentColumn["source"]["kind"];
 

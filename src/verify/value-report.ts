@@ -1,3 +1,7 @@
+import type { RowAxes } from "../results/row-axes.js";
+import { indexOfRow, nameOfRow } from "../results/row-indices.js";
+import type { StoredRun } from "../results/run-metadata.js";
+
 /** Report on the values of an output. Errors are in ε of the type: 2^-52 for float64, 2^-23 for float32, 1 for int32. */
 export interface ValueReport {
   /** Rows of the input. */
@@ -40,4 +44,34 @@ export interface LawReport {
   /** Largest deviation, in ε times the sum of the sizes of the terms. */
   worst: number;
   ok: boolean;
+}
+
+/** Context that all checks of a file share. */
+export interface CheckContext {
+  run: StoredRun;
+  problems: Problems;
+}
+
+const MAX_LISTED = 20;
+
+/** Problems of an output: the first 20 as sentences, and the number of further ones. */
+export class Problems {
+  readonly list: string[] = [];
+  others = 0;
+
+  constructor(private readonly axes: RowAxes) {}
+
+  add(sentence: string): void {
+    if (this.list.length < MAX_LISTED) this.list.push(sentence);
+    else this.others++;
+  }
+
+  addToRow(row: number, text: string): void {
+    this.add(`${nameOfRow(this.axes, row)}: ${text}`);
+  }
+
+  /** Returns the index of a row of the input along the first axis. */
+  firstIndex(row: number): number {
+    return indexOfRow(this.axes, row)[0] as number;
+  }
 }

@@ -4,9 +4,8 @@ import { STANDARD_INPUT } from "../io/location.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { type ByteComparison, compareRun } from "./compare-bytes.js";
-import type { VerifyOptions } from "./options.js";
 import type { ValueReport } from "./value-report.js";
-import { verifyValues } from "./verify-values.js";
+import { type VerifyOptions, verifyValues } from "./verify-values.js";
 
 /** Old names of fields; the next minor release removes them. */
 interface OldNames {

@@ -1,4 +1,4 @@
-import type { Example } from "../../reader/example.js";
+import type { Example } from "../../reader/example-decoder.js";
 import type { NumberSources } from "../../reader/reading-plan.js";
 import type { CalibrationNumbers } from "../output-report.js";
 

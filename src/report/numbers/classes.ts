@@ -1,5 +1,5 @@
 import { blockEntries, entriesOfFactors } from "../../reader/block-entries.js";
-import type { Example } from "../../reader/example.js";
+import type { Example } from "../../reader/example-decoder.js";
 import {
   mayOmitEntries,
   type NumberSources,

@@ -1,7 +1,7 @@
 import { AbortedError, InputFormatError } from "../../errors.js";
 import { interpretingSync } from "../../input/interpreting.js";
 import type { RunHooks } from "../../options/hooks.js";
-import type { Example } from "../../reader/example.js";
+import type { Example } from "../../reader/example-decoder.js";
 import {
   type LabelChoice,
   openResultsFile,

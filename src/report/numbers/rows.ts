@@ -1,5 +1,5 @@
 import { CopiedValues } from "../../reader/copied-values.js";
-import type { Example } from "../../reader/example.js";
+import type { Example } from "../../reader/example-decoder.js";
 import {
   openResultsFile,
   type ResultsFile,
