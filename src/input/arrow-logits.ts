@@ -38,9 +38,9 @@ import {
   rowRuns,
 } from "./nested-rows.js";
 import {
+  asDecoded,
   decodedColumn,
   type LogitsColumn,
-  paddedColumn,
   resultType,
 } from "./number-column.js";
 import { constantColumn, withPartitions } from "./partitions.js";
@@ -145,7 +145,8 @@ function selectColumns(
   const selected = selectLogits(path, fields, options);
   const logits = readableColumn(
     container,
-    options.pad ? paddedColumn(selected) : selected,
+    // Lists of different lengths cannot be read in place.
+    options.pad && selected.values === null ? asDecoded(selected) : selected,
   );
   const { nesting } = logits;
   const positions = nesting ? positionNames(nesting.axes ?? [0]) : [];

@@ -4,9 +4,7 @@ import {
   describeField,
   type Field,
   fixedBits,
-  offsetBytes,
 } from "../arrow/field.js";
-import { withoutViews } from "../arrow/views.js";
 import { InputUnsupportedError } from "../errors.js";
 import { copiedIndices, namedColumns } from "./column-names.js";
 
@@ -54,6 +52,31 @@ export function copiedColumn(
   return { ...node, index };
 }
 
+/** Form and number of child fields (for structs any number) of the types that can be copied, except fixed-width types. */
+const FORMS: Partial<
+  Record<ArrowType["kind"], [form: CopiedForm, count?: number]>
+> = {
+  Utf8: ["text", 0],
+  Binary: ["text", 0],
+  LargeUtf8: ["text", 0],
+  LargeBinary: ["text", 0],
+  Utf8View: ["views", 0],
+  BinaryView: ["views", 0],
+  List: ["list", 1],
+  LargeList: ["list", 1],
+  ListView: ["list-view", 1],
+  LargeListView: ["list-view", 1],
+  FixedSizeList: ["fixed-size-list", 1],
+  Struct: ["struct"],
+  Null: ["null", 0],
+  RunEndEncoded: ["runs", 2],
+};
+
+/** Forms whose output has offsets. */
+const WITH_OFFSETS: readonly CopiedForm[] = [
+  ...(["text", "views", "list", "list-view"] as const),
+];
+
 /** Returns the node of a field; null if its type cannot be copied. */
 function copiedNode(
   field: Field,
@@ -61,111 +84,74 @@ function copiedNode(
   decodes: boolean,
 ): CopiedNode | null {
   const { type, dictionary } = field;
-  const node = (
-    form: CopiedForm,
-    more: Partial<CopiedNode> = {},
-  ): CopiedNode => ({
-    name,
-    field,
-    form,
-    fd: null,
-    bits: 0,
-    signed: false,
-    offsetBytes: 0,
-    listSize: 0,
-    dictionaryValues: null,
-    children: [],
-    constant: null,
-    ...more,
-  });
-  if (dictionary) {
-    const values = copiedNode({ ...field, dictionary: null }, name, true);
-    if (!values || dictionary.indexType.kind !== "Int") return null;
-    const { bitWidth: bits, signed } = dictionary.indexType;
-    if (decodes || values.children.length > 0 || values.form === "null")
-      return node("codes", {
-        field: { ...values.field, nullable: true },
-        bits,
-        signed,
-        children: [values],
-      });
-    return node("fixed-width", {
-      field: { ...field, type: values.field.type },
-      bits,
-      signed,
-      dictionaryValues: 0,
-    });
-  }
+  if (dictionary) return dictionaryNode(field, name, decodes);
   const bits = fixedBits(type);
-  if (bits > 0) {
-    const signed = type.kind === "Int" && type.signed;
-    return bits === 1 || bits % 8 === 0
-      ? node("fixed-width", { bits, signed })
-      : null;
-  }
-  if (offsetBytes(type) > 0)
-    return node("text", { offsetBytes: offsetBytes(type) });
-  const plain = withoutViews(type);
-  if (plain)
-    return node("views", { field: { ...field, type: plain }, offsetBytes: 4 });
+  const [form, count = field.children.length] =
+    bits === 1 || (bits > 0 && bits % 8 === 0)
+      ? (["fixed-width", 0] as const)
+      : (FORMS[type.kind] ?? []);
   const children = field.children.flatMap(
     (child) => copiedNode(child, `${name}.${child.name || "item"}`, true) ?? [],
   );
-  const counts: Partial<Record<ArrowType["kind"], number>> = NESTED;
-  const count =
-    type.kind === "Struct" ? field.children.length : counts[type.kind];
-  if (field.children.length !== count || children.length !== count) return null;
-  if (type.kind === "RunEndEncoded") {
-    const [ends, values] = children as [CopiedNode, CopiedNode];
-    const nullable = field.nullable || values.field.nullable;
-    const { type, children: inner } = values.field;
-    return ends.form === "fixed-width" && ends.field.type.kind === "Int"
-      ? node("runs", {
-          field: { ...field, nullable, type, children: inner },
-          children,
-        })
-      : null;
-  }
-  const copiedField = {
-    ...field,
-    children: children.map((child) => child.field),
+  const isWhole = field.children.length === count && children.length === count;
+  const listSize = type.kind === "FixedSizeList" ? type.listSize : 0;
+  if (!form || !isWhole || listSize < 0) return null;
+  const node: CopiedNode = {
+    name,
+    field: {
+      ...field,
+      type: { ...type, kind: type.kind.replace("View", "") } as ArrowType,
+      children: children.map((child) => child.field),
+    },
+    form,
+    fd: null,
+    bits,
+    signed: type.kind === "Int" && type.signed,
+    offsetBytes: WITH_OFFSETS.includes(form)
+      ? type.kind.startsWith("Large")
+        ? 8
+        : 4
+      : 0,
+    listSize,
+    dictionaryValues: null,
+    children,
+    constant: null,
   };
-  switch (type.kind) {
-    case "Null":
-      return node("null");
-    case "Struct":
-      return node("struct", { field: copiedField, children });
-    case "FixedSizeList":
-      return type.listSize >= 0
-        ? node("fixed-size-list", {
-            field: copiedField,
-            listSize: type.listSize,
-            children,
-          })
-        : null;
-    case "List":
-    case "ListView":
-      return node(type.kind === "List" ? "list" : "list-view", {
-        field: { ...copiedField, type: { kind: "List" } },
-        offsetBytes: 4,
-        children,
-      });
-    default:
-      return node(type.kind === "LargeList" ? "list" : "list-view", {
-        field: { ...copiedField, type: { kind: "LargeList" } },
-        offsetBytes: 8,
-        children,
-      });
-  }
+  if (form !== "runs") return node;
+  const [ends, values] = children as [CopiedNode, CopiedNode];
+  if (ends.form !== "fixed-width" || ends.field.type.kind !== "Int")
+    return null;
+  const nullable = field.nullable || values.field.nullable;
+  const { type: valueType, children: inner } = values.field;
+  const runField = { ...field, nullable, type: valueType, children: inner };
+  return { ...node, field: runField };
 }
 
-/** Number of child fields of nested types that can be copied, except structs. */
-const NESTED = {
-  Null: 0,
-  List: 1,
-  LargeList: 1,
-  ListView: 1,
-  LargeListView: 1,
-  FixedSizeList: 1,
-  RunEndEncoded: 2,
-};
+/** Returns the node of a dictionary-encoded field: its codes, or with `decodes` and for nested values the values. */
+function dictionaryNode(
+  field: Field,
+  name: string,
+  decodes: boolean,
+): CopiedNode | null {
+  const values = copiedNode({ ...field, dictionary: null }, name, true);
+  const indexType = field.dictionary?.indexType;
+  if (!values || indexType?.kind !== "Int") return null;
+  const { bitWidth: bits, signed } = indexType;
+  const codes: CopiedNode = {
+    ...values,
+    ...{ bits, signed, offsetBytes: 0, listSize: 0 },
+  };
+  if (decodes || values.children.length > 0 || values.form === "null")
+    return {
+      ...codes,
+      form: "codes",
+      field: { ...values.field, nullable: true },
+      children: [values],
+    };
+  return {
+    ...codes,
+    form: "fixed-width",
+    field: { ...field, type: values.field.type },
+    dictionaryValues: 0,
+  };
+}

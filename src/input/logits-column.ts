@@ -122,7 +122,7 @@ function chooseAdvice(names: readonly string[]): string {
 function rowsOfNumbers(field: Field, index: number): NumberColumn | null {
   return (
     nestedNumbers(field, index) ??
-    listedNumbers(field, index, "any") ??
+    listedNumbers(field, index) ??
     decodedLists(field, index)
   );
 }
@@ -148,20 +148,16 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
       ? { ...common, form, problem: COULD_BE }
       : { ...common, form: null, problem: "its rows are not single numbers" };
   }
-  const nested = nestedNumbers(field, 0);
-  const column =
-    nested ??
-    listedNumbers(field, 0, "any") ??
-    // Structs of several types are rarely logits, so only --column chooses them.
-    (type.kind === "Struct" && !isSparkVector(field)
-      ? null
-      : decodedLists(field, 0));
-  if (!column) {
+  const column = rowsOfNumbers(field, 0);
+  // Structs of several types are rarely logits, so only --column chooses them.
+  const isMixed =
+    column?.isDecoded && type.kind === "Struct" && !isSparkVector(field);
+  if (!column || isMixed) {
     const problem = chooseAdvice(readableFields(field)) || columnProblem(field);
     return { ...common, form: null, problem };
   }
   const flat = column.storage === "struct" ? "structs" : "lists";
-  const form = nested?.nesting?.isChild ? "lists of lists" : flat;
+  const form = column.nesting?.isChild ? "lists of lists" : flat;
   return { ...common, form: `${numbers} in ${form}`, problem: COULD_BE };
 }
 
@@ -272,7 +268,7 @@ function separateColumns(
         `column ${field.name}`,
         `expected numbers (it matches ${list}), found ${describeField(field)}; --columns takes one column of numbers per class`,
       );
-    return singleNumbers(field, index, "any");
+    return singleNumbers(field, index);
   });
   const values = indices.length;
   const [first] = columns as [NumberColumn];

@@ -1,10 +1,6 @@
 import type { Field } from "../arrow/field.js";
 import type { OpenOptions } from "./logits-file.js";
-import {
-  decodedColumn,
-  type NumberColumn,
-  resultType,
-} from "./number-column.js";
+import { asDecoded, type NumberColumn } from "./number-column.js";
 import type { ColumnSpan } from "./record-batch.js";
 import {
   type ArrowContainer,
@@ -73,12 +69,9 @@ export function readableColumn<Column extends NumberColumn>(
   container: ArrowContainer,
   column: Column,
 ): Column {
-  const { name, columns, values, type, isDecoded } = column;
-  if (isDecoded || !hasNullParents(container, columns)) return column;
-  return {
-    ...column,
-    ...decodedColumn(name, columns, values, resultType(type)),
-  };
+  return column.isDecoded || !hasNullParents(container, column.columns)
+    ? column
+    : asDecoded(column);
 }
 
 function hasNullParents(

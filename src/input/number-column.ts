@@ -38,7 +38,7 @@ export type NumberKind = "whole" | "float" | "any";
 export function singleNumbers(
   field: Field,
   index: number,
-  kind: NumberKind,
+  kind: NumberKind = "any",
 ): NumberColumn | null {
   return describe(field, index, field, kind, "columns", 1);
 }
@@ -52,7 +52,7 @@ const LISTS: Partial<Record<ArrowType["kind"], ColumnStorage>> = {
 export function listedNumbers(
   field: Field,
   index: number,
-  kind: NumberKind,
+  kind: NumberKind = "any",
 ): NumberColumn | null {
   const { type, children } = field;
   const [child] = children;
@@ -132,7 +132,7 @@ export function marginsColumn(
   const isSingle = (list?.values ?? 1) === 1 && !dictionary;
   if (!number || !isSingle || number.type.kind === "Bool") return null;
   if (!isDecodableNumber(number)) return null;
-  const stored = singleNumbers(number, index, "any");
+  const stored = singleNumbers(number, index);
   const dtype = stored ? resultType(stored.type) : "float64";
   return decodedColumn(name, [index], 2, dtype);
 }
@@ -148,17 +148,12 @@ function isShortFloat({ type }: Field): boolean {
   return type.kind === "FloatingPoint" && type.precision < 2;
 }
 
-/** Returns a column whose lists are decoded, so that they may have different lengths. */
-export function paddedColumn<Column extends NumberColumn>(
-  column: Column,
-): Column {
-  const { name, columns, storage, type, isDecoded } = column;
-  if (isDecoded || (storage !== "list" && storage !== "large-list"))
-    return column;
-  return {
-    ...column,
-    ...decodedColumn(name, columns, null, resultType(type)),
-  };
+/** Returns a column whose numbers are decoded first. */
+export function asDecoded<Column extends NumberColumn>(column: Column): Column {
+  const { name, columns, values, type, isDecoded } = column;
+  if (isDecoded) return column;
+  const decoded = decodedColumn(name, columns, values, resultType(type));
+  return { ...column, ...decoded };
 }
 
 /** Describes the column at `index` as rows of numbers nested in its table rows; null for other types. */
@@ -169,7 +164,7 @@ export function nestedNumbers(
   const nesting = nestingOf(field);
   if (!nesting || nesting.row.type.kind === "Struct") return null;
   const { row } = nesting;
-  const column = listedNumbers(row, index, "any") ?? decodedLists(row, index);
+  const column = listedNumbers(row, index) ?? decodedLists(row, index);
   return column && column.values !== 0
     ? { ...column, name: field.name, nesting }
     : null;

@@ -45,9 +45,9 @@ export function selectValues(
   const column = isNested
     ? besideNested(field, index, isClass)
     : isClass
-      ? (singleNumbers(field, index, "any") ??
+      ? (singleNumbers(field, index) ??
         (isClassColumn(field) ? decodedColumn(name, [index], 1) : null))
-      : (listedNumbers(field, index, "float") ?? floatViews(field, index));
+      : floatLists(field, index);
   if (!column)
     throw new InputUnsupportedError(
       path,
@@ -57,13 +57,13 @@ export function selectValues(
   return { ...column, option, partition: null };
 }
 
-/** Describes list views of floats as a decoded column; null for other types. */
-function floatViews(field: Field, index: number): NumberColumn | null {
+/** Describes lists of floats, of which list views are decoded; null for other types. */
+function floatLists(field: Field, index: number): NumberColumn | null {
   const { type, children } = field;
-  const isFloat = children[0]?.type.kind === "FloatingPoint";
-  return isFloat && type.kind.endsWith("ListView")
+  if (children[0]?.type.kind !== "FloatingPoint") return null;
+  return type.kind.endsWith("ListView")
     ? decodedLists(field, index)
-    : null;
+    : listedNumbers(field, index, "float");
 }
 
 /** Describes a column beside nested logits as a decoded column: one value per table row, or nested like the logits. */
