@@ -6,32 +6,20 @@ import { knownError } from "../io/system-error.js";
 const MAX_TEXT = 200;
 
 /**
- * Runs `work`, which parses an input, and converts unexpected errors to InputFormatError: damaged bytes cause them.
+ * Runs `work`, which parses an input and may return a promise, and converts unexpected errors to InputFormatError: damaged
+ * bytes cause them.
  * @param where part of the file, for the message
  * @throws SoftjacError, MissingRangesError
  */
-export async function interpreting<T>(
-  path: string,
-  where: string,
-  work: () => T | Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
+export function interpreting<T>(path: string, where: string, work: () => T): T {
+  const fail = (error: unknown) => {
     throw asInputError(path, where, error);
-  }
-}
-
-/** Synchronous variant of `interpreting`. */
-export function interpretingSync<T>(
-  path: string,
-  where: string,
-  work: () => T,
-): T {
+  };
   try {
-    return work();
+    const result = work();
+    return result instanceof Promise ? (result.catch(fail) as T) : result;
   } catch (error) {
-    throw asInputError(path, where, error);
+    return fail(error);
   }
 }
 
@@ -55,21 +43,18 @@ export async function interpretingWith<Arguments extends unknown[], T>(
   call: ((...all: Arguments) => void) | undefined,
   work: (call: (...all: Arguments) => void) => Promise<T>,
 ): Promise<T> {
-  const callbackErrors: unknown[] = [];
-  try {
-    return await work((...all) => {
-      try {
-        call?.(...all);
-      } catch (error) {
-        callbackErrors.push(error);
-        throw error;
-      }
-    });
-  } catch (error) {
-    throw callbackErrors.includes(error)
-      ? error
-      : asInputError(path, where, error);
-  }
+  const own = new Set<unknown>();
+  const guarded = (...all: Arguments) => {
+    try {
+      call?.(...all);
+    } catch (error) {
+      own.add(error);
+      throw error;
+    }
+  };
+  return work(guarded).catch((error) => {
+    throw own.has(error) ? error : asInputError(path, where, error);
+  });
 }
 
 function asInputError(path: string, where: string, thrown: unknown): unknown {

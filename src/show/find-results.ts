@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { MANIFEST, SUCCESS } from "../dataset/names.js";
 import type { Manifest } from "../dataset/records.js";
 import { InputFormatError, InputMissingError } from "../errors.js";
-import { interpretingSync } from "../input/interpreting.js";
+import { interpreting } from "../input/interpreting.js";
 import { inputCall } from "../io/system-error.js";
 
 const PART_NAME = /^part-\d{5,15}-of-\d{5,15}\.arrow$/;
@@ -26,7 +26,7 @@ export interface FoundResults {
 export function findResults(path: string): FoundResults {
   if (!statOf(path)?.isDirectory())
     return { path, parts: [{ path, input: null }], manifest: null };
-  return interpretingSync(path, MANIFEST, () => partsOf(path));
+  return interpreting(path, MANIFEST, () => partsOf(path));
 }
 
 function partsOf(path: string): FoundResults {

@@ -1,5 +1,5 @@
 import { AbortedError, InputFormatError } from "../../errors.js";
-import { interpretingSync } from "../../input/interpreting.js";
+import { interpreting } from "../../input/interpreting.js";
 import type { RunHooks } from "../../options/hooks.js";
 import type { Example } from "../../reader/example-decoder.js";
 import {
@@ -157,7 +157,7 @@ async function readFiles(
       const before = rowsDone;
       for await (const examples of file.scan()) {
         if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-        interpretingSync(file.path, "rows", () => {
+        interpreting(file.path, "rows", () => {
           for (const example of examples) {
             onExample(example, fileIndex);
             // Row keys of ragged lists have gaps.
