@@ -16,6 +16,11 @@ export function appendBits(
   }
 }
 
+/** Returns bit k, 0 or 1. */
+export function bitAt(bitmap: Uint8Array, k: number): number {
+  return ((bitmap[k >> 3] as number) >> (k & 7)) & 1;
+}
+
 /** Counts the zeros among the first `count` bits. */
 export function countZeros(bitmap: Uint8Array, count: number): number {
   let zeros = 0;

@@ -4,7 +4,6 @@ import {
   type ValueBuffers,
 } from "../arrow/column-storage.js";
 import type { CopiedBuffers } from "../arrow/copied-nodes.js";
-import type { Field } from "../arrow/field.js";
 import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
 import {
   InputFormatError,
@@ -136,10 +135,8 @@ function selectColumns(
 ): SelectedColumns {
   const { path, nested, schema } = container;
   const { fields } = schema;
-  const { keep, partitions = [] } = options;
+  const { keep, partitions } = options;
   const topLevel = fields.slice(0, fields.length - nested.length);
-  const partitionOf = (columns: readonly Field[], index: number) =>
-    partitions.find(({ name }) => name === columns[index]?.name) ?? null;
   const columns = withPartitions(fields, partitions);
   const copyable = withPartitions(topLevel, partitions);
   const selected = selectLogits(path, fields, options);
@@ -161,17 +158,14 @@ function selectColumns(
         name,
         nesting !== undefined,
       );
-      const [index = 0] = column.columns;
-      const partition = partitionOf(columns, index);
-      return partition && index >= fields.length
+      const partition = columns[column.columns[0] ?? 0]?.partition;
+      return partition
         ? { ...decodedColumn(name, [], 1), option, partition }
         : readableColumn(container, column);
     }),
     copied: selectCopied(path, copyable, keep, ownNames).map((column) => {
-      const partition = partitionOf(copyable, column.index);
-      return partition && column.index >= topLevel.length
-        ? constantColumn(column, partition)
-        : column;
+      const partition = copyable[column.index]?.partition;
+      return partition ? constantColumn(column, partition) : column;
     }),
   };
 }

@@ -1,3 +1,4 @@
+import { bitAt } from "../arrow/bitmap.js";
 import {
   type CopiedBuffers,
   type CopiedNode,
@@ -203,12 +204,8 @@ function bytesOfViews(
     const bytes = read(values + start * VIEW_BYTES, (end - start) * VIEW_BYTES);
     const views = new DataView(bytes.buffer);
     for (row = start; row < end; row++)
-      if (!valid || isSet(valid, row - 8 * first))
+      if (!valid || bitAt(valid, row - 8 * first))
         sum += viewedBytes(views, (row - start) * VIEW_BYTES, data, fail);
   }
   return sum;
-}
-
-function isSet(bitmap: Uint8Array, bit: number): boolean {
-  return (((bitmap[bit >> 3] as number) >> (bit & 7)) & 1) === 1;
 }

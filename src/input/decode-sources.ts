@@ -185,23 +185,18 @@ function appendRows(
           row.length,
         );
     }
-    append(target, type, numbers);
+    const stored = type === "float32" ? asFloat32(numbers) : numbers;
+    target.append(new Uint8Array(stored.buffer));
   }
   return start;
 }
 
-function append(
-  target: AnonymousFile,
-  type: NumberColumn["type"],
-  numbers: Float64Array,
-): void {
-  const stored = type === "float32" ? new Float32Array(numbers) : numbers;
-  if (stored !== numbers) {
-    const bits = new Int32Array(stored.buffer);
-    for (let k = 0; k < bits.length; k++)
-      if (isNull(numbers, k)) bits[k] = NULL_BITS_32;
-  }
-  target.append(new Uint8Array(stored.buffer));
+function asFloat32(numbers: Float64Array): Float32Array<ArrayBuffer> {
+  const floats = new Float32Array(numbers);
+  const bits = new Int32Array(floats.buffer);
+  for (let k = 0; k < bits.length; k++)
+    if (isNull(numbers, k)) bits[k] = NULL_BITS_32;
+  return floats;
 }
 
 function nullsMasked(row: Float64Array): Float64Array {
@@ -262,27 +257,17 @@ function rowsOf(
     ...rows,
     at: (k) => {
       const row = rows.at(k);
-      return (
-        row &&
-        logitsOfMargin(row, file.path, `column ${name}, row ${first + k}`)
-      );
+      if (!row) return null;
+      if (row.length !== 1)
+        throw new InputUnsupportedError(
+          file.path,
+          `column ${name}, row ${first + k}`,
+          `--binary: expected margins, one number per row, found ${row.length}; ${row.length ? OMIT_BINARY : "write null for rows without one"}`,
+        );
+      // The logits (0, z) of the margin z.
+      const logits = new Float64Array(2);
+      logits.set(row, 1);
+      return logits;
     },
   };
-}
-
-/** Returns the logits (0, z) of a margin z. @throws InputUnsupportedError unless the row has one number */
-function logitsOfMargin(
-  margin: Float64Array,
-  path: string,
-  where: string,
-): Float64Array {
-  if (margin.length !== 1)
-    throw new InputUnsupportedError(
-      path,
-      where,
-      `--binary: expected margins, one number per row, found ${margin.length}; ${margin.length ? OMIT_BINARY : "write null for rows without one"}`,
-    );
-  const logits = new Float64Array(2);
-  logits.set(margin, 1);
-  return logits;
 }

@@ -1,3 +1,4 @@
+import { bitAt } from "../arrow/bitmap.js";
 import {
   type ArrowType,
   type BufferLayout,
@@ -79,7 +80,7 @@ export class ColumnDecoder {
     const { length } = this;
     const bytes = this.#bytes("values");
     if (type.kind === "Bool")
-      return Float64Array.from({ length }, (_, k) => bitOf(bytes, k));
+      return Float64Array.from({ length }, (_, k) => bitAt(bytes, k));
     if (type.kind === "Decimal")
       return Float64Array.from({ length }, (_, k) =>
         decimalAt(viewOf(bytes), k, type),
@@ -213,7 +214,7 @@ export class ColumnDecoder {
       new ColumnDecoder(this.file, this.record, parent).nulls(),
     );
     return (k) =>
-      (bits.length > 0 && bitOf(bits, k) === 0) ||
+      (bits.length > 0 && bitAt(bits, k) === 0) ||
       outer.some((isNull) => isNull(k));
   }
 
@@ -275,10 +276,6 @@ export function isText({ type }: Field): boolean {
 /** Sets a value to the NaN that marks a null. */
 export function setNull(out: Float64Array, k: number): void {
   new BigInt64Array(out.buffer, out.byteOffset, out.length)[k] = NULL_BITS_64;
-}
-
-function bitOf(bits: Uint8Array, k: number): number {
-  return ((bits[k >> 3] as number) >> (k & 7)) & 1;
 }
 
 function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {

@@ -1,24 +1,18 @@
+import { bitAt } from "../arrow/bitmap.js";
 import {
-  type ColumnStorage,
   isSeparate,
   offsetWidth,
   type SourceRange,
 } from "../arrow/column-storage.js";
-import type { NumberType } from "../arrow/field.js";
 import { integerAt, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
 import { axesOf, indexOfRow } from "../results/row-indices.js";
 import type { LogitsFile } from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
-import { sourceRanges, sourcesOf } from "./source-ranges.js";
+import { type SourceRows, sourceRanges, sourcesOf } from "./source-ranges.js";
 
-interface Source {
-  name: string;
-  storage: ColumnStorage;
-  type: NumberType;
-  width: number;
-  values: number;
+interface Source extends SourceRows {
   /** Number that replaces a null value in a row that is not null. */
   nullValue: number;
   /** Descriptor of the temporary file that holds the decoded source; null: the source is in the input. */
@@ -44,11 +38,10 @@ export class InputRows {
   #loaded: Float64Array[] = [];
 
   constructor(file: LogitsFile) {
-    const { inputs, column, nullLogit, decodedFds } = file;
+    const { nullLogit, decodedFds } = file;
     this.#file = file;
     this.#sources = sourcesOf(file).map((source, n) => ({
       ...source,
-      name: n === 0 ? column : (inputs[n - 1]?.name ?? ""),
       nullValue: n === 0 && nullLogit === "mask" ? -Infinity : Number.NaN,
       fd: decodedFds[n] ?? null,
     }));
@@ -128,8 +121,7 @@ export class InputRows {
     const start = first >> 3;
     const bytes = new Uint8Array(Math.ceil((first + count) / 8) - start);
     await this.#read(bytes, position + start);
-    const bit = (k: number) => first + k - 8 * start;
-    return (k) => (((bytes[bit(k) >> 3] as number) >> (bit(k) & 7)) & 1) === 0;
+    return (k) => bitAt(bytes, first + k - 8 * start) === 0;
   }
 
   #read(bytes: Uint8Array, position: number, fd: number | null = null) {

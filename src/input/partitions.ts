@@ -9,21 +9,24 @@ import { plainBuffers } from "./record-batch.js";
 /** Rows of a copied partition in memory; the output repeats them. */
 const ROWS = 256;
 
+/** Field of a file, or of a partition. */
+type PartitionedField = Field & { partition?: Partition };
+
 /** Returns the fields of a file, then those of its partitions. A column takes precedence over a partition of its name. */
 export function withPartitions(
   fields: readonly Field[],
   partitions: readonly Partition[] = [],
-): Field[] {
+): PartitionedField[] {
   const others = partitions.filter(
     ({ name }) => !fields.some((field) => field.name === name),
   );
+  const fieldOf = (partition: Partition) => {
+    const { name, type } = partition;
+    const arrowType =
+      type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
+    return { ...plainField(name, arrowType), nullable: true, partition };
+  };
   return [...fields, ...others.map(fieldOf)];
-}
-
-function fieldOf({ name, type }: Partition): Field {
-  const arrowType =
-    type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
-  return { ...plainField(name, arrowType), nullable: true };
 }
 
 /** Returns a copied column that repeats the value of a partition, with its buffers in memory. */

@@ -1,30 +1,20 @@
 import {
-  type ColumnStorage,
   isSeparate,
   offsetWidth,
   type SourceRange,
   type ValueBuffers,
 } from "../arrow/column-storage.js";
-import { type NumberType, numberWidth } from "../arrow/field.js";
-import type { LogitsFile } from "./logits-file.js";
+import { numberWidth } from "../arrow/field.js";
+import type { AuxiliaryColumn, LogitsFile } from "./logits-file.js";
 import type { LogitsBatch } from "./record-batch.js";
 
-/** Storage of a source's rows in a batch. */
-interface SourceRows {
-  storage: ColumnStorage;
-  type: NumberType;
-  width: number;
-  /** Values per row. */
-  values: number;
-}
+/** Rows of numbers in a batch: the logits, or another column. */
+export type SourceRows = Omit<AuxiliaryColumn, "option">;
 
-/** Returns the storage of the logits, then of the other inputs. */
+/** Returns the logits, then the other inputs. */
 export function sourcesOf(file: LogitsFile): SourceRows[] {
-  const { storage, type, classes, inputs } = file;
-  return [
-    { storage, type, width: numberWidth(type), values: classes },
-    ...inputs,
-  ];
+  const { column: name, storage, type, classes: values, inputs } = file;
+  return [{ name, storage, type, width: numberWidth(type), values }, ...inputs];
 }
 
 /** Returns, for each source, the ranges of the input's batches that hold rows `[rowStart, rowEnd)`. */
