@@ -103,17 +103,14 @@ export class InputMissingError extends SoftjacError {
     options?: ErrorOptions,
     message = `${path}: no such file or directory`,
   ) {
+    const advice = "; file names must be UTF-8: rename the file";
     // Node replaces bytes that are not UTF-8 with U+FFFD.
-    const advice = path.includes("\ufffd")
-      ? "; file names must be UTF-8: rename the file"
-      : "";
-    super(message + advice, options);
+    super(path.includes("\ufffd") ? message + advice : message, options);
   }
 }
 
-/** Error of an input that is damaged, truncated or inconsistent. A retry does not help. */
-export class InputFormatError extends LocatedError {
-  readonly code = "ERR_INPUT_FORMAT";
+/** Error of a part of an input. */
+abstract class InputPartError extends LocatedError {
   override readonly exitCode = EXIT.badInput;
   constructor(
     path: string,
@@ -126,31 +123,24 @@ export class InputFormatError extends LocatedError {
   }
 }
 
+/** Error of an input that is damaged, truncated or inconsistent. A retry does not help. */
+export class InputFormatError extends InputPartError {
+  readonly code = "ERR_INPUT_FORMAT";
+}
+
+/** Error of a valid input that this version cannot read. A retry does not help. */
+export class InputUnsupportedError extends InputPartError {
+  readonly code = "ERR_INPUT_UNSUPPORTED";
+}
+
 /** Error of an input that changed while it was read, or since the run was planned. Nothing was published. Retry once nothing writes to it. */
 export class InputChangedError extends LocatedError {
   readonly code = "ERR_INPUT_CHANGED";
   override readonly exitCode = EXIT.badInput;
 }
 
-/** Error of a valid input that this version cannot read. A retry does not help. */
-export class InputUnsupportedError extends LocatedError {
-  readonly code = "ERR_INPUT_UNSUPPORTED";
-  override readonly exitCode = EXIT.badInput;
-  constructor(
-    path: string,
-    readonly where: string,
-    message: string,
-  ) {
-    super(path, `${shortName(where)}: ${message}`);
-  }
-}
-
 /** Returns the error of an output that is too large to exist. */
-export function tooLargeError(
-  path: string,
-  column: string,
-  text: string,
-): Error {
+export function tooLargeError(path: string, column: string, text: string) {
   const error = new InputUnsupportedError(path, `column ${column}`, text);
   return Object.assign(error, { room: Number.POSITIVE_INFINITY });
 }
@@ -202,12 +192,8 @@ export class RaggedRowError extends RowError {
     expected: number,
     found: number,
   ) {
-    super(
-      path,
-      `column ${shortName(column)}, `,
-      index,
-      `expected ${expected} values as in the first row, found ${found}; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`,
-    );
+    const text = `expected ${expected} values as in the first row, found ${found}; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`;
+    super(path, `column ${shortName(column)}, `, index, text);
   }
 }
 
@@ -249,10 +235,8 @@ export class PermissionError extends LocatedError {
 export class AbortedError extends SoftjacError {
   readonly code = "ERR_ABORTED";
   constructor(options?: ErrorOptions) {
-    super(
-      "the run was stopped before it was complete; nothing was written",
-      options,
-    );
+    const text = "the run was stopped before it was complete";
+    super(`${text}; nothing was written`, options);
   }
 }
 

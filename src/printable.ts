@@ -23,14 +23,18 @@ const LIST_ITEMS = 10;
 
 /** Escapes all characters that could act on a terminal, line breaks included: ESC becomes \x1b. */
 export function printable(text: string): string {
-  return text.replace(UNSAFE, (found) => ESCAPES[found] ?? hexEscape(found));
+  return text.replace(UNSAFE, (found) => {
+    const code = found.charCodeAt(0);
+    return (
+      ESCAPES[found] ??
+      (code < 0x100 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`)
+    );
+  });
 }
 
 /** Escapes like `printable`, except for line breaks. */
 export function printableLines(text: string): string {
-  return text.replace(UNSAFE, (found) =>
-    found === "\n" ? found : (ESCAPES[found] ?? hexEscape(found)),
-  );
+  return text.split("\n").map(printable).join("\n");
 }
 
 /** Escapes an untrusted name or value for a message, and cuts it after 80 characters. */
@@ -104,9 +108,7 @@ export function messageText(text: string): string {
 /** Escapes JSON text for a terminal; it parses to the same values. */
 export function printableJson(json: string): string {
   return json.replace(UNSAFE, (found) =>
-    found === "\n"
-      ? found
-      : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    found === "\n" ? found : `\\u${hex(found.charCodeAt(0), 4)}`,
   );
 }
 
@@ -118,20 +120,14 @@ function cutToBytes(text: string, bytes: number): string {
   return part.toString().replace(/^\ufffd+|\ufffd+$/g, "");
 }
 
-function hexEscape(character: string): string {
-  const code = character.charCodeAt(0);
-  return code < 0x100
-    ? `\\x${code.toString(16).padStart(2, "0")}`
-    : `\\u${code.toString(16).padStart(4, "0")}`;
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, "0");
 }
 
 /** Formats an index for messages: `row 3, position 7`. */
 export function indexName([row, ...positions]: readonly number[]): string {
-  const names = positionNames(positions);
-  return [
-    `row ${row}`,
-    ...positions.map((position, k) => `${names[k]} ${position}`),
-  ].join(", ");
+  const names = ["row", ...positionNames(positions)];
+  return [row, ...positions].map((n, k) => `${names[k]} ${n}`).join(", ");
 }
 
 /** Returns the names of the index columns after `row`. */

@@ -49,10 +49,8 @@ export async function parseArguments(
   const word = words.find((text) => !text.startsWith("-"));
   const command = commands.find(({ name }) => name === word);
   const { parsed, error } = parseLine(words, command);
-  const print = (text: string, isRequested = true): CommandLine => {
-    return { kind: "print", text, isRequested };
-  };
-  if (parsed.version) return print(VERSION);
+  if (parsed.version)
+    return { kind: "print", text: VERSION, isRequested: true };
   if (
     parsed.help ||
     words.length === 0 ||
@@ -64,7 +62,7 @@ export async function parseArguments(
     const asked = isOfCommand ? [command.name, "--help"] : words;
     const showAll = !isOfCommand || words.includes("--all");
     const text = await printedText(asked, commands, showAll, columns);
-    return print(text, words.length > 0);
+    return { kind: "print", text, isRequested: words.length > 0 };
   }
   if (!command) {
     const { unknownCommand } = await import("./unknown.js");
@@ -115,12 +113,8 @@ async function rejectUnknown(
   );
   const wrong = flags.find(({ name, kind, choices }) => {
     const value = parsed[kebab(name)];
-    return (
-      kind === "string" &&
-      typeof value === "string" &&
-      value !== "" &&
-      choices?.includes(value) === false
-    );
+    const isText = kind === "string" && typeof value === "string";
+    return isText && value !== "" && choices?.includes(value) === false;
   });
   if (unknown.length === 0 && !wrong) return;
   const { unknownOptions, unknownValue } = await import("./unknown.js");

@@ -59,6 +59,8 @@ const list = option("list");
 const names = option("names");
 const integer = option("integer");
 const number = option("number");
+const positive = option("integer", { range: [1, Number.MAX_SAFE_INTEGER] });
+const seconds = option("number", { range: [0.1, 2_000_000] });
 const ranges = option("ranges");
 const flag = option("boolean", { default: false });
 const path = option("path", { isRequired: true });
@@ -93,8 +95,6 @@ const WORKING: Command[] = [
 ];
 
 const FLOATS = ["float32", "float64"];
-const FROM_1 = [1, Number.MAX_SAFE_INTEGER] as const;
-const SECONDS = [0.1, 2_000_000] as const;
 const LOGITS_HELP =
   "Arrow, Parquet, .npy, .npz or safetensors; - is standard input";
 const OUTPUT_HELP = "Output file, or directory of a dataset";
@@ -174,9 +174,8 @@ const RESULTS = section("Results", RUNNING, "bytes", {
     "For csr and coo: drop entries whose absolute value is below this, without renormalizing",
     { range: [0, Number.MAX_VALUE], default: 0 },
   ),
-  topK: integer(
+  topK: positive(
     "For csr and coo: keep only the n largest entries of each block (by absolute value)",
-    { range: FROM_1 },
   ),
   temperature: number("T of softmax(o/T), from 1e-100 to 1e100", {
     // Outside this range the exact product of a quotient and T overflows or underflows float64.
@@ -225,8 +224,7 @@ const VERIFY = section("Values", ["verify"], "process", {
     file: "read",
     alias: "i",
   }),
-  sample: integer("Number of random rows to recompute in high precision", {
-    range: FROM_1,
+  sample: positive("Number of random rows to recompute in high precision", {
     // Errors of a kernel rarely affect only a few rows.
     default: 1000,
   }),
@@ -326,9 +324,8 @@ const EXECUTION = section("Running", COMPUTING, "process", {
     commands: [...COMPUTING, "verify"],
     range: [1, 256],
   }),
-  chunkRows: integer(
+  chunkRows: positive(
     "Rows per chunk (default: about 8 MiB of input and output); does not change the output",
-    { range: FROM_1 },
   ),
 });
 
@@ -340,21 +337,20 @@ const DATASETS = [
     shardIndex: integer(
       "Index i of this task (from 0): it computes shards i, i + n, i + 2n, … (default: read from the scheduler's environment, else all shards)",
     ),
-    shardCount: integer("Number of tasks n", { range: FROM_1 }),
-    limit: integer("Maximum number of shards to compute", { range: FROM_1 }),
+    shardCount: positive("Number of tasks n"),
+    limit: positive("Maximum number of shards to compute"),
     select: ranges(
       "Shards to compute, as printed by softjac status: 3,7-9 (default: the shards of the task, or all)",
     ),
   }),
   ...section("Dataset", PLANNING, "process", {
-    shardRows: integer(
+    shardRows: positive(
       "Maximum rows per shard (default: set by --shard-bytes)",
-      { range: FROM_1 },
     ),
-    shardBytes: integer(
+    shardBytes: positive(
       "Approximate output bytes per shard (for csr and coo: input bytes)",
       // One or two seconds of work: the most that a crash loses.
-      { range: FROM_1, default: 256 * 2 ** 20 },
+      { default: 256 * 2 ** 20 },
     ),
     checksums: flag(
       "Record the SHA-256 of every shard in the manifest (roughly doubles the work)",
@@ -380,15 +376,14 @@ const DATASETS = [
       // Kubernetes and Slurm kill a process 30 s after the signal.
       { range: [0, 86_400], default: 25 },
     ),
-    timeLimit: number(
+    timeLimit: seconds(
       "Seconds after which the command exits with 75 (default: no limit)",
-      { commands: ["dataset", "run-shard", "worker", "wait"], range: SECONDS },
+      { commands: ["dataset", "run-shard", "worker", "wait"] },
     ),
-    stallTimeout: number(
+    stallTimeout: seconds(
       "Seconds without progress after which the shard is given up (exit code 75; on a queue the attempt fails)",
       {
         commands: ["dataset", "run-shard", "worker"],
-        range: SECONDS,
         // A chunk takes milliseconds, but fsync on a busy disk may take a minute.
         default: 600,
       },
@@ -466,18 +461,17 @@ const QUEUE = [
       // Long enough for a thread that is not scheduled for a while; the shard of a dead worker waits about as long.
       default: 60,
     }),
-    shardTimeout: number(
+    shardTimeout: seconds(
       "Maximum seconds per shard; then the attempt fails",
       // Shards of the default size take seconds.
-      { range: SECONDS, default: 3600 },
+      { default: 3600 },
     ),
     diskPause: number("Seconds to wait after the disk was full", {
       range: [0.1, 86_400],
       default: 30,
     }),
-    idleLimit: number(
+    idleLimit: seconds(
       "Seconds without work after which the worker exits with 0 (default: wait for more)",
-      { range: SECONDS },
     ),
   }),
 ];

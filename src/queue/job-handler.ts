@@ -29,11 +29,7 @@ interface HandlerContext extends Pick<Connection, "bullmq"> {
   stop: AbortSignal;
 }
 
-interface RunOfJob {
-  job: JobsRun;
-  run: DatasetRun;
-  computer: ShardComputer;
-}
+type RunOfJob = { job: JobsRun; run: DatasetRun; computer: ShardComputer };
 
 /** Computes the shards of jobs, one at a time, and reports the outcomes to BullMQ. */
 export class JobHandler {
@@ -95,16 +91,15 @@ export class JobHandler {
       onProgress: (done: number) => onProgress?.(before + done, rows),
       onEvent,
     };
-    const outcome = await withWatchdog(
-      shardTimeout,
-      () => computer.compute(index, hooks),
-      () => {
-        held.abandon();
-        return new StalledError(
-          `${computer.describe(index)}: not done within ${shardTimeout} s (--shard-timeout)`,
-        );
-      },
-    ).catch(async (error) => {
+    const compute = () => computer.compute(index, hooks);
+    const stalled = () => {
+      held.abandon();
+      return new StalledError(
+        `${computer.describe(index)}: not done within ${shardTimeout} s (--shard-timeout)`,
+      );
+    };
+    const computed = withWatchdog(shardTimeout, compute, stalled);
+    const outcome = await computed.catch(async (error) => {
       await this.close();
       throw error;
     });
@@ -150,8 +145,8 @@ export class JobHandler {
     const text = error instanceof Error ? error.message : String(error);
     const kind = held.isLost ? "lost" : failureKind(error);
     if (kind === "final" || kind === "passing") {
-      const willRetry =
-        kind === "passing" && attemptsOf(job) + 1 < maxAttempts(job);
+      const { ended, attempts } = attemptsOf(job);
+      const willRetry = kind === "passing" && ended + 1 < attempts;
       counts.shardsFailed += 1;
       onEvent?.({ event: "shard failed", shard, file, error: text, willRetry });
       return willRetry
@@ -269,20 +264,16 @@ export function failureKind(
 /** Releases use no attempt, so their number is limited. */
 const MAX_RELEASES = 100;
 
-/** Returns the number of attempts that failed or whose worker died or lost its lease. */
-function attemptsOf({ attemptsMade, stalledCounter }: Job): number {
-  return attemptsMade + stalledCounter;
-}
-
-/** Returns the maximum number of attempts. BullMQ stores 0 for jobs without a number, and tries them once. */
-function maxAttempts({ opts }: Job): number {
-  return Math.max(1, opts.attempts ?? 1);
+/** Returns the number of attempts that failed or whose worker died or lost its lease, and its maximum. */
+function attemptsOf({ attemptsMade, stalledCounter, opts }: Job) {
+  // BullMQ stores 0 for jobs without a number, and tries them once.
+  const attempts = Math.max(1, opts.attempts ?? 1);
+  return { ended: attemptsMade + stalledCounter, attempts };
 }
 
 /** @throws StalledError if no attempts are left, or if the job was released too often */
 function rejectUsedUp(job: Job): void {
-  const attempts = maxAttempts(job);
-  const ended = attemptsOf(job);
+  const { ended, attempts } = attemptsOf(job);
   if (ended >= attempts)
     throw new StalledError(
       `the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,

@@ -86,10 +86,8 @@ export function isInputFailure(text: string): boolean {
   return code === "ERR_INPUT_CHANGED" || isInvalidInput({ code });
 }
 
-function jobOptions({
-  attempts = 6,
-  backoff = 2,
-}: AttemptOptions): JobsOptions {
+function jobOptions(options: AttemptOptions): JobsOptions {
+  const { attempts = 6, backoff = 2 } = options;
   return {
     attempts,
     // The jitter keeps workers that share a full or failing disk from retrying together.
@@ -101,10 +99,8 @@ function jobOptions({
 }
 
 /** Returns the maximum seconds that a job waits for another attempt. */
-export function maxBackoff({
-  attempts = 6,
-  backoff = 2,
-}: AttemptOptions): number {
+export function maxBackoff(options: AttemptOptions): number {
+  const { attempts = 6, backoff = 2 } = options;
   return backoff * 2 ** Math.max(0, attempts - 2);
 }
 

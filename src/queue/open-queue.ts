@@ -55,12 +55,9 @@ export async function openQueue(
 function softjacError(shown: string, cause: Error, advice: string): Error {
   if (cause instanceof SoftjacError) return cause;
   const { message } = cause;
+  const lacks = `the Redis user lacks permissions that queues need (${message})`;
   if (/NOPERM/.test(message))
-    return new PermissionError(
-      shown,
-      `the Redis user lacks permissions that queues need (${message})`,
-      { cause },
-    );
+    return new PermissionError(shown, lacks, { cause });
   const [, reason = `Redis refused a command (${message})`] =
     REFUSALS.find(([pattern]) => pattern.test(message)) ?? [];
   return new ServiceUnavailableError(shown, `${reason}${advice}`, { cause });

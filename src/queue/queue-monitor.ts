@@ -96,13 +96,13 @@ export class QueueMonitor {
     failed: [shard: number, id: string][],
   ): Promise<ShardsFailedError> {
     const { folders, shards } = this.run;
-    const pending = failed.map(async ([shard, id], k) => {
+    const found = failed.map(async ([shard, id], k) => {
       const file = shardFileName(shard, shards);
       const job =
         k < MAX_REASONS ? await ask((queue) => queue.getJob(id)) : undefined;
       return { shard, file, error: job?.failedReason || "failed" };
     });
-    const failures = await Promise.all(pending);
+    const failures = await Promise.all(found);
     const isInput = failures.some(({ error }) => isInputFailure(error));
     return new ShardsFailedError(folders.out, failures, shards, isInput);
   }

@@ -48,17 +48,16 @@ export async function submitDataset(
       for (const message of warnings) onEvent?.({ event: "warning", message });
       const plan = await planWithReport(dataset, hooks, report, stopping);
       const { run, missing, planned } = plan;
-      const added = { queue: shown, submitted: 0, queued: missing.length };
-      if (missing.length === 0) return { ...planned, ...added };
+      if (missing.length === 0)
+        return { ...planned, queue: shown, submitted: 0, queued: 0 };
       const jobs = { output: run.folders.out, run: run.plan.fingerprint };
       const { live, submissions: submission } = await queuedShards(open, jobs);
       const lost = missing.filter((shard) => !live.has(shard));
       const { length: shards } = lost;
       await enqueue(open, jobs, lost, submission, retries);
       if (shards > 0) onEvent?.({ event: "submitted", shards, submission });
-      added.submitted = shards;
-      added.queued -= shards;
-      return { ...planned, ...added };
+      const queued = missing.length - shards;
+      return { ...planned, queue: shown, submitted: shards, queued };
     } finally {
       await open.close();
     }

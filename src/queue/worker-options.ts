@@ -31,16 +31,16 @@ export type WorkerDefaults =
 export type ResolvedWorkerOptions = Resolved<WorkerOptions, WorkerDefaults>;
 
 /** Totals in the report of a worker. */
-export interface WorkerCounts {
-  shardsComputed: number;
-  shardsUpToDate: number;
+export class WorkerCounts {
+  shardsComputed = 0;
+  shardsUpToDate = 0;
   /** Number of failed attempts. */
-  shardsFailed: number;
+  shardsFailed = 0;
   /** Number of shards that were returned to the queue. */
-  shardsReleased: number;
-  rowsComputed: number;
-  bytesWritten: number;
-  badRows: number;
+  shardsReleased = 0;
+  rowsComputed = 0;
+  bytesWritten = 0;
+  badRows = 0;
   /** Inputs that were skipped, with the error of each. */
-  skippedInputs: { name: string; error: string }[];
+  skippedInputs: { name: string; error: string }[] = [];
 }

@@ -10,11 +10,11 @@ import { connect, queueAddress, reportOutages } from "./connection.js";
 import { JobHandler } from "./job-handler.js";
 import { allowedLocations } from "./job-runs.js";
 import { queueNameOf } from "./open-queue.js";
-import type {
-  ResolvedWorkerOptions,
+import {
+  type ResolvedWorkerOptions,
   WorkerCounts,
-  WorkerDefaults,
-  WorkerOptions,
+  type WorkerDefaults,
+  type WorkerOptions,
 } from "./worker-options.js";
 
 /** Report of a worker: its return value, or `report` of its error. */
@@ -42,16 +42,7 @@ export async function runWorker(
   const { shown: queue } = queueAddress(options);
   const { timeLimit, idleLimit } = options;
   const cost = startClock();
-  const counts: WorkerCounts = {
-    shardsComputed: 0,
-    shardsUpToDate: 0,
-    shardsFailed: 0,
-    shardsReleased: 0,
-    rowsComputed: 0,
-    bytesWritten: 0,
-    badRows: 0,
-    skippedInputs: [],
-  };
+  const counts = new WorkerCounts();
   const finish = (status: WorkerReport["status"]): WorkerReport => ({
     ...{ softjac: VERSION, status, queue },
     ...counts,
@@ -124,18 +115,17 @@ async function start(
       runRetryDelay: Math.min(5000, lease * 250),
     },
   );
-  const endReports = reportOutages(
-    connection,
-    "the current shard continues",
-    warn,
-  );
-  worker.on("error", (error) => {
+  const meanwhile = "the current shard continues";
+  const endReports = reportOutages(connection, meanwhile, warn);
+  worker.on("error", (error: NodeJS.ErrnoException) => {
+    const { code = "", message } = error;
     // reportOutages warns about the connection.
-    if (redis.status !== "ready" || isConnectionError(error)) return;
+    if (redis.status !== "ready" || CONNECTION_CODE.test(code)) return;
+    if (message.includes("Connection is closed")) return;
     warn(
-      LOCK_LOST.test(error.message)
-        ? `${error.message} (the queue gave the job to another worker or lost it; finished work is kept)`
-        : `${shown}: ${error.message}`,
+      LOCK_LOST.test(message)
+        ? `${message} (the queue gave the job to another worker or lost it; finished work is kept)`
+        : `${shown}: ${message}`,
     );
   });
   worker.run().catch(() => {});
@@ -161,9 +151,4 @@ const LEAVE_SECONDS = 6;
 const LOCK_LOST =
   /^(?:Missing (?:lock|key) for job|Lock mismatch|Job .* is not in the active state)/;
 
-function isConnectionError({ code, message }: NodeJS.ErrnoException): boolean {
-  return (
-    /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/.test(code ?? "") ||
-    /Connection is closed/.test(message)
-  );
-}
+const CONNECTION_CODE = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/;

@@ -4,6 +4,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readFileSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -142,6 +143,7 @@ test.each(FAILURES)("softjac %s: %s", (line, exit, message) => {
   expect([stdout, withoutNote(stderr)]).toEqual(["", `softjac: ${message}\n`]);
   expect(status).toBe(Number(exit));
   expect([out, page].filter((path) => existsSync(path))).toEqual([]);
+  expect(readFileSync(takenPage, "utf8")).toBe("");
 });
 
 /** Removes the line that names the logits. */

@@ -214,16 +214,7 @@ describe("the command itself", () => {
     expect(stateOf(path)).toEqual(before);
   };
 
-  test.each(WRITING.filter(({ name }) => !/-|worker|wait/.test(name)))(
-    "softjac $name rejects a state file before any work",
-    (command) => {
-      const line = [...lineOf(command, path), "--metrics", path("fifo")];
-      const message = `--metrics: ${path("fifo")} is a device or pipe; ${KIND}`;
-      expectRefused(64, message, ...line);
-    },
-  );
-
-  test("paths from the config file", () => {
+  test("rejects a state file of the config file before any work", () => {
     const config = at("with-report.json");
     writeFileSync(config, JSON.stringify({ report: path("hard-link") }));
     const run = ["run", path("input.arrow"), "-o", path("new.arrow")];

@@ -119,18 +119,6 @@ test("SIGTERM between two chunks releases the shard without using an attempt", a
   await completed(output);
 });
 
-test("a computation of several leases keeps its lease, which the main thread renews", async () => {
-  const output = await submitted();
-  const slow = poisonedWorker("wait", ["--chunk-rows", "5", "--lease", "1"]);
-  await slow.until(/threads-that: wait/);
-  const { shardsComputed } = await completed(output, { lease: 1 });
-  const said = await endWorker(slow);
-  const [, longest] =
-    /"file":"part-00001-of.*"durationMs":(\d+)/.exec(said) ?? [];
-  expect(Number(longest)).toBeGreaterThan(3000);
-  expect(countOf(said, "shard completed") + shardsComputed).toBe(3);
-});
-
 test("a worker with a full disk pauses while another one computes all; then it continues", async () => {
   const output = await submitted({ attempts: 1 });
   const full = workerAt("enospc at ftruncateSync __tmp-", [

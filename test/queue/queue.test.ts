@@ -11,7 +11,10 @@ import { endRedis, startRedis, test } from "./redis.js";
 // submit, worker and wait without failures.
 
 const at = workDirectory();
-afterEach(endAll);
+afterEach(async () => {
+  await endAll();
+  await redis.client.flushall();
+});
 const redis = await startRedis();
 afterAll(endRedis);
 const dataset = await testDataset(at, redis);
@@ -88,11 +91,10 @@ test("two waits at once, and two datasets in one queue", async () => {
 });
 
 test("wait exits with 75 after its time limit, and warns without workers", async () => {
-  const waiting = wait(await submitted(), "--time-limit", "4");
+  const waiting = wait(await submitted(), "--time-limit", "8");
   const { stderr } = await expectCode(waiting, 75);
   expect(stderr).toContain("stopped with 0 of 9 shards done");
   expect(stderr).toContain("no worker of this version is connected");
-  await redis.client.flushall();
 });
 
 test("wait exits with 66 if nothing is planned", async () => {

@@ -127,16 +127,6 @@ test("Redis is a replica or out of memory: submit exits with 69; the next one ad
   await completed(output);
 });
 
-test("Redis runs in cluster mode: commands exit with 78", async () => {
-  const { url } = await startRedis("--cluster-enabled", "yes");
-  for (const args of await commandsWith("--queue", url)) {
-    const { stderr } = await expectCode(start(args), 78);
-    expect(stderr).toBe(
-      `softjac: ${url}/0: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no\n`,
-    );
-  }
-});
-
 test("Redis accepts connections and never answers: a signal ends every command at once", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

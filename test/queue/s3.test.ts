@@ -53,11 +53,3 @@ test("two workers compute on S3 what one machine computes in a directory, and sy
   expect(parts(found)).toHaveLength(9);
   await expectCode(run(`wait ${output}`), 0);
 });
-
-test("a worker refuses jobs outside the prefix that it may access", async () => {
-  await expectCode(submit(at3("refused")), 0);
-  const other = worker(at3("elsewhere"));
-  await other.until(/is outside the locations that --allow permits/);
-  await endWorker(other);
-  expect(parts(world.under("refused"))).toEqual([]);
-});
