@@ -3,7 +3,7 @@ import { ConfigurationError, UsageError } from "../errors.js";
 import { repeatedKey } from "../input/repeated-key.js";
 import { checkValue } from "../options/check-options.js";
 import type { OptionSpec } from "../options/options-table.js";
-import { shortName, shortValue } from "../printable.js";
+import { shortName } from "../printable.js";
 import type { CommandSpec } from "./command.js";
 import { kebab, parseValue } from "./flags.js";
 import { removedOption } from "./removed-options.js";
@@ -122,13 +122,11 @@ function valueOfVariable(
   variable: string,
   text: string,
 ): unknown {
-  if (spec.kind !== "boolean")
-    return checked(spec, variable, () => parseValue(spec, text));
-  if (/^(?:true|1)$/i.test(text)) return true;
-  if (/^(?:false|0)$/i.test(text)) return false;
-  throw new ConfigurationError(
-    `${variable}: expected true or false, found ${shortValue(text)}`,
-  );
+  return checked(spec, variable, () => {
+    if (spec.kind !== "boolean") return parseValue(spec, text);
+    if (/^(?:true|1)$/i.test(text)) return true;
+    return /^(?:false|0)$/i.test(text) ? false : text;
+  });
 }
 
 /** Returns the value of a key; lists and ranges may be strings as on the command line. */

@@ -98,9 +98,6 @@ export function defineCommand<Options, Report extends object>({
   };
 }
 
-/** Default seconds from the first signal until unfinished work is abandoned. */
-const GRACE_SECONDS = 25;
-
 /** Seconds after the grace period in which the work can still report its own error. */
 const MORE_SECONDS = 2;
 
@@ -114,7 +111,7 @@ export async function execute<Report extends object>({
   logged = (report) => report,
   exitCode = () => EXIT.done,
   textIsResult = false,
-  grace = GRACE_SECONDS,
+  grace = 25,
 }: Task<Report>): Promise<number> {
   setCleanUp(removePendingOutputs);
   const opened = await openLog(settings);

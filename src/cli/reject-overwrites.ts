@@ -41,17 +41,10 @@ function filesOf(
     // The options table rejects values of other types.
     return [options[name] ?? settings.get(name)].flat().flatMap((path) => {
       if (!use || typeof path !== "string" || path === "") return [];
-      return use === "read"
-        ? readFile(shown, path)
-        : { name: shown, path, use };
+      if (name === "config") return { name: "the config file", path, use };
+      return use === "read" ? inputFile(path) : { name: shown, path, use };
     });
   });
-}
-
-function readFile(name: string, path: string): UsedFile {
-  return name === "--config"
-    ? { name: "the config file", path, use: "read" }
-    : inputFile(path);
 }
 
 /** Returns the files in the directories and patterns among the inputs. */

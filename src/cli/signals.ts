@@ -57,11 +57,14 @@ export function rejectAfterSignal(
 
 /** Ends the process by the signal of an exit code, as if it had no handler; does nothing for other exit codes. */
 export function endBySignal(exitCode: number): void {
-  for (const [signal, code] of Object.entries(SIGNAL_EXIT))
-    if (code === exitCode) {
-      removeHandlers();
-      process.kill(process.pid, signal);
-    }
+  const signal = signalOf(exitCode);
+  if (!signal) return;
+  removeHandlers();
+  process.kill(process.pid, signal);
+}
+
+function signalOf(exitCode: number): StopSignal | undefined {
+  return names.find((name) => SIGNAL_EXIT[name] === exitCode);
 }
 
 function removeHandlers(): void {
@@ -77,8 +80,7 @@ const EXIT_SECONDS = 3;
  */
 export function forceExit(code: number): never {
   const { spawn } = process.getBuiltinModule("node:child_process");
-  const ofCode = names.find((name) => SIGNAL_EXIT[name] === code);
-  const signal = ofCode ?? received ?? "SIGTERM";
+  const signal = signalOf(code) ?? received ?? "SIGTERM";
   removeHandlers();
   const script = `const timer = setTimeout(() => process.kill(${process.pid}, "${signal}"), ${EXIT_SECONDS * 1000}); process.stdin.on("end", () => clearTimeout(timer)).resume();`;
   // The helper's standard input ends with this process. If the helper cannot be started, exit() is all there is.

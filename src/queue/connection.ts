@@ -181,11 +181,8 @@ async function checkServer(
     );
   const version = infoField("redis_version") ?? "7.0";
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major * 100 + minor < 602)
-    throw new ServiceUnavailableError(
-      shown,
-      `expected Redis 6.2 or newer, or Valkey, found ${version}`,
-    );
+  const old = `expected Redis 6.2 or newer, or Valkey, found ${version}`;
+  if (major * 100 + minor < 602) throw new ServiceUnavailableError(shown, old);
   const policy = infoField("maxmemory_policy");
   if (policy === "noeviction") return { warnings: [], skipVersionCheck: false };
   const warning = `${shown}: expected maxmemory-policy noeviction, found ${policy ?? "no answer"}; Redis may lose jobs, which softjac wait resubmits`;

@@ -50,7 +50,10 @@ export async function allowedLocations(
   );
   return async (what, location) => {
     const isUrl = SCHEME.test(location);
-    if (!(isUrl ? isPlainUrl(location) : isPlainPath(location)))
+    const isPlain = isUrl
+      ? isPlainUrl(location)
+      : isAbsolute(location) && resolve(location) === location;
+    if (!isPlain)
       throw new JobRefusedError(
         `${what}: expected ${isUrl ? "a URL" : "an absolute path"} without . or .., found ${location}`,
       );
@@ -62,10 +65,6 @@ export async function allowedLocations(
         `${what}: ${location} is outside the locations that --allow permits (${allow.join(", ")})`,
       );
   };
-}
-
-function isPlainPath(path: string): boolean {
-  return isAbsolute(path) && resolve(path) === path;
 }
 
 function isPlainUrl(url: string): boolean {
