@@ -82,11 +82,11 @@ test.each<
   const message = `${output}: 1 files of the published dataset of 4 shards are missing or damaged; use --repair to recompute them: ${file} ${problem}`;
   const all = { ...options, output, checksums: kind === "checked" };
   for (const call of [
-    built.runDataset(all),
-    built.runShards({ output, shardIndex: 0, shardCount: 2 }),
-    finalize(output),
+    () => built.runDataset(all),
+    () => built.runShards({ output, shardIndex: 0, shardCount: 2 }),
+    () => finalize(output),
   ])
-    await refused(call, "ERR_DATASET_DAMAGED", message, {
+    await refused(call(), "ERR_DATASET_DAMAGED", message, {
       report: { status: "failed", damaged: [{ file, problem }] },
     });
   // The other task has no damaged shard.

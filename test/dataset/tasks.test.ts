@@ -68,12 +68,12 @@ test("plan, tasks in any order and finalize give the bytes of one call", async (
   expect((await finalize()).status).toBe("done");
   expect(filesOf(output)).toEqual(filesOf(whole));
   for (const again of [
-    finalize(),
-    built.runShards({ output }),
-    built.planDataset({ ...options, output }),
-    built.runDataset({ ...options, output }),
+    finalize,
+    () => built.runShards({ output }),
+    () => built.planDataset({ ...options, output }),
+    () => built.runDataset({ ...options, output }),
   ])
-    expect((await again).status).toBe("up to date");
+    expect((await again()).status).toBe("up to date");
   const published = { status: "published", shardsDone: 8 };
   expect(await status()).toMatchObject({
     ...{ ...published, missing: [], damaged: [] },
