@@ -266,15 +266,19 @@ export class StalledError extends SoftjacError {
 export class InputsSkippedError extends SoftjacError {
   readonly code = "ERR_INPUTS_SKIPPED";
   override readonly exitCode = EXIT.badInput;
+  readonly skippedInputs: readonly { input: string; error: string }[];
   constructor(
     readonly output: string,
-    readonly skippedInputs: readonly { input: string; error: string }[],
+    skipped: readonly { name: string; error: string }[],
     inputs: number,
   ) {
-    const shown = firstItems(skippedInputs, 3, ({ error }) => error);
+    const shown = firstItems(skipped, 3, ({ error }) => error);
     super(
-      `${output}: ${skippedInputs.length} of ${inputs} inputs have no results; use --allow-missing to publish the others: ${shown}`,
+      `${output}: ${skipped.length} of ${inputs} inputs have no results; use --allow-missing to publish the others: ${shown}`,
     );
+    this.skippedInputs = skipped.map(({ name: input, error }) => ({
+      ...{ input, error },
+    }));
   }
 }
 

@@ -1,18 +1,14 @@
 import { AbortedError, InternalError, WorkerError } from "../errors.js";
-import type { DatasetReportBuilder } from "./dataset-report.js";
-import type { DatasetHooks } from "./events.js";
-import type { GracefulStop } from "./graceful-stop.js";
 import {
   ShardComputer,
   type ShardContext,
   type ShardOutcome,
 } from "./shard-computer.js";
+import type { DatasetCall } from "./with-report.js";
 
-interface Shards extends ShardContext {
+interface Shards extends ShardContext, DatasetCall {
   /** Indices of the shards to compute, in this order. */
   shards: readonly number[];
-  report: DatasetReportBuilder;
-  stopping: GracefulStop;
 }
 
 /**
@@ -21,10 +17,13 @@ interface Shards extends ShardContext {
  * @throws SoftjacError as run; AbortedError; StalledError; InternalError, once the other shards are done, if worker threads
  * crashed twice on a shard
  */
-export async function computeShards(
-  { shards, report, stopping, ...context }: Shards,
-  { onProgress, onEvent }: DatasetHooks,
-): Promise<ReadonlySet<string>> {
+export async function computeShards({
+  shards,
+  report,
+  stopping,
+  hooks: { onProgress, onEvent },
+  ...context
+}: Shards): Promise<ReadonlySet<string>> {
   const { run } = context;
   const skipped = new Set<string>();
   const computer = new ShardComputer(context);
@@ -33,11 +32,13 @@ export async function computeShards(
     shard: number,
     onComputed: () => void,
   ): Promise<ShardOutcome | null> => {
-    const signal = stopping.abortSignal;
-    const progress = report.progress(onProgress);
-    const hooks = { signal, onProgress: progress, onEvent, onComputed };
     try {
-      return await computer.compute(shard, hooks);
+      return await computer.compute(shard, {
+        signal: stopping.abortSignal,
+        onProgress: report.progress(onProgress),
+        onEvent,
+        onComputed,
+      });
     } catch (error) {
       if (!(error instanceof WorkerError)) throw error;
       crashed.push(`${computer.describe(shard)}: ${error.message}`);

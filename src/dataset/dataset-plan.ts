@@ -67,6 +67,13 @@ export function rowsOf(
   return rows;
 }
 
+/** Returns the properties of a plan that reports have. */
+export function summaryOf(plan: DatasetPlan) {
+  const { fingerprint, of } = plan;
+  const [inputs, shards] = [of.inputs.length, of.shards.length];
+  return { fingerprint, inputs, rows: rowsOf(plan), shards };
+}
+
 export interface InputSize {
   rows: number;
   /** Output bytes per row; input bytes if the output size depends on the values. */

@@ -1,7 +1,7 @@
 import { type CallCost, startClock } from "../io/report-clock.js";
 import type { RunHooks } from "../options/hooks.js";
 import { VERSION } from "../version.js";
-import { type DatasetPlan, rowsOf } from "./dataset-plan.js";
+import { type DatasetPlan, rowsOf, summaryOf } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 
 /** Report of a call on a dataset: its return value, or `report` of its error. */
@@ -63,11 +63,8 @@ export class DatasetReportBuilder {
   }
 
   setPlan(plan: DatasetPlan): void {
-    const { fingerprint, of } = plan;
     this.#plan = plan;
-    const [inputs, shards] = [of.inputs.length, of.shards.length];
-    const rows = rowsOf(plan);
-    Object.assign(this.counts, { fingerprint, inputs, rows, shards });
+    Object.assign(this.counts, summaryOf(plan));
   }
 
   /** Reports which shards are missing and which of them this call computes. */
@@ -75,19 +72,12 @@ export class DatasetReportBuilder {
     missing: readonly number[],
     toDo: readonly number[] = missing,
   ): void {
-    const { fingerprint, inputs, rows, shards } = this.counts;
-    const shardsDone = shards - missing.length;
+    const plan = this.#plan as DatasetPlan;
+    const shardsDone = this.counts.shards - missing.length;
     this.counts.shardsUpToDate = shardsDone;
-    this.#rowsToDo = rowsOf(this.#plan as DatasetPlan, toDo);
-    this.onEvent?.({
-      event: "planned",
-      fingerprint: fingerprint as string,
-      inputs,
-      rows,
-      shards,
-      shardsDone,
-      shardsToDo: toDo.length,
-    });
+    this.#rowsToDo = rowsOf(plan, toDo);
+    const shards = { shardsDone, shardsToDo: toDo.length };
+    this.onEvent?.({ event: "planned", ...summaryOf(plan), ...shards });
   }
 
   /** Counts the rows of a shard for progress, whether this process computed it or not. */

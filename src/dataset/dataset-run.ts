@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { basename } from "node:path";
 import {
   ConfigurationError,
   IncompleteError,
@@ -39,7 +40,7 @@ import {
 
 export interface PublishOptions {
   /** Whether to replace another dataset. */
-  overwrite: boolean;
+  overwrite?: boolean | undefined;
   /** Whether to publish without skipped inputs. */
   allowMissing?: boolean | undefined;
 }
@@ -70,7 +71,6 @@ export abstract class DatasetRun {
     return this.plan.of.shards.length;
   }
 
-  /** Returns whether the dataset of this run is published. */
   async isPublished(): Promise<boolean> {
     return this.belongsToRun(this.folders.out);
   }
@@ -127,19 +127,18 @@ export abstract class DatasetRun {
    * @throws OutputExistsError
    */
   async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
-    if ((await this.isPublished()) || (await this.restoreReplaced())) {
-      // A process may have died between publishing and cleaning up.
-      await this.cleanUp();
-      return false;
+    let isOver = (await this.isPublished()) || (await this.restoreReplaced());
+    if (!isOver) {
+      await this.rejectOtherDataset({ overwrite });
+      await this.createFolders();
+      // Another process may have published the run since the first check, which renames its directory.
+      isOver = await this.isPublished();
     }
-    await this.rejectOtherDataset({ overwrite });
-    await this.createFolders();
-    // Another process may have published the run since the first check, which renames its directory.
-    if (await this.isPublished()) {
-      await this.cleanUp();
-      return false;
-    }
-    return this.#unlessPublished(() => this.storePlan(encodeJson(this.plan)));
+    if (!isOver)
+      return this.#unlessPublished(() => this.storePlan(encodeJson(this.plan)));
+    // A process may have died between publishing and cleaning up.
+    await this.cleanUp();
+    return false;
   }
 
   /**
@@ -209,40 +208,23 @@ export abstract class DatasetRun {
 
   /** Returns the shards that are not done. */
   async missing(): Promise<number[]> {
-    const { missing, damaged } = await this.inspect();
-    return [...missing, ...damaged].sort((a, b) => a - b);
+    return (await this.faults()).flatMap(({ shard }) => shard ?? []);
   }
 
   /** Returns the shards without a record. Fast, because it lists names only and checks no file. */
   unrecorded(): Promise<number[]> {
     return this.#inFolder(async (folder) => {
       const names = await this.store.list(`${folder}/${COMMITS}`);
-      const skipped = await this.files.skippedInputs(folder);
-      return [...this.plan.of.shards.entries()]
-        .filter(
-          ([shard, { input }]) =>
-            !names.has(recordName(shard).slice(COMMITS.length + 1)) &&
-            !skipped.has(input),
-        )
-        .map(([shard]) => shard);
+      const shards = await this.files.includedShards(folder);
+      return shards.filter((shard) => !names.has(basename(recordName(shard))));
     });
   }
 
-  /** Returns the shards without a record and those whose file does not match it, except those of skipped inputs. */
-  async inspect(): Promise<{
-    missing: number[];
-    damaged: number[];
-    faults: Fault[];
-  }> {
-    const faults = await this.faults();
-    const shardsOf = (hasRecord: boolean) =>
-      faults.flatMap(({ shard, record }) =>
-        shard !== null && (record !== null) === hasRecord ? [shard] : [],
-      );
-    return { missing: shardsOf(false), damaged: shardsOf(true), faults };
-  }
-
-  /** Returns the files that do not match their records, including a published manifest. @throws AbortedError */
+  /**
+   * Returns the shards without a record and the files that do not match their records, including a published manifest, except
+   * those of skipped inputs.
+   * @throws AbortedError
+   */
   faults(options: Omit<CheckOptions, "fallbacks"> = {}): Promise<Fault[]> {
     return this.#inFolder(async (folder, isPublished) => {
       if (!isPublished) return this.files.faults(folder, options);
@@ -260,20 +242,18 @@ export abstract class DatasetRun {
     const name = `${this.folders.out}/${MANIFEST}`;
     const bytes = await this.store.read(name);
     const stored = await this.store.head(name);
+    const records = new Map<number, StoredRecord>();
     const faulty = (problem: string) => ({
       fault: [{ shard: null, file: MANIFEST, problem, record: null }],
-      records: new Map(),
+      records,
     });
     if (!bytes || !stored) return faulty("is missing");
     if (sha256(bytes) !== (await this.success())?.manifest)
       return faulty(`does not match its SHA-256 in ${SUCCESS}`);
     const { fingerprint } = this.plan;
-    const { parts } = decodeJson(bytes) as Manifest;
-    const records = parts.map((part): [number, StoredRecord] => [
-      part.shard,
-      { record: { ...part, fingerprint }, stored },
-    ]);
-    return { fault: [], records: new Map(records) };
+    for (const part of (decodeJson(bytes) as Manifest).parts)
+      records.set(part.shard, { record: { ...part, fingerprint }, stored });
+    return { fault: [], records };
   }
 
   /** Returns the content of _SUCCESS in a directory, or null if there is none. */
@@ -354,7 +334,7 @@ export abstract class DatasetRun {
    * ConfigurationError
    */
   async publish({
-    overwrite,
+    overwrite = false,
     allowMissing = false,
   }: PublishOptions): Promise<void> {
     if (await this.isPublished()) return;
@@ -382,12 +362,9 @@ export abstract class DatasetRun {
     const { out, wip } = this.folders;
     const { inputs, leftOut } = this.plan.of;
     const skipped = await this.files.allSkipped(wip);
+    const total = inputs.length + leftOut.length;
     if (skipped.length > 0 && !allowMissing)
-      throw new InputsSkippedError(
-        out,
-        skipped.map(({ name, error }) => ({ input: name, error })),
-        inputs.length + leftOut.length,
-      );
+      throw new InputsSkippedError(out, skipped, total);
     await this.files.removeSkippedShards(wip);
     const missing = await this.missing();
     if (missing.length > 0)
@@ -408,15 +385,13 @@ export abstract class DatasetRun {
   }
 
   async #manifest(folder: string): Promise<Manifest> {
-    const skipped = await this.files.skippedInputs(folder);
+    const shards = await this.files.includedShards(folder);
     const records = await this.files.records(folder);
-    const included: ShardRecord[] = [];
-    for (const [shard, { input }] of this.plan.of.shards.entries()) {
-      if (skipped.has(input)) continue;
+    const included = shards.map((shard) => {
       const { record } = records.get(shard) ?? {};
       if (!record) throw new InternalError(`shard ${shard} has no record`);
-      included.push(record);
-    }
+      return record;
+    });
     return manifestOf(this.plan, included, await this.files.allSkipped(folder));
   }
 }

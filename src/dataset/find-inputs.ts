@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { dirname, posix, resolve, sep } from "node:path";
+import path, { dirname, posix, resolve, sep } from "node:path";
 import picomatch from "picomatch";
 import { InputMissingError, UsageError } from "../errors.js";
 import {
@@ -47,11 +47,10 @@ export async function findInputs(
   const undecodable = new Set<string>();
   for (const location of locations) {
     if (store) rejectOutputInside(location, output);
-    else
-      checkFiles([
-        { name: "output", path: output, use: "output" },
-        inputFile(location),
-      ]);
+    else {
+      const files = { name: "output", path: output, use: "output" } as const;
+      checkFiles([files, inputFile(location)]);
+    }
     const listed = await (store
       ? listObjects(store, location)
       : filesOf(location));
@@ -69,13 +68,12 @@ export async function findInputs(
     );
     for (const file of inputs) found.add(file);
   }
-  const { dirname: folderOf, sep: separator } = store
-    ? posix
-    : { dirname, sep };
+  const { dirname: folderOf, sep: separator } = store ? posix : path;
   const paths = [...found];
-  const root =
-    paths.map(folderOf).reduce((a, b) => commonFolder(a, b, separator)) ||
-    separator;
+  const common = paths
+    .map(folderOf)
+    .reduce((a, b) => commonFolder(a, b, separator));
+  const root = common || separator;
   const start = root.endsWith(separator) ? root.length : root.length + 1;
   const nameOf = (path: string) => path.slice(start).split(separator).join("/");
   return {
@@ -83,10 +81,9 @@ export async function findInputs(
     names: paths.map(nameOf).sort(compareNames),
     ignored: [...ignored].filter((file) => !found.has(file)).sort(compareNames),
     states: new Map(
-      paths.flatMap((path) => {
-        const state = states.get(path);
-        return state ? [[nameOf(path), state]] : [];
-      }),
+      [...states]
+        .filter(([path]) => found.has(path))
+        .map(([path, state]) => [nameOf(path), state]),
     ),
     undecodable: new Set([...undecodable].map(nameOf)),
   };
@@ -97,13 +94,11 @@ async function openObjects(
   locations: readonly string[],
   access: StoreAccess,
 ): Promise<ObjectStore> {
-  const sources = new Set(
-    locations.map((location) =>
-      isS3(location)
-        ? resolveLocation(location).split("/", 3).join("/")
-        : "files",
-    ),
-  );
+  const sourceOf = (location: string) =>
+    isS3(location)
+      ? resolveLocation(location).split("/", 3).join("/")
+      : "files";
+  const sources = new Set(locations.map(sourceOf));
   if (sources.size > 1)
     throw new UsageError(
       `inputs: all inputs must be in one bucket or all be local files, found ${[...sources].join(", ")}`,
@@ -150,16 +145,13 @@ export async function filesOf(path: string): Promise<ListedInputs> {
 function rejectInputsInside(output: string, inputs: readonly string[]): void {
   const checked = new Set<string>();
   for (const input of inputs) {
+    const realPath = () => realpathSync.native(input);
     const real = isS3(input)
       ? input
-      : inputCall(input, "could not be examined", () =>
-          realpathSync.native(input),
-        );
+      : inputCall(input, "could not be examined", realPath);
     const folder = dirname(real);
-    const isIn =
-      !checked.has(folder) &&
-      (isS3(input) ? isInside(input, output) : isWithin(folder, output));
-    if (isIn)
+    if (checked.has(folder)) continue;
+    if (isS3(input) ? isInside(input, output) : isWithin(folder, output))
       throw new UsageError(
         `${real === input ? input : `${input} (${real})`} is inside --output ${output}; choose another output`,
         "output",

@@ -44,19 +44,10 @@ export class FolderRun extends DatasetRun {
     }
   }
 
-  async rejectOtherDataset({
-    overwrite,
-  }: {
-    overwrite: boolean;
-  }): Promise<void> {
+  async rejectOtherDataset(options: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;
     const rejection = (what: string) => new OutputExistsError(out, what);
-    const found = await this.store.head(out);
-    if (!found) return;
-    if (!found.isFolder)
-      throw rejection(
-        `is ${found.isFile ? "a file" : "a link, device or pipe"}, not a directory; choose another output`,
-      );
+    await this.#rejectLink(out, "not a directory; choose another output");
     if ((await this.store.list(out)).size === 0) return;
     const { fingerprint } = (await this.success()) ?? {};
     // Another process published this run first.
@@ -65,7 +56,7 @@ export class FolderRun extends DatasetRun {
       throw rejection(
         "contains other files; choose another output or an empty directory",
       );
-    if (!overwrite)
+    if (!options.overwrite)
       throw rejection(
         "already contains the dataset of another run; use --overwrite to replace it",
       );
@@ -104,13 +95,14 @@ export class FolderRun extends DatasetRun {
   }
 
   /** Rejects links and files, so that nothing is written through a link. @throws OutputExistsError */
-  async #rejectLink(folder: string): Promise<void> {
+  async #rejectLink(
+    folder: string,
+    rest = "but the run needs a directory of that name; remove it",
+  ): Promise<void> {
     const found = await this.store.head(folder);
-    if (found && !found.isFolder)
-      throw new OutputExistsError(
-        folder,
-        `is ${found.isFile ? "a file" : "a link, device or pipe"}, but the run needs a directory of that name; remove it`,
-      );
+    if (!found || found.isFolder) return;
+    const kind = found.isFile ? "a file" : "a link, device or pipe";
+    throw new OutputExistsError(folder, `is ${kind}, ${rest}`);
   }
 
   async discardDamaged(shard: number): Promise<void> {

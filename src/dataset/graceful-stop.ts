@@ -59,14 +59,8 @@ export class GracefulStop {
   /** Runs work that calls `alive` when it makes progress. @throws StalledError */
   withWatchdog<T>(work: (alive: () => void) => Promise<T>): Promise<T> {
     const { stallTimeout = 600 } = this.limits;
-    return withWatchdog(
-      stallTimeout,
-      work,
-      () =>
-        new StalledError(
-          `no progress for ${stallTimeout} s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue`,
-        ),
-    );
+    const message = `no progress for ${stallTimeout} s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue`;
+    return withWatchdog(stallTimeout, work, () => new StalledError(message));
   }
 
   close(): void {

@@ -104,12 +104,9 @@ async function typeOf(link: string): Promise<"file" | "folder" | null> {
 
 /** Returns a name with all bytes that are not printable ASCII escaped as \xe9. */
 function escaped(name: Buffer): string {
-  return name
-    .toString("latin1")
-    .replace(
-      /[^\x20-\x7e]/g,
-      (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
-    );
+  const hex = (byte: string) =>
+    `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  return name.toString("latin1").replace(/[^\x20-\x7e]/g, hex);
 }
 
 /**

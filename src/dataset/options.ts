@@ -10,7 +10,7 @@ import {
 } from "../options/run-options.js";
 import { ARROW, checkName } from "../output/written-files.js";
 import { isAuxiliaryName, isEntriesLayout } from "../results/catalogue.js";
-import { type S3Options, s3OptionsOf } from "../storage/s3-options.js";
+import type { S3Options } from "../storage/s3-options.js";
 import type { StopLimits } from "./graceful-stop.js";
 
 /** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */
@@ -51,10 +51,6 @@ export interface WorkOptions extends StopLimits {
   readonly keepGoing: boolean;
 }
 
-type Defaults =
-  | ("shardBytes" | "checksums" | "overwrite" | "allowMissing" | "repair")
-  | ("keepGoing" | "grace" | "stallTimeout");
-
 export type ResolvedDataset = ReturnType<typeof resolveDataset>;
 
 const RUN = optionsOf("run").map(({ name }) => name);
@@ -64,9 +60,14 @@ const RUN = optionsOf("run").map(({ name }) => name);
  * @throws UsageError
  */
 export function resolveDataset(given: DatasetOptions) {
-  const options = resolve<DatasetOptions, Defaults>("dataset", given);
+  const options = resolve<
+    DatasetOptions,
+    | ("shardBytes" | "checksums" | "overwrite" | "allowMissing" | "repair")
+    | ("keepGoing" | "grace" | "stallTimeout")
+  >("dataset", given);
   const { inputs, output, shardRows, shardBytes, checksums } = options;
   const { overwrite, allowMissing, repair, layout, label } = options;
+  const { endpoint, region } = options;
   if (output === "-")
     throw new UsageError(
       "output: expected a directory for the dataset, found standard output",
@@ -97,7 +98,7 @@ export function resolveDataset(given: DatasetOptions) {
     /** Absolute path, because a run may be resumed from another directory. */
     output: resolveLocation(output),
     work,
-    s3: s3OptionsOf(options),
+    s3: { endpoint, region },
     /** Returns the options of a run over one input. */
     optionsFor,
   });

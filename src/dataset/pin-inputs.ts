@@ -85,22 +85,19 @@ export async function pinInputs(
     const path = inputs.path(name);
     const input = { name, ...(await inputs.state(name)) };
     const { classes } = (first ?? {}) as Partial<CommonProperties>;
+    const known = retried.has(name) && classes ? { ...input, classes } : input;
     try {
-      await pin(
-        retried.has(name) && classes ? { ...input, classes } : input,
-        path,
-      );
+      await pin(known, path);
     } catch (error) {
       const isUnknown = isUnknownClassesError(error);
       if (isUnknown && !retried.has(name)) {
         retried.add(name);
         continue;
       }
-      if (isUnknown && !first && names.length > 1)
-        throw unknownClassesError(
-          path,
-          `no row of the ${names.length} inputs has logits`,
-        );
+      if (isUnknown && !first && names.length > 1) {
+        const rows = `no row of the ${names.length} inputs has logits`;
+        throw unknownClassesError(path, rows);
+      }
       if (!dataset.work.keepGoing || !isInvalidInput(error)) throw error;
       if (pinned.size === 0 && skipped.length + 1 === names.length) throw error;
       const message = inputErrorMessage(error, path, name);
@@ -132,14 +129,12 @@ function rejectDifferent(
 ): void {
   const rejection = (
     expected: string,
-    actual: string | number,
-    advice: string,
-  ) =>
-    new InputUnsupportedError(
-      path,
-      "logits",
-      `expected ${expected} as in ${first.name}, found ${actual}; ${advice}`,
-    );
+    found: string | number,
+    rest: string,
+  ) => {
+    const what = `expected ${expected} as in ${first.name}, found ${found}`;
+    return new InputUnsupportedError(path, "logits", `${what}; ${rest}`);
+  };
   if (other.classes !== first.classes)
     throw rejection(
       `${first.classes} classes`,

@@ -6,9 +6,9 @@ import { hasFolders, type ObjectStore, type Store } from "../storage/store.js";
 import { type DatasetPlan, fingerprintOf } from "./dataset-plan.js";
 import type { DatasetRun } from "./dataset-run.js";
 import { FolderRun } from "./folder-run.js";
-import type { Inputs } from "./inputs.js";
+import { FileInputs, type Inputs } from "./inputs.js";
+import type { FoundInputs } from "./list-objects.js";
 import { PLAN, runFolders, SUCCESS } from "./names.js";
-import { openInputs } from "./open-inputs.js";
 import { PrefixRun } from "./prefix-run.js";
 import { decodeJson, type Success } from "./records.js";
 
@@ -45,8 +45,8 @@ export async function openPlannedRun(
     throw new PlanMissingError(out);
   const inputs = await openInputs(plan.root, access);
   const opened = await openRun(out, plan, access);
-  const { run } = opened;
-  if (!isS3(out) && !(await run.isPublished())) await run.checkLocation();
+  if (!isS3(out) && !(await opened.run.isPublished()))
+    await opened.run.checkLocation();
   return { ...opened, inputs };
 }
 
@@ -66,6 +66,17 @@ export async function openRun(
     ? new FolderRun(store, folders, plan)
     : new PrefixRun(store as ObjectStore, folders, plan);
   return { run, store };
+}
+
+/** @param root directory, or `s3://bucket/prefix`, that input names are relative to */
+export async function openInputs(
+  root: string,
+  access: StoreAccess,
+  { states, undecodable }: Partial<FoundInputs> = {},
+): Promise<Inputs> {
+  if (!isS3(root)) return new FileInputs(root, undecodable);
+  const { StagedInputs } = await import("./staged-inputs.js");
+  return new StagedInputs(root, access, states);
 }
 
 type Preference = "unfinished" | "published";
@@ -127,12 +138,9 @@ async function findPlan(
     (run) => run !== published && run === (fingerprint ?? run),
   );
   if (unfinished.length > 1) {
-    const runs = [
-      ...(published ? [`${published} (published)`] : []),
-      ...unfinished,
-    ];
+    const first = published ? `${published} (published), ` : "";
     throw new UsageError(
-      `run: several runs are planned for ${out}; name one: ${runs.join(", ")}`,
+      `run: several runs are planned for ${out}; name one: ${first}${unfinished.join(", ")}`,
       "run",
     );
   }

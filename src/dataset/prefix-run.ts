@@ -26,13 +26,9 @@ export class PrefixRun extends DatasetRun {
     super(store, folders, plan);
   }
 
-  async rejectOtherDataset({
-    overwrite,
-  }: {
-    overwrite: boolean;
-  }): Promise<void> {
+  async rejectOtherDataset(options: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;
-    rejectOverwrite(out, overwrite);
+    rejectOverwrite(out, options.overwrite);
     if (await this.#ownPlan()) return;
     const [name] = (await this.store.list(out)).keys();
     if (name === undefined || (await this.#ownPlan())) return;
@@ -110,13 +106,10 @@ export class PrefixRun extends DatasetRun {
     if (!bytes) return null;
     const plan = decodeJson(bytes) as DatasetPlan | null;
     if (plan?.fingerprint === this.plan.fingerprint) return bytes;
-    const owner =
-      typeof plan?.fingerprint === "string"
-        ? `run ${plan.fingerprint}`
-        : "another program";
+    const isRun = typeof plan?.fingerprint === "string";
     throw new OutputExistsError(
       this.folders.out,
-      `is used by ${owner}; choose another prefix, or remove that dataset first`,
+      `is used by ${isRun ? `run ${plan.fingerprint}` : "another program"}; choose another prefix, or remove that dataset first`,
     );
   }
 }

@@ -86,15 +86,9 @@ export function manifestOf(
   const sum = (field: "rows" | "bytes" | "badRows") =>
     records.reduce((total, record) => total + record[field], 0);
   return {
-    format: 1,
-    fingerprint,
-    softjac,
-    options,
+    ...{ format: 1, fingerprint, softjac, options, leftOut },
     inputs: inputs.map(({ name, bytes, rows }) => ({ name, bytes, rows })),
-    leftOut,
-    rows: sum("rows"),
-    bytes: sum("bytes"),
-    badRows: sum("badRows"),
+    ...{ rows: sum("rows"), bytes: sum("bytes"), badRows: sum("badRows") },
     parts: records.map(({ fingerprint: _, ...part }) => part),
   };
 }

@@ -2,14 +2,13 @@ import { checkHooks } from "../options/check-options.js";
 import { WorkerPool } from "../pool/worker-pool.js";
 import { prestartWorkers } from "../run/prestart-workers.js";
 import { computeShards } from "./compute-shards.js";
-import { makePlan, planShards, rowsOf } from "./dataset-plan.js";
-import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import { makePlan, planShards, rowsOf, summaryOf } from "./dataset-plan.js";
+import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
-import type { GracefulStop, WorkHooks } from "./graceful-stop.js";
+import type { WorkHooks } from "./graceful-stop.js";
 import { ignoredFilesMessage } from "./input-names.js";
-import { openInputs } from "./open-inputs.js";
 import {
   bytesOptions,
   type DatasetOptions,
@@ -17,9 +16,9 @@ import {
   resolveDataset,
 } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
-import { type OpenDatasetRun, openRun } from "./planned-run.js";
+import { type OpenDatasetRun, openInputs, openRun } from "./planned-run.js";
 import { verifyPublished } from "./verify-published.js";
-import { publish, withReport } from "./with-report.js";
+import { type DatasetCall, publish, withReport } from "./with-report.js";
 
 /**
  * Computes results for many files and publishes them as a directory of shards, which appears only when it is complete.
@@ -39,28 +38,18 @@ export async function runDataset(
   const dataset = resolveDataset(options);
   const { output, work, optionsFor } = dataset;
   const workerPool = new WorkerPool();
-  return withReport(
-    { output, limits: work, hooks },
-    async (report, stopping) => {
-      const begun = await begin(dataset, hooks, report, stopping, workerPool);
-      const { isNew, ...planned } = begun;
-      const call = { ...planned, report, stopping };
-      if (!isNew) {
-        const s3 = { ...dataset.s3, signal: stopping.abortSignal };
-        const repair = dataset.repair && {
-          repair: { ...work, optionsFor, s3 },
-        };
-        return verifyPublished({ ...call, ...repair }, hooks);
-      }
-      const shards = await planned.run.missing();
-      report.setMissing(shards);
-      await computeShards(
-        { ...work, ...call, workerPool, optionsFor, shards },
-        hooks,
-      );
-      return publish(planned.run, dataset, report, hooks);
-    },
-  ).finally(() => workerPool.close());
+  return withReport(output, work, hooks, async (call) => {
+    const { isNew, ...planned } = await begin(dataset, call, workerPool);
+    const context = { ...work, ...call, ...planned, optionsFor };
+    if (!isNew) {
+      const s3 = { ...dataset.s3, signal: call.stopping.abortSignal };
+      return verifyPublished({ ...context, s3, repair: dataset.repair });
+    }
+    const shards = await planned.run.missing();
+    call.report.setMissing(shards);
+    await computeShards({ ...context, workerPool, shards });
+    return publish(planned.run, dataset, call);
+  }).finally(() => workerPool.close());
 }
 
 /**
@@ -75,21 +64,22 @@ export async function planDataset(
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   const dataset = resolveDataset(options);
-  const { output, work: limits } = dataset;
-  return withReport({ output, limits, hooks }, async (report, stopping) => {
-    const { planned } = await planWithReport(dataset, hooks, report, stopping);
-    return planned;
-  });
+  const { output, work } = dataset;
+  return withReport(
+    output,
+    work,
+    hooks,
+    async (call) => (await planWithReport(dataset, call)).planned,
+  );
 }
 
 /** Plans a dataset within `withReport`. */
 export async function planWithReport(
   dataset: ResolvedDataset,
-  hooks: DatasetHooks,
-  report: DatasetReportBuilder,
-  stopping: GracefulStop,
+  call: DatasetCall,
 ): Promise<{ run: DatasetRun; missing: number[]; planned: DatasetReport }> {
-  const { run, isNew } = await begin(dataset, hooks, report, stopping);
+  const { report } = call;
+  const { run, isNew } = await begin(dataset, call);
   const missing = isNew ? await run.missing() : [];
   if (isNew) report.setMissing(missing, []);
   report.counts.skippedInputs = await run.skippedInputs();
@@ -100,9 +90,7 @@ export async function planWithReport(
 /** Plans a run and stores its plan unless it exists. `isNew`: whether the dataset is unpublished. */
 async function begin(
   dataset: ResolvedDataset,
-  hooks: DatasetHooks,
-  report: DatasetReportBuilder,
-  stopping: GracefulStop,
+  { report, stopping, hooks }: DatasetCall,
   workerPool?: WorkerPool,
 ): Promise<OpenDatasetRun & { isNew: boolean }> {
   const { stopSignal: signal, abortSignal } = stopping;
@@ -114,16 +102,13 @@ async function begin(
 }
 
 /** Plan of a call on a dataset. */
-export interface DatasetDryRun {
+export interface DatasetDryRun
+  extends Pick<DatasetReport, "output" | "inputs" | "rows" | "shards"> {
   fingerprint: string;
-  output: string;
-  inputs: number;
-  rows: number;
-  shards: number;
   shardsDone: number;
   rowsLeft: number;
   /** Invalid inputs that are skipped, with the error of each. */
-  skippedInputs: { name: string; error: string }[];
+  skippedInputs: DatasetReport["skippedInputs"];
 }
 
 /**
@@ -138,16 +123,12 @@ export async function dryRunDataset(
   checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { run } = await planRun(dataset, hooks);
-  const { fingerprint, of } = run.plan;
   const missing =
     (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
   if (missing.length > 0) await run.rejectOtherDataset(dataset);
   return {
-    fingerprint,
+    ...summaryOf(run.plan),
     output: dataset.output,
-    inputs: of.inputs.length,
-    rows: rowsOf(run.plan),
-    shards: run.shards,
     shardsDone: run.shards - missing.length,
     rowsLeft: rowsOf(run.plan, missing),
     skippedInputs: await run.skippedInputs(),
@@ -175,29 +156,22 @@ async function planRun(
   });
   const message = ignoredFilesMessage(found.ignored);
   if (message) hooks.onEvent?.({ event: "warning", message });
-  const s3 = { ...dataset.s3, signal: abortSignal };
-  const inputs = await openInputs(found.root, s3, found);
+  const access = { ...dataset.s3, signal: abortSignal };
+  const inputs = await openInputs(found.root, access, found);
   const options = dataset.optionsFor(dataset.inputs[0] as string);
   if (workerPool) {
     const paths = found.names.map((name) => inputs.path(name));
     // Shards use all threads, one shard at a time.
-    await prestartWorkers(workerPool, paths, {
-      ...options,
-      threadsExplicit: true,
-    });
+    const all = { ...options, threadsExplicit: true };
+    await prestartWorkers(workerPool, paths, all);
   }
-  const { pinned, sizes, skipped } = await pinInputs(
-    found.names,
-    inputs,
-    dataset,
-    hooks,
-  );
-  const planned = makePlan(found.root, {
+  const pinned = await pinInputs(found.names, inputs, dataset, hooks);
+  const plan = makePlan(found.root, {
     checksums: dataset.checksums,
     options: bytesOptions(options),
-    inputs: pinned,
-    leftOut: skipped,
-    shards: planShards(sizes, dataset),
+    inputs: pinned.pinned,
+    leftOut: pinned.skipped,
+    shards: planShards(pinned.sizes, dataset),
   });
-  return { ...(await openRun(dataset.output, planned, s3)), inputs };
+  return { ...(await openRun(dataset.output, plan, access)), inputs };
 }

@@ -47,11 +47,7 @@ export interface CheckOptions {
 }
 
 /** Record of an input that turned out to be invalid while its shards were computed. */
-interface SkippedRecord {
-  fingerprint: string;
-  input: number;
-  error: string;
-}
+type SkippedRecord = { fingerprint: string; input: number; error: string };
 
 /** Files of a run in a directory of its store: shards, their records, and the records of skipped inputs. */
 export class RunFiles {
@@ -106,27 +102,21 @@ export class RunFiles {
   /** Returns the shards without a record or with a damaged file, except those of skipped inputs. @throws AbortedError */
   async faults(folder: string, options: CheckOptions): Promise<Fault[]> {
     const { isWanted = () => true, fallbacks, onChecked } = options;
-    const { shards } = this.plan.of;
-    const skipped = await this.skippedInputs(folder);
+    const { length } = this.plan.of.shards;
+    const shards = await this.includedShards(folder);
     const records = await this.records(folder, fallbacks);
     const files = await filesIn(this.store, folder);
-    const wanted = [...shards.entries()].filter(
-      ([shard, { input }]) => isWanted(shard) && !skipped.has(input),
-    );
-    const faults = await mapConcurrent(
-      wanted,
-      FILES_AT_ONCE,
-      async ([shard]) => {
-        const file = shardFileName(shard, shards.length);
-        const stored = records.get(shard);
-        const problem = stored
-          ? await this.#problem(stored, files.get(file), folder, options)
-          : "has no record";
-        onChecked?.(shard);
-        const { record = null } = stored ?? {};
-        return problem === null ? [] : [{ shard, file, problem, record }];
-      },
-    );
+    const wanted = shards.filter(isWanted);
+    const faults = await mapConcurrent(wanted, FILES_AT_ONCE, async (shard) => {
+      const file = shardFileName(shard, length);
+      const stored = records.get(shard);
+      const problem = stored
+        ? await this.#problem(stored, files.get(file), folder, options)
+        : "has no record";
+      onChecked?.(shard);
+      const { record = null } = stored ?? {};
+      return problem === null ? [] : [{ shard, file, problem, record }];
+    });
     return faults.flat();
   }
 
@@ -180,10 +170,10 @@ export class RunFiles {
 
   /** Records an input as skipped. @throws MissingFolderError */
   async skip(folder: string, input: number, error: string): Promise<void> {
-    const { fingerprint } = this.plan;
-    const record: SkippedRecord = { fingerprint, input, error };
     const name = `${folder}/${skippedRecordName(input)}`;
-    await this.store.putIfAbsent(name, encodeJson(record));
+    const { fingerprint } = this.plan;
+    const record = encodeJson({ fingerprint, input, error });
+    await this.store.putIfAbsent(name, record);
   }
 
   /** Returns the errors of inputs that were skipped after planning, by input index. */
@@ -199,17 +189,22 @@ export class RunFiles {
     return errors;
   }
 
+  /** Returns the shards of inputs that were not skipped. */
+  async includedShards(folder: string): Promise<number[]> {
+    const skipped = await this.skippedInputs(folder);
+    const shards = [...this.plan.of.shards.entries()];
+    return shards.flatMap(([shard, { input }]) =>
+      skipped.has(input) ? [] : [shard],
+    );
+  }
+
   /** Returns all skipped inputs, including those skipped by the plan, sorted by name. */
   async allSkipped(folder: string): Promise<{ name: string; error: string }[]> {
     const { inputs, leftOut } = this.plan.of;
-    const computed = [...(await this.skippedInputs(folder))].map(
-      ([input, error]) => ({
-        name: (inputs[input] as PinnedInput).name,
-        error,
-      }),
-    );
-    const planned = leftOut.map(({ name, error }) => ({ name, error }));
-    return [...planned, ...computed].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const skipped = leftOut.map(({ name, error }) => ({ name, error }));
+    for (const [input, error] of await this.skippedInputs(folder))
+      skipped.push({ name: (inputs[input] as PinnedInput).name, error });
+    return skipped.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Removes the shards of skipped inputs, so that a dataset contains all shards of an input or none. */
@@ -222,11 +217,8 @@ export class RunFiles {
 
 /** Codes of errors that an invalid input causes in every call. */
 const INVALID_INPUT = [
-  "ERR_INPUT_FORMAT",
-  "ERR_INPUT_UNSUPPORTED",
-  "ERR_LOGITS_COLUMN",
-  "ERR_BAD_ROW",
-  "ERR_RAGGED_ROW",
+  ...["ERR_INPUT_FORMAT", "ERR_INPUT_UNSUPPORTED", "ERR_LOGITS_COLUMN"],
+  ...["ERR_BAD_ROW", "ERR_RAGGED_ROW"],
 ];
 
 export function isInvalidInput(error: unknown): error is SoftjacError {

@@ -21,7 +21,7 @@ import type { OpenDatasetRun } from "./planned-run.js";
 import { type ShardResult, shardRecord } from "./records.js";
 import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 
-/** Everything that computing shards of a run needs. */
+/** Run whose shards are computed, and settings for that. */
 export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
   run: ShardRun;
   /** Threads that are already starting; the ShardComputer closes them. */
@@ -86,16 +86,9 @@ export class ShardComputer {
       if (!made) return "published";
       const { rows, bytes, badRows } = made;
       const durationMs = performance.now() - start;
-      return {
-        event: "shard completed",
-        shard,
-        file,
-        input: input.name,
-        rows,
-        bytes,
-        badRows,
-        durationMs,
-      };
+      const counts = { rows, bytes, badRows, durationMs };
+      const event = "shard completed";
+      return { event, shard, file, input: input.name, ...counts };
     } catch (error) {
       // Publication by another process removes the directory of temporary files, which causes arbitrary errors here.
       if (await run.isPublished().catch(() => false)) return "published";
@@ -256,16 +249,9 @@ export class ShardComputer {
     const workerPool = this.#pool;
     const work = { signal, onProgress, workerPool, options, logits, report };
     await computeAndCommit(runPlan, work, path, open, onComputed);
-    const done = report.finish("done");
-    return {
-      rows: runPlan.rows,
-      bytes: done.outputBytes,
-      sha256,
-      badRows: done.badRows,
-      firstBadRow: done.firstBadRow,
-      entries: done.entries,
-      droppedMax: done.droppedMax,
-      droppedSum: done.droppedSum,
-    };
+    const { outputBytes: bytes, ...done } = report.finish("done");
+    const { badRows, firstBadRow, entries, droppedMax, droppedSum } = done;
+    const found = { badRows, firstBadRow, entries, droppedMax, droppedSum };
+    return { rows: runPlan.rows, bytes, sha256, ...found };
   }
 }

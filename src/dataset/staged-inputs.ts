@@ -50,34 +50,21 @@ export class StagedInputs implements Inputs {
     const { scratch, signal } = options;
     const state = { bytes: input.bytes, etag: input.etag ?? "" };
     return this.#stage(input, path, scratch, state, async (staged) => {
-      const source: InputSource = {
-        path,
-        fd: -1,
-        opened: state,
-        state: () => this.#currentState(input.name),
-      };
-      const file = {
-        path,
-        fd: staged.fd,
-        bytes: state.bytes,
-        present: staged.present,
-        source,
-        // `staged.reading` may open the file again, so it must stay open.
-        close: () => {},
-      };
+      const now = () => this.#currentState(input.name);
+      const source: InputSource = { path, fd: -1, opened: state, state: now };
+      const { fd, present } = staged;
+      // `staged.reading` may open the file again, so it must stay open.
+      const close = () => {};
+      const file = { path, fd, bytes: state.bytes, present, source, close };
       for (const ranges of structureBytes(file))
         await staged.fetch(ranges, signal);
-      const logits = await staged.reading(
-        () => logitsIn(file, options),
-        signal,
-      );
-      const opened = {
-        ...logits,
-        close() {
-          logits.close();
-          staged.close();
-        },
+      const read = () => logitsIn(file, options);
+      const logits = await staged.reading(read, signal);
+      const closeBoth = () => {
+        logits.close();
+        staged.close();
       };
+      const opened = { ...logits, close: closeBoth };
       if (opened.present) this.#staged.set(opened, staged);
       return opened;
     });
@@ -99,12 +86,9 @@ export class StagedInputs implements Inputs {
     const { name: path, state, scratch } = whole;
     const input = { name: path.slice(this.root.length + 1), ...state };
     return this.#stage(input, path, scratch, state, async (staged) => {
-      const rows: LogitsFile = {
-        ...logits,
-        fd: staged.fd,
-        present: staged.present,
-        close: () => staged.close(),
-      };
+      const { fd, present } = staged;
+      const close = () => staged.close();
+      const rows: LogitsFile = { ...logits, fd, present, close };
       await staged.fetch(bytesOfRows(rows, rowStart, rowEnd), signal);
       await staged.fetch(bytesOfValues(rows, rowStart, rowEnd), signal);
       return rows;

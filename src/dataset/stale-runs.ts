@@ -4,7 +4,7 @@ import { mapConcurrent } from "../io/map-concurrent.js";
 import { isAlive } from "../io/temporary-names.js";
 import { resolve } from "../options/check-options.js";
 import { openStore } from "../storage/open-store.js";
-import { type S3Options, s3OptionsOf } from "../storage/s3-options.js";
+import type { S3Options } from "../storage/s3-options.js";
 import {
   filesIn,
   hasFolders,
@@ -46,24 +46,18 @@ export async function removeStaleRuns(
   options: StaleRunsOptions,
   { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<StaleRunsReport> {
-  const resolved = resolve<StaleRunsOptions, "olderThan" | "dryRun">(
-    "gc",
-    options,
-  );
-  const { olderThan, dryRun } = resolved;
-  const output = resolveLocation(resolved.output);
+  const { olderThan, dryRun, ...given } = resolve<
+    StaleRunsOptions,
+    "olderThan" | "dryRun"
+  >("gc", options);
+  const output = resolveLocation(given.output);
   const limit = Date.now() - olderThan * 3600_000;
-  const store = await openStore(output, { ...s3OptionsOf(options), signal });
+  const store = await openStore(output, { ...given, signal });
   const unfinished = await (hasFolders(store)
     ? unfinishedFolders(store, output)
     : unfinishedObjects(store as ObjectStore, output));
-  const report: StaleRunsReport = {
-    output,
-    dryRun,
-    removed: [],
-    kept: [],
-    shards: {},
-  };
+  const lists = { removed: [], kept: [], shards: {} };
+  const report: StaleRunsReport = { output, dryRun, ...lists };
   const inUse = new Set(
     unfinished.filter(({ isInUse }) => isInUse).map(({ run }) => run),
   );
@@ -146,17 +140,13 @@ async function lastChange(
   { isFolder, modified }: Stored,
 ): Promise<number> {
   let last = modified;
-  if (isFolder)
-    for (const name of (await store.list(path)).keys()) {
-      const inner = await store.head(join(path, name));
-      if (inner)
-        last = Math.max(last, await lastChange(store, join(path, name), inner));
-    }
+  const names = isFolder ? (await store.list(path)).keys() : [];
+  for (const inner of [...names].map((name) => join(path, name))) {
+    const state = await store.head(inner);
+    if (state) last = Math.max(last, await lastChange(store, inner, state));
+  }
   return last;
 }
-
-/** Maximum number of concurrent requests. */
-const REQUESTS_AT_ONCE = 16;
 
 /** Returns the unfinished uploads below a prefix, and the objects of its run if that is not published. */
 async function unfinishedObjects(
@@ -164,13 +154,8 @@ async function unfinishedObjects(
   out: string,
 ): Promise<Unfinished[]> {
   const unfinished: Unfinished[] = [];
-  const common = {
-    run: out,
-    shards: 0,
-    isInUse: false,
-    isDead: false,
-    stale: [],
-  };
+  const unused = { isInUse: false, isDead: false, stale: [] };
+  const common = { run: out, shards: 0, ...unused };
   for await (const { name, started, abort } of store.uploadsIn(out))
     if (isDatasetFile(name.slice(out.length + 1)))
       unfinished.push({
@@ -187,9 +172,7 @@ async function unfinishedObjects(
   const isRun = objects.has(PLAN) || records.length > 0;
   if (objects.has(SUCCESS) || !isRun) return unfinished;
   const times = own.map((name) => objects.get(name)?.modified ?? 0);
-  const shards = records.filter((name) =>
-    RECORD.test(name.slice(COMMITS.length + 1)),
-  );
+  const shards = records.filter((name) => RECORD.test(basename(name)));
   // The plan is removed first, so that other processes of the run stop; records are removed last.
   const inOrder = [
     own.filter((name) => name === PLAN),
@@ -203,7 +186,7 @@ async function unfinishedObjects(
     shards: shards.length,
     async remove() {
       for (const names of inOrder)
-        await mapConcurrent(names, REQUESTS_AT_ONCE, (name) =>
+        await mapConcurrent(names, 16, (name) =>
           store.remove(`${out}/${name}`),
         );
     },

@@ -1,8 +1,8 @@
 import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
-import { type S3Options, s3OptionsOf } from "../storage/s3-options.js";
+import type { S3Options } from "../storage/s3-options.js";
 import { computeShards } from "./compute-shards.js";
-import { rowsOf } from "./dataset-plan.js";
+import { summaryOf } from "./dataset-plan.js";
 import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
@@ -61,41 +61,35 @@ export async function runShards(
   const { threads, chunkRows, sync } = resolved;
   const isOfTask = shardFilter(options);
   const limits = resolveWork(resolved);
-  return withReport({ output, limits, hooks }, async (report, stopping) => {
-    const s3 = { ...s3OptionsOf(options), signal: stopping.abortSignal };
+  return withReport(output, limits, hooks, async (call) => {
+    const { report, stopping } = call;
+    const s3 = { ...options, signal: stopping.abortSignal };
     const planned = await openPlannedRun(output, fingerprint, s3);
     const { run } = planned;
+    const { options: runOptions, inputs } = run.plan.of;
     report.setPlan(run.plan);
     const chosen = select && new Set(select);
     rejectOutOfRange(select, run.shards);
     const isWanted = (shard: number) =>
       isOfTask(shard) && (chosen?.has(shard) ?? true);
-    const processOptions = { threads, chunkRows, sync };
-    const runOptions = run.plan.of.options;
-    const optionsFor = shardOptions(runOptions, processOptions, output);
-    const call = { ...planned, report, stopping };
-    if (await run.isPublished()) {
-      const settings = { ...limits, optionsFor, s3, limit };
-      return verifyPublished(
-        { ...call, isWanted, ...(repair && { repair: settings }) },
-        hooks,
-      );
-    }
+    const optionsFor = shardOptions(
+      runOptions,
+      { threads, chunkRows, sync },
+      output,
+    );
+    const context = { ...limits, ...call, ...planned, optionsFor };
+    if (await run.isPublished())
+      return verifyPublished({ ...context, isWanted, repair, s3, limit });
     run.rejectOtherVersion();
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
     report.setMissing(missing, shards);
-    const work = { ...limits, ...call, optionsFor, shards };
-    const skipped = await computeShards(work, hooks);
+    const skipped = await computeShards({ ...context, shards });
     const all = await run.skippedInputs();
     report.counts.skippedInputs = all;
     const ofTask = all.filter(({ name }) => skipped.has(name));
     if (ofTask.length > 0)
-      throw new InputsSkippedError(
-        run.folders.out,
-        ofTask.map(({ name, error }) => ({ input: name, error })),
-        run.plan.of.inputs.length,
-      );
+      throw new InputsSkippedError(run.folders.out, ofTask, inputs.length);
     return report.finish("done");
   });
 }
@@ -153,44 +147,39 @@ export async function finalizeDataset(
   checkHooks(hooks);
   resolve("finalize", options);
   const { output, run: fingerprint } = options;
-  return withReport({ output, hooks }, (report, stopping) =>
-    stopping.withWatchdog(async (alive) => {
-      const planned = await openPlannedRun(output, fingerprint, {
-        ...s3OptionsOf(options),
-        signal: stopping.abortSignal,
-        alive,
-      });
+  return withReport(output, {}, hooks, (call) =>
+    call.stopping.withWatchdog(async (alive) => {
+      const { report, stopping } = call;
+      const access = { ...options, signal: stopping.abortSignal, alive };
+      const planned = await openPlannedRun(output, fingerprint, access);
       const { run } = planned;
       report.setPlan(run.plan);
       if (await run.isPublished())
-        return verifyPublished({ ...planned, report, stopping }, hooks);
+        return verifyPublished({ ...planned, ...call });
       run.rejectOtherVersion();
       report.counts.skippedInputs = await run.skippedInputs();
       const missing = await run.missing();
       report.setMissing(missing, []);
       if (missing.length > 0 && !(await run.isPublished()))
         throw new IncompleteError(run.folders.out, missing, run.shards);
-      return publish(run, options, report, hooks);
+      return publish(run, options, call);
     }),
   );
 }
 
 /** State of a published or planned dataset. */
-export interface DatasetStatus {
+export interface DatasetStatus
+  extends Pick<DatasetReport, "output" | "inputs" | "rows" | "shards"> {
   fingerprint: string;
-  output: string;
   status: "published" | "in progress";
-  inputs: number;
-  rows: number;
-  shards: number;
   shardsDone: number;
   /** Shards without a record, and shards whose file does not match its record (truncated, replaced or lost). */
   missing: number[];
   damaged: number[];
   /** Damaged files (in a published dataset also missing ones, and its manifest), with the problem of each. */
-  problems: { file: string; problem: string }[];
+  problems: DatasetReport["damaged"];
   /** Inputs that were skipped, with the error of each. */
-  skippedInputs: { name: string; error: string }[];
+  skippedInputs: DatasetReport["skippedInputs"];
   /** Fingerprints of other unfinished runs for the same output. */
   unfinished: string[];
 }
@@ -207,31 +196,27 @@ export async function datasetStatus(
 ): Promise<DatasetStatus> {
   resolve("status", options);
   const { output, run: fingerprint } = options;
-  const access = { ...s3OptionsOf(options), signal };
-  const { run } = await openPlannedRun(
-    output,
-    fingerprint,
-    access,
-    "published",
-  );
+  const access = { ...options, signal };
+  const prefer = "published";
+  const { run } = await openPlannedRun(output, fingerprint, access, prefer);
   const isPublished = await run.isPublished();
-  const { missing, damaged, faults } = await run.inspect();
-  const { of } = run.plan;
-  const skippedInputs = await run.skippedInputs();
+  const faults = await run.faults();
+  const shardsOf = (hasRecord: boolean) =>
+    faults
+      .filter(({ record }) => (record !== null) === hasRecord)
+      .flatMap(({ shard }) => shard ?? []);
+  const [missing, damaged] = [shardsOf(false), shardsOf(true)];
   return {
-    fingerprint: run.plan.fingerprint,
+    ...summaryOf(run.plan),
     output: run.folders.out,
     status: isPublished ? "published" : "in progress",
-    inputs: of.inputs.length,
-    rows: rowsOf(run.plan),
-    shards: run.shards,
     shardsDone: run.shards - missing.length - damaged.length,
     missing,
     damaged,
     problems: faults
       .filter(({ record, shard }) => isPublished || record || shard === null)
       .map(({ file, problem }) => ({ file, problem })),
-    skippedInputs,
+    skippedInputs: await run.skippedInputs(),
     unfinished: await otherRuns(output, run.plan.fingerprint),
   };
 }

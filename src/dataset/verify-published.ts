@@ -11,24 +11,21 @@ import type { S3Access } from "../storage/s3-options.js";
 import { hasFolders } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
 import { rowsOf } from "./dataset-plan.js";
-import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetRun, ShardRun } from "./dataset-run.js";
-import type { DatasetHooks } from "./events.js";
-import type { GracefulStop } from "./graceful-stop.js";
 import { type OpenDatasetRun, openRun } from "./planned-run.js";
 import { type ShardRecord, sameRecords } from "./records.js";
 import type { Fault } from "./run-files.js";
+import type { DatasetCall } from "./with-report.js";
 
-interface Published extends OpenDatasetRun {
-  report: DatasetReportBuilder;
-  stopping: GracefulStop;
+interface Published extends OpenDatasetRun, DatasetCall {
   /** Shards to check; default: all. */
   isWanted?: ((shard: number) => boolean) | undefined;
-  /** Settings for recomputing damaged shards; without them, damage is only reported. */
-  repair?: RepairOptions;
 }
 
+/** Settings for recomputing damaged shards. */
 interface RepairOptions {
+  repair: boolean;
   optionsFor: (input: string) => ResolvedOptions;
   stallTimeout: number;
   s3: S3Access;
@@ -42,20 +39,19 @@ interface RepairOptions {
  * @throws DatasetDamagedError; StoppedError; with `repair`, SoftjacError as run
  */
 export async function verifyPublished(
-  { isWanted, repair, ...published }: Published,
-  hooks: DatasetHooks,
+  published: Published & (RepairOptions | { repair?: undefined }),
 ): Promise<DatasetReport> {
-  const { run, report, stopping } = published;
+  const { run, report } = published;
   report.counts.skippedInputs = await run.skippedInputs();
-  const faults = await faultsOf(run, { stopping, isWanted }, hooks);
+  const faults = await faultsOf(published);
   if (faults.length === 0) return report.finish("up to date");
   const damaged = faults.flatMap(({ shard }) =>
     shard === null ? [] : [shard],
   );
-  const toDo = repair ? damaged.slice(0, repair.limit) : [];
+  const toDo = published.repair ? damaged.slice(0, published.limit) : [];
   report.setMissing(damaged, toDo);
-  if (repair) await recompute({ ...published, ...repair }, faults, toDo, hooks);
-  const isManifestDone = repair && toDo.length === damaged.length;
+  if (published.repair) await recompute(published, faults, toDo);
+  const isManifestDone = published.repair && toDo.length === damaged.length;
   const files = faults
     .filter(({ shard }) =>
       shard === null ? !isManifestDone : !toDo.includes(shard),
@@ -68,11 +64,12 @@ export async function verifyPublished(
 }
 
 /** @throws StoppedError */
-async function faultsOf(
-  run: DatasetRun,
-  { stopping, isWanted }: Pick<Published, "stopping" | "isWanted">,
-  { onProgress }: DatasetHooks,
-): Promise<Fault[]> {
+async function faultsOf({
+  run,
+  stopping,
+  isWanted,
+  hooks,
+}: Published): Promise<Fault[]> {
   const rows = rowsOf(run.plan);
   let rowsChecked = 0;
   try {
@@ -82,7 +79,7 @@ async function faultsOf(
       signal: stopping.stopSignal,
       onChecked(shard) {
         rowsChecked += rowsOf(run.plan, [shard]);
-        onProgress?.(rowsChecked, rows);
+        hooks.onProgress?.(rowsChecked, rows);
       },
     });
   } catch (error) {
@@ -105,7 +102,6 @@ async function recompute(
   { run: published, ...work }: Published & RepairOptions,
   faults: readonly Fault[],
   shards: readonly number[],
-  hooks: DatasetHooks,
 ): Promise<void> {
   const { plan, folders } = published;
   await published.cleanUp();
@@ -115,8 +111,8 @@ async function recompute(
   await run.rejectOtherDataset({ overwrite: false });
   if (hasFolders(store)) await store.makeFolder(tmp);
   try {
-    const context = { ...work, store, run: repairOf(run, faults), shards };
-    await computeShards({ ...context, keepGoing: false }, hooks);
+    const repaired = { run: repairOf(run, faults), store, shards };
+    await computeShards({ ...work, ...repaired, keepGoing: false });
     // The manifest can be rebuilt only if every shard has a valid record.
     const isComplete = faults.every(
       ({ shard }) => shard === null || shards.includes(shard),

@@ -5,26 +5,24 @@ import type { DatasetRun, PublishOptions } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { GracefulStop, type StopLimits } from "./graceful-stop.js";
 
-interface Call {
-  output: string;
-  limits?: Partial<StopLimits>;
-  hooks?: DatasetHooks;
+/** Report, stop signals and hooks of a call on a dataset. */
+export interface DatasetCall {
+  report: DatasetReportBuilder;
+  stopping: GracefulStop;
+  hooks: DatasetHooks;
 }
 
-/**
- * Runs `work` with stop signals and a report, and attaches the report to a SoftjacError.
- */
+/** Runs `work` with stop signals and a report, and attaches the report to a SoftjacError. */
 export async function withReport<Report extends DatasetReport>(
-  { output, limits = {}, hooks = {} }: Call,
-  work: (
-    report: DatasetReportBuilder,
-    stopping: GracefulStop,
-  ) => Promise<Report>,
+  output: string,
+  limits: Partial<StopLimits>,
+  hooks: DatasetHooks,
+  work: (call: DatasetCall) => Promise<Report>,
 ): Promise<Report> {
   const report = new DatasetReportBuilder(output, hooks.onEvent);
   const stopping = new GracefulStop(limits, hooks);
   try {
-    return await stopping.race(() => work(report, stopping));
+    return await stopping.race(() => work({ report, stopping, hooks }));
   } catch (error) {
     const reported = errorOf(error, report);
     if (reported instanceof SoftjacError)
@@ -60,15 +58,11 @@ function errorOf(
 /** Publishes a run whose shards are all computed, and ends the report. */
 export async function publish(
   run: DatasetRun,
-  {
-    overwrite = false,
-    allowMissing = false,
-  }: { [name in keyof PublishOptions]?: boolean | undefined },
-  report: DatasetReportBuilder,
-  hooks: DatasetHooks,
+  options: PublishOptions,
+  { report, hooks }: DatasetCall,
 ): Promise<DatasetReport> {
   report.counts.skippedInputs = await run.skippedInputs();
-  await run.publish({ overwrite, allowMissing });
+  await run.publish(options);
   hooks.onEvent?.({ event: "published" });
   return report.finish("done");
 }

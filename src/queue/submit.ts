@@ -41,12 +41,12 @@ export async function submitDataset(
   const dataset = resolveDataset(given);
   const { output, work: limits } = dataset;
   const { onEvent } = hooks;
-  return withReport({ output, limits, hooks }, async (report, stopping) => {
-    const open = await openQueue(where, stopping.stopSignal);
+  return withReport(output, limits, hooks, async (call) => {
+    const open = await openQueue(where, call.stopping.stopSignal);
     try {
       const { warnings, shown } = open.connection;
       for (const message of warnings) onEvent?.({ event: "warning", message });
-      const plan = await planWithReport(dataset, hooks, report, stopping);
+      const plan = await planWithReport(dataset, call);
       const { run, missing, planned } = plan;
       if (missing.length === 0)
         return { ...planned, queue: shown, submitted: 0, queued: 0 };

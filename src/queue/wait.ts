@@ -8,7 +8,6 @@ import type { FinalizeOptions } from "../dataset/tasks.js";
 import { publish, withReport } from "../dataset/with-report.js";
 import { AbortedError, StoppedError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
-import { s3OptionsOf } from "../storage/s3-options.js";
 import type { QueueOptions } from "./connection.js";
 import type { AttemptOptions } from "./jobs.js";
 import { QueueMonitor } from "./queue-monitor.js";
@@ -43,22 +42,20 @@ export async function waitForDataset(
     ...hooks,
     onEvent: (event) => event.event !== "stopping" && hooks.onEvent?.(event),
   };
-  return withReport(
-    { output, limits: { timeLimit }, hooks: quiet },
-    async (report, stopping) => {
-      const signal = stopping.stopSignal;
-      const access = { ...s3OptionsOf(options), signal };
-      const { run } = await openPlannedRun(output, fingerprint, access);
-      report.setPlan(run.plan);
-      if (await run.isPublished()) {
-        report.counts.skippedInputs = await run.skippedInputs();
-        return report.finish("up to date");
-      }
-      report.setMissing(await run.unrecorded(), []);
-      await untilComputed(run, options, signal, hooks);
-      return publish(run, options, report, hooks);
-    },
-  );
+  return withReport(output, { timeLimit }, quiet, async (call) => {
+    const { report, stopping } = call;
+    const signal = stopping.stopSignal;
+    const access = { ...options, signal };
+    const { run } = await openPlannedRun(output, fingerprint, access);
+    report.setPlan(run.plan);
+    if (await run.isPublished()) {
+      report.counts.skippedInputs = await run.skippedInputs();
+      return report.finish("up to date");
+    }
+    report.setMissing(await run.unrecorded(), []);
+    await untilComputed(run, options, signal, hooks);
+    return publish(run, options, call);
+  });
 }
 
 /** @throws StoppedError, ShardsFailedError */

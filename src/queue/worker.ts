@@ -4,7 +4,6 @@ import { delay, GracefulStop, withTimeout } from "../dataset/graceful-stop.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { checkHooks, resolve } from "../options/check-options.js";
-import { s3OptionsOf } from "../storage/s3-options.js";
 import { VERSION } from "../version.js";
 import { connect, queueAddress, reportOutages } from "./connection.js";
 import { JobHandler } from "./job-handler.js";
@@ -94,7 +93,7 @@ async function start(
   connection.warnings.forEach(warn);
   /** Aborts S3 requests of a job that does not end in time. */
   const s3Abort = new AbortController();
-  const s3 = { ...s3OptionsOf(options), signal: s3Abort.signal };
+  const s3 = { ...options, signal: s3Abort.signal };
   const context = { bullmq, options, check, s3, counts, stop };
   const handler = new JobHandler(context, hooks);
   const worker = new bullmq.Worker(

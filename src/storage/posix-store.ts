@@ -1,4 +1,3 @@
-import type { Stats } from "node:fs";
 import {
   type FileHandle,
   link,
@@ -31,7 +30,14 @@ const STEP_BYTES = 1 << 20;
 export class PosixStore extends TemporaryFiles implements FolderStore {
   async head(name: string): Promise<Stored | null> {
     const stats = await nullOnCode(MISSING, () => lstat(name));
-    return stats && storedOf(stats);
+    return (
+      stats && {
+        isFile: stats.isFile(),
+        isFolder: stats.isDirectory(),
+        bytes: stats.size,
+        modified: stats.mtimeMs,
+      }
+    );
   }
 
   async list(folder: string, start = ""): Promise<Map<string, null>> {
@@ -112,17 +118,18 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     const path = isBytes ? this.temporaryName() : content;
     let isPut = false;
     try {
-      return await inFolder(async () => {
-        if (isBytes) {
-          const file = await open(path, "wx", 0o666);
-          await closing(file, async () => {
-            await file.writeFile(content);
-            await file.sync();
-          });
-        }
-        isPut = await put(path);
-        return isPut;
-      });
+      if (isBytes) {
+        const file = await open(path, "wx", 0o666);
+        await closing(file, async () => {
+          await file.writeFile(content);
+          await file.sync();
+        });
+      }
+      isPut = await put(path);
+      return isPut;
+    } catch (cause) {
+      if (!isCode(cause, MISSING)) throw cause;
+      throw new MissingFolderError((cause as Error).message, { cause });
     } finally {
       if (isPut || isBytes) await rm(path, { force: true });
     }
@@ -156,25 +163,6 @@ async function linkIfAbsent(file: string, name: string): Promise<boolean> {
     await rename(file, name);
     return true;
   }
-}
-
-async function inFolder<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (cause) {
-    if (isCode(cause, MISSING))
-      throw new MissingFolderError((cause as Error).message, { cause });
-    throw cause;
-  }
-}
-
-function storedOf(stats: Stats): Stored {
-  return {
-    isFile: stats.isFile(),
-    isFolder: stats.isDirectory(),
-    bytes: stats.size,
-    modified: stats.mtimeMs,
-  };
 }
 
 /** Makes the names in a directory durable, if the file system can and the directory still exists. */

@@ -10,7 +10,3 @@ export interface S3Access extends S3Options {
   /** Signal that aborts requests. */
   signal?: AbortSignal | undefined;
 }
-
-export function s3OptionsOf({ endpoint, region }: S3Options): S3Options {
-  return { endpoint, region };
-}

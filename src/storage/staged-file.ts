@@ -131,13 +131,10 @@ function requestsFor(ranges: readonly ByteRange[]): ByteRange[] {
     if (before && start - before.end <= MAX_GAP_BYTES) before.end = end;
     else joined.push({ start, end });
   }
-  return joined.flatMap(({ start, end }) =>
-    Array.from(
-      { length: Math.ceil((end - start) / MAX_REQUEST_BYTES) },
-      (_, k) => ({
-        start: start + k * MAX_REQUEST_BYTES,
-        end: Math.min(end, start + (k + 1) * MAX_REQUEST_BYTES),
-      }),
-    ),
-  );
+  return joined.flatMap(({ start, end }) => {
+    const pieces: ByteRange[] = [];
+    for (let at = start; at < end; at += MAX_REQUEST_BYTES)
+      pieces.push({ start: at, end: Math.min(end, at + MAX_REQUEST_BYTES) });
+    return pieces;
+  });
 }

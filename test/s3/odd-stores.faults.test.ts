@@ -4,7 +4,7 @@ import { runFolders } from "../../src/dataset/names.js";
 import { PrefixRun } from "../../src/dataset/prefix-run.js";
 import { encodeJson } from "../../src/dataset/records.js";
 import { openStore } from "../../src/storage/open-store.js";
-import { pagesOf } from "../../src/storage/s3/pages.js";
+import { itemsOf } from "../../src/storage/s3/pages.js";
 import { openS3Store } from "../../src/storage/s3/s3-store.js";
 import { wordsOf } from "../cli/support.js";
 import { writeFolder } from "../dataset/support.js";
@@ -91,11 +91,11 @@ describe("a listing that does not end", () => {
     ["names", 7],
   ])("too many %s", async (_, each) => {
     let next = 0;
-    const ask = async () => ({ page: each, names: each, next: next++ });
-    const limits = { maxNames: 69, maxPages: 20 };
+    const ask = async () => ({ items: Array(each).fill(0), next: next++ });
+    const limits = { maxItems: 69, maxPages: 20 };
     let total = 0;
     const listed = async () => {
-      for await (const page of pagesOf(inputs, ask, limits)) total += page;
+      for await (const _ of itemsOf(inputs, ask, limits)) total++;
     };
     await unavailable(
       listed(),

@@ -7,38 +7,36 @@ export function keyOf(name: string): { Bucket: string; Key: string } {
   return { Bucket, Key };
 }
 
-/** Response to one request of a listing. */
-interface Response<Page, Token> {
-  page: Page;
-  /** Number of names in the page. */
-  names: number;
+/** Page of a listing. */
+interface Page<Item, Token> {
+  items: readonly Item[];
   /** Token of the next page; false after the last page; null if the store truncates the listing without a token. */
   next: Token | null | false;
 }
 
-/** Limits of a listing: more names may not fit in memory, and stores may return many empty pages while they search. */
-const LISTING = { maxNames: 10_000_000, maxPages: 100_000 };
+/** Limits of a listing: more items may not fit in memory, and stores may return many empty pages while they search. */
+const LISTING = { maxItems: 10_000_000, maxPages: 100_000 };
 
 /**
- * Yields the pages of a listing.
+ * Yields the items of all pages of a listing.
  * @throws ServiceUnavailableError for a listing that exceeds the limits or does not end
  */
-export async function* pagesOf<Page, Token>(
+export async function* itemsOf<Item, Token>(
   name: string,
-  request: (token: Token | undefined) => Promise<Response<Page, Token>>,
-  { maxNames, maxPages } = LISTING,
-): AsyncGenerator<Page> {
+  request: (token: Token | undefined) => Promise<Page<Item, Token>>,
+  { maxItems, maxPages } = LISTING,
+): AsyncGenerator<Item> {
   const fail = (what: string) => new ServiceUnavailableError(name, what);
   const seen = new Set<string>();
   let token: Token | undefined;
-  for (let pages = 1, total = 0; ; pages++) {
-    const { page, names, next } = await request(token);
-    total += names;
-    if (total > maxNames || pages > maxPages)
+  for (let total = 0; ; ) {
+    const { items, next } = await request(token);
+    total += items.length;
+    if (total > maxItems || seen.size >= maxPages)
       throw fail(
-        `the listing has more than ${maxNames} names, or ${maxPages} pages; use a longer prefix`,
+        `the listing has more than ${maxItems} names, or ${maxPages} pages; use a longer prefix`,
       );
-    yield page;
+    yield* items;
     if (next === false) return;
     if (next === null)
       throw fail(

@@ -32,13 +32,6 @@ export interface Attempt {
   alive: () => void;
 }
 
-export interface RequestOptions {
-  /** Bytes that the request sends, which extend its timeout. */
-  bytes?: number;
-  /** Signal that aborts the request and the pauses between attempts. */
-  stop?: AbortSignal | undefined;
-}
-
 /** Makes requests and retries those that may succeed later. */
 export class Requests {
   constructor(private readonly pace = PACE) {}
@@ -46,13 +39,16 @@ export class Requests {
   /**
    * Makes a request.
    * @param name object or prefix, for messages
+   * @param stop signal that aborts the request and the pauses between attempts
+   * @param bytes bytes that the request sends, which extend its timeout
    * @throws AbortedError if `stop` is aborted; ServiceUnavailableError if every attempt failed; SoftjacError whose cause is
    * a Refusal or ReplacedError if retrying is useless
    */
   async make<T>(
     name: string,
+    stop: AbortSignal | undefined,
     attempt: (context: Attempt) => Promise<T>,
-    { bytes = 0, stop }: RequestOptions = {},
+    bytes = 0,
   ): Promise<T> {
     for (let attempts = 1; ; attempts++) {
       if (stop?.aborted) throw new AbortedError({ cause: stop.reason });
@@ -106,13 +102,9 @@ export class Requests {
 
   /** Waits twice as long each time, with jitter, so that processes that failed together do not retry together. */
   async #pause(attempts: number, stop: AbortSignal | undefined): Promise<void> {
-    const ms = Math.min(
-      MAX_PAUSE_MS,
-      this.pace.firstPauseMs * 2 ** (attempts - 1),
-    );
-    await delay(ms * (0.5 + Math.random() / 2), undefined, {
-      signal: stop,
-    }).catch(() => {});
+    const next = this.pace.firstPauseMs * 2 ** (attempts - 1);
+    const ms = Math.min(MAX_PAUSE_MS, next) * (0.5 + Math.random() / 2);
+    await delay(ms, undefined, { signal: stop }).catch(() => {});
   }
 }
 
@@ -121,13 +113,8 @@ export class BadTransfer extends Error {}
 
 /** Reasons of a store to refuse a request for which retrying is useless. */
 export type Reason =
-  | "condition"
-  | "no object"
-  | "no bucket"
-  | "no upload"
-  | "denied"
-  | "credentials"
-  | "other";
+  | ("condition" | "no object" | "no bucket" | "no upload")
+  | ("denied" | "credentials" | "other");
 
 /** Reasons by name of the error, or by status for responses to HEAD, which have no body. */
 const REASONS: readonly [names: RegExp, statuses: number[], reason: Reason][] =
@@ -165,16 +152,14 @@ function failureOf(
     code?: string;
     $metadata?: { httpStatusCode?: number };
   };
+  const { httpStatusCode: status } = $metadata ?? {};
   const transient = (text: string) => ({ text, reason: null });
   if (error instanceof BadTransfer) return transient(message);
   const [, , reason = "other"] =
     REASONS.find(([names]) => names.test(name)) ??
-    REASONS.find(([, statuses]) =>
-      statuses.includes($metadata?.httpStatusCode ?? 0),
-    ) ??
+    REASONS.find(([, statuses]) => statuses.includes(status ?? 0)) ??
     [];
   if (reason === "credentials") return { text: "no credentials", reason };
-  const status = $metadata?.httpStatusCode;
   // Names in another form could contain a secret from the request or the server.
   const word = /^[A-Za-z0-9]{1,60}$/.test(name) ? name : "an error";
   // The body of a success can contain an error or end early.
@@ -202,12 +187,9 @@ function errorFor(
   text: string,
   cause: unknown,
 ): SoftjacError {
-  const options = {
-    cause:
-      reason === "condition"
-        ? new ReplacedError(reason, { cause })
-        : new Refusal(reason, { cause }),
-  };
+  const Cause = reason === "condition" ? ReplacedError : Refusal;
+  const options = { cause: new Cause(reason, { cause }) };
+  const failed = (what: string) => new IoError(name, what, options);
   switch (reason) {
     case "no bucket":
       return new InputMissingError(name, options, `${name}: no such bucket`);
@@ -222,17 +204,9 @@ function errorFor(
         options,
       );
     case "condition":
-      return new IoError(
-        name,
-        "the object was replaced while it was in use",
-        options,
-      );
+      return failed("the object was replaced while it was in use");
     case "other":
-      return new IoError(
-        name,
-        `the object store returned an unexpected answer: ${text}`,
-        options,
-      );
+      return failed(`the object store returned an unexpected answer: ${text}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
-import type { GetObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
+import { posix } from "node:path";
+import type { _Object, GetObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
 import { IoError, ServiceUnavailableError } from "../../errors.js";
 import type { S3Access } from "../s3-options.js";
 import {
@@ -10,7 +11,7 @@ import {
   type StoredUpload,
   TemporaryFiles,
 } from "../store.js";
-import { keyOf, pagesOf } from "./pages.js";
+import { itemsOf, keyOf } from "./pages.js";
 import { type Attempt, BadTransfer, isRefused, Requests } from "./requests.js";
 import { openClient } from "./sdk.js";
 import {
@@ -62,23 +63,19 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
 
   async list(folder: string, start = ""): Promise<Map<string, Stored | null>> {
     const entries: [string, Stored | null][] = [];
-    const lastName = (name: string) => name.slice(name.lastIndexOf("/") + 1);
-    for await (const page of this.#pages(`${folder}/${start}`, "/")) {
-      for (const [name, stored] of page.objects)
-        entries.push([lastName(name), stored]);
-      for (const name of page.folders)
-        entries.push([lastName(name.slice(0, -1)), null]);
-    }
+    for await (const [name, stored] of this.#entries(`${folder}/${start}`, "/"))
+      entries.push([posix.basename(name), stored]);
     return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   async *listAll(start: string): AsyncGenerator<[string, Stored]> {
-    for await (const { objects } of this.#pages(start)) yield* objects;
+    for await (const [name, stored] of this.#entries(start))
+      if (stored) yield [name, stored];
   }
 
   read(name: string): Promise<Uint8Array | null> {
     return this.#unlessMissing(() =>
-      this.#request(name, async (attempt) => {
+      this.requests.make(name, this.signal, async (attempt) => {
         const response = await this.client.getObject(keyOf(name), {
           abortSignal: attempt.signal,
         });
@@ -103,7 +100,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     name: string,
     { start, end, etag }: StoredRange,
     sink: Sink,
-    stop?: AbortSignal,
+    stop = this.signal,
   ): Promise<void> {
     let offset = start;
     const read = async (attempt: Attempt) => {
@@ -127,7 +124,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
       if (offset < end)
         throw new BadTransfer(`the response ended ${end - offset} bytes early`);
     };
-    await this.#request(name, read, { stop });
+    await this.requests.make(name, stop, read);
   }
 
   async putIfAbsent(
@@ -136,21 +133,13 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
   ): Promise<boolean> {
     if (typeof content === "string")
       return putFileIfAbsent(this, name, content);
+    const put = {
+      ...{ ...keyOf(name), Body: content, IfNoneMatch: "*" },
+      ChecksumAlgorithm: "SHA256" as const,
+    };
     try {
-      await this.send(
-        name,
-        (s3, options) =>
-          s3.putObject(
-            {
-              ...keyOf(name),
-              Body: content,
-              IfNoneMatch: "*",
-              ChecksumAlgorithm: "SHA256",
-            },
-            options,
-          ),
-        content.byteLength,
-      );
+      const { byteLength } = content;
+      await this.send(name, (s3, how) => s3.putObject(put, how), byteLength);
       return true;
     } catch (error) {
       if (isRefused(error, "condition")) return false;
@@ -189,20 +178,9 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     send: (s3: S3, options: { abortSignal: AbortSignal }) => Promise<T>,
     bytes = 0,
   ): Promise<T> {
-    return this.#request(
-      name,
-      ({ signal }) => send(this.client, { abortSignal: signal }),
-      { bytes },
-    );
-  }
-
-  #request<T>(
-    name: string,
-    attempt: (context: Attempt) => Promise<T>,
-    options: { bytes?: number; stop?: AbortSignal | undefined } = {},
-  ): Promise<T> {
-    const { stop = this.signal } = options;
-    return this.requests.make(name, attempt, { ...options, stop });
+    const attempt = ({ signal }: Attempt) =>
+      send(this.client, { abortSignal: signal });
+    return this.requests.make(name, this.signal, attempt, bytes);
   }
 
   async #unlessMissing<T>(work: () => Promise<T>): Promise<T | null> {
@@ -214,39 +192,33 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     }
   }
 
-  /** Yields the pages of a listing of names that begin with `start`; with a delimiter, not recursively. */
-  #pages(
+  /** Yields the names that begin with `start`, with their states; with a delimiter not recursively, and folders with null. */
+  #entries(
     start: string,
-    delimiter?: "/",
-  ): AsyncGenerator<{ objects: [string, Stored][]; folders: string[] }> {
-    const { Bucket, Key } = keyOf(start);
-    return pagesOf(start, async (token: string | undefined) => {
-      const response = await this.send(start, (s3, options) =>
-        s3.listObjectsV2(
-          {
-            Bucket,
-            Prefix: Key,
-            Delimiter: delimiter,
-            ContinuationToken: token,
-          },
-          options,
-        ),
+    Delimiter?: "/",
+  ): AsyncGenerator<[string, Stored | null]> {
+    const { Bucket, Key: Prefix } = keyOf(start);
+    return itemsOf(start, async (ContinuationToken: string | undefined) => {
+      const request = { Bucket, Prefix, Delimiter, ContinuationToken };
+      const {
+        Contents = [],
+        CommonPrefixes = [],
+        IsTruncated,
+        NextContinuationToken,
+      } = await this.send(start, (s3, options) =>
+        s3.listObjectsV2(request, options),
       );
-      const objects = (response.Contents ?? []).map(
-        (object): [string, Stored] => {
-          const name = `s3://${Bucket}/${object.Key}`;
-          return [name, fileOf(name, object.Size, object)];
-        },
-      );
-      const folders = (response.CommonPrefixes ?? []).map(
-        ({ Prefix }) => `s3://${Bucket}/${Prefix}`,
-      );
+      const objects = Contents.map((object): [string, Stored] => {
+        const name = `s3://${Bucket}/${object.Key}`;
+        return [name, fileOf(name, object.Size, object)];
+      });
+      const folders = CommonPrefixes.map(({ Prefix }): [string, null] => [
+        `s3://${Bucket}/${Prefix}`,
+        null,
+      ]);
       return {
-        page: { objects, folders },
-        names: objects.length + folders.length,
-        next:
-          response.IsTruncated === true &&
-          (response.NextContinuationToken || null),
+        items: [...objects, ...folders],
+        next: IsTruncated === true && (NextContinuationToken || null),
       };
     });
   }
@@ -272,21 +244,14 @@ const MAX_BYTES = 2 ** 46;
 function fileOf(
   name: string,
   bytes: number | undefined,
-  {
-    ETag = "",
-    LastModified,
-  }: { ETag?: string | undefined; LastModified?: Date | undefined },
+  { ETag = "", LastModified }: Pick<_Object, "ETag" | "LastModified">,
 ): Stored {
+  const fail = (what: string) =>
+    new ServiceUnavailableError(name, `the object store ${what}`);
   if (bytes === undefined || Number.isNaN(bytes))
-    throw new ServiceUnavailableError(
-      name,
-      "the object store does not return the size of the object",
-    );
+    throw fail("does not return the size of the object");
   if (!Number.isInteger(bytes) || bytes < 0 || bytes > MAX_BYTES)
-    throw new ServiceUnavailableError(
-      name,
-      `the object store returns an impossible size: ${bytes} bytes`,
-    );
+    throw fail(`returns an impossible size: ${bytes} bytes`);
   const modified = LastModified?.getTime() ?? 0;
   return { isFile: true, isFolder: false, bytes, modified, etag: ETag };
 }

@@ -1,11 +1,11 @@
-import { type FileHandle, open, rm, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import type { CompletedPart, S3 } from "@aws-sdk/client-s3";
 import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
 import { mapConcurrent } from "../../io/map-concurrent.js";
 import { readFullyAsync } from "../../io/positional.js";
 import { inFlight } from "../staged-file.js";
 import type { Store, StoredUpload } from "../store.js";
-import { keyOf, pagesOf } from "./pages.js";
+import { itemsOf, keyOf } from "./pages.js";
 import { isRefused } from "./requests.js";
 
 // A piece is a part of a multipart upload.
@@ -53,8 +53,11 @@ export async function putFileIfAbsent(
   let isNew = false;
   try {
     const { size } = await file.stat();
-    const read = (start: number, bytes: number) =>
-      readPiece(file, start, bytes);
+    const read = async (start: number, bytes: number) => {
+      const piece = new Uint8Array(bytes);
+      await readFullyAsync(file.fd, piece, start);
+      return piece;
+    };
     if (size <= pieceBytes)
       isNew = await store.putIfAbsent(name, await read(0, size));
     // Without this check, only the end of the upload would fail.
@@ -99,25 +102,17 @@ async function upload(
   existed = false,
 ): Promise<boolean> {
   for (let uploads = 1; uploads <= MAX_UPLOADS; uploads++) {
+    const create = { ...keyOf(name), ChecksumAlgorithm: "SHA256" as const };
     const { UploadId } = await store.send(name, (s3, options) =>
-      s3.createMultipartUpload(
-        { ...keyOf(name), ChecksumAlgorithm: "SHA256" },
-        options,
-      ),
+      s3.createMultipartUpload(create, options),
     );
     const id = UploadId as string;
     try {
       const Parts = await sendPieces(store, name, id, source, pieceBytes);
+      const upload = { ...keyOf(name), UploadId: id, IfNoneMatch: "*" };
+      const complete = { ...upload, MultipartUpload: { Parts } };
       await store.send(name, (s3, options) =>
-        s3.completeMultipartUpload(
-          {
-            ...keyOf(name),
-            UploadId: id,
-            MultipartUpload: { Parts },
-            IfNoneMatch: "*",
-          },
-          options,
-        ),
+        s3.completeMultipartUpload(complete, options),
       );
       return true;
     } catch (error) {
@@ -144,11 +139,9 @@ async function sendPieces(
   pieceBytes: number,
 ): Promise<CompletedPart[]> {
   const size = Math.max(pieceBytes, Math.ceil(bytes / MAX_PIECES));
-  const starts = Array.from(
-    { length: Math.ceil(bytes / size) },
-    (_, k) => k * size,
-  );
-  return mapConcurrent(starts, PIECES_AT_ONCE, (start, k) => {
+  const numbers = [...Array(Math.ceil(bytes / size)).keys()];
+  return mapConcurrent(numbers, PIECES_AT_ONCE, (k) => {
+    const start = k * size;
     const length = Math.min(size, bytes - start);
     return inFlight.hold(length, async () => {
       const piece = {
@@ -168,48 +161,32 @@ async function sendPieces(
   });
 }
 
-async function readPiece(
-  { fd }: FileHandle,
-  start: number,
-  bytes: number,
-): Promise<Uint8Array> {
-  const piece = new Uint8Array(bytes);
-  await readFullyAsync(fd, piece, start);
-  return piece;
-}
-
 /** Yields the unfinished uploads to names that begin with `start`. */
 export async function* uploadsIn(
   store: UploadStore,
   start: string,
 ): AsyncGenerator<StoredUpload> {
   const { Bucket, Key: Prefix } = keyOf(start);
-  const pages = pagesOf(
-    start,
-    async (after?: { KeyMarker: string; UploadIdMarker?: string }) => {
-      const response = await store.send(start, (s3, options) =>
-        s3.listMultipartUploads({ Bucket, Prefix, ...after }, options),
-      );
-      const page = response.Uploads ?? [];
-      const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = response;
-      const next = NextKeyMarker
-        ? {
-            KeyMarker: NextKeyMarker,
-            ...(NextUploadIdMarker && { UploadIdMarker: NextUploadIdMarker }),
-          }
-        : null;
-      return { page, names: page.length, next: IsTruncated === true && next };
-    },
-  );
-  for await (const page of pages)
-    for (const { Key, UploadId, Initiated } of page) {
-      const name = `s3://${Bucket}/${Key}`;
-      yield {
-        name,
-        started: Initiated?.getTime() ?? 0,
-        abort: () => abortUpload(store, name, UploadId as string),
-      };
-    }
+  type After = { KeyMarker: string; UploadIdMarker?: string };
+  const uploads = itemsOf(start, async (after?: After) => {
+    const response = await store.send(start, (s3, options) =>
+      s3.listMultipartUploads({ Bucket, Prefix, ...after }, options),
+    );
+    const { Uploads: items = [], IsTruncated } = response;
+    const { NextKeyMarker: KeyMarker, NextUploadIdMarker: id } = response;
+    const next = KeyMarker
+      ? { KeyMarker, ...(id && { UploadIdMarker: id }) }
+      : null;
+    return { items, next: IsTruncated === true && next };
+  });
+  for await (const { Key, UploadId, Initiated } of uploads) {
+    const name = `s3://${Bucket}/${Key}`;
+    yield {
+      name,
+      started: Initiated?.getTime() ?? 0,
+      abort: () => abortUpload(store, name, UploadId as string),
+    };
+  }
 }
 
 /** Aborts an upload, if it still exists. */
