@@ -7,8 +7,9 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { compareNames } from "../../src/dataset/input-names.js";
 import { listFiles } from "../../src/dataset/list-files.js";
-import { DIGITS, typed } from "../cli/support.js";
+import { DIGITS, softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
 import { expectStatus, outputsIn } from "./support.js";
@@ -103,7 +104,7 @@ test("a dangling or circular link is an error in its directory, not beside a pat
   fs.symlinkSync(link, link);
   const circle = expectStatus(typed`run ${folder}/*.npy -o ${newOutput()}`, 74);
   expect(circle.stderr).toContain(`${link}: could not be examined: ELOOP`);
-  fs.rmSync(link);
+  for (const path of [link, at("circle")]) fs.rmSync(path);
 });
 
 test("a link to an ancestor of itself is not followed", () => {
@@ -191,4 +192,52 @@ test("compressed inputs are planned for an output in a directory that does not e
   const output = at("not/there/yet/out");
   const options = { inputs: [input], output, column: "log_softmax" };
   expect((await built.runDataset(options)).shardsComputed).toBe(1);
+});
+
+// Replacing a dataset deletes its directory, so no input may be in it, whatever its path.
+
+const jacobian = at("jacobian");
+fs.copyFileSync(DIGITS, at("in.arrow"));
+await built.runDataset({ inputs: [DIGITS], output: jacobian });
+for (const name of ["jacobian/logits", "folder", "other"])
+  fs.mkdirSync(at(name));
+fs.copyFileSync(DIGITS, at("jacobian/logits/in.arrow"));
+fs.symlinkSync(at("jacobian/logits/in.arrow"), at("link.arrow"));
+fs.symlinkSync("jacobian", at("linked"));
+fs.symlinkSync("../jacobian/logits", at("folder/sub"));
+const before = filesOf(jacobian);
+
+const IN = "jacobian/logits/in.arrow";
+const PART = "jacobian/part-00000-of-00001.arrow";
+
+test.each<[inputs: string, named: string]>([
+  ["link.arrow", "link.arrow"],
+  ["link* in.arrow", "link.arrow"],
+  ["linked/logits/in.arrow", "linked/logits/in.arrow"],
+  ["linked/logits", "linked/logits/in.arrow"],
+  ["folder", "folder/sub/in.arrow"],
+  ["f*/**/*.arrow", "folder/sub/in.arrow"],
+  ["jacobian/logits", IN],
+  [IN, IN],
+  [`${PART} in.arrow`, PART],
+  ["jacobian/*.arrow", PART],
+])("inside the output: %s", (inputs, named) => {
+  const real = [IN, PART].includes(named) ? "" : ` (${at(IN)})`;
+  const paths = inputs.split(" ").map(at);
+  const options = ["-o", jacobian, "--overwrite", "--temperature", "2"];
+  for (const command of ["run", "plan"])
+    expect(softjac(command, ...paths, ...options)).toMatchObject({
+      status: 64,
+      stderr: `softjac: ${at(named)}${real} is inside --output ${jacobian}; choose another output\n`,
+    });
+  expect(filesOf(jacobian)).toEqual(before);
+});
+
+test("a pattern does not match the shards of the earlier dataset", async () => {
+  const inputs = [at("{*.npy,other/**/*.arrow}")];
+  const options = { inputs, output: at("other/jacobian") };
+  fs.copyFileSync(DIGITS, at("other/in.arrow"));
+  expect((await built.runDataset(options)).status).toBe("done");
+  const again = { status: "up to date", inputs: 1 };
+  expect(await built.runDataset(options)).toMatchObject(again);
 });

@@ -42,7 +42,7 @@ describe.skipIf(!importable("moto.server"))("moto's server", () => {
     await client.createBucket({ Bucket: BUCKET });
     proxy = new FaultProxy(endpoint);
     await proxy.start();
-    await put("in/a.arrow", digits);
+    await put("in/digits-logits.arrow", digits);
     const local = { ...options, inputs: [DIGITS], output: at("here") };
     await built.runDataset(local);
     return async () => {

@@ -13,102 +13,80 @@ const { appendFileSync, lstatSync } = fs;
 const paths = new Map();
 let moments = 0;
 
+const pathOf = (fd) => paths.get(fd) ?? `descriptor ${fd}`;
+/** Paths of a call by the kind of its arguments. */
+const PATHS = {
+  path: ([path]) => [resolve(String(path))],
+  paths: ([from, to]) => [resolve(String(from)), resolve(String(to))],
+  fd: ([fd]) => [pathOf(fd)],
+  handle: (_, { fd }) => [pathOf(fd)],
+};
+
 /** Returns a function that records the end of the call. */
-function begun(call, path, to, flags) {
+function begun(call, [path, to], flags) {
   const begin = moments++;
   const isFolder = lstatSync(path, { throwIfNoEntry: false })?.isDirectory();
   return (error) => {
-    const end = moments++;
-    const about = { call, path, to, flags, begin, end, isFolder };
+    const times = { begin, end: moments++ };
+    const about = { call, path, to, flags, ...times, isFolder };
     const note = { ...about, error: error?.code };
     appendFileSync(RECORD_CALLS, `${JSON.stringify(note)}\n`);
   };
 }
 
-/** Paths of a call by the kind of its arguments. */
-const ABOUT = {
-  path: ([path]) => [resolve(String(path))],
-  paths: ([from, to]) => [resolve(String(from)), resolve(String(to))],
-  fd: ([fd]) => [paths.get(fd) ?? `descriptor ${fd}`],
-  handle: (_, self) => [paths.get(self.fd) ?? `descriptor ${self.fd}`],
-};
-
-const opened = (file, path) => paths.set(file.fd ?? file, path);
-
-function failure(call) {
-  if (LINK_FAILS === undefined || !call.startsWith("link")) return null;
-  return Object.assign(new Error(`${LINK_FAILS}: no links here`), {
-    code: LINK_FAILS,
-  });
-}
-
-function record(object, name, kind, about, call = name) {
+/** Replaces a method that returns, returns a promise or calls back by one that records its calls. */
+function record(object, name, about, call = name) {
   const original = object[name];
-  const note = (self, args) => {
-    const [path, to] = ABOUT[about](args, self);
+  object[name] = function recorded(...args) {
+    const found = PATHS[about](args, this);
     const flags = call === "open" ? (args[1] ?? "r") : undefined;
-    const ended = begun(call, path, to, flags);
-    return (error, result) => {
-      if (!error && call === "open") opened(result, path);
-      ended(error);
-    };
-  };
-  const wrapped = {
-    sync(...args) {
-      const ended = note(this, args);
-      try {
-        const failed = failure(call);
-        if (failed) throw failed;
-        const result = original.apply(this, args);
-        ended(null, result);
-        return result;
-      } catch (error) {
+    const ended = begun(call, found, flags);
+    const done = args.at(-1);
+    if (typeof done === "function")
+      return original.call(this, ...args.slice(0, -1), (error, ...results) => {
         ended(error);
-        throw error;
-      }
-    },
-    async promise(...args) {
-      const ended = note(this, args);
-      try {
-        const failed = failure(call);
-        if (failed) throw failed;
-        const result = await original.apply(this, args);
-        ended(null, result);
-        return result;
-      } catch (error) {
-        ended(error);
-        throw error;
-      }
-    },
-    callback(...args) {
-      const done = args.pop();
-      const ended = note(this, args);
-      original.call(this, ...args, (error, ...results) => {
-        ended(error, ...results);
         done(error, ...results);
       });
-    },
+    const succeed = (result) => {
+      if (call === "open") paths.set(result.fd ?? result, found[0]);
+      ended();
+      return result;
+    };
+    const fail = (error) => {
+      ended(error);
+      throw error;
+    };
+    if (LINK_FAILS && call.startsWith("link")) {
+      const message = `${LINK_FAILS}: no links here`;
+      return fail(Object.assign(new Error(message), { code: LINK_FAILS }));
+    }
+    try {
+      const result = original.apply(this, args);
+      if (result instanceof Promise) return result.then(succeed, fail);
+      return succeed(result);
+    } catch (error) {
+      return fail(error);
+    }
   };
-  object[name] = wrapped[kind];
 }
 
 if (isMainThread) {
   const handle = await promises.open(process.execPath);
   const prototype = Object.getPrototypeOf(handle);
   await handle.close();
-  for (const name of ["mkdir", "open", "rm", "unlink"])
-    record(promises, name, "promise", "path");
-  for (const name of ["link", "rename"])
-    record(promises, name, "promise", "paths");
-  record(prototype, "sync", "promise", "handle", "fsync");
-  record(prototype, "datasync", "promise", "handle", "fdatasync");
-  for (const name of ["mkdir", "open", "rm", "unlink"])
-    record(fs, `${name}Sync`, "sync", "path", name);
-  for (const name of ["link", "rename"])
-    record(fs, `${name}Sync`, "sync", "paths", name);
+  for (const [about, names] of [
+    ["path", ["mkdir", "open", "rm", "unlink"]],
+    ["paths", ["link", "rename"]],
+  ])
+    for (const name of names) {
+      record(promises, name, about);
+      record(fs, `${name}Sync`, about, name);
+    }
+  record(prototype, "sync", "handle", "fsync");
+  record(prototype, "datasync", "handle", "fdatasync");
   for (const name of ["fsync", "fdatasync"]) {
-    record(fs, `${name}Sync`, "sync", "fd", name);
-    record(fs, name, "callback", "fd");
+    record(fs, `${name}Sync`, "fd", name);
+    record(fs, name, "fd");
   }
   syncBuiltinESMExports();
 }

@@ -8,14 +8,8 @@ import { CLI } from "../cli/support.js";
 /** Call of the file system, recorded by record-calls.mjs; paths are absolute. */
 export interface RecordedCall {
   call:
-    | "open"
-    | "fsync"
-    | "fdatasync"
-    | "link"
-    | "rename"
-    | "unlink"
-    | "rm"
-    | "mkdir";
+    | ("open" | "fsync" | "fdatasync" | "link" | "rename")
+    | ("unlink" | "rm" | "mkdir");
   path: string;
   /** New path of `link` and `rename`. */
   to?: string;
@@ -34,27 +28,19 @@ const PRELOAD = fileURLToPath(new URL("record-calls.mjs", import.meta.url));
 /** Runs the built command, and returns its calls of the file system in the order of their returns. */
 export function recordedCalls(
   args: readonly string[],
-  env: Record<string, string> = {},
+  more: Record<string, string> = {},
 ): SpawnSyncReturns<string> & { calls: RecordedCall[] } {
   const folder = mkdtempSync(join(tmpdir(), "softjac-calls-"));
-  const record = join(folder, "calls");
+  const RECORD_CALLS = join(folder, "calls");
+  const env = { ...process.env, RECORD_CALLS, ...more };
+  const words = ["--import", PRELOAD, CLI, ...args];
   try {
-    const done = spawnSync(
-      process.execPath,
-      ["--import", PRELOAD, CLI, ...args],
-      {
-        encoding: "utf8",
-        env: { ...process.env, RECORD_CALLS: record, ...env },
-      },
-    );
-    const lines = existsSync(record) ? readFileSync(record, "utf8") : "";
-    return {
-      ...done,
-      calls: lines
-        .split("\n")
-        .filter(Boolean)
-        .map((line) => JSON.parse(line)),
-    };
+    const done = spawnSync(process.execPath, words, { encoding: "utf8", env });
+    const text = existsSync(RECORD_CALLS)
+      ? readFileSync(RECORD_CALLS, "utf8")
+      : "";
+    const lines = text.split("\n").filter(Boolean);
+    return { ...done, calls: lines.map((line) => JSON.parse(line)) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -71,14 +57,11 @@ export function notDurable(calls: readonly RecordedCall[]): string[] {
   for (const { call, path, to, begin, end, isFolder } of done) {
     if (call !== "link" && call !== "rename" && call !== "mkdir") continue;
     const name = to ?? path;
-    if (
-      call !== "mkdir" &&
-      !isFolder &&
-      !syncs.some((sync) => sync.path === path && sync.end < begin)
-    )
+    const isSynced = syncs.some((s) => s.path === path && s.end < begin);
+    if (call !== "mkdir" && !isFolder && !isSynced)
       found.push(`${name}: not synced before its ${call}`);
     const folder = dirname(name);
-    if (!syncs.some((sync) => sync.path === folder && sync.begin > end))
+    if (!syncs.some((s) => s.path === folder && s.begin > end))
       found.push(`${name}: ${folder} not synced after its ${call}`);
   }
   return found;
