@@ -1,5 +1,5 @@
 import { covarianceEntries } from "./covariance-results.js";
-import type { ReferenceName } from "./result.js";
+import type { ReferenceName } from "./stores.js";
 
 /**
  * Guaranteed bound of the error of each result that a kernel computes in float64, in ε = 2^-52 of the value, or of its
@@ -56,7 +56,7 @@ const SCALES: { [name in ReferenceName]?: Scale } = {
   logsumexp: logsumexpScale,
   vjp: productScale,
   jvp: productScale,
-  log_jvp: (row, v) => offMeanScale(row, v).map((x) => x / row.temperature),
+  log_jvp: (row, v) => offMean(row, v).sizes.map((x) => x / row.temperature),
   log_vjp: logVjpScale,
   factor: factorScale,
   covariance: (row, sigma) => covarianceScale(row, sigma, true),
@@ -86,27 +86,25 @@ function logsumexpScale({ peak, log }: RowSizes): Float64Array {
   return Float64Array.of(Math.abs(peak + log) + (Math.abs(peak) + log) / 256);
 }
 
-/** Returns |v_k - v_a| + Σ p_j |v_j - v_a| plus the error of subnormal p. */
-function offMeanScale(
-  { p, winner }: RowSizes,
-  v: ArrayLike<number>,
-): Float64Array {
+/** Returns |v_k - v_a| + Σ p_j |v_j - v_a| plus the error of subnormal p, and that error alone. */
+function offMean({ p, winner }: RowSizes, v: ArrayLike<number>) {
   const away = Float64Array.from(v, (x) => Math.abs(x - (v[winner] as number)));
-  let spread = 0;
-  let steps = 0;
-  away.forEach((size, k) => {
-    spread += (p[k] as number) * size;
-    steps += size * SUBNORMAL;
-  });
-  return away.map((size) => size + spread + steps);
+  const spread = meanOf(p, (k) => away[k] as number);
+  const steps = away.reduce((sum, size) => sum + size * SUBNORMAL, 0);
+  return { sizes: away.map((size) => size + spread + steps), steps };
+}
+
+/** Returns Σ p_k value(k). */
+function meanOf(p: ArrayLike<number>, value: (k: number) => number): number {
+  let sum = 0;
+  for (let k = 0; k < p.length; k++) sum += (p[k] as number) * value(k);
+  return sum;
 }
 
 function productScale(row: RowSizes, v: ArrayLike<number>): Float64Array {
-  const { p, temperature, winner } = row;
-  let steps = 0;
-  for (let k = 0; k < v.length; k++)
-    steps += Math.abs((v[k] as number) - (v[winner] as number)) * SUBNORMAL;
-  return offMeanScale(row, v).map(
+  const { p, temperature } = row;
+  const { sizes, steps } = offMean(row, v);
+  return sizes.map(
     (size, k) => ((p[k] as number) * size + steps) / temperature,
   );
 }
@@ -158,16 +156,11 @@ function covarianceScale(
   const sigma = covarianceEntries(covariance, Q);
   const size = (i: number, j: number) =>
     Math.abs(sigma(i, j) - sigma(a, j) - (sigma(i, a) - sigma(a, a)));
-  const [r, c] = [new Float64Array(Q), new Float64Array(Q)];
-  let s = 0;
-  for (let i = 0; i < Q; i++) {
-    for (let j = 0; j < Q; j++) {
-      const entry = size(i, j);
-      r[i] = (r[i] as number) + (p[j] as number) * entry;
-      c[j] = (c[j] as number) + (p[i] as number) * entry;
-    }
-    s += (p[i] as number) * (r[i] as number);
-  }
+  const means = (sizeAt: (k: number, other: number) => number) =>
+    Float64Array.from({ length: Q }, (_, k) => meanOf(p, (n) => sizeAt(k, n)));
+  const r = means(size);
+  const c = means((j, i) => size(i, j));
+  const s = meanOf(p, (k) => r[k] as number);
   const at = (i: number, j: number) =>
     (((p[i] as number) / temperature) *
       (p[j] as number) *

@@ -1,66 +1,11 @@
 import { UsageError } from "../errors.js";
-import {
-  type AuxiliaryName,
-  EMITS,
-  type EmitName,
-} from "../results/catalogue.js";
+import { type AuxiliaryName, EMITS } from "../results/catalogue.js";
 import { auxiliaryLengths } from "../results/columns.js";
-import * as block from "./block-results.js";
-import { storeCovariance, storeVariance } from "./covariance-results.js";
-import { storeLogJvp, storeLogVjp, storeProduct } from "./product-results.js";
 import type { ReferenceRow } from "./row.js";
-import * as whole from "./row-results.js";
-import {
-  at,
-  type ReferenceValues,
-  referenceValues,
-  storePlain,
-  storeValue,
-} from "./scaled.js";
+import { type ReferenceValues, referenceValues } from "./scaled.js";
+import { type ReferenceName, STORES } from "./stores.js";
 
-/** A result of the catalogue, or the block as its upper triangle. */
-export type ReferenceName = EmitName | "packed";
-
-type Store = (
-  row: ReferenceRow,
-  out: ReferenceValues,
-  input: ArrayLike<number>,
-) => void;
-
-/** Adapts a result of one class, which is the only number of the input. */
-const ofClass =
-  (
-    store: (row: ReferenceRow, out: ReferenceValues, k: number) => void,
-  ): Store =>
-  (row, out, input) =>
-    store(row, out, input[0] as number);
-
-const STORES: Record<ReferenceName, Store> = {
-  softmax: whole.storeSoftmax,
-  log_softmax: whole.storeLogSoftmax,
-  logsumexp: whole.storeLogsumexp,
-  jacobian: block.storeJacobian,
-  packed: block.storePacked,
-  log_jacobian: block.storeLogJacobian,
-  column: ofClass(block.storeColumn),
-  diagonal: block.storeDiagonal,
-  trace: whole.storeTrace,
-  vjp: storeProduct,
-  jvp: storeProduct,
-  log_vjp: storeLogVjp,
-  log_jvp: storeLogJvp,
-  factor: block.storeFactor,
-  covariance: storeCovariance,
-  variance: storeVariance,
-  cross_entropy: ofClass(whole.storeCrossEntropy),
-  gradient: ofClass(block.storeGradient),
-  entropy: whole.storeEntropy,
-  gini: whole.storeGini,
-  argmax: ({ winner }, out) => storePlain(out, 0, winner),
-  confidence: ({ p, winner }, out) => storeValue(out, 0, at(p, winner)),
-  uncertainty: ({ q, winner }, out) => storeValue(out, 0, at(q, winner)),
-  tail: ({ tail }, out) => storeValue(out, 0, tail),
-};
+export type { ReferenceName };
 
 /**
  * Computes one result of a row to about 29 digits. docs/results.md has the formulas, shapes and scales of errors.

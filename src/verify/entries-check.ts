@@ -1,8 +1,8 @@
 import { entryIndices, findInvalidIndex } from "../reader/block-entries.js";
 import type { PresentColumn } from "../reader/output-columns.js";
-import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
+import { storeEntry, storeLogEntry } from "../reference/stores.js";
 import { type ColumnCheck, typePrecision } from "./column-check.js";
 import type { ReferenceResults } from "./reference-results.js";
 import type { CheckContext } from "./value-report.js";
