@@ -4,7 +4,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 
 /** Struct of Thrift's compact protocol: integers, strings, lists of structs and structs, by field number. */
 export type Struct = {
-  [id: number]: number | string | Struct | Struct[] | number[];
+  [id: number]: number | string | Struct | (Struct | number | string)[];
 };
 
 export interface Page {
@@ -57,151 +57,113 @@ export function flatSchema(name: string): Struct[] {
 }
 
 /** Wraps bytes in the uncompressed form of each format. */
-const CODECS: { [codec: number]: (data: Buffer) => Buffer } = {
+const CODECS: { [codec: number]: (data: number[]) => Iterable<number> } = {
   0: (data) => data,
-  1: (data) =>
-    Buffer.from([
-      ...varint(data.length),
-      61 << 2,
-      ...uint(data.length - 1, 2),
-      ...data,
-    ]),
-  2: (data) => gzipSync(data),
-  4: (data) => brotliCompressSync(data),
+  1: (data) => [
+    ...varint(data.length),
+    61 << 2,
+    ...uint(data.length - 1, 2),
+    ...data,
+  ],
+  2: (data) => gzipSync(Buffer.from(data)),
+  4: (data) => brotliCompressSync(Buffer.from(data)),
   5: (data) => {
     const block = lz4(data);
-    const sizes = Buffer.alloc(8);
-    sizes.writeUInt32BE(data.length);
-    sizes.writeUInt32BE(block.length, 4);
-    return Buffer.concat([sizes, block]);
+    const sizes = [data.length, block.length];
+    return [...sizes.flatMap((size) => uint(size, 4).reverse()), ...block];
   },
   // Frame with its content size in 4 bytes and a single raw block.
-  6: (data) =>
-    Buffer.from([
-      ...[0x28, 0xb5, 0x2f, 0xfd, 0xa0],
-      ...uint(data.length, 4),
-      ...uint(8 * data.length + 1, 3),
-      ...data,
-    ]),
+  6: (data) => [
+    ...[0x28, 0xb5, 0x2f, 0xfd, 0xa0],
+    ...uint(data.length, 4),
+    ...uint(8 * data.length + 1, 3),
+    ...data,
+  ],
   7: lz4,
 };
+
+const compress = (data: number[], codec: number) => [
+  ...(CODECS[codec]?.(data) ?? []),
+];
+
+interface FileOptions {
+  rows: number;
+  codec?: number;
+  /** Number of top-level columns; differs from the leaves if there are structs. */
+  topLevel?: number;
+}
 
 /** Returns a file with one row group. */
 export function parquetFile(
   columns: Column[],
-  {
-    rows,
-    codec = 0,
-    topLevel = columns.length,
-  }: {
-    rows: number;
-    codec?: number;
-    /** Number of top-level columns; differs from the leaves if there are structs. */
-    topLevel?: number;
-  },
+  { rows, codec = 0, topLevel = columns.length }: FileOptions,
 ): Buffer {
-  let file = Buffer.from("PAR1");
-  const chunks = columns.map((column) => {
-    const { schema, pages, values, dictionary } = column;
+  const file = [...Buffer.from("PAR1")];
+  const chunks = columns.map(({ schema, pages, values, ...column }) => {
     const start = file.length;
-    if (dictionary)
-      file = Buffer.concat([file, dictionaryPage(dictionary, codec)]);
+    if (column.dictionary)
+      file.push(...dictionaryPage(column.dictionary, codec));
     const dataStart = file.length;
-    for (const page of pages)
-      file = Buffer.concat([file, pageBytes(page, codec)]);
+    for (const page of pages) file.push(...pageBytes(page, codec));
     const bytes = file.length - start;
     const path = schema.map((element) => element[4] as string);
-    return {
-      2: start,
-      3: {
-        1: DOUBLE,
-        2: [0],
-        3: path as unknown as number[],
-        4: codec,
-        5: values,
-        6: bytes,
-        7: bytes,
-        9: dataStart,
-        ...(dictionary ? { 11: start } : {}),
-        ...column.metadata,
-      },
-    };
+    const places = { 4: codec, 5: values, 6: bytes, 7: bytes, 9: dataStart };
+    const dictionary = column.dictionary ? { 11: start } : {};
+    const own = { 1: DOUBLE, 2: [0], 3: path, ...places, ...dictionary };
+    return { 2: start, 3: { ...own, ...column.metadata } };
   });
   const schema = [
     { 4: "schema", 5: topLevel },
     ...columns.flatMap((column) => column.schema),
   ];
-  const footer = Buffer.from(
-    struct({
-      1: 1,
-      2: schema,
-      3: rows,
-      4: [{ 1: chunks, 2: file.length, 3: rows }],
-    }),
-  );
-  return Buffer.concat([
-    file,
-    footer,
-    Buffer.from(uint(footer.length, 4)),
-    Buffer.from("PAR1"),
-  ]);
+  const groups = [{ 1: chunks, 2: file.length, 3: rows }];
+  const footer = struct({ 1: 1, 2: schema, 3: rows, 4: groups });
+  const end = [...footer, ...uint(footer.length, 4), ...Buffer.from("PAR1")];
+  return Buffer.from([...file, ...end]);
 }
 
-function dictionaryPage(values: number[], codec: number): Buffer {
-  const numbers = Buffer.from(Float64Array.from(values).buffer);
-  const body = (CODECS[codec] as (data: Buffer) => Buffer)(numbers);
+function doubles(values: number[]): number[] {
+  return [...new Uint8Array(Float64Array.from(values).buffer)];
+}
+
+function dictionaryPage(values: number[], codec: number): number[] {
+  const numbers = doubles(values);
+  const body = compress(numbers, codec);
   const header = { 1: values.length, 2: PLAIN };
   const fields = { 1: 2, 2: numbers.length, 3: body.length, 7: header };
-  return Buffer.concat([Buffer.from(struct(fields)), body]);
+  return [...struct(fields), ...body];
 }
 
-function pageBytes(page: Page, codec: number): Buffer {
-  const { version, values, rows = 0, nulls = 0, levelEncoding = 3 } = page;
-  const { repetition, definition, data } = page;
+function pageBytes(page: Page, codec: number): number[] {
+  const { values, rows = 0, nulls = 0, levelEncoding = 3, indices } = page;
+  const { repetition, definition } = page;
   const definitionBytes = page.definitionBytes ?? definition.length;
-  const prefix = (levels: number[], length: number) =>
+  const prefixed = (levels: number[], length: number) =>
     levels.length === 0 ? levels : [...uint(length, 4), ...levels];
-  const numbers = page.indices
-    ? Buffer.from(page.indices)
-    : Buffer.from(Float64Array.from(data).buffer);
-  const encoding = page.indices ? RLE_DICTIONARY : PLAIN;
-  const compress = CODECS[codec] as (data: Buffer) => Buffer;
-  const levels = Buffer.from(
-    version === 1
+  const numbers = indices ?? doubles(page.data);
+  const encoding = indices ? RLE_DICTIONARY : PLAIN;
+  const levels =
+    page.version === 1
       ? [
-          ...prefix(repetition, repetition.length),
-          ...prefix(definition, definitionBytes),
+          ...prefixed(repetition, repetition.length),
+          ...prefixed(definition, definitionBytes),
         ]
-      : [...repetition, ...definition],
-  );
+      : [...repetition, ...definition];
   const body =
-    version === 1
-      ? compress(Buffer.concat([levels, numbers]))
-      : Buffer.concat([levels, compress(numbers)]);
+    page.version === 1
+      ? compress([...levels, ...numbers], codec)
+      : [...levels, ...compress(numbers, codec)];
+  const sizes = { 2: levels.length + numbers.length, 3: body.length };
+  const encodings = { 2: encoding, 3: levelEncoding, 4: levelEncoding };
+  const counts = { 1: values, 2: nulls, 3: rows, 4: encoding };
   const header: Struct =
-    version === 1
-      ? { 5: { 1: values, 2: encoding, 3: levelEncoding, 4: levelEncoding } }
+    page.version === 1
+      ? { 1: 0, ...sizes, 5: { 1: values, ...encodings } }
       : {
-          8: {
-            1: values,
-            2: nulls,
-            3: rows,
-            4: encoding,
-            5: definitionBytes,
-            6: repetition.length,
-          },
+          ...{ 1: 3, ...sizes },
+          8: { ...counts, 5: definitionBytes, 6: repetition.length },
         };
-  return Buffer.concat([
-    Buffer.from(
-      struct({
-        1: version === 1 ? 0 : 3,
-        2: levels.length + numbers.length,
-        3: body.length,
-        ...header,
-      }),
-    ),
-    body,
-  ]);
+  return [...struct(header), ...body];
 }
 
 /** Readers accept 32-bit integers in 64-bit fields. */
@@ -249,6 +211,6 @@ function uint(value: number, bytes: number): number[] {
 }
 
 /** Returns a block of 15 to 269 literal bytes. */
-function lz4(data: Buffer): Buffer {
-  return Buffer.from([0xf0, data.length - 15, ...data]);
+function lz4(data: number[]): number[] {
+  return [0xf0, data.length - 15, ...data];
 }
