@@ -7,7 +7,7 @@ import { CLI, DIGITS } from "../cli/support.js";
 import { npy, safetensors, zip } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { changeAfterRead } from "../support/change-after-read.js";
-import { fixture, type Options } from "../support/column-runs.js";
+import { fixture, type Options } from "../support/input-runs.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { streamOf } from "../support/stream-of.js";
 

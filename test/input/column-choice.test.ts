@@ -22,7 +22,7 @@ import {
   type Options,
   rows,
   softmaxOf,
-} from "../support/column-runs.js";
+} from "../support/input-runs.js";
 
 const { at, input, output, write, run, verified, refused } = inputRuns();
 

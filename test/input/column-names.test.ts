@@ -9,7 +9,7 @@ import {
   type Options,
   rows,
   softmaxOf,
-} from "../support/column-runs.js";
+} from "../support/input-runs.js";
 import { flatSchema, parquetFile } from "../support/parquet-file.js";
 import { writeResults } from "../support/results-file.js";
 

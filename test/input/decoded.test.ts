@@ -21,7 +21,7 @@ import {
   patched,
   rows,
   softmaxOf,
-} from "../support/column-runs.js";
+} from "../support/input-runs.js";
 
 // Columns of numbers that are decoded to a temporary file before workers read them; forms.test.ts has those of logits.
 

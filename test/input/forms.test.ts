@@ -24,7 +24,7 @@ import {
   inputRuns,
   type Options,
   type Row,
-} from "../support/column-runs.js";
+} from "../support/input-runs.js";
 
 // Every form and type of logits: the same numbers give the same results.
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openArrow } from "../../src/input/arrow-container.js";
-import { inputRuns } from "../support/column-runs.js";
+import { inputRuns } from "../support/input-runs.js";
 import { writeKept } from "../support/kept-input.js";
 
 // The footer of an Arrow file and its messages disagree: other readers follow the footer, and lose rows.

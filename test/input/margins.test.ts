@@ -12,7 +12,7 @@ import { describe, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
 import type { Type } from "../support/arrow-columns.js";
-import { inputRuns, near, type Options } from "../support/column-runs.js";
+import { inputRuns, near, type Options } from "../support/input-runs.js";
 
 // Margins z of two classes (--binary), whose logits are (0, z). messages.test.ts has what is refused.
 

@@ -16,7 +16,7 @@ import { expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
 import { npy, safetensors, zip } from "../support/array-files.js";
 import type { Columns } from "../support/arrow-columns.js";
-import { inputRuns, type Options, rows } from "../support/column-runs.js";
+import { inputRuns, type Options, rows } from "../support/input-runs.js";
 
 // Messages state what is wrong with the type, shape, size or choice of an input and, after the last semicolon, what to do.
 // Those of docs/inputs.md are in test/interop/inputs-table.test.ts, those of arrays in arrays/selection.test.ts.

@@ -23,14 +23,14 @@ import { tableFromIPC as apacheTable } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
+import { Counter } from "../support/counter.js";
 import {
   fixture,
   inputRuns,
   type Options,
   patched,
   plain,
-} from "../support/column-runs.js";
-import { Counter } from "../support/counter.js";
+} from "../support/input-runs.js";
 
 // Copied columns of nested types, views and texts. test/interop/nested.test.ts has many more, made by pyarrow.
 

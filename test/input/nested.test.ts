@@ -35,7 +35,7 @@ import {
   patched,
   readTable,
   softmaxOf,
-} from "../support/column-runs.js";
+} from "../support/input-runs.js";
 
 // Columns of lists of lists: each inner list is a row. Lists that are null or empty have no rows.
 

@@ -13,7 +13,7 @@ import {
   readTable,
   rows,
   softmaxOf,
-} from "../support/column-runs.js";
+} from "../support/input-runs.js";
 
 // --pad: the longest list has all classes, and the classes that a row lacks are masked.
 

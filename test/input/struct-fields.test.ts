@@ -9,7 +9,7 @@ import {
 import { describe, expect, test } from "vitest";
 import type { Columns } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
-import { inputRuns, near, rows, softmaxOf } from "../support/column-runs.js";
+import { inputRuns, near, rows, softmaxOf } from "../support/input-runs.js";
 import { parquetFile } from "../support/parquet-file.js";
 
 // Logits and labels in fields of structs, and lists of structs of one number.

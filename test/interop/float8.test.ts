@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inputRuns } from "../support/column-runs.js";
+import { inputRuns } from "../support/input-runs.js";
 import { importable, runPython } from "./python.js";
 
 // Every number of the two float8 formats that safetensors has, as PyTorch widens it to float32.

@@ -28,7 +28,7 @@ import { describe, expect, test } from "vitest";
 import { CLI, softjacIn } from "../cli/support.js";
 import { columnsFirst, npy, safetensors, zip } from "../support/array-files.js";
 import { arrowOf, type Columns, type Type } from "../support/arrow-columns.js";
-import { near, readTable, rows } from "../support/column-runs.js";
+import { near, readTable, rows } from "../support/input-runs.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // Every row of the tables of docs/inputs.md: the command reads such a file, or refuses it with the words of the table.

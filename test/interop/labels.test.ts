@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
-import { near, readTable } from "../support/column-runs.js";
+import { near, readTable } from "../support/input-runs.js";
 import { workDirectory } from "../support/logits-input.js";
 import { importable, python, runPython } from "./python.js";
 

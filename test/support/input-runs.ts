@@ -1,9 +1,83 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { tableFromIPC } from "@uwdata/flechette";
 import { expect } from "vitest";
+import type { LogitsEvent } from "../../src/options/hooks.js";
+import { arrowOf, type Columns } from "./arrow-columns.js";
 import { built } from "./built.js";
 import { CLEAR_MESSAGE } from "./clear-message.mjs";
 import { workDirectory } from "./logits-input.js";
-import { verifiedRun } from "./verified-run.js";
+
+export type Options = Partial<Parameters<typeof built.run>[0]>;
+
+/** Row of logits; null logits and null rows are null. */
+export type Row = (number | null)[] | null;
+
+/** Returns the rows of a text such as `1 2; 3 null; null`; the last of these rows is null. */
+export function rows<T = number[]>(text: string): T[] {
+  const parse = (word: string) => (word === "null" ? null : Number(word));
+  return text.split(";").map((row) => {
+    const words = row.match(/\S+/g) ?? [];
+    return (words.join() === "null" ? null : words.map(parse)) as T;
+  });
+}
+
+/** Returns the softmax of a row to `digits` digits; a null masks its class. */
+export function softmaxOf(row: readonly (number | null)[], digits = 12) {
+  const e = row.map((x) => (x === null ? 0 : Math.exp(x)));
+  const sum = e.reduce((a, b) => a + b, 0);
+  return e.map((x) => (x === 0 ? 0 : near(x / sum, digits)));
+}
+
+/** Matches a number to `digits` digits. */
+export function near(value: number, digits = 12): number {
+  return expect.closeTo(value, digits) as number;
+}
+
+/** Returns a value of a column as numbers, texts, plain arrays and objects. */
+export function plain(value: unknown): unknown {
+  if (value === null || typeof value !== "object") return value;
+  if (Symbol.iterator in value)
+    return Array.from(value as Iterable<unknown>, plain);
+  const fields =
+    "toJSON" in value ? (value.toJSON as () => object).call(value) : value;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, plain(field)]),
+  );
+}
+
+/** Replaces bytes that occur in a file, and returns the file. */
+export function patched(
+  file: Buffer,
+  from: ArrayBufferView | string,
+  to: ArrayBufferView | string,
+): Buffer {
+  const [old, bytes] = [from, to].map((part) =>
+    typeof part === "string"
+      ? Buffer.from(part)
+      : Buffer.from(part.buffer, part.byteOffset, part.byteLength),
+  ) as [Buffer, Buffer];
+  const place = file.indexOf(old);
+  expect(place).toBeGreaterThan(0);
+  expect(bytes).toHaveLength(old.length);
+  file.set(bytes, place);
+  return file;
+}
+
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+}
+
+/** Reads an Arrow file with flechette, with columns and metadata as plain values. */
+export function readTable(path: string) {
+  const table = tableFromIPC(readFileSync(path), { useBigInt: false });
+  return {
+    table,
+    metadata: Object.fromEntries(table.schema.metadata ?? []),
+    column: (name: string) =>
+      Array.from(table.getChild(name) as Iterable<unknown>, plain),
+  };
+}
 
 const INPUT_ERRORS = [
   "ERR_INPUT_FORMAT",
@@ -21,44 +95,72 @@ export function inputErrorCode(error: unknown): string {
   return code;
 }
 
-/** Runs on input files, given as bytes or by path. */
+/** Returns an input and an output in a directory of their own, and functions that run on them. */
 export function inputRuns() {
   const at = workDirectory();
-  const input = at("in");
-  const output = at("out.arrow");
+  const [input, output] = [at("in"), at("out.arrow")];
 
-  function pathOf(file: Uint8Array | string): string {
-    if (typeof file === "string") return file;
-    writeFileSync(input, file);
-    return input;
-  }
+  /** Writes the input: bytes, or columns in record batches of `batchRows`. */
+  const write = (file: Columns | Uint8Array | string, batchRows?: number) => {
+    const isBytes = typeof file === "string" || ArrayBuffer.isView(file);
+    const form = batchRows === undefined ? {} : { batchRows };
+    const bytes = isBytes ? Buffer.from(file) : arrowOf(file, form);
+    writeFileSync(input, bytes);
+    return bytes;
+  };
 
-  /** Runs, verifies every row and returns the table. */
-  async function tableOf(file: Uint8Array | string, options: object = {}) {
-    return verifiedRun({ input: pathOf(file), output, ...options });
-  }
+  /** Runs, and returns the report, the events and the columns of the output. */
+  const run = async (options: Options = {}) => {
+    const events: LogitsEvent[] = [];
+    const report = await built.run(
+      { input, output, force: true, ...options },
+      { onEvent: (event) => events.push(event) },
+    );
+    const warnings = events.flatMap((event) =>
+      event.event === "warning" ? [event.message] : [],
+    );
+    return { report, events, warnings, ...readTable(output) };
+  };
 
-  /** Returns the values of a column of the output of a verified run. */
-  async function valuesOf(
+  /** Runs, and compares every row and byte with a second computation. */
+  const verified = async (options: Options = {}) => {
+    const made = await run(options);
+    const report = await built.verify({
+      input,
+      ...(options.input !== undefined && { input: options.input }),
+      output,
+      all: true,
+    });
+    expect(report).toMatchObject({ ok: true, problems: [] });
+    return made;
+  };
+
+  /** Returns the path of a file that is given by its path or its bytes. */
+  const pathOf = (file: Uint8Array | string) => {
+    if (typeof file !== "string") write(file);
+    return typeof file === "string" ? file : input;
+  };
+
+  /** Returns the table of a verified run. */
+  const tableOf = async (file: Uint8Array | string, options: object = {}) => {
+    await verified({ input: pathOf(file), ...options });
+    return tableFromIPC(readFileSync(output));
+  };
+
+  /** Returns the values of a column of a verified run. */
+  const valuesOf = async (
     file: Uint8Array | string,
     column: string,
-    options: object = {},
-  ): Promise<unknown[]> {
-    const table = await tableOf(file, options);
-    return [...table.getChild(column)].map((value) =>
-      ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value,
-    );
-  }
+    options?: object,
+  ): Promise<unknown[]> =>
+    Array.from((await tableOf(file, options)).getChild(column), plain);
 
   /** Returns the code and the message of a refused run, with `file` for the path of the input. */
-  async function refusal(
-    file: Uint8Array | string,
-    options: object = {},
-  ): Promise<string> {
+  const refusal = async (file: Uint8Array | string, options: object = {}) => {
     const path = pathOf(file);
     const none = at("none.arrow");
     const error = await built
-      .run({ input: path, output: none, ...options })
+      .run({ input: path, ...options, output: none })
       .then(
         () => expect.unreachable("the input was read"),
         (error) => error,
@@ -66,7 +168,25 @@ export function inputRuns() {
     expect(error).toBeInstanceOf(built.SoftjacError);
     expect(existsSync(none)).toBe(false);
     return `${error.code} ${error.message.replace(path, "file")}`;
-  }
+  };
 
-  return { at, input, output, tableOf, valuesOf, refusal };
+  /** Expects that a run fails with the message, which follows the path, and publishes nothing. */
+  const refused = async (
+    options: Options,
+    message: string,
+    code: unknown = expect.any(String),
+  ) => {
+    const { input: path = input, ...others } = options;
+    const [, found, text] =
+      /^(\S+) (.*)$/s.exec(await refusal(path, others)) ?? [];
+    expect({ code: found, message: text }).toEqual({
+      code,
+      message: `file: ${message}`,
+    });
+  };
+
+  return {
+    ...{ at, input, output, write, run },
+    ...{ verified, tableOf, valuesOf, refusal, refused },
+  };
 }
