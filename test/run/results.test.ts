@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { EMIT_NAMES, type EmitName } from "../../src/results/catalogue.js";
-import { expectSameValues } from "../support/first-difference.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { setKernel } from "../support/kernels.js";
 import { inMemory, readerOf, rowsOf } from "../support/plain-rows.js";
@@ -48,10 +47,8 @@ describe.each([
     const column = readerOf(output);
     const expected = inMemory(all, EMIT_NAMES, 0.8);
     for (const name of EMIT_NAMES)
-      expectSameValues(
-        column(name),
+      expect(column(name), name).toEqual(
         rowsOf(expected[name] as Float64Array, rows),
-        name,
       );
   }, 120_000);
 
@@ -62,8 +59,7 @@ describe.each([
     const given = { input, column: "logits" };
     await run({ ...given, layout: "packed", emit: ["jacobian"] });
     const isUpper = (n: number) => n % classes >= Math.floor(n / classes);
-    expectSameValues(
-      readerOf(output)("jacobian"),
+    expect(readerOf(output)("jacobian")).toEqual(
       rowsOf(jacobian as Float64Array, rows).map((block) =>
         (block as number[]).filter((_, n) => isUpper(n)),
       ),
@@ -71,7 +67,7 @@ describe.each([
     await run({ ...given, layout: "factored", dtype: "float32" });
     const softmax = Float32Array.from(parts.softmax as Float64Array);
     for (const [name, values] of Object.entries({ ...parts, softmax }))
-      expectSameValues(readerOf(output)(name), rowsOf(values, rows), name);
+      expect(readerOf(output)(name), name).toEqual(rowsOf(values, rows));
   });
 });
 
