@@ -36,10 +36,8 @@ const withFullTest = test.skipIf(!existsSync(FULL));
 /** Runs the command with /dev/full as one of its streams. */
 function withFull(fd: 1 | 2, line: string) {
   const full = openSync(FULL, "w");
-  const stdio = ["ignore", "pipe", "pipe"].with(
-    fd,
-    full as never,
-  ) as StdioOptions;
+  const stdio: StdioOptions = ["ignore", "pipe", "pipe"];
+  stdio[fd] = full;
   const words = [CLI, ...line.split(" ")];
   const found = spawnSync(process.execPath, words, { encoding: "utf8", stdio });
   closeSync(full);
