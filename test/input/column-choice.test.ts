@@ -1,13 +1,3 @@
-import {
-  fixedSizeList,
-  float32,
-  float64,
-  int32,
-  int64,
-  list,
-  struct,
-  utf8,
-} from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
@@ -29,17 +19,20 @@ const { at, input, output, write, run, verified, refused } = inputRuns();
 type Column = Columns[string];
 const listOf = (item: Type, values = rows("1 2.5; 3 4")): Column => [
   values,
-  list(item),
+  `list<${item}>`,
 ];
-const floats = listOf(float64());
-const integers = listOf(int32(), rows("1 2; 3 4"));
-const single: Column = [[0.5, 1.5], float64()];
-const nested: Column = [[rows("1 2"), rows("3 4")], list(list(float64()))];
+const floats = listOf("float64");
+const integers = listOf("int32", rows("1 2; 3 4"));
+const single: Column = [[0.5, 1.5], "float64"];
+const nested: Column = [[rows("1 2"), rows("3 4")], "list<list<float64>>"];
 const pair = (b: Type, y: unknown = 2): Column => [
   [{ x: 1, y }],
-  struct({ x: float64(), y: b }),
+  `struct<x: float64, y: ${b}>`,
 ];
-const wide = (type: Type): Column => [rows("1 2 3"), fixedSizeList(type, 3)];
+const wide = (type: Type): Column => [
+  rows("1 2 3"),
+  `fixed_size_list<${type}>[3]`,
+];
 
 const unclear = (kind: string, text: string) =>
   `it is not clear which ${kind} holds the logits; choose it with --column${kind === "column" ? ", or several with --columns" : ""}: ${text}`;
@@ -82,18 +75,18 @@ test.each<[name: string | null, columns: Columns]>([
   ["scores", { scores: floats, input_ids: integers }],
   ["label_logits", { label_logits: floats, hidden: nested }],
   ["embedded", { embedded: floats, loss: single }],
-  ["counts", { counts: integers, weight: single, n: [[1n, 2n], int64()] }],
+  ["counts", { counts: integers, weight: single, n: [[1n, 2n], "int64"] }],
   // Floats precede whole numbers, and lists precede structs and lists of lists.
-  ["a", { b: wide(int32()), a: wide(float32()), pair: pair(float64()) }],
-  ["pair", { b: wide(int32()), pair: pair(float64()) }],
+  ["a", { b: wide("int32"), a: wide("float32"), pair: pair("float64") }],
+  ["pair", { b: wide("int32"), pair: pair("float64") }],
   ["x", { x: floats, scores: nested }],
   ["scores", { input_ids: integers, scores: nested }],
-  ["b", { b: wide(int32()) }],
-  [null, { b: wide(int32()), c: wide(int32()) }],
-  [null, { pair: pair(float64()), other: pair(float64()) }],
+  ["b", { b: wide("int32") }],
+  [null, { b: wide("int32"), c: wide("int32") }],
+  [null, { pair: pair("float64"), other: pair("float64") }],
   // Only --column chooses structs of several types.
-  [null, { mixed: pair(float32()) }],
-  [null, { text: pair(utf8(), "2") }],
+  [null, { mixed: pair("float32") }],
+  [null, { text: pair("utf8", "2") }],
 ])("%s is chosen (%#)", async (name, columns) => {
   write(columns);
   const { logits } = await built.inspect({ input });
@@ -102,12 +95,12 @@ test.each<[name: string | null, columns: Columns]>([
 });
 
 test("a struct of several types is chosen by its name", async () => {
-  expect(await chosen({ m: pair(float32()) }, { column: "m" })).toBe("m");
+  expect(await chosen({ m: pair("float32") }, { column: "m" })).toBe("m");
 });
 
 test("integers with -100 in a row are accepted only by their name", async () => {
   const values = rows("1 2; 3 -100");
-  const columns = { y: listOf(int32(), values) };
+  const columns = { y: listOf("int32", values) };
   write(columns);
   await refused(
     {},
@@ -115,7 +108,7 @@ test("integers with -100 in a row are accepted only by their name", async () => 
     "ERR_LOGITS_COLUMN",
   );
   expect(await chosen(columns, { column: "y" })).toBe("y");
-  expect(await chosen({ y: listOf(float64(), values) })).toBe("y");
+  expect(await chosen({ y: listOf("float64", values) })).toBe("y");
 });
 
 test("arrays: labels of a trainer beside predictions", async () => {
@@ -157,9 +150,9 @@ describe("order of the classes", () => {
     const order = [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9];
     const columns = order.map((k): [string, Column] => [
       `prediction_${k}`,
-      [[k / 2, -k], float64()],
+      [[k / 2, -k], "float64"],
     ]);
-    write({ label: [[2, 10], int32()], ...Object.fromEntries(columns) });
+    write({ label: [[2, 10], "int32"], ...Object.fromEntries(columns) });
     const made = await verified({ columns: "prediction_*" });
     const logits = Array.from({ length: 12 }, (_, k) => k / 2);
     expect(made.column("softmax")[0]).toEqual(softmaxOf(logits));
@@ -193,8 +186,8 @@ describe("order of the classes", () => {
   );
 
   test("fields of a struct keep their order, with a note", async () => {
-    const type = { s1: float64(), s10: float64(), s2: float64() };
-    write({ z: [[{ s1: 0, s10: 1, s2: 2 }], struct(type)] });
+    const type = "struct<s1: float64, s10: float64, s2: float64>";
+    write({ z: [[{ s1: 0, s10: 1, s2: 2 }], type] });
     expect((await run()).warnings).toEqual([
       "the classes are the fields of column z in their order, not by number: class 1 is s10",
     ]);
@@ -227,7 +220,7 @@ describe("what a run reports of its logits", () => {
       ],
     ],
   ])("%s", async (values, warnings) => {
-    write({ z: listOf(float64(), rows(values)) });
+    write({ z: listOf("float64", rows(values)) });
     expect((await run()).warnings).toEqual(warnings);
   });
 
@@ -241,7 +234,7 @@ describe("what a run reports of its logits", () => {
   test("the first line of the command, and a field of its log", () => {
     const stderr = (...options: string[]) =>
       softjac("run", input, "-o", output, "--force", ...options).stderr;
-    write({ z: listOf(float64(), rows("0.25 0.75")) });
+    write({ z: listOf("float64", rows("0.25 0.75")) });
     expect(stderr().split("\n").slice(0, 2)).toEqual([
       "softjac: reading logits from z (float64, 2 classes)",
       expect.stringContaining(

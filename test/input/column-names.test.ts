@@ -1,4 +1,3 @@
-import { float64, int32 } from "@uwdata/flechette";
 import { Field, Float64, Struct } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { findNames, splitNames } from "../../src/input/column-names.js";
@@ -64,10 +63,10 @@ describe("a list of names", () => {
 describe("columns of a file", () => {
   const writeColumns = () =>
     write({
-      "('id', '')": [[7, 8], int32()],
-      "('logit', 'b')": [[0, 3], float64()],
-      "('logit', 'a')": [[1, 5], float64()],
-      other: [[2, -1], float64()],
+      "('id', '')": [[7, 8], "int32"],
+      "('logit', 'b')": [[0, 3], "float64"],
+      "('logit', 'a')": [[1, 5], "float64"],
+      other: [[2, -1], "float64"],
     });
 
   test("names and patterns state the classes in their order", async () => {

@@ -1,17 +1,3 @@
-import {
-  bool,
-  decimal,
-  dictionary,
-  fixedSizeList,
-  float32,
-  float64,
-  int8,
-  int16,
-  int32,
-  list,
-  struct,
-  utf8,
-} from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { Columns, Type } from "../support/arrow-columns.js";
 import {
@@ -31,8 +17,8 @@ test("decimals are the doubles nearest to their digits", async () => {
   const digits = "12345678901234567.890123456789012345678";
   const scaled = BigInt(digits.replace(".", ""));
   write({
-    a: [[scaled, -scaled, 1n], decimal(38, 21, 128)],
-    b: [[0n, 5n, 0n], decimal(38, 21, 128)],
+    a: [[scaled, -scaled, 1n], "decimal(38,21,128)"],
+    b: [[0n, 5n, 0n], "decimal(38,21,128)"],
   });
   const options: Options = { columns: "a,b", emit: ["logsumexp"] };
   const { column } = await verified(options);
@@ -40,12 +26,8 @@ test("decimals are the doubles nearest to their digits", async () => {
 });
 
 describe("vectors of Spark", () => {
-  const type = struct({
-    type: int8(),
-    size: int32(),
-    indices: list(int32()),
-    values: list(float64()),
-  });
+  const type =
+    "struct<type: int8, size: int32, indices: list<int32>, values: list<float64>>";
   const dense = (values: number[]) => ({ type: 1, values });
   const sparse = (size: number, indices: number[], values: number[]) => ({
     ...{ type: 0, size, indices, values },
@@ -85,7 +67,7 @@ describe("labels", () => {
   const classes = [0, 2, null, 1, 1, 0, 2];
   const logits: Columns[string] = [
     classes.map((_, r) => [r, 1, -r]),
-    fixedSizeList(float64(), 3),
+    "fixed_size_list<float64>[3]",
   ];
   const NAMES = ["setosa", "versicolor", "virginica"];
   const each = (of: (k: number) => unknown) =>
@@ -93,18 +75,14 @@ describe("labels", () => {
   const columns = { column: "logits", label: "label" };
 
   test.each<[name: string, values: unknown[], type: Type]>([
-    ["whole numbers", classes, int32()],
-    ["decimals", classes, decimal(38, 0)],
-    [
-      "codes of a dictionary",
-      each((k) => NAMES[k]),
-      dictionary(utf8(), int8()),
-    ],
-    ["lists of one", each((k) => [k]), list(int16())],
+    ["whole numbers", classes, "int32"],
+    ["decimals", classes, "decimal(38,0)"],
+    ["codes of a dictionary", each((k) => NAMES[k]), "dictionary<int8, utf8>"],
+    ["lists of one", each((k) => [k]), "list<int16>"],
     [
       "one-hot rows",
       each((k) => [0, 1, 2].map((n) => Number(n === k))),
-      fixedSizeList(float32(), 3),
+      "fixed_size_list<float32>[3]",
     ],
   ])("%s", async (name, values, type) => {
     write({ logits, label: [values, type] }, 3);
@@ -126,8 +104,8 @@ describe("labels", () => {
 
   test("booleans", async () => {
     write({
-      logits: [rows("1 2; 3 3"), fixedSizeList(float64(), 2)],
-      label: [[true, false], bool()],
+      logits: [rows("1 2; 3 3"), "fixed_size_list<float64>[2]"],
+      label: [[true, false], "bool"],
     });
     const { column } = await verified({ ...columns, emit: ["gradient"] });
     const p = 1 / (1 + Math.E);
@@ -142,7 +120,7 @@ test.each([0, 1, 2])(
   "field node %i has fewer values than there are rows",
   async (node) => {
     const values = [1, 2, 3].map((a) => ({ a, b: 2 * a }));
-    const bytes = write({ z: [values, struct({ a: float64(), b: int32() })] });
+    const bytes = write({ z: [values, "struct<a: float64, b: int32>"] });
     // Three nodes of length 3 without nulls: the struct and its fields.
     const nodes = BigInt64Array.of(3n, 0n, 3n, 0n, 3n, 0n);
     write(patched(bytes, nodes, nodes.with(2 * node, 2n)));

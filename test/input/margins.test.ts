@@ -1,13 +1,3 @@
-import {
-  decimal,
-  fixedSizeList,
-  float16,
-  float32,
-  float64,
-  int32,
-  largeList,
-  list,
-} from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
@@ -31,16 +21,16 @@ const binary = (options: Options = {}) =>
 describe("columns", () => {
   const single = MARGINS.map((z) => [z]);
   test.each<[name: string, values: unknown[], type: Type, dtype: string]>([
-    ["float64", MARGINS, float64(), "float64"],
-    ["float32", MARGINS, float32(), "float32"],
-    ["float16", MARGINS, float16(), "float32"],
-    ["decimals", MARGINS, decimal(6, 2), "float64"],
-    ["fixed lists of one", single, fixedSizeList(float32(), 1), "float32"],
-    ["lists of one", single, list(float64()), "float64"],
-    ["large lists of one", single, largeList(float32()), "float32"],
-    ["lists of one decimal", single, list(decimal(6, 2)), "float64"],
+    ["float64", MARGINS, "float64", "float64"],
+    ["float32", MARGINS, "float32", "float32"],
+    ["float16", MARGINS, "float16", "float32"],
+    ["decimals", MARGINS, "decimal(6,2)", "float64"],
+    ["fixed lists of one", single, "fixed_size_list<float32>[1]", "float32"],
+    ["lists of one", single, "list<float64>", "float64"],
+    ["large lists of one", single, "large_list<float32>", "float32"],
+    ["lists of one decimal", single, "list<decimal(6,2)>", "float64"],
   ])("%s", async (_, values, type, dtype) => {
-    write({ id: [MARGINS.map((_, k) => k), int32()], z: [values, type] }, 3);
+    write({ id: [MARGINS.map((_, k) => k), "int32"], z: [values, type] }, 3);
     for (const options of [{ keep: ["id"] }, { column: "z" }]) {
       const { column, metadata, report } = await binary(options);
       const digits = dtype === "float32" ? 6 : 12;
@@ -51,14 +41,14 @@ describe("columns", () => {
   });
 
   test.each([[[-1, 0, 2]], [[]]])("whole numbers: %j", async (values) => {
-    write({ z: [values, int32()] });
+    write({ z: [values, "int32"] });
     const { column } = await binary();
     expect(column("softmax")).toEqual(expected(12, values));
   });
 
   test("nulls and other bad rows", async () => {
     const values = [1, null, Number.NaN, Number.NEGATIVE_INFINITY];
-    write({ z: [values, float64()] });
+    write({ z: [values, "float64"] });
     await refused(
       { binary: true },
       "row 1: expected finite logits or -inf for masked classes, found null (--on-bad-row null keeps the row as null, skip drops it)",
@@ -66,7 +56,7 @@ describe("columns", () => {
     const [first] = expected(12, [1]);
     const made = await binary({ onBadRow: "null" });
     expect(made.column("softmax")).toEqual([first, null, null, [1, 0]]);
-    write({ z: [[[1], [null], null], list(float64())] });
+    write({ z: [[[1], [null], null], "list<float64>"] });
     const masked = await binary({ onBadRow: "null", nullLogit: "mask" });
     expect(masked.column("softmax")).toEqual([first, [1, 0], null]);
   });

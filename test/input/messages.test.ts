@@ -1,17 +1,4 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import {
-  bool,
-  decimal,
-  fixedSizeList,
-  float32,
-  float64,
-  int32,
-  int64,
-  list,
-  map,
-  struct,
-  utf8,
-} from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
 import { npy, safetensors, zip } from "../support/array-files.js";
@@ -26,15 +13,15 @@ const cwd = at(".");
 
 type Column = Columns[string];
 const pairs = rows("1 2; 3 4");
-const margins: Column = [[0.5, -2], float64()];
-const logits: Column = [pairs, fixedSizeList(float64(), 2)];
+const margins: Column = [[0.5, -2], "float64"];
+const logits: Column = [pairs, "fixed_size_list<float64>[2]"];
 const columns: Columns = {
   logits,
-  text: [["a", "b"], utf8()],
-  whole: [[1, 2n ** 53n + 1n], int64()],
-  wide: [rows("1 2 3; 4 5 6"), fixedSizeList(float64(), 3)],
-  ids: [pairs, list(int32())],
-  facts: [[[["k", 1]], []], map(utf8(), int32())],
+  text: [["a", "b"], "utf8"],
+  whole: [[1, 2n ** 53n + 1n], "int64"],
+  wide: [rows("1 2 3; 4 5 6"), "fixed_size_list<float64>[3]"],
+  ids: [pairs, "list<int32>"],
+  facts: [[[["k", 1]], []], "map<utf8, int32>"],
 };
 const withLabel = (values: unknown[], type: Column[1]): Columns => ({
   logits,
@@ -77,7 +64,7 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
     "--columns whole,whole: two columns are named whole; give each class a name of its own",
   ],
   [
-    { o: [[{ a: 1, b: "2" }], struct({ a: float64(), b: utf8() })] },
+    { o: [[{ a: 1, b: "2" }], "struct<a: float64, b: utf8>"] },
     { column: "o" },
     `column o: ${LISTS} struct<a: float64, b: utf8>; ${WRITE_LISTS}`,
   ],
@@ -112,32 +99,32 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
     `column text: expected fixed_size_list or list of float32 or float64 for --cotangent, found utf8; ${ONE_FLOAT}`,
   ],
   [
-    withLabel([...pairs.slice(1), [0.5, 0.5]], fixedSizeList(float32(), 2)),
+    withLabel([...pairs.slice(1), [0.5, 0.5]], "fixed_size_list<float32>[2]"),
     { ...LABELS, label: "label" },
     "column label, row 0: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
   ],
   [
-    withLabel(["a", "b"], utf8()),
+    withLabel(["a", "b"], "utf8"),
     { ...LABELS, label: "label" },
     "column label has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c",
   ],
   [
-    withLabel([["a"], ["b"]], list(utf8())),
+    withLabel([["a"], ["b"]], "list<utf8>"),
     { ...LABELS, label: "label" },
     `column label: expected class numbers, class names or one-hot rows for --label, found list<utf8>; ${CLASS_NUMBER}`,
   ],
   [
-    { a: [[2n ** 53n + 1n], int64()], b: [[1], float64()] },
+    { a: [[2n ** 53n + 1n], "int64"], b: [[1], "float64"] },
     { columns: "a,b" },
     "record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740992 at value 0; write smaller numbers, or floats",
   ],
   [
-    { z: [[[]], fixedSizeList(float64(), 0)] },
+    { z: [[[]], "fixed_size_list<float64>[0]"] },
     {},
     "column z: expected at least 1 class, found lists of length 0; check the program that wrote them",
   ],
   [
-    { logits: [rows("1; 1 2"), list(decimal(4, 1))] },
+    { logits: [rows("1; 1 2"), "list<decimal(4,1)>"] },
     {},
     "column logits, row 1: expected 1 values as in the first row, found 2; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
   ],
@@ -158,12 +145,12 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
     `column z: ${ONE_NUMBER} fixed_size_list<float64>[2]; ${OMIT_BINARY}`,
   ],
   [
-    { z: [rows("1; 1; 1; 1 2"), list(float64())] },
+    { z: [rows("1; 1; 1; 1 2"), "list<float64>"] },
     { binary },
     `column z, row 3: ${ONE_NUMBER} 2; ${OMIT_BINARY}`,
   ],
   [
-    { z: [[[1], []], list(float64())] },
+    { z: [[[1], []], "list<float64>"] },
     { binary },
     `column z, row 1: ${ONE_NUMBER} 0; write null for rows without one`,
   ],
@@ -174,9 +161,9 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
   ],
   [
     {
-      text: [["a"], utf8()],
-      flag: [[true], bool()],
-      pair: [[{ z: 1 }], struct({ z: float64() })],
+      text: [["a"], "utf8"],
+      flag: [[true], "bool"],
+      pair: [[{ z: 1 }], "struct<z: float64>"],
     },
     { binary },
     `--binary: expected a column of one number per row, found text: utf8, flag: bool, pair: struct<z: float64>; ${OMIT_BINARY}`,

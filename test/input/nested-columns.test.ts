@@ -1,26 +1,13 @@
 import { readFileSync } from "node:fs";
-import {
-  columnFromArray,
-  dictionary,
-  fixedSizeList,
-  float32,
-  int8,
-  int32,
-  int64,
-  largeUtf8,
-  list,
-  map,
-  nullType,
-  runEndEncoded,
-  struct,
-  tableFromColumns,
-  tableFromIPC,
-  tableToIPC,
-  union,
-  utf8,
-} from "@uwdata/flechette";
+import { nullType, tableFromIPC, union } from "@uwdata/flechette";
 import { tableFromIPC as apacheTable } from "apache-arrow";
 import { describe, expect, test } from "vitest";
+import {
+  arrowOf,
+  type Columns,
+  type Type,
+  typeOf,
+} from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
 import { Counter } from "../support/counter.js";
@@ -40,31 +27,31 @@ const isNull = (r: number) => [0, 1, 4].includes(r % 11);
 const rows = <T>(value: (r: number) => T): (T | null)[] =>
   Array.from({ length: ROWS }, (_, r) => (isNull(r) ? null : value(r)));
 
-type Column = { type: unknown; values: unknown[] };
+type Column = { type: Type; values: unknown[] };
 
 const COLUMNS: Record<string, Column> = {
   lists: {
-    type: list(utf8()),
+    type: "list<utf8>",
     values: rows((r) =>
       Array.from({ length: r % 4 }, (_, k) => (k === 2 ? null : `${r}.${k}`)),
     ),
   },
-  fixed: { type: fixedSizeList(int32(), 2), values: rows((r) => [r, -r]) },
+  fixed: { type: "fixed_size_list<int32>[2]", values: rows((r) => [r, -r]) },
   structs: {
-    type: struct({ a: int32(), b: list(int32()) }),
+    type: "struct<a: int32, b: list<int32>>",
     values: rows((r) => ({ a: r, b: [r, r + 1].slice(r % 3) })),
   },
   lists_of_lists: {
-    type: list(list(int32())),
+    type: "list<list<int32>>",
     values: rows((r) => [[r], [], [1, 2, 3].slice(r % 3)].slice(r % 2)),
   },
   nothing: { type: nullType(), values: Array(ROWS).fill(null) },
   runs: {
-    type: runEndEncoded(int32(), utf8()),
+    type: "run_end_encoded<int32, utf8>",
     values: Array.from({ length: ROWS }, (_, r) => `run ${Math.floor(r / 7)}`),
   },
   codes: {
-    type: list(dictionary(utf8(), int32())),
+    type: "list<dictionary<int32, utf8>>",
     values: rows((r) => ["a", "b", "a", "c"].slice(r % 4)),
   },
 };
@@ -73,7 +60,7 @@ const keep = Object.keys(COLUMNS);
 /** Returns a file of columns beside logits, which are NaN in some rows. */
 function fileOf(
   columns: Record<string, Column>,
-  maxBatchRows = ROWS,
+  batchRows = ROWS,
   format: "file" | "stream" = "file",
   badRows: readonly number[] = [],
 ): Buffer {
@@ -83,19 +70,12 @@ function fileOf(
   );
   const all = {
     ...columns,
-    logits: { type: fixedSizeList(float32(), 2), values: logits },
+    logits: { type: "fixed_size_list<float32>[2]", values: logits },
   };
-  const table = tableFromColumns(
-    Object.entries(all).map(([name, { type, values }]) => [
-      name,
-      columnFromArray(
-        values as never,
-        type as never,
-        { maxBatchRows } as never,
-      ),
-    ]) as never,
+  const pairs = Object.entries(all).map(
+    ([name, { type, values }]) => [name, [values, type]] as const,
   );
-  return Buffer.from(tableToIPC(table, { format }) as Uint8Array);
+  return arrowOf(Object.fromEntries(pairs) as Columns, { batchRows, format });
 }
 
 const copied = (options: Options = {}) =>
@@ -165,15 +145,15 @@ test("a file without rows", async () => {
 });
 
 test.each([
-  [map(utf8(), int32()), [[["a", 1]]], "map<utf8, int32>"],
+  ["map<utf8, int32>", [[["a", 1]]], "map<utf8, int32>"],
   [
-    union(0, [int32(), utf8()], undefined, (value) =>
+    union(0, [typeOf("int32"), typeOf("utf8")], undefined, (value) =>
       Number(typeof value === "string"),
     ),
     [1, "x"],
     "union<int32, utf8>",
   ],
-  [list(map(utf8(), int32())), [[[["a", 1]]]], "list<map<utf8, int32>>"],
+  ["list<map<utf8, int32>>", [[[["a", 1]]]], "list<map<utf8, int32>>"],
 ])("refused: %#", async (type, values, found) => {
   write(fileOf({ c: { type, values } }));
   await refused(
@@ -184,7 +164,7 @@ test.each([
 });
 
 describe("a dictionary that a stream replaces", () => {
-  const type = dictionary(utf8(), int32());
+  const type = "dictionary<int32, utf8>";
   const first = ["a", null, "b", "a"];
   const second = ["x", "b", null, "a", "x"];
   const stream = (values: unknown[], batchRows = 100) =>
@@ -216,19 +196,19 @@ describe("a dictionary that a stream replaces", () => {
 
 describe("damage", () => {
   const LISTS = {
-    type: list(int32()),
+    type: "list<int32>",
     values: [[11, 12], [13], [14, 15, 16], [17]],
   };
   const NESTED = {
-    type: list(list(int32())),
+    type: "list<list<int32>>",
     values: [LISTS.values.slice(0, 2), LISTS.values.slice(2)],
   };
   const RUNS = {
-    type: runEndEncoded(int32(), int64()),
+    type: "run_end_encoded<int32, int64>",
     values: [1, 1, 2, 2, 2, 3].map(BigInt),
   };
   const CODES = {
-    type: list(dictionary(utf8(), int32())),
+    type: "list<dictionary<int32, utf8>>",
     values: [
       ["a", "b"],
       ["c", "b", "a"],
@@ -419,9 +399,9 @@ describe("texts", () => {
   const TEXTS = ["one", "qx", "y", "z"];
   const OFFSETS = Int32Array.of(0, 3, 5, 6, 7);
   const keep = ["name"];
-  const fileOfTexts = (type: unknown, values = TEXTS) =>
+  const fileOfTexts = (type: string, values = TEXTS) =>
     fileOf({ name: { type, values } });
-  const TYPES = [utf8(), largeUtf8(), dictionary(utf8(), int8())] as const;
+  const TYPES = ["utf8", "large_utf8", "dictionary<int8, utf8>"] as const;
 
   test.each([
     ["a byte that UTF-8 does not have", "qx", [0x71, 0xff], 1],

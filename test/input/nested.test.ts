@@ -1,17 +1,8 @@
 import { readFileSync } from "node:fs";
 import {
   columnFromArray,
-  type DataType,
-  fixedSizeList,
-  float32,
-  float64,
-  int32,
-  int64,
-  largeList,
-  list,
   tableFromColumns,
   tableToIPC,
-  utf8,
 } from "@uwdata/flechette";
 import {
   type Data,
@@ -26,7 +17,7 @@ import {
 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
-import type { Columns } from "../support/arrow-columns.js";
+import { type Columns, typeOf } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import {
   inputRuns,
@@ -56,7 +47,7 @@ const docs: Nested[] = lengths.map((length, row) =>
 const square = docs.map((doc, row) =>
   [0, 1].map((n) => doc?.[n] ?? [row, n, 0.5]),
 );
-const doubles: Columns[string] = [docs, list(list(float64()))];
+const doubles: Columns[string] = [docs, "list<list<float64>>"];
 
 /** Returns, for each list of docs, a value for each inner list. */
 const each = <T>(of: (row: number, position: number) => T) =>
@@ -74,23 +65,23 @@ const exact = (row: readonly number[]) =>
     built.softmax(Float64Array.from(row), { rows: 1, classes: row.length }),
   );
 
-describe.each<[name: string, type: DataType, values: Nested[]]>([
-  ["list<list>", list(list(float32())), docs],
-  ["large_list<large_list>", largeList(largeList(float64())), docs],
-  ["list<fixed_size_list>", list(fixedSizeList(float64(), 3)), docs],
+describe.each<[name: string, type: string, values: Nested[]]>([
+  ["list<list>", "list<list<float32>>", docs],
+  ["large_list<large_list>", "large_list<large_list<float64>>", docs],
+  ["list<fixed_size_list>", "list<fixed_size_list<float64>[3]>", docs],
   [
     "fixed_size_list<fixed_size_list>",
-    fixedSizeList(fixedSizeList(float32(), 3), 2),
+    "fixed_size_list<fixed_size_list<float32>[3]>[2]",
     square,
   ],
   [
     "fixed_size_list<list> with nulls",
-    fixedSizeList(list(float64()), 2),
+    "fixed_size_list<list<float64>>[2]",
     square.with(1, null as never).with(4, null as never),
   ],
   [
     "whole numbers",
-    list(list(int32())),
+    "list<list<int32>>",
     each((r, n) => docs[r]?.[n]?.map((x) => Math.round(2 * (x ?? 0))) ?? null),
   ],
 ])("%s", (_, type, values) => {
@@ -100,7 +91,7 @@ describe.each<[name: string, type: DataType, values: Nested[]]>([
   test.each(["bsr", "csr", "coo", "factored"] as const)(
     "layout %s",
     async (layout) => {
-      write({ logits: [values, type], id: [names, utf8()] });
+      write({ logits: [values, type], id: [names, "utf8"] });
       const keep = layout === "coo" ? [] : ["id"];
       const { column } = await verified({ layout, keep, column: "logits" });
       const positions = column("position");
@@ -119,11 +110,11 @@ describe.each<[name: string, type: DataType, values: Nested[]]>([
 
 test("found without --column, after lists of floats", async () => {
   write({
-    input_ids: [each((_, n) => n), list(int32())],
-    scores: [docs, list(list(float32()))],
+    input_ids: [each((_, n) => n), "list<int32>"],
+    scores: [docs, "list<list<float32>>"],
   });
   expect((await run()).column("row")).toHaveLength(10);
-  const flat: Columns[string] = [docs.map((_, k) => [k, 1]), list(float32())];
+  const flat: Columns[string] = [docs.map((_, k) => [k, 1]), "list<float32>"];
   write({ x: flat, scores: doubles });
   expect((await run()).column("row")).toHaveLength(6);
 });
@@ -133,9 +124,9 @@ test("labels of a list, one per inner list or one for all", async () => {
   const perRow = each((row, n) => (row + n) % 3);
   write({
     logits: doubles,
-    one: [one, int64()],
-    each: [perRow, list(int32())],
-    short: [perRow.with(2, [0]), list(int32())],
+    one: [one, "int64"],
+    each: [perRow, "list<int32>"],
+    short: [perRow.with(2, [0]), "list<int32>"],
   });
   const emit: Options["emit"] = ["cross_entropy"];
   for (const label of ["one", "each"]) {
@@ -157,8 +148,8 @@ test("vectors for each table row or each inner list", async () => {
   const vector = (n: number) => [n + 0.5, -n, 2];
   write({
     logits: doubles,
-    one: [docs.map((_, row) => vector(row)), list(float64())],
-    each: [each((row, n) => vector(row + n)), list(list(float64()))],
+    one: [docs.map((_, row) => vector(row)), "list<float64>"],
+    each: [each((row, n) => vector(row + n)), "list<list<float64>>"],
   });
   const options: Options = { column: "logits", emit: ["log_jvp"] };
   for (const tangent of ["one", "each"]) {
@@ -179,9 +170,9 @@ test("copied lists of as many values as there are inner lists are copied one by 
   const words = each((row, n) => `word ${row}.${n}`);
   write({
     logits: doubles,
-    ids: [ids, list(int32())],
-    words: [words, largeList(utf8())],
-    other: [docs.map((_, row) => [row]), list(int32())],
+    ids: [ids, "list<int32>"],
+    words: [words, "large_list<utf8>"],
+    other: [docs.map((_, row) => [row]), "list<int32>"],
   });
   const keep = ["words", "other", "ids"];
   for (const layout of ["bsr", "csr"] as const) {
@@ -225,7 +216,7 @@ test("a note counts the table rows that are null", async () => {
 
 test("an inner list that is null is a bad row", async () => {
   const values = [[[1, 2], null], [[3, null]], [[4, 5]]];
-  write({ logits: [values, list(list(float64()))] });
+  write({ logits: [values, "list<list<float64>>"] });
   await expect(run()).rejects.toThrow(
     `${input}: row 0, position 1: expected finite logits or -inf for masked classes, found null`,
   );
@@ -238,7 +229,7 @@ test("an inner list that is null is a bad row", async () => {
 });
 
 test("ragged rows are named by their index", async () => {
-  write({ logits: [[[[1, 2]], [[3, 4], [5]]], list(list(float64()))] });
+  write({ logits: [[[[1, 2]], [[3, 4], [5]]], "list<list<float64>>"] });
   await expect(run()).rejects.toThrow(
     `${input}: column logits, row 1, position 1: expected 2 values as in the first row, found 1`,
   );
@@ -267,7 +258,7 @@ test("show and openJacobian find rows of ragged lists", async () => {
 });
 
 test("a folder of files is computed in shards", () => {
-  write({ logits: doubles, id: [lengths, int32()] });
+  write({ logits: doubles, id: [lengths, "int32"] });
   const out = at("dataset/");
   const args = ["--shard-rows", "4", "--keep", "id", "--column", "logits"];
   expect(softjac("run", input, "-o", out, ...args).status).toBe(0);
@@ -299,7 +290,8 @@ describe("arrow.fixed_shape_tensor", () => {
     const values = [0, 1].map((row) =>
       Array.from({ length: size }, (_, k) => ((row * 5 + k * 3) % 7) / 2),
     );
-    const logits = columnFromArray(values, fixedSizeList(float64(), size));
+    const type = `fixed_size_list<float64>[${size}]`;
+    const logits = columnFromArray(values, typeOf(type));
     const table = tableFromColumns({ logits });
     const [field] = table.schema.fields;
     if (field)
@@ -340,7 +332,7 @@ describe("arrow.fixed_shape_tensor", () => {
 
 test("the report page names rows by their index", async () => {
   const label = lengths.map((_, row) => (row === 4 ? 7 : 1));
-  write({ logits: doubles, label: [label, int32()] });
+  write({ logits: doubles, label: [label, "int32"] });
   await run({ keep: ["label"] });
   const page = at("page.html");
   const made = (...more: string[]) =>

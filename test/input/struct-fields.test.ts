@@ -1,11 +1,3 @@
-import {
-  type DataType,
-  float32,
-  float64,
-  int32,
-  list,
-  struct,
-} from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { Columns } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
@@ -21,7 +13,7 @@ const EXPECTED = ROWS.map((row) => softmaxOf(row));
 const [A, B, C] = EXPECTED;
 
 describe("a field of a struct", () => {
-  const out = struct({ n: int32(), logits: list(float32()) });
+  const out = "struct<n: int32, logits: list<float32>>";
   const values = ROWS.map((logits, n) => ({ n, logits }));
   const column = "out.logits";
   const dtype = "float64";
@@ -41,7 +33,7 @@ describe("a field of a struct", () => {
   test("a row in which the struct is null is a null row", async () => {
     const id = [1, 2, 3, 4];
     const parts = [values[0], null, values[1], values[2]];
-    write({ id: [id, int32()], out: [parts, out] }, 2);
+    write({ id: [id, "int32"], out: [parts, out] }, 2);
     const options = { column, dtype, onBadRow: "null", keep: ["id"] } as const;
     const made = await verified(options);
     expect(made.column("softmax")).toEqual([A, null, B, C]);
@@ -51,7 +43,7 @@ describe("a field of a struct", () => {
   });
 
   test("at any depth, and labels too", async () => {
-    const deep = struct({ model: out, meta: struct({ label: int32() }) });
+    const deep = `struct<model: ${out}, meta: struct<label: int32>>`;
     const parts = values.map((model, k) => ({
       model,
       meta: k === 1 ? null : { label: k },
@@ -70,7 +62,7 @@ describe("a field of a struct", () => {
 
   test("a column of the same name takes precedence", async () => {
     const other = ROWS.map((row) => row.map((x) => -x));
-    write({ out: [values, out], [column]: [other, list(float64())] });
+    write({ out: [values, out], [column]: [other, "list<float64>"] });
     const made = await run({ column });
     expect(made.column("softmax")).toEqual(other.map((row) => softmaxOf(row)));
   });
@@ -139,8 +131,8 @@ describe("a field of a struct", () => {
 });
 
 describe("lists of structs of one number are lists", () => {
-  const one = list(struct({ element: float32() }));
-  const columns = (values: unknown[], type: DataType = one): Columns => ({
+  const one = "list<struct<element: float32>>";
+  const columns = (values: unknown[], type = one): Columns => ({
     logits: [values, type],
   });
   const asStructs = (row: number[]) => row.map((element) => ({ element }));
@@ -153,7 +145,7 @@ describe("lists of structs of one number are lists", () => {
     const plan = await built.dryRun({ input, output: at("no") });
     expect(plan).toMatchObject({ sourceDtype: "float32", dtype: "float32" });
     const inner = ROWS.map((row) => ({ logits: asStructs(row) }));
-    write({ out: [inner, struct({ logits: one })] });
+    write({ out: [inner, `struct<logits: ${one}>`] });
     const nested = await run({ column: "out.logits", dtype: "float64" });
     expect(nested.column("softmax")).toEqual(EXPECTED);
   });

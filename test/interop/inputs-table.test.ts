@@ -8,22 +8,6 @@ import {
 } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import {
-  bool,
-  decimal,
-  dictionary,
-  fixedSizeList,
-  float16,
-  float32,
-  float64,
-  int32,
-  largeList,
-  largeUtf8,
-  list,
-  map,
-  struct,
-  utf8,
-} from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { CLI, softjacIn } from "../cli/support.js";
 import { columnsFirst, npy, safetensors, zip } from "../support/array-files.js";
@@ -86,9 +70,9 @@ const fixed = (file: Case["file"], ...fixedBy: string[]): Case => ({
 const twoByTwo = Float64Array.of(1, 2, 3, 4);
 const square = npy(twoByTwo, [2, 2]);
 const values = rows("1 2; 3 4");
-const logits = (values: unknown[], type: Type = list(float64())) =>
+const logits = (values: unknown[], type: Type = "list<float64>") =>
   arrowOf({ logits: [values, type] });
-const pair = fixedSizeList(float64(), 2);
+const pair = "fixed_size_list<float64>[2]";
 const both: Columns = { logits: [values, pair] };
 const plain = arrowOf(both);
 const stream = arrowOf(both, { format: "stream" });
@@ -96,15 +80,12 @@ const latin1 = (text: string) => Buffer.from(text + "\0".repeat(99), "latin1");
 const copy = (path: string) =>
   reading(() => copyFileSync(`${root}test/input/${path}`, input));
 const perClass = arrowOf({
-  id: [[1, 2], int32()],
-  logit_0: [[1, 3], float64()],
-  logit_1: [[2, 4], float64()],
+  id: [[1, 2], "int32"],
+  logit_0: [[1, 3], "float64"],
+  logit_1: [[2, 4], "float64"],
 });
 const nested = arrowOf({
-  out: [
-    values.map((logits) => ({ logits })),
-    struct({ logits: list(float64()) }),
-  ],
+  out: [values.map((logits) => ({ logits })), "struct<logits: list<float64>>"],
 });
 const LABELS = [
   "--column",
@@ -155,20 +136,20 @@ const READ: Record<string, Record<string, Case[]>> = {
   },
   Shapes: {
     "a column of fixed-size lists": [reading(plain)],
-    "a column of lists or large lists": [list, largeList].map((of) =>
-      reading(logits(values, of(float64()))),
+    "a column of lists or large lists": ["list", "large_list"].map((kind) =>
+      reading(logits(values, `${kind}<float64>`)),
     ),
     "lists of lists, or tensors (`arrow.fixed_shape_tensor`)": [
-      list(list(float64())),
-      largeList(list(float64())),
-      list(pair),
-      fixedSizeList(pair, 1),
+      "list<list<float64>>",
+      "large_list<list<float64>>",
+      `list<${pair}>`,
+      `fixed_size_list<${pair}>[1]`,
     ].map((type) => reading(logits([[[1, 2]], [[3, 4]]], type))),
     "a struct with one number per class": [
       reading(
         logits(
           values.map(([a, b]) => ({ a, b })),
-          struct({ a: float64(), b: float64() }),
+          "struct<a: float64, b: float64>",
         ),
       ),
     ],
@@ -198,8 +179,8 @@ const READ: Record<string, Record<string, Case[]>> = {
       [
         npy(twoByTwo, [4]),
         npy(twoByTwo, [4, 1]),
-        arrowOf({ z: [[1, 2], float64()] }),
-        logits([[1], [2]], fixedSizeList(float64(), 1)),
+        arrowOf({ z: [[1, 2], "float64"] }),
+        logits([[1], [2]], "fixed_size_list<float64>[1]"),
         logits([[1], [2]]),
       ].map((bytes) => reading(bytes, "--binary")),
   },
@@ -207,8 +188,8 @@ const READ: Record<string, Record<string, Case[]>> = {
 
 const RESULT_TYPES: Record<string, Case[]> = {
   "float16, float32, bfloat16": [
-    reading(logits(values, fixedSizeList(float16(), 2))),
-    reading(logits(values, fixedSizeList(float32(), 2))),
+    reading(logits(values, "fixed_size_list<float16>[2]")),
+    reading(logits(values, "fixed_size_list<float32>[2]")),
     copy("arrays/written/torch-bfloat16.safetensors"),
   ],
   "float8 (`F8_E4M3`, `F8_E5M2`)": ["F8_E4M3", "F8_E5M2"].map((dtype) =>
@@ -222,24 +203,24 @@ const RESULT_TYPES: Record<string, Case[]> = {
   "integers of 8 to 64 bits": ["i1", "u1", "i8", "u8"].map((name) =>
     copy(`arrays/written/${name}.npy`),
   ),
-  decimals: [reading(logits(values, fixedSizeList(decimal(4, 1), 2)))],
+  decimals: [reading(logits(values, "fixed_size_list<decimal(4,1)>[2]"))],
 };
 
 const NAMES = ["--class-names", "no,yes"];
-const codes = dictionary(utf8(), int32());
+const codes = "dictionary<int32, utf8>";
 /** Files with the labels 1 and 0, for each row of the table. */
 const LABELLED: Case[][] = [
   [
-    labelled([1, 0], int32()),
-    labelled([1, 0], float64()),
-    labelled([1, 0], decimal(4, 1)),
-    labelled([true, false], bool()),
-    labelled([[1], [0]], list(int32())),
+    labelled([1, 0], "int32"),
+    labelled([1, 0], "float64"),
+    labelled([1, 0], "decimal(4,1)"),
+    labelled([true, false], "bool"),
+    labelled([[1], [0]], "list<int32>"),
   ],
   [labelled(rows("0 1; 1 0"), pair)],
-  [utf8(), largeUtf8()].map((type) => labelled(["yes", "no"], type, ...NAMES)),
+  ["utf8", "large_utf8"].map((type) => labelled(["yes", "no"], type, ...NAMES)),
   [labelled(["yes", "no"], codes, ...NAMES)],
-  [labelled([1, 0], dictionary(int32(), int32()))],
+  [labelled([1, 0], "dictionary<int32, int32>")],
 ];
 
 const REFUSED: Record<string, Case[]> = {
@@ -277,7 +258,7 @@ const REFUSED: Record<string, Case[]> = {
   ],
   "array of 1 dimension, or a column of numbers": [
     fixed(npy(twoByTwo, [4]), "--binary"),
-    fixed(arrowOf({ z: [[1, 2], float64()] }), "--binary"),
+    fixed(arrowOf({ z: [[1, 2], "float64"] }), "--binary"),
   ],
   "float128 or complex array": [
     reading(npy(twoByTwo, { descr: "<c16", shape: [2, 1] })),
@@ -290,8 +271,8 @@ const REFUSED: Record<string, Case[]> = {
   "several columns of lists": [
     fixed(
       arrowOf({
-        teacher: [values, list(float64())],
-        student: [values, list(float64())],
+        teacher: [values, "list<float64>"],
+        student: [values, "list<float64>"],
       }),
       "--column",
       "teacher",
@@ -305,38 +286,38 @@ const REFUSED: Record<string, Case[]> = {
     ),
   ],
   "lists of lists of lists": [
-    reading(logits([[[[1, 2]]], [[[3, 4]]]], list(list(list(float64()))))),
+    reading(logits([[[[1, 2]]], [[[3, 4]]]], "list<list<list<float64>>>")),
   ],
-  "logits as text": [reading(logits(["1,2", "3,4"], utf8()))],
+  "logits as text": [reading(logits(["1,2", "3,4"], "utf8"))],
   "token ids or labels": [
     fixed(
-      arrowOf({ input_ids: [values, list(int32())] }),
+      arrowOf({ input_ids: [values, "list<int32>"] }),
       "--column",
       "input_ids",
     ),
   ],
   "integers with −100": [
     fixed(
-      arrowOf({ tags: [rows("1 2; -100 4"), list(int32())] }),
+      arrowOf({ tags: [rows("1 2; -100 4"), "list<int32>"] }),
       "--column",
       "tags",
     ),
   ],
   "labels that are strings, without class names": [
-    { ...labelled(["no", "yes"], utf8()), fixedBy: NAMES },
+    { ...labelled(["no", "yes"], "utf8"), fixedBy: NAMES },
   ],
   "label that is not among the class names": [
-    labelled(["no", "yes"], utf8(), "--class-names", "no,maybe"),
+    labelled(["no", "yes"], "utf8", "--class-names", "no,maybe"),
   ],
   "label 255, or another number that is no class": [
-    labelled([0, 255], int32()),
+    labelled([0, 255], "int32"),
   ],
   "lists of different lengths": [reading(logits(rows("1 2; 3")))],
   "union or map in `--keep`": [
     reading(
       arrowOf({
         logits: [values, pair],
-        tags: [values.map(() => [["a", 1]]), map(utf8(), int32())],
+        tags: [values.map(() => [["a", 1]]), "map<utf8, int32>"],
       }),
       "--keep",
       "tags",
