@@ -97,10 +97,6 @@ describe("columns of a file", () => {
   test.each<[options: Options, text: string]>([
     [{ columns: "other,nothing" }, `--columns nothing: no such column; ${has}`],
     [
-      { columns: "other,oth*" },
-      "--columns other,oth*: two columns are named other; give each class a name of its own",
-    ],
-    [
       { columns: "other", keep: ["none*"] },
       `--keep none*: no such column; ${has}`,
     ],

@@ -70,11 +70,6 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
   ],
   [
     columns,
-    { column: "logits", keep: ["facts"] },
-    "column facts: unions, maps and unknown types cannot be copied, found map<utf8, int32>; join such columns to the output by row",
-  ],
-  [
-    columns,
     { column: "wide", keep: ["logits", "none"] },
     `--keep none: no such column; ${COLUMNS}`,
   ],

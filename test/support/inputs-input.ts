@@ -1,11 +1,3 @@
-import {
-  fixedSizeList,
-  float32,
-  float64,
-  int16,
-  int64,
-  list,
-} from "@uwdata/flechette";
 import { writeArrow } from "./arrow-columns.js";
 import { normal, random } from "./random.js";
 
@@ -56,12 +48,12 @@ export function writeInputs(
   writeArrow(
     path,
     {
-      y: [all.label.map(BigInt), int64()],
-      k: [all.classColumn, int16()],
-      logits: [nested(all.logits), fixedSizeList(float64(), classes)],
-      g: [nested(all.cotangent), fixedSizeList(float32(), classes)],
-      v: [nested(all.tangent), list(float64())],
-      s: [nested(all.covariance), list(float64())],
+      y: [all.label.map(BigInt), "int64"],
+      k: [all.classColumn, "int16"],
+      logits: [nested(all.logits), `fixed_size_list<float64>[${classes}]`],
+      g: [nested(all.cotangent), `fixed_size_list<float32>[${classes}]`],
+      v: [nested(all.tangent), "list<float64>"],
+      s: [nested(all.covariance), "list<float64>"],
     },
     { batchRows },
   );

@@ -1,19 +1,3 @@
-import {
-  binary,
-  bool,
-  dateDay,
-  dictionary,
-  fixedSizeList,
-  float32,
-  float64,
-  int8,
-  int16,
-  int32,
-  int64,
-  timestamp,
-  uint8,
-  utf8,
-} from "@uwdata/flechette";
 import { type Columns, writeArrow } from "./arrow-columns.js";
 
 export const KEPT_ROWS = 50;
@@ -24,44 +8,44 @@ const REPEATED = ["train", "test", "validation"];
 const isThere = (r: number) => ![0, 1, 4].includes(r % 11);
 
 /** Columns of every type that can be copied, by name; nullable ones have some nulls. */
-export const KEPT: Record<string, { type: unknown; values: unknown[] }> = {
-  id: { type: int32(), values: rows((r) => 10 * r) },
+export const KEPT: Record<string, { type: string; values: unknown[] }> = {
+  id: { type: "int32", values: rows((r) => 10 * r) },
   // Three of seven rows are unlabelled.
   label: {
-    type: int8(),
+    type: "int8",
     values: rows((r) => [-100, -1, -1][r % 7] ?? (r % 7) - 3),
   },
-  small: { type: uint8(), values: rows((r) => 250 - r) },
+  small: { type: "uint8", values: rows((r) => 250 - r) },
   middle: {
-    type: int16(),
+    type: "int16",
     values: rows((r) => (isThere(r) ? 1000 - 40 * r : null)),
   },
   large: {
-    type: int64(),
+    type: "int64",
     values: rows((r) => (isThere(r) ? r * 2 ** 33 : null)),
   },
-  weight: { type: float64(), values: rows((r) => (isThere(r) ? r / 7 : null)) },
+  weight: { type: "float64", values: rows((r) => (isThere(r) ? r / 7 : null)) },
   flag: {
-    type: bool(),
+    type: "bool",
     values: rows((r) => (isThere(r) ? r % 2 === 0 : null)),
   },
-  sure: { type: bool(), values: rows((r) => r % 5 === 0) },
+  sure: { type: "bool", values: rows((r) => r % 5 === 0) },
   name: {
-    type: utf8(),
+    type: "utf8",
     values: rows((r) => (isThere(r) ? "né".repeat(r % 5) : null)),
   },
-  bytes: { type: binary(), values: rows((r) => new Uint8Array(r % 4).fill(r)) },
+  bytes: { type: "binary", values: rows((r) => new Uint8Array(r % 4).fill(r)) },
   split: {
-    type: dictionary(utf8()),
+    type: "dictionary<int32, utf8>",
     values: rows((r) => (isThere(r) ? REPEATED[r % 2] : null)),
   },
   kind: {
-    type: dictionary(utf8(), int8()),
+    type: "dictionary<int8, utf8>",
     values: rows((r) => REPEATED[(r * r) % 3]),
   },
-  day: { type: dateDay(), values: rows((r) => new Date(86_400_000 * r)) },
+  day: { type: "date_day", values: rows((r) => new Date(86_400_000 * r)) },
   at: {
-    type: timestamp(),
+    type: "timestamp",
     values: rows((r) => (isThere(r) ? 1.6e12 + r : null)),
   },
 };
@@ -81,7 +65,7 @@ export function writeKept(path: string, batchRows: number): void {
   const columns = Object.entries(KEPT).map(
     ([name, { type, values }]) => [name, [values, type]] as const,
   );
-  const list = fixedSizeList(float32(), KEPT_CLASSES);
+  const list = `fixed_size_list<float32>[${KEPT_CLASSES}]`;
   writeArrow(
     path,
     { ...(Object.fromEntries(columns) as Columns), logits: [logits, list] },
