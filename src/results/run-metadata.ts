@@ -20,17 +20,14 @@ export interface Partition {
 
 /** Conversion of a value to and from the text of a metadata key. */
 interface Codec<Value> {
-  encode(value: Value): string;
+  /** Default: `String`, which joins lists with commas. */
+  encode?(value: Value): string;
   /** Returns undefined for invalid text. */
   decode(text: string): Value | undefined;
   expected: string;
 }
 
-const text: Codec<string> = {
-  encode: (value) => value,
-  decode: (value) => value,
-  expected: "a string",
-};
+const text: Codec<string> = { decode: (value) => value, expected: "a string" };
 
 /** Returns the codec of a JSON array; `keys` fixes the order of properties, which a stored plan may change. */
 function json<Item>(
@@ -62,13 +59,11 @@ function isPartition({ name, value, type }: Partition): boolean {
 
 /** Names of results, which contain no commas. */
 const results: Codec<readonly string[]> = {
-  encode: (value) => value.join(","),
   decode: (value) => value.split(",").map(currentName),
   expected: "names",
 };
 
 const lengths: Codec<readonly number[]> = {
-  encode: (value) => value.join(","),
   decode: (value) => {
     const found = value.split(",").map(Number);
     const isShape = /^\d+(,\d+){1,31}$/.test(value);
@@ -78,7 +73,6 @@ const lengths: Codec<readonly number[]> = {
 };
 
 const truth: Codec<boolean> = {
-  encode: String,
   decode: (value) => ({ true: true, false: false })[value],
   expected: "true or false",
 };
@@ -89,7 +83,6 @@ function number(
   form = /\S/,
 ): Codec<number> {
   return {
-    encode: String,
     decode: (text) => {
       const value = Number(text);
       const isNumber = form.test(text) && Number.isFinite(value);
@@ -112,7 +105,6 @@ function among<const Value extends string>(
   ...values: readonly Value[]
 ): Codec<Value> {
   return {
-    encode: String,
     decode: (value) => values.find((one) => one === value),
     expected: values.join(values.length > 2 ? ", " : " or "),
   };
@@ -186,11 +178,10 @@ function metadataKey(name: string): string {
 export function encodeRunMetadata(
   run: RunMetadata,
 ): [key: string, value: string][] {
-  return Object.entries(CODECS).flatMap(([name, { encode }]) => {
+  return Object.entries(CODECS).flatMap(([name, codec]) => {
     const value = run[name as keyof RunMetadata];
-    return value === undefined
-      ? []
-      : [[metadataKey(name), encode(value as never)]];
+    const { encode = String } = codec as Codec<unknown>;
+    return value === undefined ? [] : [[metadataKey(name), encode(value)]];
   });
 }
 

@@ -6,10 +6,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { type Data, RecordBatchFileWriter, tableFromIPC } from "apache-arrow";
 import { afterAll, expect, test } from "vitest";
 import type * as Public from "../../src/index.js";
+import { LAYOUTS } from "../../src/results/catalogue.js";
+import { DIGITS } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -18,10 +19,14 @@ import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
 const root = new URL("../../", import.meta.url);
-const digits = fileURLToPath(new URL("data/digits-logits.arrow", root));
-const fewDigits = at("digits-logits.arrow");
 const { run } = await buildOfVersion("0.0.0");
-writeFirstRows(60);
+// The dense tensor of all rows takes gigabytes.
+const few = tableFromIPC(readFileSync(DIGITS)).slice(0, 60);
+const fewDigits = at("digits-logits.arrow");
+writeFileSync(
+  fewDigits,
+  RecordBatchFileWriter.writeAll(few).toUint8Array(true),
+);
 
 /** Results of a run with their auxiliary inputs. */
 const SETS = {
@@ -31,27 +36,21 @@ const SETS = {
   losses: { emit: "cross_entropy,gradient", label: "label" },
   products: { emit: "vjp,jvp", cotangent: "logits", tangent: "logits" },
 };
-const LAYOUTS = ["bsr", "packed", "csr", "coo", "factored", "dense"] as const;
 
 test.each(
-  LAYOUTS.flatMap((layout) => [
-    [layout, "float32"] as const,
-    [layout, "float64"] as const,
-  ]),
+  LAYOUTS.flatMap((layout) =>
+    (["float32", "float64"] as const).map((dtype) => [layout, dtype] as const),
+  ),
 )("%s, %s", async (layout, dtype) => {
   const found: Record<string, object> = {};
   for (const [set, { emit, ...inputs }] of Object.entries(SETS)) {
     const output = at("out.arrow");
     await run({
-      // The dense tensor of all rows takes gigabytes.
-      input: layout === "dense" ? fewDigits : digits,
-      output,
-      layout,
-      dtype,
-      force: true,
+      input: layout === "dense" ? fewDigits : DIGITS,
+      ...{ output, layout, dtype, force: true },
       ...(layout !== "coo" && { keep: ["id", "split"] }),
       ...resultsIn(layout, emit),
-      ...(layout === "coo" && set !== "losses" ? {} : inputs),
+      ...((layout !== "coo" || set === "losses") && inputs),
     });
     const bytes = readFileSync(output);
     found[set] = { file: sha256([bytes]), ...columnHashes(bytes) };
@@ -63,52 +62,42 @@ test.each(
 
 /** Adapts the results to the layout: all but bsr need a Jacobian, and coo stores only results of one value per row. */
 function resultsIn(layout: (typeof LAYOUTS)[number], asked: string) {
-  let emit = asked.split(",");
-  if (layout === "coo")
-    emit = emit.filter((name) =>
-      ["jacobian", "entropy", "trace", "cross_entropy"].includes(name),
-    );
+  const inCoo = ["jacobian", "entropy", "trace", "cross_entropy"];
+  const emit = asked
+    .split(",")
+    .filter((name) => layout !== "coo" || inCoo.includes(name));
   if (layout !== "bsr" && !emit.includes("jacobian"))
     emit.push(
       layout === "coo" && emit.length === 0 ? "log_jacobian" : "jacobian",
     );
-  if (layout !== "csr" && layout !== "coo")
-    return { emit: emit as Public.RunOptions["emit"] };
+  const isEntries = layout === "csr" || layout === "coo";
+  if (isEntries) emit.push("dropped_max", "dropped_sum");
   return {
-    emit: [...emit, "dropped_max", "dropped_sum"] as Public.RunOptions["emit"],
-    threshold: 1e-6,
+    emit: emit as Public.RunOptions["emit"],
+    ...(isEntries && { threshold: 1e-6 }),
   };
 }
 
 /** Returns a hash per column, of its values, offsets and validity bits in all batches. */
 function columnHashes(bytes: Uint8Array): Record<string, string> {
-  const table = tableFromIPC(bytes);
+  const { schema, batches } = tableFromIPC(bytes);
   return Object.fromEntries(
-    table.schema.fields.map(({ name }, k) => [
+    schema.fields.map(({ name }, k) => [
       name,
       sha256(
-        table.batches.flatMap(({ data }) =>
-          buffersOf(data.children[k] as Data),
-        ),
+        batches.flatMap(({ data }) => buffersOf(data.children[k] as Data)),
       ),
     ]),
   );
 }
 
-function buffersOf({
-  values,
-  valueOffsets,
-  nullBitmap,
-  children,
-  dictionary,
-}: Data): Uint8Array[] {
-  const own = [nullBitmap, valueOffsets, values].filter(
-    (buffer) => buffer !== undefined && buffer !== null,
-  );
+function buffersOf(data: Data): Uint8Array[] {
+  const { values, valueOffsets, nullBitmap, children, dictionary } = data;
   return [
-    ...own.map(
-      ({ buffer, byteOffset, byteLength }) =>
-        new Uint8Array(buffer, byteOffset, byteLength),
+    ...[nullBitmap, valueOffsets, values].flatMap((buffer) =>
+      buffer
+        ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+        : [],
     ),
     ...children.flatMap(buffersOf),
     ...(dictionary?.data.flatMap(buffersOf) ?? []),
@@ -138,10 +127,4 @@ async function buildOfVersion(other: string): Promise<typeof Public> {
   const build = (await import(new URL("index.js", copy).href)) as typeof Public;
   expect(build.version).toBe(other);
   return build;
-}
-
-function writeFirstRows(rows: number): void {
-  const table = tableFromIPC(readFileSync(digits)).slice(0, rows);
-  const writer = RecordBatchFileWriter.writeAll(table);
-  writeFileSync(fewDigits, writer.toUint8Array(true));
 }
