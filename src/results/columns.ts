@@ -6,29 +6,11 @@ import {
   type EmitName,
   isEntriesLayout,
   type Layout,
+  valuesOf,
 } from "./catalogue.js";
 
 /** Result column of the output table. */
-export interface ResultColumn {
-  name: string;
-  code: number;
-  /** Class of `column`, or storage of a covariance (see `covarianceStorage`); else -1. */
-  param: number;
-  /** Values per row, as the kernel stores them. */
-  values: number;
-  /** Values per table row: `values`, or the whole dense tensor. */
-  listSize: number;
-  list: boolean;
-  type: "float32" | "float64" | "int32";
-  /** Bytes per value. */
-  width: 4 | 8;
-  /** Storage of a block: full rows (square), or rows from the diagonal on (triangle); null for other results. */
-  block: "square" | "triangle" | null;
-  /** Shape and dimensions for arrow.fixed_shape_tensor. */
-  tensor: { shape: number[]; dim_names: string[] } | null;
-  /** Index among the auxiliary input columns of the run; -1 for none. */
-  input: number;
-}
+export type ResultColumn = ReturnType<typeof resultColumn>;
 
 export interface ResultOptions {
   emit: readonly EmitName[];
@@ -77,7 +59,7 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
   return columns;
 }
 
-function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
+function resultColumn(name: EmitName, options: ResultOptions) {
   const { classes, dtype, layout, inputs, rows } = options;
   const spec = EMITS[name];
   const packed = name === "jacobian" && layout === "packed";
@@ -86,28 +68,39 @@ function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
     : { scalar: 1, vector: classes, block: classes * classes }[spec.shape];
   const dense = isJacobian(name) && layout === "dense";
   const input = inputs.findIndex(({ option }) => option === spec.input);
-  const type = "type" in spec ? spec.type : dtype;
+  const isBlock = spec.shape === "block";
+  const type: "float32" | "float64" | "int32" =
+    "type" in spec ? spec.type : dtype;
+  const width: 4 | 8 = type === "float64" ? 8 : 4;
+  /** Storage of a block: full rows (square), or rows from the diagonal on (triangle); null for other results. */
+  const block = isBlock ? (packed ? "triangle" : "square") : null;
   return {
-    name,
+    name: name as string,
     code: packed ? code.PACKED : spec.code,
+    /** Class of `column`, or storage of a covariance (see `covarianceStorage`); else -1. */
     param:
       name === "column" && options.class !== undefined
         ? options.class
         : spec.input === "covariance"
           ? covarianceStorage(classes, inputs[input]?.values ?? 0)
           : -1,
+    /** Values per row, as the kernel stores them. */
     values,
+    /** Values per table row: `values`, or the whole dense tensor. */
     listSize: dense ? classes * rows * classes : values,
     list: spec.shape !== "scalar",
     type,
-    width: type === "float64" ? 8 : 4,
-    block: spec.shape !== "block" ? null : packed ? "triangle" : "square",
+    /** Bytes per value. */
+    width,
+    block: block as "square" | "triangle" | null,
+    /** Shape and dimensions for arrow.fixed_shape_tensor. */
     tensor:
-      spec.shape !== "block" || packed
+      !isBlock || packed
         ? null
         : dense
           ? { shape: [classes, rows, classes], dim_names: ["i", "q", "j"] }
           : { shape: [classes, classes], dim_names: ["i", "j"] },
+    /** Index among the auxiliary input columns of the run; -1 for none. */
     input,
   };
 }
@@ -122,7 +115,7 @@ export function auxiliaryLengths(
   option: AuxiliaryName,
   classes: number,
 ): number[] {
-  if (option === "label" || option === "classColumn") return [1];
+  if (valuesOf(option) === "class") return [1];
   if (option !== "covariance") return [classes];
   const forms = [classes, (classes * (classes + 1)) / 2, classes * classes];
   return [...new Set(forms)];

@@ -57,40 +57,10 @@ export interface SchemaNode extends SchemaElement {
   maxDefinition: number;
 }
 
+export type FileMetadata = ReturnType<typeof fileMetadata>;
+export type RowGroup = FileMetadata["rowGroups"][number];
 /** Consecutive pages with the values of one leaf in one row group. */
-export interface ColumnChunk {
-  leaf: SchemaNode;
-  start: number;
-  /** Size of the pages in the file, and before compression. */
-  bytes: number;
-  decodedBytes: number;
-  /** Physical type, as stored. */
-  type: number;
-  /** CompressionCodec, as stored, and its name. */
-  codec: number;
-  compression: string;
-  /** Positions of the first data page and of the dictionary; 0: none. */
-  data: number;
-  dictionary: number;
-  /** Number of values of all pages, nulls included. */
-  values: number;
-}
-
-export interface RowGroup {
-  rows: number;
-  /** Column chunks, in the order of the schema's leaves. */
-  chunks: ColumnChunk[];
-}
-
-export interface FileMetadata {
-  schema: SchemaNode;
-  rows: number;
-  rowGroups: RowGroup[];
-  /** Arrow schema message stored by the writer (base64); null: none. */
-  arrowSchema: string | null;
-  /** Whether columns are encrypted (the footer is not). */
-  encrypted: boolean;
-}
+export type ColumnChunk = ReturnType<typeof columnChunk>;
 
 /** Names of CompressionCodec, by number. */
 const CODECS = [
@@ -115,7 +85,7 @@ const MAX_LEVEL = 255;
 export const ARROW_SCHEMA = "ARROW:schema";
 
 /** Decodes a footer. @throws MalformedThrift */
-export function fileMetadata(footer: Uint8Array): FileMetadata {
+export function fileMetadata(footer: Uint8Array) {
   const { value } = decodeThrift(footer, FILE_METADATA);
   const schema = schemaTree(value.schema ?? []);
   const leaves = leafNodes(schema);
@@ -133,10 +103,13 @@ export function fileMetadata(footer: Uint8Array): FileMetadata {
         );
       return {
         rows,
+        /** Column chunks, in the order of the schema's leaves. */
         chunks: leaves.map((leaf, n) => columnChunk(leaf, chunks[n] ?? {})),
       };
     }),
+    /** Arrow schema message stored by the writer (base64); null: none. */
     arrowSchema: pair?.value ?? null,
+    /** Whether columns are encrypted (the footer is not). */
     encrypted: value.encryption !== undefined,
   };
 }
@@ -186,15 +159,25 @@ function schemaTree(elements: readonly SchemaElement[]): SchemaNode {
   return root;
 }
 
-function columnChunk(
-  leaf: SchemaNode,
-  stored: Shaped<typeof COLUMN_METADATA>,
-): ColumnChunk {
-  const { type = 0, codec = 0, values = 0, data = 0, dictionary = 0 } = stored;
-  const { bytes = 0, decodedBytes = 0 } = stored;
-  // Some writers store 0 if there is no dictionary.
-  const start = dictionary > 0 ? dictionary : data;
-  const compression = CODECS[codec] ?? "unknown";
-  const pages = { start, bytes, decodedBytes, data, dictionary, values };
-  return { leaf, type, codec, compression, ...pages };
+function columnChunk(leaf: SchemaNode, stored: Shaped<typeof COLUMN_METADATA>) {
+  const { type = 0, codec = 0, data = 0, dictionary = 0 } = stored;
+  const { bytes = 0, decodedBytes = 0, values = 0 } = stored;
+  return {
+    leaf,
+    /** Physical type, as stored. */
+    type,
+    /** CompressionCodec, as stored, and its name. */
+    codec,
+    compression: CODECS[codec] ?? "unknown",
+    // Some writers store 0 if there is no dictionary.
+    start: dictionary > 0 ? dictionary : data,
+    /** Size of the pages in the file, and before compression. */
+    bytes,
+    decodedBytes,
+    /** Positions of the first data page and of the dictionary; 0: none. */
+    data,
+    dictionary,
+    /** Number of values of all pages, nulls included. */
+    values,
+  };
 }
