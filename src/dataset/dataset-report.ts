@@ -41,20 +41,10 @@ export class DatasetReportBuilder {
     private readonly onEvent?: DatasetHooks["onEvent"],
   ) {
     this.counts = {
-      softjac: VERSION,
-      status: "failed",
-      fingerprint: null,
-      output,
-      inputs: 0,
-      rows: 0,
-      shards: 0,
-      shardsUpToDate: 0,
-      shardsComputed: 0,
-      rowsComputed: 0,
-      bytesWritten: 0,
-      badRows: 0,
-      skippedInputs: [],
-      damaged: [],
+      ...{ softjac: VERSION, status: "failed", fingerprint: null, output },
+      ...{ inputs: 0, rows: 0, shards: 0, shardsUpToDate: 0 },
+      ...{ shardsComputed: 0, rowsComputed: 0, bytesWritten: 0, badRows: 0 },
+      ...{ skippedInputs: [], damaged: [] },
     };
   }
 
@@ -85,16 +75,12 @@ export class DatasetReportBuilder {
     this.#rowsPassed += rowsOf(this.#plan as DatasetPlan, [shard]);
   }
 
-  countComputed({
-    rows,
-    bytes,
-    badRows,
-  }: Record<"rows" | "bytes" | "badRows", number>) {
+  countComputed(shard: Record<"rows" | "bytes" | "badRows", number>) {
     const { counts } = this;
     counts.shardsComputed += 1;
-    counts.rowsComputed += rows;
-    counts.bytesWritten += bytes;
-    counts.badRows += badRows;
+    counts.rowsComputed += shard.rows;
+    counts.bytesWritten += shard.bytes;
+    counts.badRows += shard.badRows;
   }
 
   /** Converts progress of the current shard into progress of the call. */
@@ -102,12 +88,10 @@ export class DatasetReportBuilder {
     const rowsBefore = this.#rowsPassed;
     const bytesBefore = this.#bytesDone;
     return (done, _, pace) => {
-      this.#bytesDone = bytesBefore + (pace?.bytesDone ?? 0);
-      onProgress?.(
-        rowsBefore + done,
-        this.#rowsToDo,
-        pace && { ...pace, bytesDone: this.#bytesDone },
-      );
+      const bytesDone = bytesBefore + (pace?.bytesDone ?? 0);
+      this.#bytesDone = bytesDone;
+      const state = pace && { ...pace, bytesDone };
+      onProgress?.(rowsBefore + done, this.#rowsToDo, state);
     };
   }
 

@@ -56,11 +56,11 @@ export type ShardRun = Pick<
  * Run over a dataset in its store. Any number of processes may work on it concurrently and die at any point, because all
  * compute the same bytes. Subclasses publish it by renaming a directory, or in place.
  */
-export abstract class DatasetRun {
+export abstract class DatasetRun<S extends Store = Store> {
   protected readonly files: RunFiles;
 
   constructor(
-    protected readonly store: Store,
+    protected readonly store: S,
     readonly folders: RunFolders,
     readonly plan: DatasetPlan,
   ) {

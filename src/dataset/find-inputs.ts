@@ -48,8 +48,8 @@ export async function findInputs(
   for (const location of locations) {
     if (store) rejectOutputInside(location, output);
     else {
-      const files = { name: "output", path: output, use: "output" } as const;
-      checkFiles([files, inputFile(location)]);
+      const own = { name: "output", path: output, use: "output" } as const;
+      checkFiles([own, inputFile(location)]);
     }
     const listed = await (store
       ? listObjects(store, location)

@@ -3,15 +3,8 @@ import { OutputExistsError } from "../errors.js";
 import { isAlive, randomHex } from "../io/temporary-names.js";
 import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../storage/store.js";
-import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
-import {
-  COMMITS,
-  isDatasetFile,
-  PLAN,
-  type RunFolders,
-  SUCCESS,
-} from "./names.js";
+import { COMMITS, isDatasetFile, PLAN, SUCCESS } from "./names.js";
 
 /** Maximum number of checks for a dataset that another process may be renaming. */
 const MAX_CHECKS = 10;
@@ -20,15 +13,7 @@ const MAX_CHECKS = 10;
  * Run in directories: publishing renames the run's directory to the output in one step. Other processes, of this run or of
  * another, may do the same at any time.
  */
-export class FolderRun extends DatasetRun {
-  constructor(
-    protected override readonly store: FolderStore,
-    folders: RunFolders,
-    plan: DatasetPlan,
-  ) {
-    super(store, folders, plan);
-  }
-
+export class FolderRun extends DatasetRun<FolderStore> {
   override async isPublished(): Promise<boolean> {
     const { out, wip } = this.folders;
     for (let checks = 1; ; checks++) {

@@ -137,10 +137,7 @@ async function raceAbandon<T>(
 }
 
 /** Waits for some seconds, or until `signal` is aborted. */
-export async function delay(
-  seconds: number,
-  signal: AbortSignal,
-): Promise<void> {
+export async function delay(seconds: number, signal: AbortSignal) {
   await sleep(seconds * 1000, undefined, { signal }).catch(() => {});
 }
 

@@ -138,12 +138,8 @@ function withoutLocalSync(options: ResolvedOptions): ResolvedOptions {
 }
 
 /** @throws UsageError */
-export function resolveWork({
-  keepGoing,
-  grace,
-  timeLimit,
-  stallTimeout,
-}: WorkOptions): WorkOptions {
+export function resolveWork(options: WorkOptions): WorkOptions {
+  const { keepGoing, grace, timeLimit, stallTimeout } = options;
   if (timeLimit !== undefined && timeLimit <= grace)
     throw new UsageError(
       `timeLimit: expected more than the grace period (${grace} s), found ${timeLimit}`,

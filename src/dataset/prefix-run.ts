@@ -6,7 +6,7 @@ import {
 } from "../storage/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
-import { PLAN, type RunFolders, recordName, SUCCESS } from "./names.js";
+import { PLAN, recordName, SUCCESS } from "./names.js";
 import { rejectOverwrite } from "./options.js";
 import { decodeJson, encodeJson, type ShardRecord } from "./records.js";
 
@@ -14,17 +14,9 @@ import { decodeJson, encodeJson, type ShardRecord } from "./records.js";
  * Run in an object store, where nothing can be renamed: every object is put under its final name with If-None-Match: *, and
  * _SUCCESS comes last. A prefix belongs to the run whose plan was stored first.
  */
-export class PrefixRun extends DatasetRun {
+export class PrefixRun extends DatasetRun<ObjectStore> {
   /** Shards that have a record but no file. */
   readonly #lost = new Set<number>();
-
-  constructor(
-    protected override readonly store: ObjectStore,
-    folders: RunFolders,
-    plan: DatasetPlan,
-  ) {
-    super(store, folders, plan);
-  }
 
   async rejectOtherDataset(options: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;

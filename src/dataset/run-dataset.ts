@@ -65,12 +65,9 @@ export async function planDataset(
   checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { output, work } = dataset;
-  return withReport(
-    output,
-    work,
-    hooks,
-    async (call) => (await planWithReport(dataset, call)).planned,
-  );
+  const plan = async (call: DatasetCall) =>
+    (await planWithReport(dataset, call)).planned;
+  return withReport(output, work, hooks, plan);
 }
 
 /** Plans a dataset within `withReport`. */

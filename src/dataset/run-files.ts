@@ -78,24 +78,22 @@ export class RunFiles {
     fallbacks: CheckOptions["fallbacks"] = new Map(),
   ): Promise<Map<number, StoredRecord>> {
     const files = await filesIn(this.store, `${folder}/${COMMITS}`);
-    const shards = [...this.plan.of.shards.keys()].filter((shard) =>
-      files.has(basename(recordName(shard))),
-    );
-    await mapConcurrent(shards, RECORDS_AT_ONCE, async (shard) => {
-      const stored = files.get(basename(recordName(shard))) as Stored;
-      if (this.#cache.get(shard)?.stored.modified === stored.modified) return;
-      this.#cache.delete(shard);
-      const record = await this.record(shard, folder).catch((error) => {
-        if (fallbacks.has(shard) && error instanceof InternalError) return null;
-        throw error;
-      });
-      if (record) this.#cache.set(shard, { record, stored });
-    });
     const records = new Map(fallbacks);
-    for (const shard of shards) {
-      const cached = this.#cache.get(shard);
-      if (cached) records.set(shard, cached);
-    }
+    const all = [...this.plan.of.shards.keys()];
+    await mapConcurrent(all, RECORDS_AT_ONCE, async (shard) => {
+      const stored = files.get(basename(recordName(shard)));
+      if (!stored) return;
+      if (this.#cache.get(shard)?.stored.modified !== stored.modified) {
+        this.#cache.delete(shard);
+        const record = await this.record(shard, folder).catch((error) => {
+          if (fallbacks.has(shard) && error instanceof InternalError) return;
+          throw error;
+        });
+        if (!record) return;
+        this.#cache.set(shard, { record, stored });
+      }
+      records.set(shard, this.#cache.get(shard) as StoredRecord);
+    });
     return records;
   }
 
@@ -226,10 +224,8 @@ export function isInvalidInput(error: unknown): error is SoftjacError {
 }
 
 /** Returns an error message with the input's name instead of its path, because the inputs may be moved. */
-export function inputErrorMessage(
+export const inputErrorMessage = (
   { message }: SoftjacError,
   path: string,
   name: string,
-): string {
-  return message.replaceAll(path, name);
-}
+) => message.replaceAll(path, name);

@@ -116,8 +116,7 @@ export class StagedInputs implements Inputs {
   }
 
   async #currentState(name: string): Promise<PlannedState | null> {
-    const store = await this.#store();
-    const found = await store.head(this.path(name));
+    const found = await (await this.#store()).head(this.path(name));
     return found && { bytes: found.bytes, etag: found.etag ?? "" };
   }
 

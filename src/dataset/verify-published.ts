@@ -45,9 +45,7 @@ export async function verifyPublished(
   report.counts.skippedInputs = await run.skippedInputs();
   const faults = await faultsOf(published);
   if (faults.length === 0) return report.finish("up to date");
-  const damaged = faults.flatMap(({ shard }) =>
-    shard === null ? [] : [shard],
-  );
+  const damaged = faults.flatMap(({ shard }) => shard ?? []);
   const toDo = published.repair ? damaged.slice(0, published.limit) : [];
   report.setMissing(damaged, toDo);
   if (published.repair) await recompute(published, faults, toDo);

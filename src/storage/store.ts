@@ -151,16 +151,10 @@ export async function hashOf(
   const state = await store.head(name);
   if (!state) return null;
   const hash = createHash("sha256");
-  const { bytes: end, etag } = state;
+  const update = async (bytes: Uint8Array) => void hash.update(bytes);
+  const range = { start: 0, end: state.bytes, etag: state.etag };
   try {
-    await store.readRange(
-      name,
-      { start: 0, end, etag },
-      async (bytes) => {
-        hash.update(bytes);
-      },
-      signal,
-    );
+    await store.readRange(name, range, update, signal);
   } catch (error) {
     if (error instanceof InputMissingError) return null;
     throw error;

@@ -102,6 +102,7 @@ describe("a listing that does not end", () => {
       `${inputs}: the listing has more than 69 names, or 20 pages; use a longer prefix`,
     );
     expect(total).toBe(each * 9);
+    expect(next).toBe(each === 0 ? 21 : 10);
   });
 });
 

@@ -5,7 +5,13 @@ import { writeFolder } from "../dataset/support.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
-import { at3, BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
+import {
+  at3,
+  BUCKET,
+  filesIn,
+  flipped,
+  s3World,
+} from "../support/s3/s3-world.js";
 
 // A run from or to S3 gives the bytes of a run over directories.
 
@@ -105,4 +111,30 @@ test("shards of skipped inputs are removed, the others published", async () => {
     ["part-00002-of-00004.arrow", "part-00003-of-00004.arrow"],
   );
   expect(found).toEqual(comparable(filesIn(at("here"))));
+});
+
+test("objects that are missing, modified or truncated are named and repaired", async () => {
+  const prefix = newPrefix();
+  const call = { output: at3(prefix), endpoint };
+  const run = { inputs: [folder], shardRows: 900, checksums: true };
+  await built.runDataset({ ...call, ...run });
+  const published = under(prefix);
+  const part = (k: number) => `part-0000${k}-of-00004.arrow`;
+  const put = (k: number, bytes: Buffer) =>
+    server.put(BUCKET, `${prefix}/${part(k)}`, bytes, new Date(0));
+  server.bucket(BUCKET).delete(`${prefix}/${part(0)}`);
+  put(1, flipped(published.get(part(1)) as Buffer));
+  put(2, Buffer.from("x"));
+  const shortened = expect.stringMatching(/^has 1 bytes instead of \d+$/);
+  await refused(built.finalizeDataset(call), "ERR_DATASET_DAMAGED", /./, {
+    damaged: [
+      { file: part(0), problem: "is missing" },
+      { file: part(1), problem: "does not match its SHA-256 in the record" },
+      { file: part(2), problem: shortened },
+    ],
+  });
+  const repaired = await built.runShards({ ...call, repair: true });
+  expect(repaired).toMatchObject({ status: "done", shardsComputed: 3 });
+  expect(under(prefix)).toEqual(published);
+  expect((await built.finalizeDataset(call)).status).toBe("up to date");
 });

@@ -1,6 +1,9 @@
-import { existsSync, writeFileSync } from "node:fs";
+import fs from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { describe, expect, test } from "vitest";
 import { openStore } from "../../src/storage/open-store.js";
+import { PosixStore } from "../../src/storage/posix-store.js";
 import {
   filesIn,
   hasFolders,
@@ -28,7 +31,7 @@ describe.each([
     const folder = `${root}/${folders++}`;
     if (hasFolders(store)) await store.makeFolder(folder);
     const file = store.temporaryName();
-    writeFileSync(file, "of a file");
+    fs.writeFileSync(file, "of a file");
     const textOf = async (name: string) =>
       new TextDecoder().decode((await store.read(name)) ?? bytes("none"));
     return { store, folder, file, name: `${folder}/name`, textOf };
@@ -55,9 +58,9 @@ describe.each([
     expect(await store.putIfAbsent(name, bytes("first"))).toBe(true);
     expect(await store.putIfAbsent(name, bytes("second"))).toBe(false);
     expect(await store.putIfAbsent(name, file)).toBe(false);
-    expect(existsSync(file)).toBe(true);
+    expect(fs.existsSync(file)).toBe(true);
     expect(await store.putIfAbsent(other, file)).toBe(true);
-    expect(existsSync(file)).toBe(false);
+    expect(fs.existsSync(file)).toBe(false);
     expect([await textOf(name), await textOf(other)]).toEqual([
       ...["first", "of a file"],
     ]);
@@ -110,6 +113,42 @@ describe.each([
     expect(await textOf(name)).toBe("new");
     await replace(store, name, file);
     expect(await textOf(name)).toBe("of a file");
-    expect(existsSync(file)).toBe(false);
+    expect(fs.existsSync(file)).toBe(false);
   });
+});
+
+test("a directory is removed although another process still writes into it", async () => {
+  const folder = at("busy");
+  const write = (name: string) => fs.writeFileSync(`${folder}/${name}`, "");
+  fs.mkdirSync(folder);
+  for (let k = 0; k < 500; k++) write(`${k}`);
+  let puts = 0;
+  const timer = setInterval(() => {
+    if (++puts > 50 || !fs.existsSync(folder)) return clearInterval(timer);
+    for (let k = 0; k < 20; k++) write(`late-${puts}-${k}`);
+  });
+  await new PosixStore(at("tmp")).remove(folder);
+  clearInterval(timer);
+  expect(puts).toBeGreaterThan(0);
+  expect(fs.existsSync(folder)).toBe(false);
+});
+
+test("without hard links, a name that exists is not replaced", async () => {
+  fs.mkdirSync(at("unlinked"));
+  const [file, name] = [at("unlinked/file"), at("unlinked/name")];
+  fs.writeFileSync(file, "second");
+  fs.writeFileSync(name, "first");
+  const { link } = promises;
+  const failure = Object.assign(new Error("EPERM"), { code: "EPERM" });
+  Object.assign(promises, { link: () => Promise.reject(failure) });
+  syncBuiltinESMExports();
+  try {
+    const store = new PosixStore(at("unlinked"));
+    expect(await store.putIfAbsent(name, file)).toBe(false);
+    expect(fs.readFileSync(name, "utf8")).toBe("first");
+    expect(await store.putIfAbsent(at("unlinked/other"), file)).toBe(true);
+  } finally {
+    Object.assign(promises, { link });
+    syncBuiltinESMExports();
+  }
 });

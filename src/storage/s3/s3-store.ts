@@ -80,9 +80,8 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
           abortSignal: attempt.signal,
         });
         const pieces: Uint8Array[] = [];
-        await drain(response, attempt, async (bytes) => {
-          pieces.push(bytes);
-        });
+        const take = async (bytes: Uint8Array) => void pieces.push(bytes);
+        await drain(response, attempt, take);
         const all = Buffer.concat(pieces);
         // A chunked response may end early without an error.
         const bytes = response.ContentLength ?? (await this.head(name))?.bytes;
@@ -105,14 +104,10 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     let offset = start;
     const read = async (attempt: Attempt) => {
       if (offset >= end) return;
-      const response = await this.client.getObject(
-        {
-          ...keyOf(name),
-          Range: `bytes=${offset}-${end - 1}`,
-          ...(etag && { IfMatch: etag }),
-        },
-        { abortSignal: attempt.signal },
-      );
+      const Range = `bytes=${offset}-${end - 1}`;
+      const request = { ...keyOf(name), Range, ...(etag && { IfMatch: etag }) };
+      const how = { abortSignal: attempt.signal };
+      const response = await this.client.getObject(request, how);
       checkRange(name, response, offset, end);
       // An abandoned attempt may still be running; it must not change the offset of the next one.
       let position = offset;

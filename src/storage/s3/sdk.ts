@@ -15,17 +15,15 @@ const DEFAULT_REGION = "us-east-1";
 export async function openClient({ endpoint, region }: S3Options): Promise<S3> {
   const { S3 } = await loadSdk();
   checkEndpoint(endpoint);
+  const agent = { maxSockets: MAX_SOCKETS };
+  const agents = { httpAgent: agent, httpsAgent: agent };
   const open = (region: string | undefined) =>
     new S3({
       ...(endpoint && { endpoint, forcePathStyle: true }),
       ...(region && { region }),
       maxAttempts: 1,
       followRegionRedirects: true,
-      requestHandler: {
-        connectionTimeout: CONNECT_MS,
-        httpAgent: { maxSockets: MAX_SOCKETS },
-        httpsAgent: { maxSockets: MAX_SOCKETS },
-      },
+      requestHandler: { connectionTimeout: CONNECT_MS, ...agents },
     });
   const client = open(region);
   try {
