@@ -307,7 +307,7 @@ describe.each([
 test("products are as exact as in twice the precision", async () => {
   const path = at("products");
   const values = [
-    [1e16, 1, -1e16, 0.1, 0.1, -0.2, 1, 1, 1],
+    [1e16, 1, -1e16, 0.1, 0.1, -0.2, 1 + 2 ** -30, 1, 1],
     [1, 0, 0, 0, 1, 0, 0, 0, 1],
   ];
   const lists = fixedSizeList(new Float64(), 9);
@@ -315,8 +315,11 @@ test("products are as exact as in twice the precision", async () => {
   writeResults(path, { columns: [row, ["jacobian", lists, values]] });
   await using reader = await built.openJacobian(path);
   expect(await reader.multiply(0, [1, 1, 1])).toEqual(
-    Float64Array.of(1, 0.1 + 0.1 - 0.2, 3),
+    Float64Array.of(1, 0.1 + 0.1 - 0.2, 3 + 2 ** -30),
   );
+  // (1 + 2^-30)² - (1 + 2^-29): the error of the product.
+  const close = [1 + 2 ** -30, -(1 + 2 ** -29), 0];
+  expect((await reader.multiply(0, close))?.[2]).toBe(2 ** -60);
   // Splitting the large factor must not overflow.
   const large = [1.7e308, -1e300, 3];
   expect(await reader.multiply(1, large)).toEqual(Float64Array.from(large));
