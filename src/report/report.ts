@@ -68,7 +68,8 @@ export async function report(
   return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
 }
 
-async function pageNumbers(
+/** Computes the numbers on the page. @throws SoftjacError if the copied columns of the shown rows cannot be read */
+export async function pageNumbers(
   results: FoundResults,
   collectedResults: CollectedResults,
   { results: path, output, title, label }: ResolvedReportOptions,

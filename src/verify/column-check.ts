@@ -1,7 +1,7 @@
 import type { OutputColumn } from "../reader/output-columns.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
 import type { ReferenceValues } from "../reference/scaled.js";
-import type { CheckContext, ColumnReport, Problems } from "./value-report.js";
+import type { CheckContext, ColumnReport } from "./value-report.js";
 
 /** Avoids division by 0 in relative errors, as in the notebook. */
 const GUARD = 1e-32;
@@ -31,9 +31,6 @@ export function typePrecision(
 
 /** Comparison of a column with the reference, row by row. */
 export class ColumnCheck {
-  readonly #name: string;
-  readonly #type: OutputColumn["type"];
-  readonly #problems: Problems;
   readonly #bound: number;
   readonly #floor: number;
   #values = 0;
@@ -45,19 +42,14 @@ export class ColumnCheck {
 
   /** @param promised bound in ε of float64, relative to the value or its scale */
   constructor(
-    column: Pick<OutputColumn, "name" | "type">,
+    private readonly column: Pick<OutputColumn, "name" | "type">,
     promised: number,
-    { run, problems }: CheckContext,
+    private readonly context: CheckContext,
   ) {
     const { bound, smallest } = typePrecision(column.type, promised);
-    this.#name = column.name;
-    this.#type = column.type;
-    this.#problems = problems;
+    const { temperature } = context.run;
     this.#bound = bound;
-    this.#floor = Math.max(
-      smallest,
-      2 ** -1074 * Math.max(1, 1 / run.temperature),
-    );
+    this.#floor = Math.max(smallest, 2 ** -1074 * Math.max(1, 1 / temperature));
   }
 
   /**
@@ -93,16 +85,16 @@ export class ColumnCheck {
     if (worst <= this.#bound) return;
     this.#ok = false;
     const truth = doubleOf(truths, worstIndex);
-    const unit = this.#type === "int32" ? "steps" : "ε";
-    this.#problems.addToRow(
+    const unit = this.column.type === "int32" ? "steps" : "ε";
+    this.context.problems.addToRow(
       row,
-      `column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[worstIndex]} (${short(worst)})`,
+      `column ${this.column.name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[worstIndex]} (${short(worst)})`,
     );
   }
 
   report(): ColumnReport {
     return {
-      name: this.#name,
+      name: this.column.name,
       values: this.#values,
       maxError: this.#maxError,
       row: this.#row,
@@ -131,10 +123,10 @@ export class ColumnCheck {
     if (isUsual) {
       error = Math.abs(value - high - (truths.low[n] as number));
       this.#relative += error / Math.abs(high + GUARD);
-      if (this.#type === "int32") return error;
+      if (this.column.type === "int32") return error;
     } else {
       // The true value is outside the normal range of float64, or one of the two is not finite.
-      const type = this.#type === "int32" ? "float64" : this.#type;
+      const type = this.column.type === "int32" ? "float64" : this.column.type;
       const { epsilon, smallest } = typePrecision(type, 0);
       const epsilons = errorInEpsilon(value, truths, n, type);
       if (epsilons === 0) return 0;
@@ -145,7 +137,7 @@ export class ColumnCheck {
         return Infinity;
       error = epsilons * Math.max(truth * epsilon, smallest);
     }
-    const epsilon = this.#type === "float32" ? 2 ** -23 : 2 ** -52;
+    const epsilon = this.column.type === "float32" ? 2 ** -23 : 2 ** -52;
     return scale
       ? error / ((scale[n] as number) * epsilon + this.#floor)
       : error / Math.max(truth * epsilon, this.#floor);

@@ -26,34 +26,28 @@ export function referenceName({ name, block }: ResultColumn): ReferenceName {
 
 /** Reference results of one row at a time. */
 export class ReferenceResults {
-  readonly classes: number;
-  readonly temperature: number;
   /** Row that was loaded last. */
   readonly row: ReferenceRow;
-  readonly #inputs: readonly { option: AuxiliaryName }[];
   readonly #buffers = new Map<ReferenceName, ReferenceValues>();
   #values: Float64Array[] = [];
   #sizes: RowSizes | null = null;
 
-  constructor(options: {
-    classes: number;
-    temperature: number;
-    /** Auxiliary columns, in the order of InputRows. */
-    inputs: readonly { option: AuxiliaryName }[];
-  }) {
-    this.classes = options.classes;
-    this.temperature = options.temperature;
-    this.#inputs = options.inputs;
-    this.row = referenceRowOf(options.classes);
+  /** @param inputs auxiliary columns, in the order of InputRows */
+  constructor(
+    readonly classes: number,
+    readonly temperature: number,
+    private readonly inputs: readonly { option: AuxiliaryName }[],
+  ) {
+    this.row = referenceRowOf(classes);
   }
 
   /** Loads a row from `rows`; returns false for a bad row, which has no results. */
   load(rows: InputRows, row: number): boolean {
     const { classes, temperature } = this;
     this.#sizes = null;
-    this.#values = this.#inputs.map((_, n) => rows.values(row, n + 1));
+    this.#values = this.inputs.map((_, n) => rows.values(row, n + 1));
     return (
-      this.#inputs.every(({ option }, n) =>
+      this.inputs.every(({ option }, n) =>
         isUsableInput(option, classes, this.#values[n] as Float64Array),
       ) && referenceRow(rows.values(row, 0), { temperature }, this.row) !== null
     );

@@ -166,10 +166,10 @@ async function compare(
     ({ stored }) => fields[stored.columns[0] as number]?.nullable,
   );
   const input = new InputRows(logits);
-  const reference = new ReferenceResults({ ...run, inputs });
-  const context = { run, problems };
+  const { classes, temperature } = run;
+  const reference = new ReferenceResults(classes, temperature, inputs);
   const checker = new RowChecker(
-    context,
+    { run, problems },
     columns,
     isNullable,
     reference,

@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import type { OutputReport, RunOptions } from "../../src/index.js";
+import type { RunOptions } from "../../src/index.js";
+import { collectResults } from "../../src/report/numbers/collect.js";
+import type { PageNumbers } from "../../src/report/output-report.js";
+import { pageNumbers } from "../../src/report/report.js";
+import { findResults } from "../../src/show/find-results.js";
 import { DIGITS } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -98,7 +102,7 @@ function truthOf(rows: Row[], T = 1) {
 
 /** Expects the numbers of a report within a relative error. */
 function expectNear(
-  { confidence, calibration, classes, summary }: OutputReport,
+  { confidence, calibration, classes, summary }: PageNumbers,
   truth: ReturnType<typeof truthOf>,
   relative: number,
 ): void {
@@ -224,17 +228,18 @@ test.each<[string, Partial<RunOptions>]>([
     const results = at("wide-results.arrow");
     await built.run({ ...run, ...options, output: results, force: true });
     const seen: number[] = [];
-    const report = await built.report(
-      {
-        results,
-        output: at("wide.html"),
-        force: true,
-        classes: 7,
-        label: "label",
-      },
-      { onProgress: (done, rows) => seen.push(done / rows) },
-    );
+    const resolved = {
+      ...{ results, output: "", title: "", force: false, sync: true },
+      ...{ classNames: undefined, verifyReport: undefined },
+      ...{ classes: 7, label: "label" },
+    };
+    const found = findResults(results);
+    const collected = await collectResults(found, resolved, {
+      onProgress: (done, rows) => seen.push(done / rows),
+    });
+    const report = await pageNumbers(found, collected, resolved, null);
     expectNear(report, all, 1e-9);
+    expect(report.rows.mostUncertain.length).toBe(20);
     expect(seen.at(-1)).toBe(1);
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     const diagonal = all.meanJacobian.map((row, k) => row[k] as number);

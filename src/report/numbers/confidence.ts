@@ -15,7 +15,6 @@ export const LOST = { float32: 2 ** -25, float64: 2 ** -54 } as const;
 
 /** Counts values in bins of equal width. */
 export class Histogram {
-  readonly low: number;
   readonly width: number;
   readonly counts: Float64Array;
   /** Number of values other than NaN. */
@@ -25,8 +24,11 @@ export class Histogram {
   max = -Infinity;
 
   /** Divides `[low, high)` into bins; the first and the last also count the values beyond. */
-  constructor(low: number, high: number, bins: number) {
-    this.low = low;
+  constructor(
+    readonly low: number,
+    high: number,
+    bins: number,
+  ) {
     this.width = (high - low) / bins;
     this.counts = new Float64Array(bins);
   }
