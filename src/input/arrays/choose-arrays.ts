@@ -45,14 +45,15 @@ export function chooseLogits(
   const { column, columns } = selection;
   const logitsAt = (index: number) =>
     checkedLogits(path, arrays[index] as StoredArray, selection);
-  if (columns === undefined) {
-    if (column === undefined)
-      return [logitsAt(onlyArray(path, arrays, selection))];
-    const option = `--column ${column}`;
+  const option = `--column ${column}`;
+  if (columns === undefined)
     return [
-      logitsAt(indexOfName(namedArrays(path, arrays, option), option, column)),
+      logitsAt(
+        column === undefined
+          ? onlyArray(path, arrays, selection)
+          : indexOfName(namedArrays(path, arrays, option), option, column),
+      ),
     ];
-  }
   const batches = findListed(
     namedArrays(path, arrays, `--columns ${columns}`),
     columns,
@@ -287,7 +288,7 @@ function asRows(
     advice(fits: boolean): string;
   },
 ): ArrayRows {
-  const match = shapes.find(({ shape }) => isSameShape(shape, array.shape));
+  const match = shapes.find(({ shape }) => `${shape}` === `${array.shape}`);
   if (wanted.isOfType && match)
     return rowsOf(array as NumberArray, match.valueAxes, match.repeats);
   const listed = shapes.map(({ shape }) => `[${shape.join(", ")}]`);
@@ -314,7 +315,7 @@ function allowedShapes(
     shape: leading.toSpliced(classAxis, 0, classes),
     valueAxes: [classAxis],
   };
-  const isOther = ({ shape }: RowShape) => !isSameShape(shape, asLogits.shape);
+  const isOther = ({ shape }: RowShape) => `${shape}` !== `${asLogits.shape}`;
   if (isClassOption(option)) {
     const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
     const others = outer.flatMap((rows) => [
@@ -338,11 +339,4 @@ function shape(rows: readonly number[], ...values: number[]): RowShape {
 function repeatedShape([first = 0, ...inner]: readonly number[]): RowShape[] {
   const repeats = inner.reduce((product, length) => product * length, 1);
   return repeats > 1 ? [{ ...shape([first]), repeats }] : [];
-}
-
-function isSameShape(
-  shape: readonly number[],
-  other: readonly number[],
-): boolean {
-  return shape.join() === other.join();
 }
