@@ -1,6 +1,6 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import { checkLimit } from "../../io/limits.js";
-import { type InputFile, readInput } from "../read-input.js";
+import { type InputFile, inputReader } from "../read-input.js";
 
 // A zip archive (APPNOTE.TXT, section 4.3) is read from its end:
 //
@@ -79,11 +79,15 @@ export function readZipMembers(file: InputFile): ZipMember[] {
   return members;
 }
 
-/** Position of the central directory, as stated by an end record. */
+/** Position of the central directory, as an end record at byte `at` states it. */
 interface Directory {
   entries: number;
   bytes: number;
   start: number;
+  at: number;
+  /** Sum of the numbers of the disks, and the number of entries on this disk: 0 and all, unless there are several files. */
+  disks: number;
+  entriesHere: number;
 }
 
 /** Finds the central directory; it must end where the end records begin. */
@@ -100,16 +104,23 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     fail(
       "the file is truncated, or its writer did not close it (it has no zip end record)",
     );
-  const record = tail.subarray(k);
-  const end = {
-    entries: record.readUInt16LE(10),
-    bytes: record.readUInt32LE(12),
-    start: record.readUInt32LE(16),
-  };
-  rejectSplit(file, record.readUInt32LE(4), record.readUInt16LE(8), end);
+  const end = tail.subarray(k);
   const endAt = file.bytes - length + k;
-  const directory = findEnd64(file, endAt, fail) ?? { ...end, at: endAt };
-  const { bytes, start, at } = directory;
+  const directory = findEnd64(file, endAt, fail) ?? {
+    entries: end.readUInt16LE(10),
+    bytes: end.readUInt32LE(12),
+    start: end.readUInt32LE(16),
+    at: endAt,
+    disks: end.readUInt32LE(4),
+    entriesHere: end.readUInt16LE(8),
+  };
+  const { entries, bytes, start, at, disks, entriesHere } = directory;
+  if (disks !== 0 || entriesHere !== entries)
+    throw new InputUnsupportedError(
+      file.path,
+      WHERE,
+      "archives in several files are not supported; write the arrays to one file",
+    );
   if (start + bytes !== at)
     fail(
       `expected the directory to end at byte ${at}, found ${bytes} bytes from byte ${start}`,
@@ -122,7 +133,7 @@ function findEnd64(
   file: InputFile,
   endAt: number,
   fail: Fail,
-): (Directory & { at: number }) | null {
+): Directory | null {
   const locatorAt = endAt - LOCATOR.bytes;
   if (locatorAt < END64.bytes) return null;
   const locator = read(file, locatorAt, LOCATOR.bytes);
@@ -136,29 +147,14 @@ function findEnd64(
     at + 12 + number(4) !== locatorAt
   )
     fail(`no zip64 end record at bytes ${at} to ${locatorAt}`);
-  const directory = {
+  return {
     entries: number(32),
     bytes: number(40),
     start: number(48),
     at,
+    disks: record.readUInt32LE(16) + locator.readUInt32LE(4),
+    entriesHere: number(24),
   };
-  const disks = record.readUInt32LE(16) + locator.readUInt32LE(4);
-  rejectSplit(file, disks, number(24), directory);
-  return directory;
-}
-
-function rejectSplit(
-  { path }: InputFile,
-  disks: number,
-  entriesHere: number,
-  { entries }: Directory,
-): void {
-  if (disks !== 0 || entriesHere !== entries)
-    throw new InputUnsupportedError(
-      path,
-      WHERE,
-      "archives in several files are not supported; write the arrays to one file",
-    );
 }
 
 function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
@@ -269,7 +265,5 @@ function zip64Field(extra: Buffer): Buffer {
 }
 
 function read(file: InputFile, position: number, bytes: number): Buffer {
-  const target = Buffer.allocUnsafe(bytes);
-  readInput(file, target, position);
-  return target;
+  return Buffer.from(inputReader(file)(position, bytes).buffer);
 }

@@ -79,23 +79,17 @@ const REFUSED: Record<string, Patch[]> = {
     [[END + 16, 4, DIRECTORY - 1]],
   [`zip directory: the entry at byte ${SECOND - DIRECTORY} of ${END - DIRECTORY} is damaged`]:
     [[SECOND + 28, 2, 9]],
+  "zip directory: archives in several files are not supported; write the arrays to one file":
+    [[END + 4, 2, 1]],
   "zip directory: the file is truncated, or its writer did not close it (it has no zip end record)":
     [[END, 4, 0]],
 };
 
 test.each(Object.entries(REFUSED))("%s", async (text, patches) => {
-  expect(await refusal(patched(sound, patches))).toBe(
-    `ERR_INPUT_FORMAT file: ${text}`.replace(
-      "FORMAT file: member o.npy: expected a stored",
-      "UNSUPPORTED file: member o.npy: expected a stored",
-    ),
-  );
-});
-
-test("an archive in several files", async () => {
-  expect(await refusal(patched(sound, [[END + 4, 2, 1]]))).toBe(
-    "ERR_INPUT_UNSUPPORTED file: zip directory: archives in several files are not supported; write the arrays to one file",
-  );
+  const isUnsupported = /: expected a stored|^zip directory: archives/;
+  const code = isUnsupported.test(text) ? "UNSUPPORTED" : "FORMAT";
+  const found = await refusal(patched(sound, patches));
+  expect(found).toBe(`ERR_INPUT_${code} file: ${text}`);
 });
 
 test("the zip64 end record and the directory determine the data", async () => {
