@@ -94,9 +94,9 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
     `column text: expected fixed_size_list or list of float32 or float64 for --cotangent, found utf8; ${ONE_FLOAT}`,
   ],
   [
-    withLabel([...pairs.slice(1), [0.5, 0.5]], "fixed_size_list<float32>[2]"),
+    withLabel(rows("1 0; 1 0.5"), "fixed_size_list<float32>[2]"),
     { ...LABELS, label: "label" },
-    "column label, row 0: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
+    "column label, row 1: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
   ],
   [
     withLabel(["a", "b"], "utf8"),
