@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { tableFromIPC } from "@uwdata/flechette";
 import { expect } from "vitest";
@@ -159,6 +159,7 @@ export function inputRuns() {
   const refusal = async (file: Uint8Array | string, options: object = {}) => {
     const path = pathOf(file);
     const none = at("none.arrow");
+    rmSync(none, { force: true });
     const error = await built
       .run({ input: path, ...options, output: none })
       .then(
