@@ -17,24 +17,6 @@ const mean = new Scaled();
 const total = new Scaled();
 const others = new Scaled();
 
-/** Computes p ∘ (v - ⟨p, v⟩)/T, which is both vjp and jvp, because J is symmetric. */
-export function storeProduct(
-  row: ReferenceRow,
-  out: ReferenceValues,
-  v: ArrayLike<number>,
-): void {
-  offMean(row, out, v, true);
-}
-
-/** Computes (v - ⟨p, v⟩)/T. */
-export function storeLogJvp(
-  row: ReferenceRow,
-  out: ReferenceValues,
-  v: ArrayLike<number>,
-): void {
-  offMean(row, out, v, false);
-}
-
 /** Computes (g - p Σ g)/T; for the predicted class a as ((1 - p_a) Σ g - Σ of the other g)/T. */
 export function storeLogVjp(
   { classes, winner, p, q, inverseT }: ReferenceRow,
@@ -63,8 +45,11 @@ export function storeLogVjp(
   }
 }
 
-/** With v' = v - v_a, ⟨p, v'⟩ has no term of the predicted class a, and v'_k - ⟨p, v'⟩ = v_k - ⟨p, v⟩. */
-function offMean(
+/**
+ * Computes (v - ⟨p, v⟩)/T, times p if `timesP` is set. With v' = v - v_a, ⟨p, v'⟩ has no term of the predicted class a, and
+ * v'_k - ⟨p, v'⟩ = v_k - ⟨p, v⟩.
+ */
+export function storeOffMean(
   { classes, winner, p, inverseT }: ReferenceRow,
   out: ReferenceValues,
   v: ArrayLike<number>,

@@ -21,7 +21,17 @@ export function referenceResult(
   input: ArrayLike<number> = [],
   out: ReferenceValues = referenceValues(valuesOf(name, row.classes)),
 ): ReferenceValues | null {
-  if (!isUsable(name, row.classes, input)) return null;
+  const { classes } = row;
+  const option = name === "packed" ? null : EMITS[name].input;
+  if (option !== null) {
+    const lengths = auxiliaryLengths(option, classes);
+    if (!lengths.includes(input.length))
+      throw new UsageError(
+        `${option}: expected ${lengths.join(" or ")} values for ${name} of ${classes} classes, found ${input.length}`,
+        option,
+      );
+    if (!isUsableInput(option, classes, input)) return null;
+  }
   STORES[name](row, out, input);
   return out;
 }
@@ -31,23 +41,6 @@ export function valuesOf(name: ReferenceName, classes: number): number {
   if (name === "packed") return (classes * (classes + 1)) / 2;
   const { shape } = EMITS[name];
   return { scalar: 1, vector: classes, block: classes * classes }[shape];
-}
-
-/** @throws UsageError */
-function isUsable(
-  name: ReferenceName,
-  classes: number,
-  input: ArrayLike<number>,
-): boolean {
-  const option = name === "packed" ? null : EMITS[name].input;
-  if (option === null) return true;
-  const lengths = auxiliaryLengths(option, classes);
-  if (!lengths.includes(input.length))
-    throw new UsageError(
-      `${option}: expected ${lengths.join(" or ")} values for ${name} of ${classes} classes, found ${input.length}`,
-      option,
-    );
-  return isUsableInput(option, classes, input);
 }
 
 /** Returns whether all values are finite and, for a class, whether it is one of 0 to Q − 1. */

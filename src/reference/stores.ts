@@ -1,7 +1,7 @@
 import type { EmitName } from "../results/catalogue.js";
 import { add, multiply, squareRoot, subtract } from "./arithmetic.js";
 import { storeCovariance, storeVariance } from "./covariance-results.js";
-import { storeLogJvp, storeLogVjp, storeProduct } from "./product-results.js";
+import { storeLogVjp, storeOffMean } from "./product-results.js";
 import type { ReferenceRow } from "./row.js";
 import {
   at,
@@ -71,10 +71,10 @@ export const STORES: Record<ReferenceName, Store> = {
     storeValue(out, 0, total);
   },
   // J is symmetric.
-  vjp: storeProduct,
-  jvp: storeProduct,
+  vjp: (...result) => storeOffMean(...result, true),
+  jvp: (...result) => storeOffMean(...result, true),
   log_vjp: storeLogVjp,
-  log_jvp: storeLogJvp,
+  log_jvp: (...result) => storeOffMean(...result, false),
   /** V[i, k] = √p_k (δ_ik - p_i)/√T; V Vᵀ = J. */
   factor({ classes, p, q, inverseT }, out) {
     for (let k = 0; k < classes; k++) {
