@@ -29,7 +29,7 @@ export interface Memory {
 }
 
 /** Returns a kernel with its own memory. A missing or broken SIMD module fails the test. */
-export function testKernel(
+function testKernel(
   name: (typeof KERNEL_NAMES)[number],
   bytes = 16 << 20,
 ): Memory {
@@ -160,7 +160,7 @@ export function expectSameBits(
   return first;
 }
 
-export function bitsOf(values: Float64Array | Float32Array): Int32Array {
+function bitsOf(values: Float64Array | Float32Array): Int32Array {
   const { buffer, byteOffset, byteLength } = values;
   return new Int32Array(buffer, byteOffset, byteLength / 4);
 }
