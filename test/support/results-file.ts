@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import {
   type DataType,
   Field,
@@ -7,13 +6,11 @@ import {
   Int64,
   List,
   makeData,
-  RecordBatch,
-  RecordBatchFileWriter,
   Schema,
-  Struct,
   vectorFromArray,
 } from "apache-arrow";
 import { fixedSizeList } from "./fixed-size-list.js";
+import { writeBatches } from "./logits-input.js";
 
 type Column = [name: string, type: DataType, values: unknown[]];
 
@@ -31,24 +28,12 @@ export function writeResults(path: string, file: ResultsFile): void {
   const fields = columns.map(([name, type]) => new Field(name, type, true));
   const schema = new Schema(fields, new Map(Object.entries(metadata)));
   const rows = columns[0]?.[2].length ?? 0;
-  const batchRows = file.batchRows ?? [rows];
-  const writer = new RecordBatchFileWriter();
-  writer.reset(undefined, schema);
-  for (let start = 0, k = 0; start < rows; k++) {
-    const end = start + (batchRows[k % batchRows.length] as number);
-    const children = columns.map(([, type, values]) => {
-      const part = values.slice(start, end);
-      const [data] = vectorFromArray(part, type).data;
+  writeBatches(path, schema, rows, file.batchRows ?? [rows], (start, end) =>
+    columns.map(([, type, values]) => {
+      const [data] = vectorFromArray(values.slice(start, end), type).data;
       return data ?? makeData({ type: type as Int32, length: 0 });
-    });
-    const length = Math.min(end, rows) - start;
-    const type = new Struct(fields);
-    const data = makeData({ type, length, nullCount: 0, children });
-    writer.write(new RecordBatch(schema, data));
-    start = end;
-  }
-  writer.finish();
-  writeFileSync(path, writer.toUint8Array(true));
+    }),
+  );
 }
 
 /** Returns two rows of lists in which value k of row r is r + k. */
