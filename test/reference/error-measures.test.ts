@@ -30,6 +30,7 @@ test.each<[found: number, truth: number[], error: number]>([
   [0, [0], 0],
   [-0, [0], 0],
   [1e-300, [0], 1e-300 / 5e-324],
+  [1, [0], Infinity],
   [-Infinity, [-Infinity], 0],
   [1, [-Infinity], Infinity],
   [Infinity, [1.1, 0, 1024], 0],
