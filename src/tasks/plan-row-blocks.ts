@@ -19,31 +19,20 @@ export function planRowBlocks(
   results: PlannedResult[],
   sourceBytes: number,
   rows: number,
-): { rowBlockSize: number; tileRows: number } {
-  const computedBytes = results.reduce(
-    (total, { values, width }) => total + values * width,
-    8,
+) {
+  const sum = (total: number, bytes: number) => total + bytes;
+  const computed = results.map(({ values, width }) => values * width);
+  const rowBytes = Math.max(computed.reduce(sum, 8), sourceBytes / 2);
+  const blockRowBytes = results.map(({ block, width }) =>
+    block === null ? 1 : classes * width,
   );
-  const blockRowBytes = results.reduce(
-    (max, { block, width }) =>
-      block === null ? max : Math.max(max, classes * width),
-    1,
-  );
-  const tileRows = Math.min(
-    classes,
-    Math.max(1, Math.floor(ROW_BLOCK_BYTES / blockRowBytes)),
-  );
-  const rowBlockSize =
-    tileRows < classes
-      ? 1
-      : Math.max(
-          1,
-          Math.min(
-            rows,
-            Math.floor(
-              ROW_BLOCK_BYTES / Math.max(computedBytes, sourceBytes / 2),
-            ),
-          ),
-        );
-  return { rowBlockSize, tileRows };
+  const fitting = Math.floor(ROW_BLOCK_BYTES / Math.max(1, ...blockRowBytes));
+  const tileRows = Math.min(classes, Math.max(1, fitting));
+  const fittingRows = Math.min(rows, Math.floor(ROW_BLOCK_BYTES / rowBytes));
+  return {
+    /** Rows of a row block, which a worker computes and writes at once. */
+    rowBlockSize: tileRows < classes ? 1 : Math.max(1, fittingRows),
+    /** Rows of a Jacobian block that fit a slot; fewer than `classes` if blocks are written in tiles. */
+    tileRows,
+  };
 }

@@ -133,6 +133,20 @@ test("of two runs to one output at once, one wins whole and the other refuses", 
   expectPrecious();
 });
 
+test("force does not replace a link that appears during the run", async () => {
+  const path = at("late.arrow");
+  const onProgress = () => {
+    if (!existsSync(path)) symlinkSync(output, path);
+  };
+  await expect(
+    run({ ...STEPS, output: path }, { onProgress }),
+  ).rejects.toMatchObject({
+    code: "ERR_OUTPUT_EXISTS",
+    message: `${path} is a symbolic link; choose another path`,
+  });
+  expectPrecious();
+});
+
 test("a name may be as long as the system takes; a replaced file keeps its mode", async () => {
   const long = at(`${"n".repeat(240)}.arrow`);
   await run({ output: long });
