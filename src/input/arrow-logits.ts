@@ -1,3 +1,4 @@
+import { bitAt } from "../arrow/bitmap.js";
 import {
   type ColumnStorage,
   offsetWidth,
@@ -302,19 +303,14 @@ function listLength(
   const window = new ReadWindow(read);
   const width = offsetWidth(storage);
   for (const { rowStart, rowEnd, sources } of batches) {
-    const {
-      firstRow: first,
-      offsets,
-      validity,
-      valueCount,
-    } = sources[source] as ValueBuffers;
+    const buffers = sources[source] as ValueBuffers;
+    const { firstRow: first, offsets, validity, valueCount } = buffers;
     const end = first + rowEnd - rowStart;
     const bitsEnd = validity + Math.ceil(end / 8);
     for (let k = first; k < end; k++) {
-      if (validity > 0) {
-        const byte = window.integer(validity + (k >> 3), 1, bitsEnd);
-        if (((byte >> (k & 7)) & 1) === 0) continue;
-      }
+      const isNull = () =>
+        !bitAt(window.bytes(validity + (k >> 3), 1, bitsEnd), k & 7);
+      if (validity > 0 && isNull()) continue;
       const view = viewOf(read(offsets + k * width, 2 * width));
       const values = integerAt(view, width, width) - integerAt(view, 0, width);
       const where = `row ${rowStart + k - first}`;

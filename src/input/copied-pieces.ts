@@ -1,4 +1,3 @@
-import { bitAt } from "../arrow/bitmap.js";
 import {
   type CopiedBuffers,
   type CopiedNode,
@@ -121,7 +120,7 @@ export function measureNode(
       textBytes += (last - first) * repeat;
     } else if (buffers?.data)
       textBytes +=
-        bytesOfViews(node, piece, buffers, buffers.data, read) * repeat;
+        bytesOfViews(node, piece, buffers, buffers.data, reader, read) * repeat;
   }
   const isText = form === "text" || form === "views";
   const fixed = bits > 0 ? Math.ceil((rows * bits) / 8) : null;
@@ -187,10 +186,10 @@ function bytesOfViews(
   piece: CopiedPiece,
   buffers: CopiedBuffers,
   data: DataBuffer[],
+  reader: NodeReader,
   read: Read,
 ): number {
   const { from, to } = piece;
-  const { values, nullCount, validity } = buffers;
   let sum = 0;
   let row = from;
   const fail = (text: string): never => {
@@ -198,13 +197,11 @@ function bytesOfViews(
   };
   for (let start = from; start < to; start += VIEWS_PER_READ) {
     const end = Math.min(start + VIEWS_PER_READ, to);
-    const first = start >> 3;
-    const valid =
-      nullCount > 0 ? read(validity + first, Math.ceil(end / 8) - first) : null;
-    const bytes = read(values + start * VIEW_BYTES, (end - start) * VIEW_BYTES);
+    const at = buffers.values + start * VIEW_BYTES;
+    const bytes = read(at, (end - start) * VIEW_BYTES);
     const views = new DataView(bytes.buffer);
     for (row = start; row < end; row++)
-      if (!valid || bitAt(valid, row - 8 * first))
+      if (!reader.isNull(buffers, row))
         sum += viewedBytes(views, (row - start) * VIEW_BYTES, data, fail);
   }
   return sum;
