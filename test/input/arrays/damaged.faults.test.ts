@@ -54,7 +54,7 @@ const SOUND: [
   [
     "npz, zip64",
     archive({ deflated: true, zip64: "all", comment: "so" }),
-    [268, 298],
+    [284, 314],
     [203, 235],
   ],
   [
