@@ -27,10 +27,18 @@ function isLoadedAnyway(id) {
   return loadedAnyway.has(id);
 }
 
+/** Memory is shared by all workers: it comes from outside, and nothing of the module's own stands in it. */
+const SHARED_MEMORY = [
+  ...["--importMemory", "--sharedMemory", "--enable", "threads"],
+  ...["--initialMemory", "1", "--maximumMemory", "65536"],
+];
+
 await rm(new URL("dist", here), { recursive: true, force: true });
 await mkdir(new URL("dist", here));
 await Promise.all([
-  kernels(),
+  kernel("index", "kernels", SHARED_MEMORY).then(() =>
+    kernel("sums", "sums", ["--importMemory"]),
+  ),
   bundles(),
   declarations(),
   copyFile(
@@ -43,30 +51,14 @@ await Promise.all([
 });
 
 /** src/kernels/portable is TypeScript and AssemblyScript at once, but for the file that stands for the machine. */
-async function kernels() {
+async function kernel(source, name, memory) {
   const asc = await import("assemblyscript/asc");
   const { error, stderr } = await asc.main(
     [
-      "src/kernels/simd/index.ts",
-      "--outFile",
-      "dist/kernels.wasm",
-      // Shared by all workers: memory comes from outside, and nothing of the module's own stands in it.
-      "--importMemory",
-      "--sharedMemory",
-      "--initialMemory",
-      "1",
-      "--maximumMemory",
-      "65536",
-      "--runtime",
-      "stub",
-      "--enable",
-      "simd",
-      "--enable",
-      "threads",
-      "--optimizeLevel",
-      "3",
-      "--noAssert",
-      "--converge",
+      ...[`src/kernels/simd/${source}.ts`, "--outFile", `dist/${name}.wasm`],
+      ...memory,
+      ...["--runtime", "stub", "--enable", "simd"],
+      ...["--optimizeLevel", "3", "--noAssert", "--converge"],
     ],
     {
       readFile: (name) =>

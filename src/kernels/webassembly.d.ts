@@ -7,9 +7,10 @@ declare namespace WebAssembly {
     constructor(descriptor: {
       initial: number;
       maximum: number;
-      shared: boolean;
+      shared?: boolean;
     });
     readonly buffer: SharedArrayBuffer;
+    grow(pages: number): number;
   }
   class Instance {
     constructor(

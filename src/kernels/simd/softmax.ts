@@ -27,9 +27,12 @@ function loadPair(first: usize, second: usize, k: usize, float32: bool): v128 {
 /**
  * Computes the softmax of two rows, one per lane, into the two areas at `work`; SIMD version of softmaxRow in
  * src/kernels/softmax.ts. Stores e, d and delta only if `whole` is set. Returns 1 if the first row is good, plus 2 if the
- * second one is (bad: a NaN, a +inf, or only -inf).
+ * second one is (bad: a NaN, a +inf, or only -inf). With `firstLow` and `secondLow` (0: none), logits are sums of two doubles;
+ * then the temperature must be 1.
  */
-export function softmaxPair(first: usize, second: usize, float32: bool, classes: usize, work: usize, whole: bool): i32 {
+export function softmaxPair(
+  first: usize, second: usize, float32: bool, classes: usize, work: usize, whole: bool, firstLow: usize = 0, secondLow: usize = 0,
+): i32 {
   const other = secondArea(work, classes);
   // [classes, 2] each: logits, later d; delta; e high; e low.
   const ds = secondArea(other, classes);
@@ -59,6 +62,13 @@ export function softmaxPair(first: usize, second: usize, float32: bool, classes:
     winner = v128.bitselect(index, winner, f64x2.eq(v128.load(ds + (k << 4)), m));
   }
 
+  let lowM = f64x2.splat(0.0);
+  if (firstLow != 0) {
+    const k0 = <usize>f64x2.extract_lane(winner, 0) << 3;
+    const k1 = <usize>f64x2.extract_lane(winner, 1) << 3;
+    if (good & 1) lowM = f64x2.replace_lane(lowM, 0, load<f64>(firstLow + k0));
+    if (good & 2) lowM = f64x2.replace_lane(lowM, 1, load<f64>(secondLow + k1));
+  }
   const temperature = load<f64>(work + TEMPERATURE);
   // (o - m)/T as (o/2 - m/2)/(T/2), because o - m may overflow though the quotient does not.
   const half = temperature == 1.0 ? f64x2.splat(1.0) : f64x2.splat(0.5);
@@ -77,6 +87,7 @@ export function softmaxPair(first: usize, second: usize, float32: bool, classes:
       delta = f64x2.div(f64x2.add(delta, remainder(d, quotient, t)), t);
       d = quotient;
     }
+    if (firstLow != 0) delta = f64x2.add(delta, f64x2.sub(loadPair(firstLow, secondLow, k, false), lowM));
     if (whole) {
       v128.store(ds + (k << 4), d);
       v128.store(deltas + (k << 4), delta);

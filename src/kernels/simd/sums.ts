@@ -1,0 +1,520 @@
+// Weighted sums over rows: for each moment Σ w·a·b, where a is a vector of a row's softmax (p, J, ∇J, …) and b is 1, the
+// features x, their squares, or the upper triangle of x xᵀ. Layouts and codes are in src/kernels/sums.ts.
+//
+// Only three steps add anything: up to 64 rows form runs of 8, whose terms are added in order; the sums of the runs are added
+// in order; the result goes to an exact accumulator. No FMA. So the result does not depend on how rows are divided.
+import { storeLog } from "../portable/log.js";
+import {
+  ENTRY_BYTES, entryCode, entryInput, entryParam,
+} from "../portable/program.js";
+import { storePortableResult } from "../portable/results.js";
+import { logSoftmaxAt, storeSoftmax } from "../portable/vectors.js";
+import { ARGMAX, HEADER, pAt, secondArea, vectorAt, WINNER, winnerOf } from "../portable/work.js";
+import { SOFTMAX } from "../portable/codes.js";
+import { ACCUMULATOR_BYTES, addTerm, mergeAccumulator, roundedSum } from "./accumulator";
+import { prepare as prepareWork, setTemperature, softmaxPair } from "./softmax";
+
+@inline const ROWS: i32 = 64;
+@inline const RUN: i32 = 8;
+
+// Codes of vectors beyond those of portable/codes.ts.
+@inline const ONE: i32 = 60;
+@inline const THIRD: i32 = 61;
+@inline const SCORE_OUTER: i32 = 62;
+@inline const CORRECT: i32 = 63;
+@inline const CALIBRATION: i32 = 64;
+@inline const RELIABILITY: i32 = 65;
+@inline const BRIER: i32 = 66;
+
+// Kinds of b.
+@inline const BY_ONE: i32 = 0;
+@inline const BY_X: i32 = 1;
+@inline const BY_SQUARE: i32 = 2;
+@inline const BY_OUTER: i32 = 3;
+
+/** Settings and addresses; the interface SumsPlan of src/kernels/sums.ts, in the same order. */
+@unmanaged
+class Plan {
+  classes: i32;
+  features: i32;
+  /** Logits [rows, classes]; unused with coefficients. */
+  logits: usize;
+  float32: i32;
+  /** Features [rows, features]; 0: none. */
+  x: usize;
+  /** Coefficients [classes, features] in three parts: b, its high and its low half; 0: none. */
+  coefficients: usize;
+  /** Two rows of logits and of their low parts, then [features] x and halves as pairs. */
+  logitPairs: usize;
+  weights: usize;
+  work: usize;
+  needsLog: i32;
+  /** Vectors a: entries of portable/program.ts; `out` is the offset in a row, `bytes` the number of values. */
+  vectors: usize;
+  vectorCount: i32;
+  /** Rows [64, stride] of the vectors that are multiplied by features. */
+  tile: usize;
+  tileStride: i32;
+  /** Features of the rows of the tile [64, featureStride]. */
+  tileX: usize;
+  featureStride: i32;
+  /** One row, the sum of the run and the sum of all runs, of the vectors that are not multiplied: 3 x [streamed]. */
+  stream: usize;
+  streamed: i32;
+  /** Factors b of 64 rows, for BY_SQUARE and BY_OUTER: [64, featureStride]. */
+  factors: usize;
+  /** Moments: a's offset, its number of values, kind of b, first sum. */
+  moments: usize;
+  momentCount: i32;
+  /** Results of one product: [tileStride, featureStride]. */
+  products: usize;
+  accumulators: usize;
+  /** Bytes of a group: its number of good rows (i64), then its accumulators. */
+  groupBytes: i32;
+  badRows: usize;
+  badCount: i32;
+}
+
+export function prepare(plan: usize, temperature: f64): void {
+  const p = changetype<Plan>(plan);
+  prepareWork(p.work);
+  setTemperature(p.work, p.classes, temperature);
+}
+
+/**
+ * Adds the rows of a block of the input: `count` row numbers (i32) at `list`, sorted by group, and their groups (i32) at
+ * `groups` (0: all in group 0). Appends the numbers of bad rows to badRows. Returns false if a sum of terms is not finite.
+ */
+export function addRows(plan: usize, list: usize, groups: usize, count: i32): bool {
+  const p = changetype<Plan>(plan);
+  const other = secondArea(p.work, p.classes);
+  let base = p.accumulators;
+  let placed = 0;
+  let finite = true;
+  for (let n = 0; n < count; n += 2) {
+    const at = <usize>n << 2;
+    const first = <usize>load<i32>(list + at);
+    const isPair = n + 1 < count;
+    const second = isPair ? <usize>load<i32>(list + at, 4) : first;
+    const softmax = softmaxRows(p, first, second);
+    const ends = isPair ? 2 : 1;
+    for (let k = 0; k < ends; k++) {
+      const row = k == 0 ? first : second;
+      const work = k == 0 ? p.work : other;
+      if (groups != 0) {
+        const group = p.accumulators + <usize>load<i32>(groups + at + (<usize>k << 2)) * p.groupBytes;
+        if (group != base) {
+          if (placed > 0) finite = flush(p, base, placed) && finite;
+          base = group;
+          placed = 0;
+        }
+      }
+      const weight = p.weights == 0 ? 1.0 : load<f64>(p.weights + (row << 3));
+      const isGood = (softmax >> k & 1) != 0 && weight >= 0.0 && weight < Infinity && storeVectors(p, work, row, placed, weight);
+      if (!isGood) {
+        store<i32>(p.badRows + (<usize>p.badCount << 2), <i32>row);
+        p.badCount++;
+        continue;
+      }
+      store<i64>(base, load<i64>(base) + 1);
+      if (weight == 0.0) continue;
+      addToStream(p, placed);
+      if (++placed < ROWS) continue;
+      finite = flush(p, base, placed) && finite;
+      placed = 0;
+    }
+  }
+  if (placed > 0) finite = flush(p, base, placed) && finite;
+  return finite;
+}
+
+/** Computes the softmax of two rows; returns which are good, as softmaxPair does. */
+function softmaxRows(p: Plan, first: usize, second: usize): i32 {
+  const classes = <usize>p.classes;
+  if (p.coefficients == 0) {
+    const shift: usize = p.float32 ? 2 : 3;
+    const good = softmaxPair(
+      p.logits + (first * classes << shift), p.logits + (second * classes << shift), p.float32 != 0, classes, p.work, true,
+    );
+    if (p.x == 0) return good;
+    return good & finiteRows(p, first, second);
+  }
+  const good = finiteRows(p, first, second);
+  if (good == 0) return 0;
+  storeLogits(p, first, second);
+  const row = classes << 3;
+  const logits = p.logitPairs;
+  return good & softmaxPair(logits, logits + row, false, classes, p.work, true, logits + 2 * row, logits + 3 * row);
+}
+
+/** Returns 1 if the features of the first row are finite, plus 2 if those of the second one are. */
+function finiteRows(p: Plan, first: usize, second: usize): i32 {
+  return (isFinite(p, first) ? 1 : 0) | (isFinite(p, second) ? 2 : 0);
+}
+
+function isFinite(p: Plan, row: usize): bool {
+  const features = <usize>p.features;
+  const x = p.x + (row * features << 3);
+  let sum = 0.0;
+  for (let k: usize = 0; k < features; k++) {
+    const value = load<f64>(x + (k << 3));
+    sum += value - value;
+  }
+  return sum == 0.0;
+}
+
+/** Stores x B of two rows in two doubles each (Ogita, Rump and Oishi's Dot2 with Dekker's products). */
+function storeLogits(p: Plan, first: usize, second: usize): void {
+  const classes = <usize>p.classes;
+  const features = <usize>p.features;
+  const row = classes << 3;
+  const out = p.logitPairs;
+  const halves = out + 4 * row;
+  const splitter = f64x2.splat(134217729.0);
+  const x0 = p.x + (first * features << 3);
+  const x1 = p.x + (second * features << 3);
+  for (let k: usize = 0; k < features; k++) {
+    const x = v128.load64_lane(x1 + (k << 3), v128.load64_zero(x0 + (k << 3)), 1);
+    const c = f64x2.mul(x, splitter);
+    const high = f64x2.sub(c, f64x2.sub(c, x));
+    const at = halves + k * 48;
+    v128.store(at, x);
+    v128.store(at, high, 16);
+    v128.store(at, f64x2.sub(x, high), 32);
+  }
+  const part = classes * features << 3;
+  let b = p.coefficients;
+  for (let c: usize = 0; c < classes; c++) {
+    let sum = f64x2.splat(0.0);
+    let low = f64x2.splat(0.0);
+    for (let k: usize = 0; k < features; k++) {
+      const at = halves + k * 48;
+      const x = v128.load(at);
+      const xh = v128.load(at, 16);
+      const xl = v128.load(at, 32);
+      const bh = v128.load64_splat(b + part);
+      const bl = v128.load64_splat(b + 2 * part);
+      const product = f64x2.mul(x, v128.load64_splat(b));
+      const error = f64x2.add(
+        f64x2.add(f64x2.add(f64x2.sub(f64x2.mul(xh, bh), product), f64x2.mul(xh, bl)), f64x2.mul(xl, bh)),
+        f64x2.mul(xl, bl),
+      );
+      const s = f64x2.add(sum, product);
+      const bb = f64x2.sub(s, sum);
+      const lost = f64x2.add(f64x2.sub(sum, f64x2.sub(s, bb)), f64x2.sub(product, bb));
+      low = f64x2.add(low, f64x2.add(lost, error));
+      sum = s;
+      b += 8;
+    }
+    // The halves of factors beyond 2^996 overflow; then the sum alone is the logit.
+    low = v128.and(low, f64x2.eq(f64x2.sub(low, low), f64x2.splat(0.0)));
+    // A sum of finite features that overflows makes a bad row: -inf would mask the class.
+    sum = f64x2.add(sum, f64x2.mul(sum, f64x2.splat(0.0)));
+    v128.store64_lane(out + (c << 3), sum, 0);
+    v128.store64_lane(out + row + (c << 3), sum, 1);
+    v128.store64_lane(out + 2 * row + (c << 3), low, 0);
+    v128.store64_lane(out + 3 * row + (c << 3), low, 1);
+  }
+}
+
+/** Stores the weighted vectors and the features of a row in row `placed` of the tile. Returns false if an input is bad. */
+function storeVectors(p: Plan, work: usize, row: usize, placed: i32, weight: f64): bool {
+  const classes = <usize>p.classes;
+  if (p.needsLog) storeLog(work);
+  const tile = p.tile + (<usize>placed * p.tileStride << 3);
+  const end = p.vectors + <usize>p.vectorCount * ENTRY_BYTES;
+  for (let entry = p.vectors; entry < end; entry += ENTRY_BYTES) {
+    const out = (load<i32>(entry, 24) != 0 ? p.stream : tile) + (<usize>load<i32>(entry, 4) << 3);
+    const count = <usize>load<i32>(entry, 8);
+    const code = entryCode(entry);
+    if (code == ONE) store<f64>(out, 1.0);
+    else if (code == SOFTMAX) storeSoftmax(work, classes, out, false);
+    else if (code == THIRD) storeThird(work, classes, out);
+    else {
+      const input = entryInput(entry, row);
+      if (code >= SCORE_OUTER) {
+        const label = load<f64>(input);
+        if (!(label >= 0.0 && label < <f64>classes && Math.floor(label) == label)) return false;
+        const y = <usize>label;
+        const correct = <i32>label == load<i32>(work + ARGMAX) ? 1.0 : 0.0;
+        if (code == CORRECT) store<f64>(out, correct);
+        else if (code == SCORE_OUTER) storeScoreOuter(work, classes, y, out);
+        else if (code == BRIER) store<f64>(out, brier(work, classes, y));
+        else if (code == RELIABILITY) storeBin(work, correct, entryParam(entry), out, count);
+        else if (!storeCalibration(p, work, row, y, out)) return false;
+      } else if (!storePortableResult(code, work, classes, 0, classes, input, entryParam(entry), out, false)) return false;
+    }
+    if (weight == 1.0) continue;
+    const two = f64x2.splat(weight);
+    const even = count & ~1;
+    for (let k: usize = 0; k < even; k += 2) v128.store(out + (k << 3), f64x2.mul(v128.load(out + (k << 3)), two));
+    if (even != count) store<f64>(out + (even << 3), load<f64>(out + (even << 3)) * weight);
+  }
+  if (p.featureStride != 0) {
+    memory.copy(p.tileX + (<usize>placed * p.featureStride << 3), p.x + (row * p.features << 3), <usize>p.features << 3);
+  }
+  return true;
+}
+
+/**
+ * Stores ∂³ logsumexp = ∇J for j <= l <= c in lexicographic order: p_j q_j (q_j - p_j) for j = l = c, -p_j p_l (q_j - p_j) for
+ * j twice and l once, 2 p_j p_l p_c for three different classes; q = 1 - p, for the predicted class from the tail.
+ */
+function storeThird(work: usize, classes: usize, out: usize): void {
+  const a = winnerOf(work);
+  const p = work + HEADER;
+  for (let j: usize = 0; j < classes; j++) {
+    const pj = load<f64>(p + (j << 3));
+    const qj = j == a ? load<f64>(work + WINNER) : 1.0 - pj;
+    const fj = qj - pj;
+    store<f64>(out, pj * qj * fj);
+    out += 8;
+    for (let l = j + 1; l < classes; l++) {
+      store<f64>(out, 0.0 - pj * load<f64>(p + (l << 3)) * fj);
+      out += 8;
+    }
+    for (let l = j + 1; l < classes; l++) {
+      const pl = load<f64>(p + (l << 3));
+      const product = pj * pl;
+      const ql = l == a ? load<f64>(work + WINNER) : 1.0 - pl;
+      store<f64>(out, 0.0 - product * (ql - pl));
+      out += 8;
+      const twice = 2.0 * product;
+      for (let c = l + 1; c < classes; c++) {
+        store<f64>(out, twice * load<f64>(p + (c << 3)));
+        out += 8;
+      }
+    }
+  }
+}
+
+/** Stores the upper triangle of s sᵀ with s = p - e_y. */
+function storeScoreOuter(work: usize, classes: usize, label: usize, out: usize): void {
+  const s = vectorAt(work, classes, 5);
+  for (let k: usize = 0; k < classes; k++) store<f64>(s + (k << 3), pAt(work, k));
+  store<f64>(s + (label << 3), label == winnerOf(work) ? -load<f64>(work + WINNER) : pAt(work, label) - 1.0);
+  for (let j: usize = 0; j < classes; j++) {
+    const sj = load<f64>(s + (j << 3));
+    for (let l = j; l < classes; l++) {
+      store<f64>(out, sj * load<f64>(s + (l << 3)));
+      out += 8;
+    }
+  }
+}
+
+/** Returns Σ (p_k - [k = y])². */
+function brier(work: usize, classes: usize, label: usize): f64 {
+  let sum = 0.0;
+  for (let k: usize = 0; k < classes; k++) {
+    let s = pAt(work, k);
+    if (k == label) s = label == winnerOf(work) ? load<f64>(work + WINNER) : 1.0 - s;
+    sum += s * s;
+  }
+  return sum;
+}
+
+/** Stores 1, the confidence c and whether the row is correct in the bin (b/n, (b + 1)/n] of c, and zeros elsewhere. */
+function storeBin(work: usize, correct: f64, bins: i32, out: usize, count: usize): void {
+  memory.fill(out, 0, count << 3);
+  const confidence = pAt(work, winnerOf(work));
+  const bin = min(bins - 1, max(0, <i32>Math.ceil(confidence * <f64>bins) - 1));
+  out += <usize>bin * 24;
+  store<f64>(out, 1.0);
+  store<f64>(out, confidence, 8);
+  store<f64>(out, correct, 16);
+}
+
+@inline
+function logitAt(p: Plan, row: usize, k: usize): f64 {
+  const at = row * p.classes + k;
+  return p.float32 ? <f64>load<f32>(p.logits + (at << 2)) : load<f64>(p.logits + (at << 3));
+}
+
+/**
+ * Stores -log p_y; Σ p_k (o_k - o_y) and Σ p_k (o_k - mean o)², its first two derivatives with respect to 1/T; the mean of
+ * o_k - o_y over the classes that are not masked; and whether another class has a larger logit. Returns false if the label is a
+ * masked class.
+ */
+function storeCalibration(p: Plan, work: usize, row: usize, label: usize, out: usize): bool {
+  const classes = <usize>p.classes;
+  const own = logitAt(p, row, label);
+  if (own == -Infinity) return false;
+  let slope = 0.0;
+  let all = 0.0;
+  let live = 0.0;
+  let larger = 0.0;
+  for (let k: usize = 0; k < classes; k++) {
+    const o = logitAt(p, row, k);
+    if (o == -Infinity) continue;
+    if (o > own) larger = 1.0;
+    slope += pAt(work, k) * (o - own);
+    all += o - own;
+    live += 1.0;
+  }
+  let variance = 0.0;
+  for (let k: usize = 0; k < classes; k++) {
+    const o = logitAt(p, row, k);
+    if (o == -Infinity) continue;
+    const d = o - own - slope;
+    variance += pAt(work, k) * (d * d);
+  }
+  store<f64>(out, -logSoftmaxAt(work, classes, label));
+  store<f64>(out, slope, 8);
+  store<f64>(out, variance, 16);
+  store<f64>(out, all / live, 24);
+  store<f64>(out, larger, 32);
+  return true;
+}
+
+/** Adds the streamed vectors of row `placed` of 64 to the sum of its run; adds the run to the total at its end. */
+function addToStream(p: Plan, placed: i32): void {
+  const bytes = <usize>p.streamed << 3;
+  if (bytes == 0) return;
+  const row = p.stream;
+  const run = row + bytes;
+  if ((placed & (RUN - 1)) == 0) memory.copy(run, row, bytes);
+  else addVector(run, row, bytes);
+  if ((placed & (RUN - 1)) == RUN - 1) endRun(p, placed);
+}
+
+function endRun(p: Plan, placed: i32): void {
+  const bytes = <usize>p.streamed << 3;
+  const run = p.stream + bytes;
+  if (placed < RUN) memory.copy(run + bytes, run, bytes);
+  else addVector(run + bytes, run, bytes);
+}
+
+/** Adds one vector to another; both are padded to an even number of values. */
+@inline
+function addVector(to: usize, from: usize, bytes: usize): void {
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(to + at, f64x2.add(v128.load(to + at), v128.load(from + at)));
+}
+
+/** Adds the sums of `rows` placed rows to the accumulators of a group. Returns false if one is not finite. */
+function flush(p: Plan, base: usize, rows: i32): bool {
+  let finite = true;
+  if (rows % RUN != 0 && p.streamed != 0) endRun(p, rows - 1);
+  const total = p.stream + (<usize>p.streamed << 4);
+  const outerEnd = p.moments + (<usize>p.momentCount << 4);
+  for (let moment = p.moments; moment < outerEnd; moment += 16) {
+    const a = <usize>load<i32>(moment);
+    const values = load<i32>(moment, 4);
+    const kind = load<i32>(moment, 8);
+    let sum = base + 8 + <usize>load<i32>(moment, 12) * ACCUMULATOR_BYTES;
+    if (kind == BY_ONE) {
+      finite = accumulate(sum, total + (a << 3), 1, 0, values, 0) && finite;
+      continue;
+    }
+    const tile = p.tile + (a << 3);
+    if (kind != BY_OUTER) {
+      if (kind == BY_SQUARE) storeFactors(p, rows, -1);
+      multiply(p, tile, values, kind == BY_X ? p.tileX : p.factors, p.features, rows);
+      finite = accumulate(sum, p.products, values, p.featureStride, p.features, p.features) && finite;
+      continue;
+    }
+    const all = p.features * (p.features + 1) >> 1;
+    for (let i = 0; i < p.features; i++) {
+      const count = p.features - i;
+      storeFactors(p, rows, i);
+      multiply(p, tile, values, p.factors, count, rows);
+      finite = accumulate(sum, p.products, values, p.featureStride, count, all) && finite;
+      sum += <usize>count * ACCUMULATOR_BYTES;
+    }
+  }
+  return finite;
+}
+
+/** Stores x_i·x_j for j >= i of all rows of the tile; with i = -1, the squares of x. */
+function storeFactors(p: Plan, rows: i32, i: i32): void {
+  const stride = <usize>p.featureStride << 3;
+  const first = <usize>max(i, 0);
+  const count = <usize>p.features - first;
+  for (let r: usize = 0; r < <usize>rows; r++) {
+    const x = p.tileX + r * stride;
+    const out = p.factors + r * stride;
+    for (let k: usize = 0; k < count; k++) {
+      const value = load<f64>(x + (first + k << 3));
+      store<f64>(out + (k << 3), (i < 0 ? value : load<f64>(x + (first << 3))) * value);
+    }
+  }
+}
+
+/**
+ * Stores products[v, k] = Σ a[r, v]·b[r, k] in runs of 8 rows, for 4 values of a and 2 of b at a time. The rows of both are
+ * padded; the padding of the products means nothing.
+ */
+function multiply(p: Plan, a: usize, values: i32, b: usize, count: i32, rows: i32): void {
+  const aBytes = <usize>p.tileStride << 3;
+  const bBytes = <usize>p.featureStride << 3;
+  for (let v = 0; v < values; v += 4) {
+    for (let k = 0; k < count; k += 2) {
+      let at = a + (<usize>v << 3);
+      let bt = b + (<usize>k << 3);
+      let t0 = f64x2.splat(0.0), t1 = t0, t2 = t0, t3 = t0;
+      for (let r = 0; r < rows; r += RUN) {
+        let two = v128.load(bt);
+        let s0 = f64x2.mul(v128.load64_splat(at), two);
+        let s1 = f64x2.mul(v128.load64_splat(at, 8), two);
+        let s2 = f64x2.mul(v128.load64_splat(at, 16), two);
+        let s3 = f64x2.mul(v128.load64_splat(at, 24), two);
+        at += aBytes;
+        bt += bBytes;
+        for (let left = min(rows - r, RUN) - 1; left > 0; left--) {
+          two = v128.load(bt);
+          s0 = f64x2.add(s0, f64x2.mul(v128.load64_splat(at), two));
+          s1 = f64x2.add(s1, f64x2.mul(v128.load64_splat(at, 8), two));
+          s2 = f64x2.add(s2, f64x2.mul(v128.load64_splat(at, 16), two));
+          s3 = f64x2.add(s3, f64x2.mul(v128.load64_splat(at, 24), two));
+          at += aBytes;
+          bt += bBytes;
+        }
+        if (r == 0) {
+          t0 = s0; t1 = s1; t2 = s2; t3 = s3;
+        } else {
+          t0 = f64x2.add(t0, s0);
+          t1 = f64x2.add(t1, s1);
+          t2 = f64x2.add(t2, s2);
+          t3 = f64x2.add(t3, s3);
+        }
+      }
+      const out = p.products + (<usize>v * bBytes) + (<usize>k << 3);
+      v128.store(out, t0);
+      v128.store(out + bBytes, t1);
+      v128.store(out + 2 * bBytes, t2);
+      v128.store(out + 3 * bBytes, t3);
+    }
+  }
+}
+
+/**
+ * Adds a matrix [rows, count], whose rows are `stride` values apart, to accumulators whose rows are `sumStride` apart. Returns
+ * false if a value is not finite.
+ */
+function accumulate(sum: usize, from: usize, rows: i32, stride: i32, count: i32, sumStride: i32): bool {
+  let finite = true;
+  for (let v = 0; v < rows; v++) {
+    let at = sum + <usize>(v * sumStride) * ACCUMULATOR_BYTES;
+    const row = from + (<usize>v * stride << 3);
+    for (let k = 0; k < count; k++) {
+      finite = addTerm(at, load<f64>(row + (<usize>k << 3))) && finite;
+      at += ACCUMULATOR_BYTES;
+    }
+  }
+  return finite;
+}
+
+/** Adds the group at `from` to the group at `to`: its number of rows and `sums` accumulators. */
+export function mergeGroup(to: usize, from: usize, sums: i32): void {
+  store<i64>(to, load<i64>(to) + load<i64>(from));
+  for (let n: usize = 0; n < <usize>sums; n++) {
+    mergeAccumulator(to + 8 + n * ACCUMULATOR_BYTES, from + 8 + n * ACCUMULATOR_BYTES);
+  }
+}
+
+/** Stores the correctly rounded sums of a group to `out`, which has room for 8 more values. */
+export function roundGroup(group: usize, sums: i32, out: usize): void {
+  for (let n: usize = 0; n < <usize>sums; n++) {
+    const sum = roundedSum(group + 8 + n * ACCUMULATOR_BYTES, out + (<usize>sums << 3));
+    store<f64>(out + (n << 3), sum);
+  }
+}
