@@ -20,11 +20,13 @@ import { loadRows } from "./load-rows.js";
 import { computeRowChunk } from "./row-chunk.js";
 import { readInto } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
+import { RowSummer } from "./sum-rows.js";
 import { damaged, TaskFailure, withSide } from "./task-failure.js";
 
 /** Returns a function that runs tasks with its own kernel, on a worker or (for small runs) on the main thread. */
 export function taskRunner(context: WorkerContext): (task: Task) => Reply {
   const kernel = kernelOn(context);
+  let summer: RowSummer | null = null;
   const run = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
     switch (task.kind) {
       case "row-chunk":
@@ -33,6 +35,9 @@ export function taskRunner(context: WorkerContext): (task: Task) => Reply {
         return { badRows: findBadRows(context, kernel, task) };
       case "entries":
         return computeEntries(context, kernel, task);
+      case "sums":
+        summer ??= new RowSummer(context, kernel);
+        return summer.run(task);
       case "copy":
         return {
           nulls: task.columns.flatMap((column) =>
@@ -43,7 +48,14 @@ export function taskRunner(context: WorkerContext): (task: Task) => Reply {
   };
   return (task) => {
     try {
-      return { ok: true, badRows: [], nulls: [], part: null, ...run(task) };
+      return {
+        ok: true,
+        badRows: [],
+        nulls: [],
+        part: null,
+
+        ...run(task),
+      };
     } catch (error) {
       if (error instanceof TaskFailure)
         return { ok: false, failure: error.failure };

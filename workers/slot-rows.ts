@@ -141,15 +141,12 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
    * @param onlyLabels whether only labels are checked
    */
   badRowReason(row: number, onlyLabels = false): BadRow | null {
-    const { buffer, classes, sources } = this.context;
+    const { classes, sources } = this.context;
     let first: BadRow | null = null;
-    for (const [n, { holds, name, values }] of sources.entries()) {
+    for (const [n, { holds, name }] of sources.entries()) {
       if (onlyLabels && holds !== "class") continue;
-      const address = this.#source(n, row);
-      const numbers =
-        n === 0 && this.#isFloat32
-          ? new Float32Array(buffer, address, values)
-          : new Float64Array(buffer, address, values);
+      if (holds === "weight" || holds === "key") continue;
+      const numbers = this.numbers(n, 1, row);
       const reason =
         holds === "logits"
           ? describeBadRow(numbers)
@@ -158,6 +155,16 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
       first ??= reason;
     }
     return first;
+  }
+
+  /** Returns the values of source `n` (0: the logits) of `rows` rows, from row `first` on. */
+  numbers(n: number, rows: number, first = 0): Float64Array | Float32Array {
+    const { buffer, sources } = this.context;
+    const address = this.#source(n, first);
+    const count = rows * (sources[n]?.values ?? 0);
+    return n === 0 && this.#isFloat32
+      ? new Float32Array(buffer, address, count)
+      : new Float64Array(buffer, address, count);
   }
 
   /** Returns the address of a row's values of source `n` (0: the logits). */
@@ -176,7 +183,8 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
   }
 
   get #isFloat32(): boolean {
-    return this.context.sources[0]?.type === "float32";
+    const { type, holds } = this.context.sources[0] ?? {};
+    return type === "float32" && holds === "logits";
   }
 }
 

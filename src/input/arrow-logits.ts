@@ -94,7 +94,8 @@ export async function locateLogits(
     const { binary, nullLogit, pad } = options;
     const names = {
       given: options.classNames,
-      fromFile: logits.classNames,
+      // The names of features are not those of classes.
+      fromFile: options.features === undefined ? logits.classNames : null,
     };
     const sources: DecodedSource[] = [
       {
@@ -104,9 +105,13 @@ export async function locateLogits(
         masksNulls: nullLogit === "mask",
         pads: pad === true,
       },
-      ...inputs.map((input) => ({
+      ...inputs.map((input, n) => ({
         ...input,
-        classNames: isClassOption(input.option) ? names : null,
+        classNames: isClassOption(input.option)
+          ? names
+          : input.option === "by"
+            ? { ...names, vocabulary: options.inputs[n]?.vocabulary }
+            : null,
         beside: nested && logits,
       })),
     ];
@@ -161,7 +166,7 @@ function selectColumns(
       );
       const partition = columns[column.columns[0] ?? 0]?.partition;
       return partition
-        ? { ...decodedColumn(name, [], 1), option, partition }
+        ? { ...column, ...decodedColumn(name, [], 1), partition }
         : readableColumn(container, column);
     }),
     copied: selectCopied(path, copyable, keep, ownNames).map((column) => {
@@ -261,7 +266,12 @@ function buildLogitsFile(
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map((input, n) => {
       const values = decoded[n + 1]?.values ?? input.values;
-      return inputColumn(file, { ...input, values }, batches, n + 1, classes);
+      const { vocabulary = new Map() } = options.inputs[n] ?? {};
+      const { field } = input;
+      return {
+        ...inputColumn(file, { ...input, values }, batches, n + 1, classes),
+        key: field && { field, vocabulary },
+      };
     }),
     batches,
     decodedFds: decoded.map((numbers) => numbers?.fd ?? null),
@@ -282,14 +292,14 @@ function inputColumn(
   batches: LogitsBatch[],
   source: number,
   classes: number,
-): AuxiliaryColumn {
+): Omit<AuxiliaryColumn, "key"> {
   const values =
     input.values ??
     listLength(file, batches, source, input.storage) ??
     (auxiliaryLengths(input.option, classes)[0] as number);
   checkValues(file.path, input, values, classes);
-  const { option, name, storage, type, width } = input;
-  return { option, name, storage, type, width, values };
+  const { option, name, names, storage, type, width } = input;
+  return { option, name, names, storage, type, width, values };
 }
 
 /** Returns the length of the first list that is not null, or null if there is none. Workers check that all others have the same. */

@@ -28,7 +28,12 @@ export interface ClassNames {
   given: readonly string[] | undefined;
   /** Names of the columns of logits, or names that an output records. */
   fromFile: readonly string[] | null | undefined;
+  /** Strings that form groups instead: each gets a number when it first appears. */
+  vocabulary?: Vocabulary | undefined;
 }
+
+/** Numbers of strings, in order of appearance. */
+export type Vocabulary = Map<string, number>;
 
 /** Value of a dictionary; undefined for null. */
 type Value = string | number | undefined;
@@ -47,6 +52,7 @@ export class ClassDecoder {
   readonly #field: Field;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #areGiven: boolean;
+  readonly #vocabulary: Vocabulary | undefined;
   /** Dictionary batches; null if the codes are the classes. */
   readonly #parts: Part[] | null;
 
@@ -54,15 +60,16 @@ export class ClassDecoder {
   constructor(
     file: ArrowContainer,
     field: Field,
-    { given, fromFile }: ClassNames,
+    { given, fromFile, vocabulary }: ClassNames,
   ) {
     const names = given ?? fromFile ?? [];
     this.#file = file;
     this.#field = field;
-    this.#classes = new Map(names.map((name, k) => [name, k]));
+    this.#vocabulary = vocabulary;
+    this.#classes = vocabulary ?? new Map(names.map((name, k) => [name, k]));
     // verify passes the names stored in an output as both, because an output does not record their origin.
     this.#areGiven = given !== undefined && !isDeepStrictEqual(given, fromFile);
-    if (names.length === 0 && isText(field) && !field.dictionary)
+    if (!vocabulary && names.length === 0 && isText(field) && !field.dictionary)
       throw new LogitsColumnError(
         file.path,
         `column ${shortName(field.name)} has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,
@@ -135,7 +142,7 @@ export class ClassDecoder {
       parts.push({ ...batch, values });
     }
     const isKnown = (value: Value) => this.#classes.has(value as string);
-    if (!isText(plain) || this.#areGiven) return parts;
+    if (!isText(plain) || this.#areGiven || this.#vocabulary) return parts;
     if (parts.some(({ values }) => values.some(isKnown))) return parts;
     if (parts.filter(({ isDelta }) => !isDelta).length > 1)
       throw new InputUnsupportedError(
@@ -151,6 +158,11 @@ export class ClassDecoder {
   #classOf(text: string, row: number): number {
     const classNumber = this.#classes.get(text);
     if (classNumber !== undefined) return classNumber;
+    if (this.#vocabulary) {
+      const number = this.#vocabulary.size;
+      this.#vocabulary.set(text, number);
+      return number;
+    }
     const names = shortList([...this.#classes.keys()], shortName);
     const advice = this.#areGiven ? "add it to" : "give the names with";
     throw new InputUnsupportedError(

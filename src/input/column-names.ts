@@ -89,10 +89,14 @@ export function copiedIndices(
 }
 
 /** Finds the columns or arrays that --columns lists. @throws LogitsColumnError */
-export function findListed(items: NamedItems, list: string): NamedColumns[] {
+export function findListed(
+  items: NamedItems,
+  list: string,
+  flag = "--columns",
+): NamedColumns[] {
   const columns = findNames(splitNames(list), items.names);
   const missing = columns.find(({ indices }) => indices.length === 0);
-  if (missing) throw matchError(items, `--columns ${missing.text}`, []);
+  if (missing) throw matchError(items, `${flag} ${missing.text}`, []);
   return columns;
 }
 

@@ -39,7 +39,8 @@ export function selectLogits(
   fields: Field[],
   selection: LogitsSelection,
 ): LogitsColumn {
-  const { column, columns, classAxis, binary = false } = selection;
+  const { column, columns, classAxis, binary = false, features } = selection;
+  if (features !== undefined) return selectFeatures(path, fields, features);
   const fail = (text: string) => new LogitsColumnError(path, text);
   if (classAxis !== undefined)
     throw fail(
@@ -49,7 +50,8 @@ export function selectLogits(
     throw fail(
       `--columns ${columns}: --binary reads one column of margins; choose it with --column`,
     );
-  if (columns !== undefined) return separateColumns(path, fields, columns);
+  if (columns !== undefined)
+    return separateColumns(path, fields, columns, CLASSES);
   const index =
     column === undefined
       ? onlyColumn(path, fields, binary)
@@ -63,6 +65,30 @@ export function selectLogits(
     `column ${field.name}`,
     `--binary: expected margins, one number per row, found ${describeField(field)}; ${OMIT_BINARY}`,
   );
+}
+
+/** Names in messages about several columns: their option, and what each of them is. */
+interface ColumnsOption {
+  flag: string;
+  each: string;
+}
+const CLASSES: ColumnsOption = { flag: "--columns", each: "class" };
+
+/**
+ * Finds features: a column of lists or structs of numbers, or columns of numbers.
+ * @throws LogitsColumnError, InputUnsupportedError
+ */
+export function selectFeatures(
+  path: string,
+  fields: Field[],
+  features: string,
+): LogitsColumn {
+  const index = fields.findIndex(({ name }) => name === features);
+  const field = fields[index];
+  if (field && !isDecodableNumber(field) && rowsOfNumbers(field, index))
+    return listColumn(path, field, index);
+  const option = { flag: "--features", each: "feature" };
+  return separateColumns(path, fields, features, option);
 }
 
 /** Forms of logits that are found without --column, in order of preference. */
@@ -252,12 +278,13 @@ function separateColumns(
   path: string,
   fields: Field[],
   list: string,
+  { flag, each }: ColumnsOption,
 ): LogitsColumn {
-  const found = findListed(namedColumns(path, fields), list);
+  const found = findListed(namedColumns(path, fields), list, flag);
   const indices = found.flatMap(({ indices }) => indices);
   rejectRepeated(
     path,
-    `--columns ${list}: two columns`,
+    `${flag} ${list}: two columns`,
     indices.map((index) => (fields[index] as Field).name),
   );
   const columns = indices.map((index) => {
@@ -266,7 +293,7 @@ function separateColumns(
       throw new InputUnsupportedError(
         path,
         `column ${field.name}`,
-        `expected numbers (it matches ${list}), found ${describeField(field)}; --columns takes one column of numbers per class`,
+        `expected numbers (it matches ${list}), found ${describeField(field)}; ${flag} takes one column of numbers per ${each}`,
       );
     return singleNumbers(field, index);
   });

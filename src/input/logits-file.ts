@@ -1,8 +1,9 @@
 import type { ColumnStorage } from "../arrow/column-storage.js";
 import type { CopiedDictionary } from "../arrow/copied-nodes.js";
-import type { FloatType, NumberType } from "../arrow/field.js";
-import type { AuxiliaryName } from "../results/catalogue.js";
+import type { Field, FloatType, NumberType } from "../arrow/field.js";
+import type { InputUse } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
+import type { Vocabulary } from "./class-decoder.js";
 import type { CopiedColumn } from "./copied-columns.js";
 import type { InputFile } from "./read-input.js";
 import type { LogitsBatch } from "./record-batch.js";
@@ -43,8 +44,12 @@ export interface LogitsFile extends InputFile {
 
 /** Column of numbers other than the logits. */
 export interface AuxiliaryColumn {
-  option: AuxiliaryName;
+  option: InputUse;
   name: string;
+  /** Names of the columns or struct fields of features; null for lists and arrays. */
+  names: readonly string[] | null;
+  /** Field of a column whose values form groups, and the numbers of its strings; null for other columns. */
+  key: { field: Field; vocabulary: Vocabulary } | null;
   storage: ColumnStorage;
   type: NumberType;
   width: number;
@@ -55,7 +60,12 @@ export interface AuxiliaryColumn {
 export interface OpenOptions extends LogitsSelection {
   keep: readonly string[];
   /** Names of the other columns that results need. */
-  inputs: readonly { option: AuxiliaryName; name: string }[];
+  inputs: readonly {
+    option: InputUse;
+    name: string;
+    /** Numbers of the strings of a column whose values form groups. */
+    vocabulary?: Vocabulary;
+  }[];
   /** Names of the classes, for labels that are strings; default: names of the columns or fields of the logits. */
   classNames?: readonly string[] | undefined;
   /** Names of the result columns; copied columns must have other names. */
@@ -80,6 +90,8 @@ export interface OpenOptions extends LogitsSelection {
 export interface LogitsSelection {
   column?: string | undefined;
   columns?: string | undefined;
+  /** A column of lists, or columns of numbers, of features: rows of any finite numbers instead of logits. */
+  features?: string | undefined;
   /** Axis of the classes in an array; negative values count from the end. Default: the last of two or three axes. */
   classAxis?: number | undefined;
   /** Whether the file has margins z, whose logits are (0, z); default: false. */

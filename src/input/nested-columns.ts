@@ -16,14 +16,18 @@ export interface NestedColumn {
   path: ColumnPath;
 }
 
-type Names = Pick<OpenOptions, "column" | "inputs">;
+type Names = Pick<OpenOptions, "column" | "features" | "inputs">;
 
 /** Finds the struct fields that options name. A column of the same name takes precedence. */
 export function nestedColumns(
   fields: readonly Field[],
-  { column, inputs }: Names,
+  { column, features, inputs }: Names,
 ): NestedColumn[] {
-  const names = new Set([column ?? "", ...inputs.map(({ name }) => name)]);
+  const names = new Set([
+    column ?? "",
+    features ?? "",
+    ...inputs.map(({ name }) => name),
+  ]);
   return [...names]
     .filter((name) => !fields.some((field) => field.name === name))
     .flatMap((name) => fieldsNamed(fields, name, name, []));

@@ -66,9 +66,13 @@ export function constantColumn(
 export function classOfPartition(
   path: string,
   { name, value, type }: Partition,
-  { given, fromFile }: ClassNames,
+  { given, fromFile, vocabulary }: ClassNames,
 ): Float64Array | null {
   if (value === null) return null;
+  if (vocabulary && type === "utf8") {
+    if (!vocabulary.has(value)) vocabulary.set(value, vocabulary.size);
+    return Float64Array.of(vocabulary.get(value) as number);
+  }
   const names = given ?? fromFile ?? [];
   const index = type === "int64" ? Number(value) : names.indexOf(value);
   if (index >= 0 || type === "int64") return Float64Array.of(index);

@@ -9,7 +9,7 @@ import type { AuxiliaryColumn, LogitsFile } from "./logits-file.js";
 import type { LogitsBatch } from "./record-batch.js";
 
 /** Rows of numbers in a batch: the logits, or another column. */
-export type SourceRows = Omit<AuxiliaryColumn, "option">;
+export type SourceRows = Omit<AuxiliaryColumn, "option" | "names" | "key">;
 
 /** Returns the logits, then the other inputs. */
 export function sourcesOf(file: LogitsFile): SourceRows[] {

@@ -1,10 +1,11 @@
-import { describeField, type Field } from "../arrow/field.js";
+import { describeField, type Field, fixedBits } from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
-import type { AuxiliaryName } from "../results/catalogue.js";
+import type { InputUse } from "../results/catalogue.js";
 import { auxiliaryLengths } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
 import { indexOfName, namedColumns } from "./column-names.js";
 import { isDecodableNumber, isText } from "./decoded-rows.js";
+import { selectFeatures } from "./logits-column.js";
 import {
   decodedColumn,
   decodedLists,
@@ -16,7 +17,11 @@ import {
 
 /** Column of numbers other than the logits. */
 export interface ValueColumn extends NumberColumn {
-  option: AuxiliaryName;
+  option: InputUse;
+  /** Names of the columns or struct fields of features; null for lists. */
+  names: readonly string[] | null;
+  /** Field of a column whose values form groups; null for other columns. */
+  field: Field | null;
   /** Partition whose value applies to all rows; null for a column of the file. */
   partition: Partition | null;
 }
@@ -28,10 +33,15 @@ export interface ValueColumn extends NumberColumn {
 export function selectValues(
   path: string,
   fields: Field[],
-  option: AuxiliaryName,
+  option: InputUse,
   name: string,
   isNested = false,
 ): ValueColumn {
+  const none = { option, names: null, field: null, partition: null };
+  if (option === "features" && !isNested) {
+    const { classNames, ...column } = selectFeatures(path, fields, name);
+    return { ...none, ...column, names: classNames };
+  }
   const index = indexOfName(
     namedColumns(path, fields),
     `--${flagOf(option)} ${name}`,
@@ -41,20 +51,55 @@ export function selectValues(
       : "",
   );
   const field = fields[index] as Field;
-  const isClass = isClassOption(option);
+  if (option === "by")
+    return { ...none, ...keyColumn(path, field, index, name), field };
+  const isClass = isClassOption(option) || option === "weight";
   const column = isNested
     ? besideNested(field, index, isClass)
     : isClass
       ? (singleNumbers(field, index) ??
-        (isClassColumn(field) ? decodedColumn(name, [index], 1) : null))
+        ((
+          option === "weight"
+            ? isDecodableNumber({ ...field, dictionary: null })
+            : isClassColumn(field)
+        )
+          ? decodedColumn(name, [index], 1)
+          : null))
       : floatLists(field, index);
   if (!column)
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${isClass ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
+      `expected ${option === "weight" ? "numbers" : isClass ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
     );
-  return { ...column, option, partition: null };
+  return { ...column, ...none };
+}
+
+/** Describes a column whose values form groups: whole numbers and dates in place, others decoded. @throws InputUnsupportedError */
+function keyColumn(
+  path: string,
+  field: Field,
+  index: number,
+  name: string,
+): NumberColumn {
+  const { type, dictionary } = field;
+  const whole = { ...field, type: integerOfDate(type) };
+  const column = dictionary ? null : singleNumbers(whole, index, "whole");
+  if (column) return column;
+  const isKey = isText(field) || type.kind === "Bool" || type.kind === "Int";
+  if (isKey) return decodedColumn(name, [index], 1);
+  throw new InputUnsupportedError(
+    path,
+    `column ${name}`,
+    `${describeField(field)} does not form groups; --by takes integers, booleans, strings, dictionaries and dates`,
+  );
+}
+
+/** Returns the integers that store dates; other types unchanged. */
+function integerOfDate(type: Field["type"]): Field["type"] {
+  return type.kind === "Date"
+    ? { kind: "Int", bitWidth: fixedBits(type), signed: true }
+    : type;
 }
 
 /** Describes lists of floats, of which list views are decoded; null for other types. */
@@ -96,6 +141,7 @@ export function checkValues(
   values: number,
   classes: number,
 ): void {
+  if (option === "features") return;
   const allowed = auxiliaryLengths(option, classes);
   if (!allowed.includes(values))
     throw new InputUnsupportedError(
@@ -106,19 +152,20 @@ export function checkValues(
 }
 
 /** Returns advice on the column that an option needs, as the end of a message. */
-export function adviceOn(option: AuxiliaryName): string {
+export function adviceOn(option: InputUse): string {
   if (isClassOption(option))
     return "write one class number from 0 for each row";
+  if (option === "weight") return "write one number from 0 for each row";
   return option === "covariance"
     ? "write the diagonal, the upper triangle or the whole matrix of each row"
     : "write one float per class for each row";
 }
 
-export function isClassOption(option: AuxiliaryName): boolean {
+export function isClassOption(option: InputUse): boolean {
   return option === "label" || option === "classColumn";
 }
 
 /** Returns the name of an option on the command line, without dashes. */
-export function flagOf(option: AuxiliaryName): string {
+export function flagOf(option: InputUse): string {
   return option === "classColumn" ? "class-column" : option;
 }

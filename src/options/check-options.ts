@@ -1,4 +1,6 @@
-import { UsageError } from "../errors.js";
+import { readFileSync } from "node:fs";
+import { InputFormatError, UsageError } from "../errors.js";
+import { inputCall } from "../io/system-error.js";
 import { shortName, shortValue } from "../printable.js";
 import { type Command, type OptionSpec, optionsOf } from "./options-table.js";
 
@@ -31,7 +33,33 @@ export function resolve<
     checkValue(spec, resolved[spec.name]);
     resolved[spec.name] ??= spec.default;
   }
+  const { temperatureFile } = resolved;
+  if (temperatureFile !== undefined) {
+    if ((options as { temperature?: number }).temperature !== undefined)
+      throw new UsageError(
+        "temperature, temperatureFile: give only one of them",
+        "temperatureFile",
+      );
+    resolved.temperature = readTemperature(String(temperatureFile));
+    resolved.temperatureFile = undefined;
+  }
   return Object.freeze(resolved) as Resolved<Options, Defaulted>;
+}
+
+/** Reads the temperature of a file that `calibrate` wrote. @throws SoftjacError */
+function readTemperature(path: string): number {
+  const text = inputCall(path, "could not be read", () =>
+    readFileSync(path, "utf8"),
+  );
+  try {
+    const { temperature } = JSON.parse(text);
+    if (temperature > 0 && Number.isFinite(temperature)) return temperature;
+  } catch {}
+  throw new InputFormatError(
+    path,
+    "temperature",
+    "expected a JSON file of softjac calibrate with a temperature above 0",
+  );
 }
 
 /** @throws UsageError */

@@ -1,4 +1,5 @@
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "../results/catalogue.js";
+import { REDUCTION_NAMES } from "../results/reductions.js";
 
 /** Use of a file by a command; `state` replaces the report or the metrics of an earlier run. */
 export type FileUse = "read" | "output" | "state";
@@ -7,7 +8,8 @@ export type FileUse = "read" | "output" | "state";
 export type Command =
   | ("run" | "dataset" | "plan" | "run-shard" | "finalize" | "status" | "gc")
   | ("submit" | "worker" | "wait")
-  | ("show" | "verify" | "inspect" | "report" | "generate");
+  | ("show" | "verify" | "inspect" | "report" | "generate")
+  | ("reduce" | "effects" | "calibrate" | "merge");
 
 interface Row {
   /** Type of the value. `names` is a list in which `\,` is a comma of a name; `ranges` is a list written as 3,7-9. */
@@ -82,8 +84,13 @@ function section(
 
 const PLANNING: Command[] = ["dataset", "plan"];
 const RUNNING: Command[] = ["run", ...PLANNING];
-const READING: Command[] = [...RUNNING, "verify", "inspect"];
-const COMPARING: Command[] = [...RUNNING, "verify"];
+const SUMMING: Command[] = ["reduce", "effects", "calibrate"];
+const MERGING: Command[] = [...SUMMING, "merge"];
+const MODELLING: Command[] = ["reduce", "effects"];
+const READING: Command[] = [
+  ...[...RUNNING, "verify", "inspect", "reduce", "calibrate"],
+] as Command[];
+const COMPARING: Command[] = [...RUNNING, "verify", "reduce"];
 const COMPUTING: Command[] = [...RUNNING, "run-shard", "worker"];
 const PUBLISHING: Command[] = ["finalize", "wait"];
 const QUEUEING: Command[] = ["submit", "worker", "wait"];
@@ -91,7 +98,7 @@ const PRINTING: Command[] = ["show", "inspect", "status", "gc"];
 const WORKING: Command[] = [
   ...COMPUTING,
   ...PUBLISHING,
-  ...(["submit", "verify", "report", "generate"] as const),
+  ...(["submit", "verify", "report", "generate", ...MERGING] as const),
 ];
 
 const FLOATS = ["float32", "float64"];
@@ -106,6 +113,14 @@ const ARGUMENTS = [
   }),
   ...section("Input", ["dataset"], "process", {
     inputs: argument("input file", LOGITS_HELP, { kind: "paths" }),
+  }),
+  ...section("Input", SUMMING, "process", {
+    inputs: argument("input file", LOGITS_HELP, { kind: "paths" }),
+  }),
+  ...section("Input", ["merge"], "process", {
+    inputs: argument("file of partial sums", "Files of --partial", {
+      kind: "paths",
+    }),
   }),
   ...section("Input", ["plan"], "process", {
     inputs: argument("input file", "Files, directories and patterns", {
@@ -158,7 +173,9 @@ const INPUT = section("Input", READING, "bytes", {
     default: "error",
   }),
   // Without the marker, a complete stream looks like a truncated one.
-  allowMissingEos: flag("Accept a stream that lacks its end-of-stream marker"),
+  allowMissingEos: flag("Accept a stream that lacks its end-of-stream marker", {
+    commands: [...READING, "effects"],
+  }),
 });
 
 const RESULTS = section("Results", RUNNING, "bytes", {
@@ -178,11 +195,17 @@ const RESULTS = section("Results", RUNNING, "bytes", {
     "For csr and coo: keep only the n largest entries of each block (by absolute value)",
   ),
   temperature: number("T of softmax(o/T), from 1e-100 to 1e100", {
+    commands: [...RUNNING, "reduce"],
     // Outside this range the exact product of a quotient and T overflows or underflows float64.
     range: [1e-100, 1e100],
     default: 1,
   }),
+  temperatureFile: text(
+    "JSON file of softjac calibrate, whose temperature is used",
+    { commands: [...RUNNING, "reduce"], file: "read" },
+  ),
   class: integer("Class index k for --emit column (0-based)", {
+    commands: [...RUNNING, "reduce"],
     range: [0, 2 ** 31 - 1],
   }),
 });
@@ -205,6 +228,108 @@ const AUXILIARY = section("Results", COMPARING, "bytes", {
     affects: "process",
   }),
 });
+
+const SUMS = [
+  ...section("Results", ["reduce"], "bytes", {
+    emit: list("Results, e.g. jacobian,fisher (default: softmax,jacobian)", {
+      choices: REDUCTION_NAMES,
+    }),
+    layout: text(
+      "Symmetric matrices whole (bsr) or as upper triangles (packed)",
+      {
+        choices: ["bsr", "packed"],
+        default: "bsr",
+      },
+    ),
+  }),
+  ...section("Input", MODELLING, "bytes", {
+    features: text(
+      "Columns of features, e.g. age,educ or 'x_*', or one column of lists",
+    ),
+    intercept: flag("Put a constant 1 before the features: (intercept)"),
+    coefficients: text(
+      "Coefficients, features x classes, as an .npy file: the logits are features x coefficients",
+      { file: "read" },
+    ),
+    base: text(
+      "Reference class, whose column the coefficients lack; none: they have all columns",
+      // statsmodels, R and Stata omit the first class.
+      { default: "0" },
+    ),
+    weight: text(
+      "Column of frequency weights: a row of weight w counts as w rows",
+      { commands: SUMMING },
+    ),
+    by: list("Columns whose values form groups, e.g. state,year"),
+    onBadRow: text(
+      "Rows with NaN or infinite values: stop, or leave them out",
+      { commands: SUMMING, choices: ["error", "skip"], default: "error" },
+    ),
+  }),
+  ...section("Input", ["calibrate"], "bytes", {
+    label: text("Column of true classes", { isRequired: true }),
+  }),
+  ...section("Input", ["effects", "calibrate"], "bytes", {
+    label: text(
+      "Column of true classes, to check that the coefficients fit them",
+      { commands: ["effects"] },
+    ),
+    classNames: names(
+      "Names of the classes in their order, for labels that are names",
+    ),
+  }),
+  ...section("Results", ["effects"], "bytes", {
+    of: list("Effects (default: dydx)", {
+      choices: [
+        ...["dydx", "probability", "coefficients", "eydx", "dyex", "eyex"],
+      ],
+    }),
+    contrast: list(
+      "Discrete changes of single features: parent (from 0 to 1), educ=12:16",
+    ),
+    terms: names("Effects of these features only (no interactions or powers)"),
+    constants: flag("Include the effects of (intercept)"),
+    covariance: text(
+      "Covariance of the coefficients: inverse Fisher information of these rows (default), robust (HC0), or none",
+      { choices: ["fisher", "robust", "none"] },
+    ),
+    at: text("Average the effects of all rows, or take that at their mean", {
+      choices: ["rows", "mean"],
+      default: "rows",
+    }),
+    covarianceFile: text("Covariance of the coefficients, as an .npy file", {
+      file: "read",
+    }),
+    level: number("Level of the confidence intervals", {
+      range: [0.5, 0.999999],
+      default: 0.95,
+    }),
+  }),
+  ...section("Output", ["reduce"], "process", {
+    output: output("Arrow file to write: one row per group"),
+  }),
+  ...section("Output", ["calibrate"], "process", {
+    output: text("JSON file to write, for --temperature-file", {
+      file: "output",
+      alias: "o",
+    }),
+  }),
+  ...section("Output", ["effects", "merge"], "process", {
+    output: text("Arrow file to write (default for effects: print a table)", {
+      file: "output",
+      alias: "o",
+    }),
+    partial: flag("Write the sums themselves, for softjac merge", {
+      commands: [...MODELLING, "merge"],
+    }),
+  }),
+  ...section("Running", MODELLING, "process", {
+    maxSumsBytes: positive(
+      "Maximum memory of the sums of all groups, in bytes",
+      { default: 2 ** 30 },
+    ),
+  }),
+];
 
 const SHOW = section("Input", ["show"], "process", {
   row: integer("Row of the input, from 0", { isRequired: true }),
@@ -308,11 +433,11 @@ const OUTPUT = [
       affects: "bytes",
     }),
     force: flag("Overwrite the output file if it exists", {
-      commands: ["run", "generate", "report"],
+      commands: ["run", "generate", "report", ...MERGING],
       alias: "f",
     }),
     sync: flag("Wait until the output is on disk (fsync)", {
-      commands: [...COMPUTING, "generate", "report"],
+      commands: [...COMPUTING, "generate", "report", ...MERGING],
       // Without it, a power failure can leave a complete-looking file without its data.
       default: true,
     }),
@@ -321,11 +446,12 @@ const OUTPUT = [
 
 const EXECUTION = section("Running", COMPUTING, "process", {
   threads: integer("Worker threads, 1 to 256 (default: available cores)", {
-    commands: [...COMPUTING, "verify"],
+    commands: [...COMPUTING, "verify", ...SUMMING],
     range: [1, 256],
   }),
   chunkRows: positive(
     "Rows per chunk (default: about 8 MiB of input and output); does not change the output",
+    { commands: [...COMPUTING, ...SUMMING] },
   ),
 });
 
@@ -511,7 +637,17 @@ const REPORTING = section("Reporting", WORKING, "process", {
  * of a dataset, in this order.
  */
 const OPTIONS: readonly OptionSpec[] = [
-  ...[ARGUMENTS, INPUT, RESULTS, AUXILIARY, SHOW, VERIFY, INSPECT, REPORT],
+  ...[
+    ARGUMENTS,
+    INPUT,
+    RESULTS,
+    AUXILIARY,
+    SUMS,
+    SHOW,
+    VERIFY,
+    INSPECT,
+    REPORT,
+  ],
   ...[GENERATE, OUTPUT, EXECUTION, DATASETS, S3, QUEUE, REPORTING],
 ].flat();
 

@@ -63,6 +63,8 @@ export interface RunOptions {
   forceDense?: boolean | undefined;
   /** Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1. */
   temperature?: number | undefined;
+  /** Path of a JSON file that `calibrate` wrote, whose temperature is used; excludes `temperature`. */
+  temperatureFile?: string | undefined;
   /** Class k of the result `column` for all rows, 0-based. */
   class?: number | undefined;
   /** Name of the input column with class k of the result `column` for each row. */
@@ -106,7 +108,10 @@ type Defaults =
 
 /** Checked RunOptions with defaults; frozen. */
 export interface ResolvedOptions
-  extends Omit<Resolved<RunOptions, Defaults>, "binary" | "pad"> {
+  extends Omit<
+    Resolved<RunOptions, Defaults>,
+    "binary" | "pad" | "temperatureFile"
+  > {
   /** Name of the input in the output, without directories, so that moving a file does not change the output. */
   readonly source: string;
   /** Rows of the input to compute; null for all. */

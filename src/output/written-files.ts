@@ -29,9 +29,14 @@ export const HTML: NamedFormat = {
   extensions: ["html", "htm"],
 };
 
+export const JSON_FILE: NamedFormat = {
+  writes: "softjac calibrate writes JSON",
+  extensions: ["json"],
+};
+
 /** Extensions of other formats. An extension that is in no list is accepted as part of the name. */
 const FOREIGN_EXTENSIONS = new Set(
-  `avro bmp bz2 ckpt csv db duckdb gif gz gzip h5 hdf hdf5 jpeg jpg joblib json jsonl lz4 lzma mat md msgpack nc ndjson
+  `avro bmp bz2 ckpt csv db duckdb gif gz gzip h5 hdf hdf5 jpeg jpg joblib jsonl lz4 lzma mat md msgpack nc ndjson
   npy npz ods onnx orc parq parquet pb pdf pickle pkl png pq pt pth rar rda rdata rds safetensors sav snappy sql sqlite
   svg tar tfrecord tfrecords tgz tsv txt webp xls xlsx xml xz yaml yml zarr zip zst zstd 7z`.split(
     /\s+/,
@@ -48,7 +53,7 @@ export function checkName(
 ): void {
   const extension = extname(basename(path)).slice(1).toLowerCase();
   if (extensions.includes(extension)) return;
-  const isOther = [ARROW, HTML].some((format) =>
+  const isOther = [ARROW, HTML, JSON_FILE].some((format) =>
     format.extensions.includes(extension),
   );
   if (isOther || FOREIGN_EXTENSIONS.has(extension))

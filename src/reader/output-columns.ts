@@ -6,8 +6,8 @@ import {
 } from "../input/number-column.js";
 import { positionNames, shortName } from "../printable.js";
 import {
-  type AuxiliaryName,
   currentName,
+  type InputUse,
   isEntriesLayout,
 } from "../results/catalogue.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
@@ -36,7 +36,7 @@ export interface PresentColumn extends OutputColumn {
 /** Returns the columns of results that emit and layout imply. @throws UsageError for a class that does not exist */
 export function expectedColumns(
   run: StoredRun,
-  inputs: readonly { option: AuxiliaryName; values: number }[],
+  inputs: readonly { option: InputUse; values: number }[],
 ): OutputColumn[] {
   const { emit, layout, dtype } = run;
   const results = resultColumns({ ...run, emit: resultsOf(emit), inputs });

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { type AuxiliaryName, EMITS } from "../results/catalogue.js";
+import { EMITS, type InputUse } from "../results/catalogue.js";
 import { auxiliaryLengths } from "../results/columns.js";
 import type { ReferenceRow } from "./row.js";
 import { type ReferenceValues, referenceValues } from "./scaled.js";
@@ -45,7 +45,7 @@ export function valuesOf(name: ReferenceName, classes: number): number {
 
 /** Returns whether all values are finite and, for a class, whether it is one of 0 to Q − 1. */
 export function isUsableInput(
-  option: AuxiliaryName,
+  option: InputUse,
   classes: number,
   values: ArrayLike<number>,
 ): boolean {

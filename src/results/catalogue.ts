@@ -10,12 +10,19 @@ export const AUXILIARY_NAMES = [
 ] as const;
 export type AuxiliaryName = (typeof AUXILIARY_NAMES)[number];
 
+/** Uses of input columns beside the logits: those of results, and weights, features and groups of sums over rows. */
+export type InputUse = AuxiliaryName | "weight" | "features" | "by";
+
 export function isAuxiliaryName(name: string): name is AuxiliaryName {
   return (AUXILIARY_NAMES as readonly string[]).includes(name);
 }
 
 /** Returns the kind of an auxiliary input's values. */
-export function valuesOf(option: AuxiliaryName): "class" | "numbers" {
+export function valuesOf(
+  option: InputUse,
+): "class" | "numbers" | "weight" | "key" {
+  if (option === "weight") return "weight";
+  if (option === "by") return "key";
   return option === "label" || option === "classColumn" ? "class" : "numbers";
 }
 

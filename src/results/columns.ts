@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.js";
 import * as code from "../kernels/portable/codes.js";
 import {
-  type AuxiliaryName,
   EMITS,
   type EmitName,
+  type InputUse,
   isEntriesLayout,
   type Layout,
   valuesOf,
@@ -22,7 +22,7 @@ export interface ResultOptions {
   rows: number;
   classes: number;
   /** Auxiliary input columns and their values per row. */
-  inputs: readonly { option: AuxiliaryName; values: number }[];
+  inputs: readonly { option: InputUse; values: number }[];
 }
 
 /**
@@ -111,10 +111,8 @@ export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
 }
 
 /** Returns the possible numbers of values per row of an auxiliary column. */
-export function auxiliaryLengths(
-  option: AuxiliaryName,
-  classes: number,
-): number[] {
+export function auxiliaryLengths(option: InputUse, classes: number): number[] {
+  if (option === "by" || option === "weight") return [1];
   if (valuesOf(option) === "class") return [1];
   if (option !== "covariance") return [classes];
   const forms = [classes, (classes * (classes + 1)) / 2, classes * classes];

@@ -1,11 +1,21 @@
 import { AbortedError, SoftjacError, WorkerError } from "../errors.js";
 import { ioError } from "../io/system-error.js";
 import { DifferentByte } from "../io/write-or-compare.js";
+import type { RowAxes } from "../results/row-axes.js";
 import { failureError } from "../tasks/failure.js";
 import type { Reply, Task } from "../tasks/run-tasks.js";
 import type { RunContext } from "./run-context.js";
 
 export type SuccessReply = Extract<Reply, { ok: true }>;
+
+/** What running tasks needs of a run. */
+export interface TaskContext
+  extends Pick<RunContext, "pool" | "signal" | "onProgress"> {
+  options: { output: string };
+  logits: { path: string };
+  output: { stop?(): void };
+  report: { axes: RowAxes };
+}
 
 /** Functions for the work in a slot. */
 export interface SlotTasks {
@@ -20,7 +30,7 @@ export interface SlotTasks {
  * and tasks, and drains those in flight. Then the error of the first failed work in order is thrown.
  */
 export async function runTasks<Work>(
-  context: RunContext,
+  context: TaskContext,
   slots: number,
   works: Iterator<Work> | AsyncIterator<Work>,
   execute: (work: Work, slot: number, tasks: SlotTasks) => Promise<void>,
@@ -83,7 +93,7 @@ export async function runTasks<Work>(
 
 /** Runs a task. @throws the error of its failure */
 export async function runTask(
-  context: RunContext,
+  context: TaskContext,
   task: Task,
 ): Promise<SuccessReply> {
   const { pool, options, logits, report } = context;
@@ -110,7 +120,10 @@ class CallbackError extends Error {
 }
 
 /** Returns the error to throw from a run. An error that is neither softjac's nor the system's becomes a WorkerError. */
-export function runError(error: unknown, { options }: RunContext): unknown {
+export function runError(
+  error: unknown,
+  { options }: Pick<TaskContext, "options">,
+): unknown {
   if (error instanceof CallbackError) return error.error;
   if (error instanceof DifferentByte) return error;
   const converted = ioError(options.output, WRITING, error);

@@ -4,6 +4,7 @@ import type { NumberType } from "../arrow/field.js";
 import type { NodeTarget } from "../arrow/node-copier.js";
 import type { PresentBytes } from "../io/fetched-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
+import type { SumsSpec } from "../kernels/sums.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { RowAxes } from "../results/row-axes.js";
 import type { Failure } from "./failure.js";
@@ -51,6 +52,32 @@ export interface WorkerContext {
   skipBadRows: boolean;
   /** Settings of the layouts csr and coo. */
   entries: EntriesSetup | null;
+  /** Settings of sums over rows. */
+  sums?: SumsSetup;
+}
+
+/** Sums over the rows of a task; sources are indices of `sources`, -1 for none. */
+export interface SumsSetup {
+  /** The compiled kernel of sums. */
+  module: WebAssembly.Module;
+  /** Sums that one pass over the rows computes. */
+  passes: SumsPass[];
+  logits: number;
+  features: number;
+  /** Whether a constant 1 precedes the features. */
+  intercept: boolean;
+  /** Names of the features, for messages. */
+  terms: readonly string[];
+  weights: number;
+  inputs: number[];
+  /** Sources whose values form the groups. */
+  keys: number[];
+}
+
+export interface SumsPass {
+  spec: SumsSpec;
+  /** Whether each group has sums of its own; otherwise all rows are in one. */
+  isGrouped: boolean;
 }
 
 /** Selection of entries, and their regions in a slot. */
@@ -77,7 +104,7 @@ export interface SourceSetup {
   width: number;
   values: number;
   /** Kind of the values: logits, class numbers, or any finite numbers. */
-  holds: "logits" | "class" | "numbers";
+  holds: "logits" | "class" | "numbers" | "weight" | "key";
   /** Descriptor of the file of its decoded rows; null: the input. */
   fd: number | null;
 }
@@ -126,6 +153,20 @@ interface EntriesCursor {
   i: number;
 }
 
+/** Adds rows to sums. */
+export interface SumsTask extends ReadTask {
+  kind: "sums";
+}
+
+/** Sums of the rows of a task, by group. */
+export interface SumsPart {
+  /** [groups, keys]: the values that form each group; NaN: null. */
+  keys: Float64Array;
+  groups: number;
+  /** For each pass the states of all groups, one after the other. */
+  states: Uint8Array[];
+}
+
 /** Content of a slot after an EntriesTask. */
 export interface EntriesPart {
   /** Rows of the task that were begun, `[from, to)`: the slot has their results and counts. */
@@ -153,9 +194,20 @@ export interface CopyColumnTask {
   nodes: NodeTarget[];
 }
 
-export type Task = RowChunkTask | ScanTask | EntriesTask | CopyTask;
+export type Task =
+  | (RowChunkTask | ScanTask | EntriesTask)
+  | (CopyTask | SumsTask);
 
-/** `badRows`: row numbers in the file. `nulls`: number of nulls per node of the copied columns. `part`: for EntriesTask only. */
+/**
+ * `badRows`: row numbers in the file. `nulls`: number of nulls per node of the copied columns. `part` is for EntriesTask only,
+ * `sums` for SumsTask.
+ */
 export type Reply =
-  | { ok: true; badRows: number[]; nulls: number[]; part: EntriesPart | null }
+  | {
+      ok: true;
+      badRows: number[];
+      nulls: number[];
+      part: EntriesPart | null;
+      sums?: SumsPart;
+    }
   | { ok: false; failure: Failure };

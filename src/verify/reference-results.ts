@@ -16,7 +16,7 @@ import {
   referenceValues,
   toDouble,
 } from "../reference/scaled.js";
-import type { AuxiliaryName, EmitName } from "../results/catalogue.js";
+import type { EmitName, InputUse } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
 
 /** Returns the name of a result in the catalogue, or `packed` for an upper triangle. */
@@ -36,7 +36,7 @@ export class ReferenceResults {
   constructor(
     readonly classes: number,
     readonly temperature: number,
-    private readonly inputs: readonly { option: AuxiliaryName }[],
+    private readonly inputs: readonly { option: InputUse }[],
   ) {
     this.row = referenceRowOf(classes);
   }

@@ -28,6 +28,8 @@ const columns = ["a0", "a1", "b0", "b1"].map((name, k) => [
   ...[name, [draw(k), float64()]],
 ]);
 writeArrow(at("wide/1.arrow"), Object.fromEntries(columns));
+for (const T of [2, 3])
+  writeFileSync(at(`T${T}.json`), JSON.stringify({ temperature: T }));
 writeFileSync(at("arrays/1.npy"), npy(Float64Array.of(0, 1, 2), [3, 1]));
 
 const wide: Given = { inputs: [at("wide")] };
@@ -50,6 +52,7 @@ const CASES: Record<Option, [others: Given, ...values: unknown[]]> = {
   threshold: [csr, 0, 1e-3],
   topK: [csr, 1, 2],
   temperature: [lists, 1, 2],
+  temperatureFile: [lists, at("T2.json"), at("T3.json")],
   class: [emits("column"), 0, 1],
   classColumn: [emits("column"), "y", "k"],
   label: [emits("gradient"), "y", "k"],

@@ -131,7 +131,10 @@ export async function locateArrays(
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(({ option, name }, n) => {
       const { storage, type, values } = others[n] as LocatedRows;
-      return { option, name, storage, type, width: numberWidth(type), values };
+      const width = numberWidth(type);
+      const field = plainField(name, arrowTypeOf(type));
+      const key = option === "by" ? { field, vocabulary: new Map() } : null;
+      return { option, name, names: null, key, storage, type, width, values };
     }),
     batches,
     decodedFds: [source, ...others].map(({ decoded }) => decoded?.fd ?? null),

@@ -1,5 +1,5 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
-import type { AuxiliaryName } from "../../results/catalogue.js";
+import type { InputUse } from "../../results/catalogue.js";
 import { auxiliaryLengths } from "../../results/columns.js";
 import {
   type Candidate,
@@ -42,10 +42,11 @@ export function chooseLogits(
   arrays: readonly StoredArray[],
   selection: LogitsSelection,
 ): LogitsArray[] {
-  const { column, columns } = selection;
+  const { columns, features } = selection;
+  const column = features ?? selection.column;
   const logitsAt = (index: number) =>
     checkedLogits(path, arrays[index] as StoredArray, selection);
-  const option = `--column ${column}`;
+  const option = `--${features ? "features" : "column"} ${column}`;
   if (columns === undefined)
     return [
       logitsAt(
@@ -219,7 +220,7 @@ interface RowShape {
 export function chooseInput(
   path: string,
   arrays: readonly StoredArray[],
-  { option, name }: { option: AuxiliaryName; name: string },
+  { option, name }: { option: InputUse; name: string },
   logits: LogitsShape,
 ): ArrayRows {
   if (option === "label" && !arrays.some((array) => array.name === name))
@@ -236,14 +237,17 @@ export function chooseInput(
 export function checkedInput(
   path: string,
   array: StoredArray,
-  option: AuxiliaryName,
+  option: InputUse,
   logits: LogitsShape,
 ): ArrayRows {
   const { type } = array;
   const isClass = isClassOption(option);
-  return asRows(path, array, allowedShapes(option, logits), {
-    isOfType: type !== null && (isClass || isFloat(type)),
-    expected: isClass ? "class numbers" : "floats",
+  const isAny = isClass || option === "weight" || option === "features";
+  const isKey = option === "by" && type !== null && !isFloat(type);
+  const shapes = allowedShapes(option, logits, array.shape);
+  return asRows(path, array, shapes, {
+    isOfType: type !== null && (isAny || isKey || isFloat(type)),
+    expected: isClass ? "class numbers" : isAny ? "numbers" : "floats",
     use: `for --${flagOf(option)}`,
     advice: () => adviceOn(option),
   });
@@ -308,9 +312,13 @@ function asRows(
  * axes. Class numbers may also be one per row, or one per index of the first axis.
  */
 function allowedShapes(
-  option: AuxiliaryName,
+  option: InputUse,
   { rows, leading, classes, classAxis }: LogitsShape,
+  found: readonly number[],
 ): RowShape[] {
+  if (option === "features") return [shape([rows], found.at(-1) ?? 1)];
+  if (option === "weight" || option === "by")
+    return [shape([rows]), shape([rows], 1), ...repeatedShape(leading)];
   const asLogits: RowShape = {
     shape: leading.toSpliced(classAxis, 0, classes),
     valueAxes: [classAxis],

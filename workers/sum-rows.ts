@@ -1,0 +1,228 @@
+import type { BadRow } from "../src/kernels/bad-row.js";
+import { isNull } from "../src/kernels/bad-row.js";
+import type { Kernel } from "../src/kernels/kernel.js";
+import { BLOCK_ROWS, type SumsRows, SumsSpace } from "../src/kernels/sums.js";
+import type {
+  SumsPart,
+  SumsSetup,
+  SumsTask,
+  WorkerContext,
+} from "../src/tasks/run-tasks.js";
+import { loadRows } from "./load-rows.js";
+import { SlotRows } from "./slot-rows.js";
+import { TaskFailure } from "./task-failure.js";
+
+/** Adds the rows of tasks to sums. Each task returns its sums, so that nothing but the task is lost with the thread. */
+export class RowSummer {
+  readonly #context: WorkerContext;
+  readonly #kernel: Kernel;
+  readonly #setup: SumsSetup;
+  readonly #spaces: SumsSpace[];
+
+  constructor(context: WorkerContext, kernel: Kernel) {
+    this.#context = context;
+    this.#kernel = kernel;
+    this.#setup = context.sums as SumsSetup;
+    const { passes, module } = this.#setup;
+    this.#spaces = passes.map(({ spec }) => new SumsSpace(module, spec));
+  }
+
+  run({ slot, rowStart, rowEnd, pieces }: SumsTask): {
+    badRows: number[];
+    sums: SumsPart;
+  } {
+    const context = this.#context;
+    const { passes, keys } = this.#setup;
+    const base = slot * context.slotBytes;
+    const slotRows = new SlotRows(context, this.#kernel, base);
+    const rows = rowEnd - rowStart;
+    loadRows(slotRows, pieces, rowStart, rowEnd);
+    const columns = keys.map((n) => slotRows.numbers(n, rows) as Float64Array);
+    const grouped = keys.length > 0 ? groupsOf(columns, rows) : null;
+    const input = this.#input(slotRows, rows, grouped?.groups);
+    let badRows: number[] = [];
+    let { weights } = input;
+    const states = passes.map(({ isGrouped }, n) => {
+      const space = this.#spaces[n] as SumsSpace;
+      const pass = {
+        ...input,
+        weights,
+        groups: isGrouped ? input.groups : undefined,
+      };
+      const { bad, overflow } = this.#add(space, pass, grouped?.first.length);
+      if (n === 0) {
+        // The first pass has all inputs, so it finds all bad rows. The others leave them out, even if they replace a bad feature.
+        badRows = bad;
+        if (bad.length > 0 && passes.length > 1)
+          weights = withoutRows(weights, bad, rows);
+      }
+      if (overflow !== null) this.#failAt(pass, overflow, rowStart);
+      space.ensureGroups((isGrouped ? grouped?.first.length : null) ?? 1);
+      const state = space.take(0, space.groups);
+      space.clear();
+      return state;
+    });
+    for (const row of badRows) this.#reject(slotRows, row, rowStart);
+    const firstRows = grouped?.first ?? [];
+    return {
+      badRows: badRows.map((row) => rowStart + row),
+      sums: {
+        keys: Float64Array.from(
+          firstRows.flatMap((row) =>
+            columns.map((values) => values[row] as number),
+          ),
+        ),
+        groups: grouped ? firstRows.length : 1,
+        states,
+      },
+    };
+  }
+
+  /** Adds rows. Throws TaskFailure if their groups do not fit into memory. */
+  #add(space: SumsSpace, rows: SumsRows, groups = 1) {
+    try {
+      return space.add(rows);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new TaskFailure({
+        kind: "unsupported",
+        where: "--by",
+        text: `the sums of ${groups} groups in ${rows.rows} rows do not fit into 4 GiB; use fewer groups or results, or a smaller --chunk-rows`,
+      });
+    }
+  }
+
+  #input(
+    slotRows: SlotRows,
+    rows: number,
+    groups: Int32Array | undefined,
+  ): SumsRows {
+    const { logits, features, weights, inputs } = this.#setup;
+    const numbers = (n: number) =>
+      n < 0 ? undefined : (slotRows.numbers(n, rows) as Float64Array);
+    return {
+      rows,
+      groups,
+      logits: logits < 0 ? undefined : slotRows.numbers(logits, rows),
+      features: numbers(features),
+      weights: numbers(weights),
+      inputs: inputs.map((n) => numbers(n) as Float64Array),
+    };
+  }
+
+  /** Throws TaskFailure if bad rows end the task or the row's label is invalid. */
+  #reject(slotRows: SlotRows, row: number, rowStart: number): void {
+    const { stopAtBadRow } = this.#context;
+    const reason = this.#reason(slotRows, row);
+    if (!stopAtBadRow && !reason.advice) return;
+    throw new TaskFailure({
+      kind: "bad-row",
+      row: rowStart + row,
+      ...reason,
+      advice: reason.advice ?? "--on-bad-row skip leaves such rows out",
+    });
+  }
+
+  #reason(slotRows: SlotRows, row: number): BadRow {
+    const { logits, features, weights, terms, intercept } = this.#setup;
+    const invalid = slotRows.badRowReason(row, true);
+    if (invalid?.advice) return invalid;
+    const valuesOf = (n: number) => slotRows.numbers(n, 1, row) as Float64Array;
+    const x = features < 0 ? [] : valuesOf(features);
+    const k = Array.from(x).findIndex((value) => !Number.isFinite(value));
+    if (k >= 0)
+      return {
+        expected: `a finite number in feature ${terms[k + (intercept ? 1 : 0)]}`,
+        found: isNull(x as Float64Array, k) ? "null" : `${x[k]}`,
+      };
+    const w = weights < 0 ? 1 : (valuesOf(weights)[0] as number);
+    if (!(w >= 0 && w < Number.POSITIVE_INFINITY))
+      return {
+        expected: `a weight of at least 0 in ${this.#context.sources[weights]?.name}`,
+        found: isNull(valuesOf(weights), 0) ? "null" : `${w}`,
+      };
+    const reason = slotRows.badRowReason(row);
+    if (reason) return reason;
+    const { sources } = this.#context;
+    const y = sources.findIndex(({ holds }) => holds === "class");
+    const label = y < 0 ? Number.NaN : (valuesOf(y)[0] as number);
+    if (logits >= 0 && slotRows.numbers(logits, 1, row)[label] === -Infinity)
+      return {
+        expected: `a class that is not masked in ${sources[y]?.name}`,
+        found: `${label}, whose logit is -inf`,
+      };
+    throw new Error(`row ${row} of a load has no bad value`);
+  }
+
+  /** Throws TaskFailure for a block of rows in which a term of a sum is infinite; names a feature if its square is. */
+  #failAt(
+    { features, weights, rows }: SumsRows,
+    start: number,
+    rowStart: number,
+  ): never {
+    const { terms, intercept } = this.#setup;
+    const perRow = (features?.length ?? 0) / rows;
+    const end = Math.min(rows, start + BLOCK_ROWS);
+    for (let row = start; row < end; row++) {
+      const weight = weights?.[row] ?? 1;
+      if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) continue;
+      for (let k = 0; features && k < perRow; k++) {
+        const x = features[row * perRow + k] as number;
+        if (!Number.isFinite(x) || Number.isFinite(x * x * weight)) continue;
+        const isWeight = Number.isFinite(x * x);
+        throw new TaskFailure({
+          kind: "unsupported",
+          where: `row ${rowStart + row}, feature ${terms[k + (intercept ? 1 : 0)]}`,
+          text: `the square of ${x}${isWeight ? `, times the weight ${weight},` : ""} exceeds float64; scale the ${isWeight ? "weights" : "feature"}`,
+        });
+      }
+    }
+    throw new TaskFailure({
+      kind: "unsupported",
+      where: `rows ${rowStart + start} to ${rowStart + end - 1}`,
+      text: "a term of a sum is infinite: a label is a masked class, or a value is near the end of float64",
+    });
+  }
+}
+
+/** Returns a copy of weights in which some rows are bad. */
+function withoutRows(
+  weights: Float64Array | undefined,
+  bad: readonly number[],
+  rows: number,
+): Float64Array {
+  const out = weights?.slice() ?? new Float64Array(rows).fill(1);
+  for (const row of bad) out[row] = Number.NaN;
+  return out;
+}
+
+/** Numbers the groups of rows by their first appearance; returns each row's group and the first row of each group. */
+function groupsOf(
+  columns: readonly Float64Array[],
+  rows: number,
+): { groups: Int32Array; first: number[] } {
+  const groups = new Int32Array(rows);
+  let first: number[] = [];
+  for (const values of columns) {
+    // Groups so far, times the values of the next column.
+    const known = new Map<number, Map<number, number>>();
+    first = [];
+    for (let r = 0; r < rows; r++) {
+      const before = groups[r] as number;
+      let own = known.get(before);
+      if (!own) {
+        own = new Map();
+        known.set(before, own);
+      }
+      const value = values[r] as number;
+      let group = own.get(value);
+      if (group === undefined) {
+        group = first.length;
+        own.set(value, group);
+        first.push(r);
+      }
+      groups[r] = group;
+    }
+  }
+  return { groups, first };
+}
