@@ -1,0 +1,230 @@
+import { SoftjacError, UsageError } from "../errors.js";
+import { type CallCost, startClock } from "../io/report-clock.js";
+import { checkHooks } from "../options/check-options.js";
+import type { RunHooks } from "../options/hooks.js";
+import { ARROW, checkOutput } from "../output/written-files.js";
+import {
+  checkReductions,
+  type ReductionName,
+  type SumColumn,
+  shapeOf,
+  sumColumns,
+} from "../results/reductions.js";
+import { VERSION } from "../version.js";
+import {
+  FILES,
+  type ReduceOptions,
+  type ResolvedReduceOptions,
+  resolveReduceOptions,
+  type SumSource,
+  sumRequest,
+} from "./options.js";
+import { writePartial } from "./partials.js";
+import { columnValues } from "./softmax-sums.js";
+import type { RowSums } from "./sum-inputs.js";
+
+/** Report of `reduce`: its return value, or `report` of its error. */
+export interface ReduceReport extends CallCost {
+  /** Version of softjac. */
+  softjac: string;
+  status: "done" | "failed";
+  inputs: readonly string[];
+  output: string;
+  emit: readonly ReductionName[];
+  /** Number of rows of the inputs. */
+  rows: number;
+  /** Rows that are in no sum, and the first of them. */
+  badRows: number;
+  firstBadRow: { input: string; row: number } | null;
+  classes: number;
+  /** Names of the features, with `(intercept)`. */
+  terms: readonly string[];
+  groups: number;
+  threads: number;
+  outputBytes: number;
+}
+
+/**
+ * Sums results of softmax over the rows of files, by group, and writes an Arrow file with one row per group: means of p, J and
+ * other results, log-likelihood, score, Fisher information, KFAC factors. Memory does not depend on the number of rows.
+ *
+ * The output has the group columns, `rows` (good rows), `weight` (the sum of their weights) and a column per result. Its bytes
+ * do not depend on threads, chunks, record batches or the order of inputs of whole blocks of 1,024 rows.
+ * @throws SoftjacError; its `report` describes the call up to the error
+ */
+export function reduce(
+  options: ReduceOptions,
+  hooks: RunHooks = {},
+): Promise<ReduceReport> {
+  return reduceFrom(FILES, options, hooks);
+}
+
+/** Reduces sums of a source. @throws as reduce */
+export async function reduceFrom(
+  source: SumSource,
+  options: ReduceOptions,
+  hooks: RunHooks,
+): Promise<ReduceReport> {
+  checkHooks(hooks);
+  const resolved = resolveReduceOptions(options);
+  const { inputs, output, force, sync } = resolved;
+  const emit = resolved.emit ?? ["softmax", "jacobian"];
+  const cost = startClock();
+  const done: Partial<ReduceReport> = {};
+  const report = (status: ReduceReport["status"]): ReduceReport => ({
+    ...{ softjac: VERSION, status, inputs, output, emit },
+    ...{ rows: 0, badRows: 0, firstBadRow: null, classes: 0, terms: [] },
+    ...{ groups: 0, threads: 0, outputBytes: 0 },
+    ...done,
+    ...cost(done.rows ?? 0),
+  });
+  try {
+    checkEmit(emit, resolved);
+    checkOutput({ path: output, force, format: ARROW, inputs });
+    const request = await sumRequest("reduce", resolved, emit, output, source);
+    let columns: SumColumn[] = [];
+    const sums = await source.sum(
+      {
+        ...request,
+        plan(shape) {
+          columns = sumColumns(emit, shape, shape.inputs, resolved.class);
+          const spec = {
+            ...{ classes: shape.classes, features: shape.features },
+            intercept: resolved.intercept,
+            coefficients: request.coefficients?.values ?? null,
+            temperature: resolved.temperature,
+            inputs: shape.inputs.map(({ values }) => values),
+            moments: columns.map(({ moment }) => moment),
+          };
+          return [{ spec, isGrouped: true }];
+        },
+      },
+      hooks,
+    );
+    const { shape, groups, rows, badRows, firstBadRow, threads } = sums;
+    const { classes, terms } = shape;
+    Object.assign(done, { rows, badRows, firstBadRow, threads });
+    Object.assign(done, { classes, terms, groups: groups.size });
+    const matrix = request.coefficients?.matrix;
+    done.outputBytes = resolved.partial
+      ? await writePartial(
+          "reduce",
+          options,
+          new Map(matrix ? [["coefficients", matrix]] : []),
+          sums,
+          { output, inputs, force, sync },
+        )
+      : await write(sums, columns, resolved, { force, sync });
+    return report("done");
+  } catch (error) {
+    if (error instanceof SoftjacError) error.report = report("failed");
+    throw error;
+  }
+}
+
+/** Checks that options and results fit together. @throws UsageError */
+function checkEmit(
+  emit: readonly ReductionName[],
+  options: ResolvedReduceOptions,
+): void {
+  const { features, label, weight, coefficients, temperature } = options;
+  checkReductions(emit, {
+    features: features !== undefined,
+    label: label !== undefined,
+    weight: weight !== undefined,
+    coefficients: coefficients !== undefined,
+    temperature,
+  });
+  checkInputs(emit, options);
+}
+
+/** Checks that each result has the column that it needs. @throws UsageError */
+function checkInputs(
+  emit: readonly ReductionName[],
+  options: ResolvedReduceOptions,
+): void {
+  const needs = {
+    vjp: "cotangent",
+    log_vjp: "cotangent",
+    jvp: "tangent",
+  } as const;
+  const all: Record<string, keyof ReduceOptions> = {
+    ...needs,
+    ...{ log_jvp: "tangent", covariance: "covariance", variance: "covariance" },
+    ...{ cross_entropy: "label", gradient: "label" },
+  };
+  for (const name of emit) {
+    const option = all[name];
+    if (option && options[option] === undefined)
+      throw new UsageError(
+        `${option}: ${name} needs the name of a column`,
+        option,
+      );
+  }
+  const isColumn = emit.includes("column");
+  if (
+    isColumn &&
+    (options.class === undefined) === (options.classColumn === undefined)
+  )
+    throw new UsageError(
+      "class, classColumn: column needs one of them",
+      "class",
+    );
+}
+
+async function write(
+  { shape, spaces, groups, keys }: RowSums,
+  columns: readonly SumColumn[],
+  { output, layout, emit, ...options }: ResolvedReduceOptions,
+  commit: { force: boolean; sync: boolean },
+): Promise<number> {
+  // apache-arrow is loaded only where something is written.
+  const { countColumn, floatColumn, keyColumn, tensorColumn, writeTable } =
+    await import("./arrow-table.js");
+  const [space] = spaces;
+  const sorted = groups.sorted(keys);
+  const rounded = sorted.map(({ group }) => {
+    const { rows, sums } = (space as NonNullable<typeof space>).rounded(group);
+    const values = new Map(columnValues(columns, sums, shape, layout));
+    return { rows, weight: sums[0] as number, values };
+  });
+  return writeTable(
+    output,
+    [
+      ...keys.map((key, k) =>
+        keyColumn(
+          key,
+          sorted.map(({ keys }) => keys[k] ?? null),
+        ),
+      ),
+      countColumn(
+        "rows",
+        rounded.map(({ rows }) => rows),
+      ),
+      floatColumn(
+        "weight",
+        rounded.map(({ weight }) => weight),
+      ),
+      ...columns.map((reduced) => {
+        const { name } = reduced;
+        const size = shapeOf(reduced, shape, layout);
+        const values = rounded.map(({ values }) => values.get(name) ?? null);
+        return size.length === 0
+          ? floatColumn(name, values as (number | null)[])
+          : tensorColumn(name, size, values as (Float64Array | null)[]);
+      }),
+    ],
+    {
+      "softjac.version": VERSION,
+      "softjac.command": "reduce",
+      "softjac.emit": columns.map(({ name }) => name).join(),
+      "softjac.terms": JSON.stringify(shape.terms),
+      "softjac.classes": String(shape.classes),
+      ...(shape.classNames
+        ? { "softjac.class_names": JSON.stringify(shape.classNames) }
+        : {}),
+      "softjac.temperature": String(options.temperature),
+    },
+    commit,
+  );
+}

@@ -1,0 +1,328 @@
+import { readFileSync } from "node:fs";
+import { ConfigurationError, UsageError } from "../errors.js";
+import { momentSums, SumsSpace } from "../kernels/sums.js";
+import { shortName } from "../printable.js";
+import { auxiliaryLengths } from "../results/columns.js";
+import {
+  auxiliaryOf,
+  checkReductions,
+  expanded,
+  REDUCTION_NAMES,
+  type ReducedColumn,
+  type ReductionName,
+  type SumColumn,
+  sumColumns,
+} from "../results/reductions.js";
+
+/** Options of SoftmaxSums. Only `classes` is required. */
+export interface SoftmaxSumsOptions {
+  /** Number of classes Q. */
+  classes: number;
+  /** Number of features K of a row; default: 0. */
+  features?: number | undefined;
+  /** Names of the results; default: softmax and jacobian. */
+  emit?: readonly ReductionName[] | undefined;
+  /** Coefficients `[features, classes]`, row-major: the logits are features × coefficients, computed in two doubles each. */
+  coefficients?: Float64Array | undefined;
+  /** Temperature T of softmax(o/T); default: 1. */
+  temperature?: number | undefined;
+  /** Class of the result `column`, 0-based. */
+  class?: number | undefined;
+}
+
+/** Rows for SoftmaxSums.add, in C order. */
+export interface SoftmaxSumsRows {
+  /** Number of rows; default: that of the logits, or of the features. */
+  rows?: number | undefined;
+  /** `[rows, classes]`; with coefficients none. */
+  logits?: Float64Array | Float32Array | undefined;
+  /** `[rows, features]`. */
+  features?: Float64Array | undefined;
+  /** `[rows]`: true classes, 0-based. */
+  labels?: ArrayLike<number> | undefined;
+  /** `[rows]`: frequency weights ≥ 0; default: 1. */
+  weights?: Float64Array | undefined;
+  /** `[rows, classes]` for vjp and log_vjp, and for jvp and log_jvp. */
+  cotangents?: Float64Array | undefined;
+  tangents?: Float64Array | undefined;
+  /** `[rows, Q, Q]` for covariance and variance. */
+  covariances?: Float64Array | undefined;
+}
+
+/** Values of results: numbers, or arrays in C order. */
+export type SumValues = { rows: number; weight: number } & {
+  [name: string]: number | Float64Array | null;
+};
+
+/**
+ * Sums of results of softmax over any number of rows, in memory that does not depend on them: means of p, J and other results,
+ * log-likelihood, score, Fisher information. Sums are exact but for the rounding of the terms of up to 64 rows, so the order in
+ * which blocks of 1,024 rows are added or merged changes no bit.
+ *
+ * @example
+ * const sums = new SoftmaxSums({ classes: 5, features: 10, emit: ["jacobian", "fisher", "score"] });
+ * sums.add({ logits, features, labels });
+ * const { rows, jacobian, fisher, score } = sums.results();
+ */
+export class SoftmaxSums {
+  readonly #options: SoftmaxSumsOptions;
+  readonly #inputs: ReturnType<typeof inputsOf>;
+  readonly #columns: readonly SumColumn[];
+  readonly #space: SumsSpace;
+  readonly #emit: readonly ReductionName[];
+
+  /** @throws UsageError for invalid options; ConfigurationError without WebAssembly SIMD */
+  constructor(options: SoftmaxSumsOptions) {
+    const { classes, features = 0, temperature = 1, coefficients } = options;
+    checkWhole("classes", classes, 1);
+    checkWhole("features", features, 0);
+    if (!(temperature >= 1e-100 && temperature <= 1e100))
+      throw new UsageError(
+        `temperature: expected a number from 1e-100 to 1e+100, found ${temperature}`,
+        "temperature",
+      );
+    this.#options = options;
+    this.#emit = options.emit ?? ["softmax", "jacobian"];
+    if (coefficients) checkFloats("coefficients", coefficients);
+    const unknown = this.#emit.find((name) => !REDUCTION_NAMES.includes(name));
+    if (unknown !== undefined)
+      throw new UsageError(
+        `emit: expected names among ${REDUCTION_NAMES.join(", ")}, found ${shortName(unknown)}`,
+        "emit",
+      );
+    if (this.#emit.includes("column") && options.class === undefined)
+      throw new UsageError("class: column needs a class", "class");
+    checkReductions(this.#emit, {
+      features: features > 0,
+      label: true,
+      weight: false,
+      coefficients: coefficients !== undefined,
+      temperature,
+    });
+    if (coefficients && coefficients.length !== features * classes)
+      throw new UsageError(
+        `coefficients: expected ${features} × ${classes} values, found ${coefficients.length}`,
+        "coefficients",
+      );
+    if (coefficients?.some((value) => !Number.isFinite(value)))
+      throw new UsageError(
+        "coefficients: expected finite numbers",
+        "coefficients",
+      );
+    this.#inputs = inputsOf(this.#emit, classes);
+    this.#columns = sumColumns(
+      this.#emit,
+      { classes, features },
+      this.#inputs,
+      options.class,
+    );
+    this.#space = new SumsSpace(sumsModule("SoftmaxSums"), {
+      ...{ classes, features, temperature },
+      coefficients: coefficients ?? null,
+      inputs: this.#inputs.map(({ values }) => values),
+      moments: this.#columns.map(({ moment }) => moment),
+    });
+    this.#space.ensureGroups(1);
+  }
+
+  /**
+   * Adds rows. Blocks of 1,024 rows are counted from the first one of each call.
+   * @throws UsageError for arrays of another length; a row that is not good (NaN, +inf, only -inf, a feature that is not finite,
+   * a weight < 0, an invalid label) is named, and rows of the call before it may have been added
+   */
+  add(given: SoftmaxSumsRows): void {
+    const { classes, features = 0, coefficients } = this.#options;
+    const { logits, weights, labels, cotangents, tangents, covariances } =
+      given;
+    const rows =
+      given.rows ??
+      (logits
+        ? logits.length / classes
+        : (given.features?.length ?? 0) / features);
+    const check = (
+      name: string,
+      array: ArrayLike<number> | undefined,
+      values: number,
+      isNeeded: boolean,
+    ) => {
+      if (
+        (array ? array.length : isNeeded ? -1 : rows * values) !==
+        rows * values
+      )
+        throw new UsageError(
+          `${name}: expected ${rows} × ${values} values, found ${array?.length ?? "none"}`,
+          name,
+        );
+    };
+    checkWhole("rows", rows, 0);
+    if (logits && !(logits instanceof Float32Array))
+      checkFloats("logits", logits);
+    if (given.features) checkFloats("features", given.features);
+    if (weights) checkFloats("weights", weights);
+    if (coefficients && logits)
+      throw new UsageError("logits: coefficients compute them", "logits");
+    check("logits", logits, classes, !coefficients);
+    check("features", given.features, features, features > 0);
+    check("weights", weights, 1, false);
+    if (weights && this.#emit.includes("opg"))
+      throw new UsageError("weights: opg does not support them", "weights");
+    const arrays = {
+      label: labels,
+      cotangent: cotangents,
+      tangent: tangents,
+      covariance: covariances,
+      classColumn: undefined,
+    };
+    const inputs = this.#inputs.map(({ option, values }) => {
+      const array = arrays[option];
+      check(option === "label" ? "labels" : `${option}s`, array, values, true);
+      return Float64Array.from(array as ArrayLike<number>);
+    });
+    const { bad, overflow } = this.#space.add({
+      rows,
+      logits,
+      features: given.features,
+      weights,
+      inputs,
+    });
+    if (overflow !== null)
+      throw new UsageError(
+        `rows ${overflow} to ${Math.min(rows, overflow + 1024) - 1}: a term of a sum is infinite`,
+      );
+    if (bad.length > 0)
+      throw new UsageError(
+        `row ${bad[0]}: expected finite logits (or -inf for masked classes), finite inputs, a weight ≥ 0 and a label from 0 to ${classes - 1}`,
+      );
+  }
+
+  /** Adds the rows of other sums of the same options, or the bytes of their state. @throws UsageError for other options */
+  merge(other: SoftmaxSums | Uint8Array): void {
+    const bytes = other instanceof SoftmaxSums ? other.toBytes() : other;
+    const head = this.#head();
+    if (
+      bytes.length !== head.length + this.#space.groupBytes ||
+      head.some((byte, k) => bytes[k] !== byte)
+    )
+      throw new UsageError("merge: these sums have other options");
+    this.#space.merge(0, bytes.subarray(head.length));
+  }
+
+  /** Returns the state as bytes, which do not depend on the order of additions. */
+  toBytes(): Uint8Array {
+    const head = this.#head();
+    const bytes = new Uint8Array(head.length + this.#space.groupBytes);
+    bytes.set(head);
+    bytes.set(this.#space.take(0, 1), head.length);
+    return bytes;
+  }
+
+  /** Returns what determines the meaning of the sums, as JSON. */
+  #head(): Uint8Array {
+    const { classes, features = 0, temperature = 1, ...rest } = this.#options;
+    const { coefficients } = rest;
+    const options = {
+      ...{ classes, features, temperature, class: rest.class },
+      ...{ emit: this.#emit, coefficients: coefficients && [...coefficients] },
+    };
+    return new TextEncoder().encode(`${JSON.stringify(options)}\n`);
+  }
+
+  /**
+   * Returns the number of rows, the sum of the weights, and the value of each result: a number, or an array in C order. Means
+   * are null without rows.
+   */
+  results(): SumValues {
+    const { rows, sums } = this.#space.rounded(0);
+    const weight = sums[0] as number;
+    const { classes, features = 0 } = this.#options;
+    const values: SumValues = { rows, weight };
+    for (const [name, value] of columnValues(this.#columns, sums, {
+      classes,
+      features,
+    }))
+      values[name] = value;
+    return values;
+  }
+}
+
+/**
+ * Yields the values of columns from the sums of a group, of which the first is the sum of the weights.
+ * @param layout layout of symmetric matrices
+ */
+export function* columnValues(
+  columns: readonly SumColumn[],
+  sums: Float64Array,
+  sizes: { classes: number; features: number },
+  layout: "bsr" | "packed" = "bsr",
+): Generator<[name: string, value: number | Float64Array | null]> {
+  const weight = sums[0] as number;
+  let start = 1;
+  for (const column of columns) {
+    const count = momentSums(column.moment, sizes.features);
+    const own = sums.subarray(start, start + count);
+    start += count;
+    yield [column.name, columnValue(column, own, weight, sizes, layout)];
+  }
+}
+
+function columnValue(
+  column: ReducedColumn,
+  sums: Float64Array,
+  weight: number,
+  sizes: { classes: number; features: number },
+  layout: "bsr" | "packed",
+): number | Float64Array | null {
+  const { statistic, sign, shape, symmetric } = column;
+  const isMean = statistic === "mean";
+  if (isMean && weight === 0) return null;
+  // -0 is not shown.
+  const value = sums.map((sum) => (isMean ? sum / weight : sum) * sign + 0);
+  if (!symmetric && shape.length === 0) return value[0] as number;
+  return expanded(column, value, sizes, layout);
+}
+
+/** Returns the auxiliary inputs of results and their numbers of values per row; covariances are whole matrices. */
+function inputsOf(emit: readonly ReductionName[], classes: number) {
+  return auxiliaryOf(emit)
+    .filter((option) => option !== "classColumn")
+    .map((option) => ({
+      option,
+      values: Math.max(...auxiliaryLengths(option, classes)),
+    }));
+}
+
+function checkFloats(name: string, value: unknown): void {
+  if (!(value instanceof Float64Array))
+    throw new UsageError(
+      `${name}: expected ${name === "logits" ? "a Float64Array or Float32Array" : "a Float64Array"}, found ${Array.isArray(value) ? "an array" : typeof value}`,
+      name,
+    );
+}
+
+function checkWhole(name: string, value: unknown, min: number): void {
+  if (!Number.isSafeInteger(value) || (value as number) < min)
+    throw new UsageError(
+      `${name}: expected a whole number from ${min}, found ${value}`,
+      name,
+    );
+}
+
+let compiled: WebAssembly.Module | null = null;
+
+/**
+ * Returns the compiled kernel of sums.
+ * @param caller name in the message
+ * @throws ConfigurationError without WebAssembly SIMD
+ */
+export function sumsModule(caller: string): WebAssembly.Module {
+  const bytes = readFileSync(new URL("./sums.wasm", import.meta.url));
+  try {
+    compiled ??= new WebAssembly.Module(bytes);
+    return compiled;
+  } catch (cause) {
+    throw new ConfigurationError(
+      `${caller} needs WebAssembly SIMD, which this runtime does not provide`,
+      { cause },
+    );
+  }
+}

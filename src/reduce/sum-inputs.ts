@@ -1,0 +1,454 @@
+import { describeField, fixedBits, numberWidth } from "../arrow/field.js";
+import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
+import { isText } from "../input/decoded-rows.js";
+import { checkUnchanged } from "../input/input-state.js";
+import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
+import { openLogits } from "../input/open-logits.js";
+import { sourceRanges, sourcesOf } from "../input/source-ranges.js";
+import { ACCUMULATOR_BYTES, BLOCK_ROWS, SumsSpace } from "../kernels/sums.js";
+import type { RunHooks } from "../options/hooks.js";
+import { WorkerPool } from "../pool/worker-pool.js";
+import type { AuxiliaryName } from "../results/catalogue.js";
+import { partitionReader } from "../results/path-partitions.js";
+import { axesOf, indexOfRow } from "../results/row-indices.js";
+import { runTasks } from "../run/run-tasks.js";
+import type {
+  SourceSetup,
+  SumsPass,
+  WorkerContext,
+} from "../tasks/run-tasks.js";
+import { layoutSlot } from "../tasks/slot-layout.js";
+import type { Coefficients } from "./coefficients.js";
+import { GroupTable, type KeyColumn } from "./group-table.js";
+import { sumsModule } from "./softmax-sums.js";
+
+/** Rows to sum. */
+export interface SumRequest {
+  /** Name of the command, for messages. */
+  command: string;
+  inputs: readonly string[];
+  /** Options for opening each input; `inputs` of them are the auxiliary columns, keys last. */
+  open: Omit<OpenOptions, "keep" | "ownNames">;
+  /** Model that computes the logits from the features; null: the input has logits. */
+  coefficients: Coefficients | null;
+  /** Whether a constant 1 precedes the features. */
+  intercept: boolean;
+  onBadRow: "error" | "skip";
+  threads: number;
+  /** Whether the caller set `threads`. */
+  threadsExplicit: boolean;
+  chunkRows: number | undefined;
+  maxSumsBytes: number;
+  output: string;
+  /** Returns the passes over the rows of the first input, which all others must resemble. */
+  plan(shape: RowShape): SumsPass[];
+}
+
+/** What the inputs have in common. */
+export interface RowShape {
+  classes: number;
+  /** Number of features, with the constant. */
+  features: number;
+  /** Names of the features, with the constant. */
+  terms: readonly string[];
+  /** Auxiliary inputs of the results, in the order of the kernel. */
+  inputs: readonly { option: AuxiliaryName; values: number }[];
+  classNames: readonly string[] | null;
+}
+
+/** Sums of rows by group. */
+export interface RowSums {
+  shape: RowShape;
+  passes: SumsPass[];
+  /** One for each pass. */
+  spaces: SumsSpace[];
+  groups: GroupTable;
+  keys: KeyColumn[];
+  /** Number of rows of the inputs. */
+  rows: number;
+  badRows: number;
+  firstBadRow: { input: string; row: number } | null;
+  threads: number;
+}
+
+/** Name of the constant feature. */
+export const INTERCEPT = "(intercept)";
+
+const MiB = 1 << 20;
+/** Bytes of a task's rows; with groups more, since each task returns the sums of its groups. */
+const CHUNK_BYTES = { alone: MiB, grouped: 8 * MiB };
+/** Up to this number of rows the main thread is done before a thread has started. */
+const INLINE_ROWS = 1 << 15;
+/** Up to this number of terms the main thread is free again within a second. */
+const INLINE_TERMS = 1 << 28;
+
+/**
+ * Sums the rows of all inputs. Blocks of BLOCK_ROWS rows are counted from the start of each input, so that neither threads
+ * nor tasks change a bit of the sums.
+ * @throws SoftjacError
+ */
+export async function sumInputs(
+  request: SumRequest,
+  { signal, onProgress }: RunHooks,
+  kept?: KeptInputs,
+): Promise<RowSums> {
+  const module = sumsModule(`softjac ${request.command}`);
+  const workerPool = kept?.workerPool ?? new WorkerPool();
+  let sums: RowSums | null = null;
+  try {
+    const partitionsOf = partitionReader(request.inputs);
+    for (const path of request.inputs) {
+      if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+      const partitions = partitionsOf(path);
+      const open = {
+        ...request.open,
+        partitions,
+        keep: [],
+        ownNames: [],
+        signal,
+      };
+      const logits = kept?.files.get(path) ?? (await openLogits(path, open));
+      kept?.files.set(path, logits);
+      try {
+        const shape = shapeOf(logits, request);
+        sums ??= startSums(shape, logits, module, request);
+        checkSame(sums.shape, shape, path, request.inputs[0] as string);
+        checkKeys(sums.keys, logits, request.inputs[0] as string);
+        const work = { module, shape, sums, workerPool };
+        await sumFile(logits, request, work, { signal, onProgress });
+        await checkUnchanged(logits.source);
+      } finally {
+        if (!kept) logits.close();
+      }
+    }
+    return sums as RowSums;
+  } finally {
+    if (!kept) await workerPool.close();
+  }
+}
+
+/** Open inputs and threads, for several passes over the rows. */
+export class KeptInputs {
+  readonly files = new Map<string, LogitsFile>();
+  readonly workerPool = new WorkerPool();
+
+  async close(): Promise<void> {
+    for (const file of this.files.values()) file.close();
+    await this.workerPool.close();
+  }
+}
+
+function shapeOf(
+  logits: LogitsFile,
+  { coefficients, intercept, open }: SumRequest,
+): RowShape {
+  const { column, classNames, inputs } = logits;
+  const aside = inputs.find(({ option }) => option === "features");
+  const given = coefficients ? logits.classes : (aside?.values ?? 0);
+  const names = coefficients ? classNames : (aside?.names ?? null);
+  const prefix = coefficients ? column : aside?.name;
+  const terms =
+    names ?? Array.from({ length: given }, (_, k) => `${prefix}${k}`);
+  const features = given + (intercept ? 1 : 0);
+  coefficients?.check(features, intercept);
+  return {
+    classes: coefficients?.classes ?? logits.classes,
+    features,
+    terms: intercept ? [INTERCEPT, ...terms] : terms,
+    inputs: inputs.flatMap(({ option, values }) =>
+      option === "features" || option === "weight" || option === "by"
+        ? []
+        : [{ option, values }],
+    ),
+    classNames: coefficients
+      ? (open.classNames ?? null)
+      : (open.classNames ?? classNames),
+  };
+}
+
+function startSums(
+  shape: RowShape,
+  { inputs, path }: LogitsFile,
+  module: WebAssembly.Module,
+  { plan }: SumRequest,
+): RowSums {
+  const keys = inputs.filter(({ option }) => option === "by");
+  const passes = plan(shape);
+  const groups = new GroupTable();
+  if (keys.length === 0) groups.indexOf([]);
+  const spaces = passes.map(({ spec }) => {
+    try {
+      const space = new SumsSpace(module, spec);
+      space.ensureGroups(groups.size);
+      return space;
+    } catch (cause) {
+      // Errors of WebAssembly.Memory: it cannot be so large.
+      if (!(cause instanceof RangeError || cause instanceof TypeError))
+        throw cause;
+      throw new InputUnsupportedError(
+        path,
+        "sums",
+        `the results of ${shape.classes} classes and ${shape.features} features need more than 4 GiB of sums; choose smaller ones, such as kfac instead of fisher`,
+      );
+    }
+  });
+  return {
+    shape,
+    passes,
+    spaces,
+    groups,
+    keys: keys.map(({ name, key }) => ({
+      name,
+      field: key?.field as KeyColumn["field"],
+      vocabulary: key?.vocabulary ?? null,
+    })),
+    ...{ rows: 0, badRows: 0, firstBadRow: null, threads: 0 },
+  };
+}
+
+/** Rejects an input of another shape than the first one. @throws InputUnsupportedError */
+function checkSame(
+  expected: RowShape,
+  found: RowShape,
+  path: string,
+  first: string,
+): void {
+  if (expected.classes !== found.classes)
+    throw new InputUnsupportedError(
+      path,
+      "logits",
+      `expected ${expected.classes} classes as in ${first}, found ${found.classes}`,
+    );
+  if (expected.terms.join() !== found.terms.join())
+    throw new InputUnsupportedError(
+      path,
+      "features",
+      `expected ${expected.terms.join(", ")} as in ${first}, found ${found.terms.join(", ")}`,
+    );
+  for (const [n, { option, values }] of expected.inputs.entries())
+    if (found.inputs[n]?.values !== values)
+      throw new InputUnsupportedError(
+        path,
+        `column for --${option}`,
+        `expected ${values} values in a row as in ${first}, found ${found.inputs[n]?.values}`,
+      );
+}
+
+/** Rejects keys of another type than those of the first input. @throws InputUnsupportedError */
+function checkKeys(
+  expected: readonly KeyColumn[],
+  { path, inputs }: LogitsFile,
+  first: string,
+): void {
+  const found = inputs.filter(({ option }) => option === "by");
+  for (const [n, { name, field }] of expected.entries()) {
+    const own = found[n]?.key?.field as KeyColumn["field"];
+    if (keyType(own) === keyType(field)) continue;
+    throw new InputUnsupportedError(
+      path,
+      `column ${name}`,
+      `expected ${keyType(field)} as in ${first}, found ${keyType(own)}`,
+    );
+  }
+}
+
+/** Returns the type of keys; strings are of one type. */
+function keyType(field: KeyColumn["field"]): string {
+  const { type } = field;
+  if (isText(field)) return "strings";
+  return type.kind === "Date"
+    ? `date${fixedBits(type)}`
+    : describeField({ ...field, dictionary: null });
+}
+
+interface FileWork {
+  module: WebAssembly.Module;
+  shape: RowShape;
+  sums: RowSums;
+  workerPool: WorkerPool;
+}
+
+async function sumFile(
+  logits: LogitsFile,
+  request: SumRequest,
+  { module, shape, sums, workerPool }: FileWork,
+  { signal, onProgress }: Pick<RunHooks, "signal" | "onProgress">,
+): Promise<void> {
+  const { path, rows } = logits;
+  const { coefficients, output, intercept } = request;
+  const sources = sourceSetups(logits, coefficients !== null);
+  const rowBytes = sources.reduce(
+    (sum, s) => sum + s.values * (s.width + 8),
+    0,
+  );
+  const chunkRows = wholeBlocks(
+    Math.min(
+      request.chunkRows ??
+        CHUNK_BYTES[sums.keys.length > 0 ? "grouped" : "alone"] / rowBytes,
+      rows / Math.max(1, request.threads),
+    ),
+  );
+  const perRow = sums.spaces.reduce((all, space) => all + space.sums, 0);
+  const isLong = rows > INLINE_ROWS || rows * perRow > INLINE_TERMS;
+  const threads = request.threadsExplicit || isLong ? request.threads : 0;
+  const slots = Math.max(1, threads + 1);
+  const slot = layoutSlot({
+    ...{ loadRows: chunkRows, rowBlockSize: 1, tileRows: 1, slack: 0 },
+    classes: shape.classes,
+    sources: sources.map((source, n) => ({
+      ...source,
+      widened:
+        source.type !== "float64" &&
+        !(n === 0 && !coefficients && source.type === "float32"),
+    })),
+    results: [],
+  });
+  const memory = workerPool.memory(slots * slot.bytes);
+  const of = (holds: (option: string) => boolean) =>
+    logits.inputs.flatMap(({ option }, n) => (holds(option) ? [n + 1] : []));
+  const context: WorkerContext = {
+    ...memory,
+    slotBytes: slot.bytes,
+    slot,
+    sourceFd: logits.fd,
+    sourcePresent: logits.present?.toShare() ?? null,
+    output: { fd: -1, direct: -1, compare: false, ring: null },
+    axes: axesOf(logits),
+    classes: shape.classes,
+    temperature: 1,
+    sources,
+    results: [],
+    ...{ loadRows: chunkRows, rowBlockSize: 1, tileRows: 1, entries: null },
+    maskNulls: logits.nullLogit === "mask",
+    stopAtBadRow: request.onBadRow === "error",
+    skipBadRows: false,
+    sums: {
+      module,
+      passes: sums.passes,
+      intercept,
+      terms: shape.terms,
+      logits: coefficients ? -1 : 0,
+      features: coefficients ? 0 : (of((o) => o === "features")[0] ?? -1),
+      weights: of((o) => o === "weight")[0] ?? -1,
+      inputs: of((o) => !["features", "weight", "by"].includes(o)),
+      keys: of((o) => o === "by"),
+    },
+  };
+  const done = { rows: 0, start: sums.rows };
+  const taskContext = {
+    pool: await workerPool.pool(threads, context),
+    options: { output },
+    logits: { path },
+    output: {},
+    report: { axes: context.axes },
+    signal,
+    onProgress: () => onProgress?.(done.start + done.rows, done.start + rows),
+  };
+  sums.threads = Math.max(sums.threads, threads);
+  await runTasks(
+    taskContext,
+    slots,
+    chunks(rows, chunkRows),
+    async ([rowStart, rowEnd], slot, { run }) => {
+      const pieces = sourceRanges(logits, rowStart, rowEnd);
+      const reply = await run({ kind: "sums", slot, rowStart, rowEnd, pieces });
+      const part = reply.sums as NonNullable<typeof reply.sums>;
+      checkExact(part.keys, sums.keys, path);
+      merge(sums, part, request, threads);
+      done.rows += rowEnd - rowStart;
+      sums.badRows += reply.badRows.length;
+      const [bad] = reply.badRows;
+      if (bad === undefined) return;
+      const { firstBadRow } = sums;
+      if (firstBadRow?.input === path && firstBadRow.row < bad) return;
+      if (firstBadRow === null || firstBadRow.input === path)
+        sums.firstBadRow = { input: path, row: bad };
+    },
+  );
+  if (sums.firstBadRow?.input === path) {
+    const [row = 0] = indexOfRow(context.axes, sums.firstBadRow.row);
+    sums.firstBadRow.row = row;
+  }
+  sums.rows += rows;
+}
+
+function sourceSetups(logits: LogitsFile, areFeatures: boolean): SourceSetup[] {
+  const holds = (option: string): SourceSetup["holds"] => {
+    if (option === "by") return "key";
+    if (option === "weight") return "weight";
+    return option === "label" || option === "classColumn" ? "class" : "numbers";
+  };
+  return sourcesOf(logits).map((source, n) => ({
+    ...source,
+    name: n === 0 ? logits.column : (logits.inputs[n - 1]?.name as string),
+    width: numberWidth(source.type),
+    fd: logits.decodedFds[n] ?? null,
+    holds:
+      n > 0
+        ? holds(logits.inputs[n - 1]?.option as string)
+        : areFeatures
+          ? "numbers"
+          : "logits",
+  }));
+}
+
+/** Returns a number of rows in whole blocks, at least one. */
+function wholeBlocks(rows: number): number {
+  return BLOCK_ROWS * Math.max(1, Math.ceil(rows / BLOCK_ROWS));
+}
+
+function* chunks(
+  rows: number,
+  chunkRows: number,
+): Generator<[rowStart: number, rowEnd: number]> {
+  for (let start = 0; start < rows; start += chunkRows)
+    yield [start, Math.min(rows, start + chunkRows)];
+}
+
+/** Rejects integers that are not exact in float64. @throws InputUnsupportedError */
+function checkExact(
+  values: Float64Array,
+  keys: readonly KeyColumn[],
+  path: string,
+): void {
+  const at = values.findIndex((key) => Math.abs(key) > Number.MAX_SAFE_INTEGER);
+  if (at < 0) return;
+  throw new InputUnsupportedError(
+    path,
+    `column ${keys[at % keys.length]?.name}`,
+    `expected integers from -(2^53 - 1) to 2^53 - 1 for --by, found ${BigInt(values[at] as number)} or a number near it; write them as strings`,
+  );
+}
+
+/** Adds the sums of a task. @throws UsageError if they exceed the memory limit */
+function merge(
+  { groups, passes, spaces, keys }: RowSums,
+  part: { keys: Float64Array; groups: number; states: Uint8Array[] },
+  { maxSumsBytes, open }: SumRequest,
+  threads: number,
+): void {
+  const count = keys.length;
+  for (let n = 0; n < part.groups; n++) {
+    const own = Array.from(part.keys.subarray(n * count, (n + 1) * count));
+    const group = groups.indexOf(own);
+    for (const [k, space] of spaces.entries()) {
+      if (!passes[k]?.isGrouped) continue;
+      const { groupBytes } = space;
+      const state = part.states[k] as Uint8Array;
+      space.merge(group, state.subarray(n * groupBytes, (n + 1) * groupBytes));
+    }
+  }
+  for (const [k, space] of spaces.entries())
+    if (!passes[k]?.isGrouped) space.merge(0, part.states[k] as Uint8Array);
+  const perGroup = spaces.reduce(
+    (sum, { groupBytes }, k) => sum + (passes[k]?.isGrouped ? groupBytes : 0),
+    0,
+  );
+  const bytes = perGroup * groups.size * (threads + 1);
+  if (groups.size <= 1 || bytes <= maxSumsBytes) return;
+  const names = open.inputs.filter(({ option }) => option === "by");
+  throw new UsageError(
+    `by: ${names.map(({ name }) => name).join()} has ${groups.size} groups so far; ${Math.round(perGroup / ACCUMULATOR_BYTES)} sums per group take ${bytes} bytes with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${maxSumsBytes})`,
+    "maxSumsBytes",
+  );
+}

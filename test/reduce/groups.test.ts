@@ -1,0 +1,203 @@
+import { mkdirSync } from "node:fs";
+import {
+  bool,
+  dateDay,
+  dateMillisecond,
+  dictionary,
+  fixedSizeList,
+  float64,
+  int8,
+  int32,
+  int64,
+  uint64,
+  utf8,
+} from "@uwdata/flechette";
+import { describe, expect, test } from "vitest";
+import { type Type, writeArrow } from "../support/arrow-columns.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { readOutput } from "../support/sums-files.js";
+
+const at = workDirectory();
+const output = at("out.arrow");
+const logits = (rows: number) =>
+  [
+    Array.from({ length: rows }, (_, r) => [r, r % 3, 0]),
+    fixedSizeList(float64(), 3),
+  ] as [unknown[], Type];
+const DAY = 86_400_000;
+
+/** Keys of the rows, and of the groups in their order. */
+const KEYS: Record<string, [type: Type, keys: unknown[], groups: unknown[]]> = {
+  int8: [int8(), [2, -3, 2, null], [-3, 2, null]],
+  int64: [
+    int64(),
+    [3n, -9007199254740991n, 9007199254740991n, 3n],
+    [-9007199254740991n, 3n, 9007199254740991n],
+  ],
+  uint64: [uint64(), [5n, 2n, 5n, 5n], [2n, 5n]],
+  bool: [bool(), [true, false, null, true], [false, true, null]],
+  // Code point order is not that of UTF-16 code units, nor of a language.
+  utf8: [
+    utf8(),
+    ["é", "z", "", "\u{1f600}", "\uffee", null, "Z"],
+    ["", "Z", "z", "é", "\uffee", "\u{1f600}", null],
+  ],
+  dictionary: [
+    dictionary(utf8(), int32()),
+    ["q", "b", "q", null],
+    ["b", "q", null],
+  ],
+  "date32 of days": [
+    dateDay(),
+    [new Date(DAY), new Date(-DAY), new Date(DAY)],
+    [-DAY, DAY],
+  ],
+  "date64 of milliseconds": [
+    dateMillisecond(),
+    [new Date(DAY), new Date(-DAY), new Date(DAY)],
+    [-DAY, DAY],
+  ],
+};
+
+describe("keys keep their type, in ascending order, nulls last", () => {
+  test.each(Object.entries(KEYS))("%s", async (name, [type, keys, groups]) => {
+    const input = at(`${name}.arrow`);
+    writeArrow(
+      input,
+      { k: [keys, type], logits: logits(keys.length) },
+      { batchRows: 2 },
+    );
+    await built.reduce({ inputs: [input], output, by: ["k"], force: true });
+    const { columns, fields } = readOutput(output);
+    expect(columns.k).toEqual(groups);
+    const kind = name === "dictionary" ? "Utf8" : name;
+    expect(`${fields[0]?.type}`.toLowerCase().replace(/<.*/, "")).toBe(
+      kind.toLowerCase().replace(/ .*/, ""),
+    );
+    expect(fields[0]?.nullable).toBe(groups.includes(null));
+    const numbers = (values: unknown[]) =>
+      values.map((value) => (value instanceof Date ? value.getTime() : value));
+    const counts = groups.map((group) =>
+      BigInt(numbers(keys).filter((key) => key === group).length),
+    );
+    expect(columns.rows).toEqual(counts);
+  });
+});
+
+test("two keys, weights of 0 and bad rows", async () => {
+  const input = at("two.arrow");
+  const nan = Number.NaN;
+  writeArrow(input, {
+    s: [["b", "a", "b", "a", "c", "c"], utf8()],
+    n: [[1, 2, 1, 1, 7, 7], int32()],
+    w: [[2, 0, 3, 1, 1, 1], float64()],
+    logits: [
+      [
+        [0, 0],
+        [5, 0],
+        [0, 0],
+        [0, 0],
+        [nan, 0],
+        [nan, 1],
+      ],
+      fixedSizeList(float64(), 2),
+    ],
+  });
+  const report = await built.reduce({
+    ...{ inputs: [input], output, by: ["s", "n"], weight: "w", force: true },
+    ...{ onBadRow: "skip", emit: ["softmax", "gini", "jacobian"] },
+  });
+  expect(report).toMatchObject({ rows: 6, badRows: 2, groups: 4 });
+  expect(report.firstBadRow).toEqual({ input, row: 4 });
+  const { columns } = readOutput(output);
+  expect(columns.s).toEqual(["a", "a", "b", "c"]);
+  expect(columns.n).toEqual([1, 2, 1, 7]);
+  expect(columns.rows).toEqual([1n, 1n, 2n, 0n]);
+  expect(columns.weight).toEqual([1, 0, 5, 0]);
+  expect(columns.gini).toEqual([0.5, null, 0.5, null]);
+  expect(columns.softmax).toEqual([[0.5, 0.5], null, [0.5, 0.5], null]);
+  expect(columns.jacobian?.[1]).toBeNull();
+});
+
+test("partitions of each input", async () => {
+  const inputs = [
+    "state=CA/year=2020",
+    "state=NY/year=2021",
+    "state=CA/year=__HIVE_DEFAULT_PARTITION__",
+  ].map((folder, k) => {
+    mkdirSync(at(folder), { recursive: true });
+    const input = at(`${folder}/data.arrow`);
+    writeArrow(input, { logits: logits(k + 1) });
+    return input;
+  });
+  await built.reduce({ inputs, output, by: ["state", "year"], force: true });
+  const { columns } = readOutput(output);
+  expect(columns.state).toEqual(["CA", "CA", "NY"]);
+  expect(columns.year).toEqual([2020n, null, 2021n]);
+  expect(columns.rows).toEqual([1n, 3n, 2n]);
+});
+
+test("more groups than fit, and 20,000 that do", async () => {
+  const input = at("many.arrow");
+  writeArrow(input, {
+    k: [Array.from({ length: 20_000 }, (_, r) => r), int32()],
+    logits: logits(20_000),
+  });
+  const options = {
+    inputs: [input],
+    output,
+    by: ["k"],
+    emit: ["gini"] as const,
+  };
+  const report = await built.reduce({ ...options, force: true });
+  expect(report.groups).toBe(20_000);
+  expect(readOutput(output).columns.k?.[19_999]).toBe(19_999);
+  await expect(
+    built.reduce({
+      ...options,
+      output: at("none.arrow"),
+      maxSumsBytes: 2_000_000,
+    }),
+  ).rejects.toThrow(
+    /^by: k has \d+ groups so far; 2 sums per group take \d+ bytes with \d+ threads, more than --max-sums-bytes \(2000000\)$/,
+  );
+});
+
+test.each([
+  [
+    "int64",
+    int64(),
+    [2n ** 53n, 1n],
+    "expected integers from -(2^53 - 1) to 2^53 - 1 for --by, found 9007199254740992 or a number near it; write them as strings",
+  ],
+  [
+    "float64",
+    float64(),
+    [1, 2],
+    "float64 does not form groups; --by takes integers, booleans, strings, dictionaries and dates",
+  ],
+] as const)("keys of %s that are refused", async (name, type, keys, text) => {
+  const input = at(`refused ${name}.arrow`);
+  writeArrow(input, { k: [[...keys], type], logits: logits(2) });
+  await expect(
+    built.reduce({ inputs: [input], output, by: ["k"], force: true }),
+  ).rejects.toThrow(`${input}: column k: ${text}`);
+});
+
+test("keys of another type in another file", async () => {
+  const inputs = ["int", "text"].map((name) => at(`type ${name}.arrow`)) as [
+    string,
+    string,
+  ];
+  writeArrow(inputs[0], { k: [[1], int32()], logits: logits(1) });
+  writeArrow(inputs[1], { k: [["1"], utf8()], logits: logits(1) });
+  await expect(
+    built.reduce({ inputs, output, by: ["k"], force: true }),
+  ).rejects.toThrow(
+    `${inputs[1]}: column k: expected int32 as in ${inputs[0]}, found strings`,
+  );
+  await expect(
+    built.reduce({ inputs, output, by: ["k", "k"], force: true }),
+  ).rejects.toThrow("by: k is given twice");
+});

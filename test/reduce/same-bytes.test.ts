@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { EffectsOptions, ReduceOptions } from "../../src/index.js";
+import { importable, runPython } from "../interop/python.js";
+import { npy, zip } from "../support/array-files.js";
+import { arrowOf } from "../support/arrow-columns.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import {
+  columnsOf,
+  drawn,
+  writeDrawn,
+  writeMatrix,
+} from "../support/sums-files.js";
+
+// The bytes of outputs depend on rows and options alone.
+
+const at = workDirectory();
+const ROWS = 5000;
+const B = [
+  [0.4, -0.3],
+  [0.8, -0.5],
+  [-0.2, 0.3],
+];
+// Values that float32 holds, so that files of both types are of the same rows.
+const data = drawn(
+  ROWS,
+  B.map((row) => [0, ...row]),
+);
+data.x = data.x.map((row) => row.map(Math.fround));
+data.logits = data.logits.map((row) => row.map(Math.fround));
+const whole = writeDrawn(at("whole.arrow"), data);
+const coefficients = writeMatrix(at("B.npy"), B);
+const emit = ["softmax", "jacobian", "loglik", "score", "fisher"] as const;
+
+const FROM_FEATURES = {
+  ...{ features: "a,b", intercept: true, coefficients, label: "label" },
+  ...{ emit: [...emit, "kfac", "accuracy"] as const, weight: "w" },
+};
+const CASES: Record<string, Partial<ReduceOptions>> = {
+  "all rows": FROM_FEATURES,
+  "by group": { ...FROM_FEATURES, by: ["group"] },
+  logits: { column: "logits", features: "x", label: "label", emit },
+};
+
+let made = 0;
+
+async function hashOf(
+  inputs: readonly string[],
+  options: Partial<ReduceOptions>,
+): Promise<string> {
+  const output = at(`out ${made++}.arrow`);
+  await built.reduce({ inputs, output, ...options });
+  return createHash("sha256").update(readFileSync(output)).digest("hex");
+}
+
+/** Writes rows as files that end at the given rows. */
+function parts(name: string, ends: readonly number[]): string[] {
+  let from = 0;
+  return ends.map((end, k) => {
+    const part = Object.fromEntries(
+      Object.entries(data).map(([key, all]) => [key, all.slice(from, end)]),
+    ) as unknown as typeof data;
+    from = end;
+    return writeDrawn(at(`${name} ${k}.arrow`), part, 500 + k);
+  });
+}
+
+describe.each(Object.entries(CASES))("%s", (_, options) => {
+  test("threads, chunks, record batches, partitions and their order", async () => {
+    const expected = await hashOf([whole], options);
+    for (const [threads, chunkRows] of [
+      [1, 1],
+      [2, 3000],
+      [3, 1024],
+    ] as const)
+      expect(await hashOf([whole], { ...options, threads, chunkRows })).toBe(
+        expected,
+      );
+    for (const batchRows of [97, 1500]) {
+      const input = writeDrawn(at(`batches ${made++}.arrow`), data, batchRows);
+      expect(await hashOf([input], { ...options, threads: 2 })).toBe(expected);
+    }
+    for (const ends of [
+      [1024, ROWS],
+      [2048, 2048, 3072, ROWS],
+    ]) {
+      const inputs = parts(`part ${made++}`, ends);
+      expect(await hashOf(inputs, options)).toBe(expected);
+      // The terms of a group's rows may be in any order of files.
+      expect(await hashOf(inputs.toReversed(), options)).toBe(expected);
+    }
+  });
+});
+
+test("effects", async () => {
+  const bytesOf = async (
+    inputs: string[],
+    options: Partial<EffectsOptions>,
+  ) => {
+    const output = at(`effects ${made++}.arrow`);
+    const { emit: _, ...common } = FROM_FEATURES;
+    await built.effects({
+      ...{ ...common, inputs, output, of: ["dydx", "probability", "eyex"] },
+      ...{ contrast: ["a", "b=-1:2"], by: ["group"], ...options },
+    });
+    return readFileSync(output);
+  };
+  const expected = await bytesOf([whole], {});
+  const inputs = parts("effects", [3072, 4096, ROWS]).toReversed();
+  for (const options of [{ threads: 1 }, { threads: 3, chunkRows: 1024 }])
+    expect(await bytesOf(inputs, options)).toEqual(expected);
+});
+
+test("other formats and types of the same values", async () => {
+  const options = { label: "label", features: "x", emit } as const;
+  const input = at("double.arrow");
+  const { x, logits, label, ...rest } = columnsOf(data);
+  writeFileSync(input, arrowOf({ x, logits, label } as never));
+  const expected = await hashOf([input], { ...options, column: "logits" });
+  const floats = (
+    rows: number[][],
+    T: typeof Float32Array | typeof Float64Array,
+  ) => npy(T.from(rows.flat()), [ROWS, 3]);
+  expect(Object.keys(rest).length).toBe(4);
+  for (const T of [Float32Array, Float64Array]) {
+    const npz = at(`${T.name}.npz`);
+    writeFileSync(
+      npz,
+      zip({
+        "logits.npy": floats(data.logits, T),
+        "x.npy": floats(data.x, Float64Array),
+        "label.npy": npy(Int32Array.from(data.label)),
+      }),
+    );
+    expect(await hashOf([npz], { ...options, column: "logits" })).toBe(
+      expected,
+    );
+  }
+});
+
+test.skipIf(!importable("pyarrow"))(
+  "Parquet, and float32 in Arrow",
+  async () => {
+    const script = `
+import sys, pyarrow as pa, pyarrow.parquet as pq
+t = pa.ipc.open_file(sys.argv[1]).read_all()
+pq.write_table(t, sys.argv[2], row_group_size=1300)
+f = pa.list_(pa.field("item", pa.float32()), 3)
+for name in ["x", "logits"]:
+    t = t.set_column(t.column_names.index(name), name, t[name].cast(f))
+for name in ["a", "b", "w"]:
+    t = t.set_column(t.column_names.index(name), name, t[name].cast(pa.float32()))
+with pa.ipc.new_file(sys.argv[3], t.schema) as out: out.write_table(t, max_chunksize=777)
+`;
+    const paths = [at("whole.parquet"), at("float32.arrow")];
+    const { status, stderr } = runPython("-c", script, whole, ...paths);
+    expect([status, stderr]).toEqual([0, ""]);
+    for (const options of Object.values(CASES)) {
+      const expected = await hashOf([whole], options);
+      for (const path of paths)
+        expect(await hashOf([path], options)).toBe(expected);
+    }
+  },
+);
