@@ -1,0 +1,48 @@
+import type { CallCost } from "../io/report-clock.js";
+import type { KeyValue } from "../reduce/group-table.js";
+
+/** An average effect on the probability of a class. */
+export interface EffectRow {
+  /** Values of the group columns, by name. */
+  group: { readonly [name: string]: KeyValue };
+  /** `dydx`, `probability`, `coefficient`, `eydx`, `dyex`, `eyex` or `contrast FROM:TO`. */
+  effect: string;
+  class: number;
+  /** Feature; null for probabilities. */
+  term: string | null;
+  estimate: number;
+  /** Delta-method standard error, z statistic, two-sided p-value and interval; null without a covariance. */
+  std_error: number | null;
+  statistic: number | null;
+  p_value: number | null;
+  conf_low: number | null;
+  conf_high: number | null;
+}
+
+/** Report of `effects`: its return value, or `report` of its error. */
+export interface EffectsReport extends CallCost {
+  /** Version of softjac. */
+  softjac: string;
+  status: "done" | "failed";
+  inputs: readonly string[];
+  /** Path of the Arrow file; null without one. */
+  output: string | null;
+  outputBytes: number;
+  /** Number of rows of the inputs. */
+  rows: number;
+  /** Rows that are in no average, and the first of them. */
+  badRows: number;
+  firstBadRow: { input: string; row: number } | null;
+  classes: number;
+  terms: readonly string[];
+  groups: number;
+  threads: number;
+  covariance: "fisher" | "robust" | "none" | "file";
+  level: number;
+  /**
+   * Squared distance of the coefficients from the maximum of the likelihood of these rows, in standard errors: scoreᵀ H⁻¹
+   * score; null without labels or with another covariance than fisher or robust.
+   */
+  newtonDecrement: number | null;
+  effects: EffectRow[];
+}

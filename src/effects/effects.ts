@@ -1,0 +1,162 @@
+import { InputUnsupportedError, SoftjacError } from "../errors.js";
+import { startClock } from "../io/report-clock.js";
+import type { SumsSpace } from "../kernels/sums.js";
+import { checkHooks } from "../options/check-options.js";
+import type { RunHooks } from "../options/hooks.js";
+import { ARROW, checkOutput } from "../output/written-files.js";
+import { FILES, type SumSource, sumRequest } from "../reduce/options.js";
+import { writePartial } from "../reduce/partials.js";
+import { VERSION } from "../version.js";
+import { covarianceOf, readCovariance } from "./covariance.js";
+import { type EffectsPlan, planEffects } from "./effects-plan.js";
+import type { EffectRow, EffectsReport } from "./effects-report.js";
+import { createModel, inferenceAt } from "./estimates.js";
+import { type EffectsOptions, resolveEffectsOptions } from "./options.js";
+
+/** Decrement above which the coefficients are reported not to fit the rows: 0.1 standard errors. */
+const MAX_DECREMENT = 0.01;
+
+/**
+ * Averages effects of features on the probabilities of a multinomial logit model over the rows of files, by group, with
+ * delta-method standard errors: average marginal effects, predictions, elasticities and contrasts. Memory does not depend on the
+ * number of rows, nor do the bytes of the results on threads, chunks or the order of inputs.
+ *
+ * Formulas: estimate and D = ∂ estimate/∂B are linear in weighted means of {1, p, J, ∇J} ⊗ {1, x, xxᵀ}; cov = D V Dᵀ.
+ * @throws SoftjacError; its `report` describes the call up to the error
+ */
+export function effects(
+  options: EffectsOptions,
+  hooks: RunHooks = {},
+): Promise<EffectsReport> {
+  return effectsFrom(FILES, options, hooks);
+}
+
+/** Averages effects of sums of a source. @throws as effects */
+export async function effectsFrom(
+  source: SumSource,
+  options: EffectsOptions,
+  hooks: RunHooks,
+): Promise<EffectsReport> {
+  checkHooks(hooks);
+  const resolved = resolveEffectsOptions(options);
+  const { inputs, output, force, sync, covariance, level } = resolved;
+  const cost = startClock();
+  const done: Partial<EffectsReport> = {};
+  const report = (status: EffectsReport["status"]): EffectsReport => ({
+    ...{ softjac: VERSION, status, inputs, output: output ?? null },
+    ...{ outputBytes: 0, rows: 0, badRows: 0, firstBadRow: null, classes: 0 },
+    ...{ terms: [], groups: 0, threads: 0, covariance, level },
+    ...{ newtonDecrement: null, effects: [] },
+    ...done,
+    ...cost(done.rows ?? 0),
+  });
+  try {
+    if (output !== undefined)
+      checkOutput({ path: output, force, format: ARROW, inputs });
+    const emit = resolved.label === undefined ? [] : (["score"] as const);
+    const request = await sumRequest(
+      "effects",
+      resolved,
+      emit,
+      output ?? "",
+      source,
+    );
+    const file =
+      resolved.covarianceFile === undefined
+        ? null
+        : await readCovariance(resolved.covarianceFile, source);
+    const coefficients = request.coefficients as NonNullable<
+      typeof request.coefficients
+    >;
+    const b = coefficients.values;
+    let plan: EffectsPlan | null = null;
+    const sums = await source.sum(
+      {
+        ...request,
+        plan(shape) {
+          file?.check(shape.features, shape.classes);
+          plan = planEffects(resolved, shape, b);
+          return plan.passes;
+        },
+      },
+      hooks,
+    );
+    const { shape, groups, keys, rows, badRows, firstBadRow, threads } = sums;
+    const { terms, classes, features } = shape;
+    Object.assign(done, { rows, badRows, firstBadRow, threads, terms });
+    Object.assign(done, { classes, groups: groups.size });
+    if (resolved.partial) {
+      const matrices = new Map([["coefficients", coefficients.matrix]]);
+      if (file) matrices.set("covarianceFile", file.matrix);
+      const commit = { output: output as string, inputs, force, sync };
+      const call = ["effects", options, matrices, sums, commit] as const;
+      done.outputBytes = await writePartial(...call);
+      return report("done");
+    }
+    const planned = plan as unknown as EffectsPlan;
+    if (!hasWeight(sums.spaces[0] as SumsSpace))
+      throw new InputUnsupportedError(
+        inputs[0] as string,
+        "rows",
+        badRows === rows
+          ? `expected at least one good row, found none in ${rows}`
+          : `expected a weight above 0, found only 0 in ${rows - badRows} good rows`,
+      );
+    const base = coefficients.base ?? 0;
+    const found = covarianceOf(
+      planned.totals(sums),
+      { ...shape, base },
+      inputs[0] as string,
+    );
+    done.newtonDecrement = found.decrement;
+    if (found.decrement !== null && found.decrement > MAX_DECREMENT)
+      hooks.onEvent?.({
+        event: "warning",
+        message: `${coefficients.path} does not maximise the likelihood of these rows (it is ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); --covariance ${covariance} assumes that it does: use the rows and weights of the fit, or --covariance-file`,
+      });
+    const v = file?.matrix.values ?? found.v;
+    const model = createModel(
+      [features, classes],
+      b,
+      coefficients.base ?? undefined,
+      v,
+    );
+    const infer = inferenceAt(level);
+    done.effects = groups.sorted(keys).flatMap(({ group, keys: values }) => {
+      const named = keys.map(({ name }, k) => [name, values[k] ?? null]);
+      const columns = Object.fromEntries(named);
+      return planned
+        .effects(sums, group, model)
+        .map(({ effect, estimate, stdError, term, ...row }): EffectRow => {
+          const { statistic, pValue, confLow, confHigh } = infer(
+            estimate,
+            stdError,
+          );
+          return {
+            ...{ group: columns, effect, class: row.class },
+            term: term === null ? null : (terms[term] as string),
+            ...{ estimate, std_error: stdError, statistic, p_value: pValue },
+            ...{ conf_low: confLow, conf_high: confHigh },
+          };
+        });
+    });
+    if (output !== undefined) {
+      const { writeEffects } = await import("./write-effects.js");
+      done.outputBytes = await writeEffects(output, keys, report("done"), {
+        force,
+        sync,
+      });
+    }
+    return report("done");
+  } catch (error) {
+    if (error instanceof SoftjacError) error.report = report("failed");
+    throw error;
+  }
+}
+
+/** Returns whether the sum of the weights of any group is above 0. */
+function hasWeight(space: SumsSpace): boolean {
+  for (let group = 0; group < space.groups; group++)
+    if ((space.rounded(group).sums[0] as number) > 0) return true;
+  return false;
+}

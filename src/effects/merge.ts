@@ -1,0 +1,44 @@
+import { UsageError } from "../errors.js";
+import { checkHooks, resolve } from "../options/check-options.js";
+import type { RunHooks } from "../options/hooks.js";
+import { ARROW, checkOutput } from "../output/written-files.js";
+import type { ReduceOptions } from "../reduce/options.js";
+import { readPartials } from "../reduce/partials.js";
+import { type ReduceReport, reduceFrom } from "../reduce/reduce.js";
+import { effectsFrom } from "./effects.js";
+import type { EffectsReport } from "./effects-report.js";
+import type { EffectsOptions } from "./options.js";
+
+/** Options of `mergePartials`. Only `inputs` is required. */
+export interface MergeOptions
+  extends Pick<ReduceOptions, "partial" | "force" | "sync"> {
+  /** Paths of the files that `reduce` or `effects` wrote with `partial`. */
+  inputs: readonly string[];
+  /** Path of the Arrow file to write; default for effects: no file. */
+  output?: string | undefined;
+}
+
+/**
+ * Merges partial sums. The result has the bytes of one call over all their inputs, if these are cut at multiples of 1,024 rows.
+ * @throws UsageError if the partials are of other options or have an input in common; other errors as reduce and effects
+ */
+export async function mergePartials(
+  options: MergeOptions,
+  hooks: RunHooks = {},
+): Promise<ReduceReport | EffectsReport> {
+  checkHooks(hooks);
+  const { inputs, output, ...others } = resolve<MergeOptions, "force">(
+    "merge",
+    options,
+  );
+  const { force } = others;
+  if (output !== undefined)
+    checkOutput({ path: output, force, format: ARROW, inputs });
+  const source = await readPartials(inputs);
+  const all = { ...source.options, ...others, inputs, output };
+  if (source.command === "effects")
+    return effectsFrom(source, all as unknown as EffectsOptions, hooks);
+  if (output === undefined)
+    throw new UsageError("missing required option output", "output");
+  return reduceFrom(source, all as unknown as ReduceOptions, hooks);
+}

@@ -1,0 +1,234 @@
+import { errorOfProduct, errorOfSum } from "../kernels/portable/work.js";
+import { powerOfTwo, Scaled, store } from "../reference/scaled.js";
+
+/** Row-major n × n. */
+type Matrix = Float64Array;
+type Vector = Float64Array;
+
+/** Largest |v_ij - v_ji| relative to √|v_ii v_jj|, or to v_ij if that is larger. */
+const MAX_ASYMMETRY = 1e-8;
+/** Relative increase of the diagonal that gives a positive semidefinite matrix a Cholesky factor. */
+const SEMIDEFINITE_SLACK = 1e-8;
+
+/**
+ * Sums of products, with the rounding errors in sums of their own (Ogita, Rump, Oishi: Dot2): sum + lost has an error
+ * near n² ε² of the sum of |terms|. Factors and values stay below 2^996.
+ */
+export class CompensatedSums {
+  readonly sum: Vector;
+  readonly lost: Vector;
+
+  constructor(count: number) {
+    this.sum = new Float64Array(count);
+    this.lost = new Float64Array(count);
+  }
+
+  /**
+   * Adds factor·x_r to sum at + r for r < count; x is row k of the packed symmetric matrix that starts at `from`. Row 0 is
+   * contiguous.
+   */
+  add(
+    at: number,
+    factor: number,
+    values: Float64Array,
+    from: number,
+    count = 1,
+    k = 0,
+  ): void {
+    const { sum, lost } = this;
+    let index = from + k;
+    for (let r = at; r < at + count; r++) {
+      const x = values[index] as number;
+      index += r - at < k ? count - (r - at) - 1 : 1;
+      const product = factor * x;
+      const before = sum[r] as number;
+      const after = before + product;
+      const error =
+        errorOfSum(before, product, after) + errorOfProduct(factor, x, product);
+      sum[r] = after;
+      lost[r] = (lost[r] as number) + error;
+    }
+  }
+
+  rounded(): Vector {
+    return this.sum.map((value, r) => value + (this.lost[r] as number));
+  }
+}
+
+/** Returns uᵀ A v with an error near ε of |u|ᵀ|A||v| for any n; v is u by default. A is exactly symmetric. */
+export function quadraticForm(a: Matrix, n: number, u: Vector, v = u): number {
+  const product = new CompensatedSums(n);
+  for (let i = 0; i < n; i++) {
+    const factor = u[i] as number;
+    if (factor === 0) continue;
+    if (u === v) {
+      product.add(i, factor, a, i * n + i);
+      product.add(i + 1, 2 * factor, a, i * n + i + 1, n - i - 1);
+    } else product.add(0, factor, a, i * n, n);
+  }
+  const total = new CompensatedSums(1);
+  for (let i = 0; i < n; i++) {
+    total.add(0, v[i] as number, product.sum, i);
+    total.add(0, v[i] as number, product.lost, i);
+  }
+  return total.rounded()[0] as number;
+}
+
+/** Returns λ² = scoreᵀ H⁻¹ score. */
+export function newtonDecrement(inverse: Matrix, score: Vector): number {
+  return quadraticForm(inverse, score.length, score);
+}
+
+/** Returns A B with compensated sums. */
+export function multiply(a: Matrix, b: Matrix, n: number): Matrix {
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const row = new CompensatedSums(n);
+    for (let k = 0; k < n; k++) row.add(0, a[i * n + k] as number, b, k * n, n);
+    out.set(row.rounded(), i * n);
+  }
+  return out;
+}
+
+/** Returns the robust covariance H⁻¹ O H⁻¹, exactly symmetric. */
+export function sandwich(inverse: Matrix, o: Matrix, n: number): Matrix {
+  return symmetrized(multiply(multiply(inverse, o, n), inverse, n), n);
+}
+
+export type Inverse =
+  | { kind: "inverse"; matrix: Matrix }
+  /** Row `index` is, but for rounding errors, a combination of the rows before it. */
+  | { kind: "singular"; index: number };
+
+/**
+ * Inverts a positive definite matrix: Cholesky factor of A scaled to a diagonal in [1, 4), then one step of refinement,
+ * X + (I - X A) X with a compensated residual. A pivot of at most n ε of its diagonal entry counts as 0. A and the inverse
+ * are exactly symmetric.
+ */
+export function invertPositiveDefinite(a: Matrix, n: number): Inverse {
+  const scale = diagonalScale(a, n);
+  const scaled = scaledBy(scale, a, n);
+  const factor = scaled.slice();
+  const index = factorize(factor, n, n * Number.EPSILON);
+  if (index >= 0) return { kind: "singular", index };
+
+  const x = squared(invertFactor(factor, n), n);
+  const refined = factor;
+  for (let i = 0; i < n; i++) {
+    const residual = new CompensatedSums(n);
+    residual.sum[i] = 1;
+    for (let k = 0; k < n; k++)
+      residual.add(0, -(x[i * n + k] as number), scaled, k * n, n);
+    const rest = residual.rounded();
+    for (let j = 0; j < n; j++)
+      refined[i * n + j] = (x[i * n + j] as number) + dot(rest, 0, x, j * n, n);
+  }
+  const matrix = scaledBy(scale, symmetrized(refined, n), n);
+  return { kind: "inverse", matrix };
+}
+
+/** The first entry that is not finite or differs from `other`, the entry [column, row]; or a negative eigenvalue. */
+export type CovarianceProblem =
+  | ({ kind: "not finite" | "asymmetric" } & {
+      [field in "row" | "column" | "value" | "other"]: number;
+    })
+  | { kind: "indefinite" };
+
+/** Returns why V is not a covariance; undefined if it is one. */
+export function covarianceProblem(
+  v: Matrix,
+  n: number,
+): CovarianceProblem | undefined {
+  const root = (i: number) => Math.sqrt(Math.abs(v[i * n + i] as number));
+  for (let row = 0; row < n; row++) {
+    for (let column = 0; column < n; column++) {
+      const value = v[row * n + column] as number;
+      const other = v[column * n + row] as number;
+      const entry = { row, column, value, other };
+      if (!Number.isFinite(value)) return { kind: "not finite", ...entry };
+      const scale = Math.max(root(row) * root(column), Math.abs(value));
+      if (Math.abs(value - other) > MAX_ASYMMETRY * scale)
+        return { kind: "asymmetric", ...entry };
+    }
+  }
+  const scaled = scaledBy(diagonalScale(v, n), v, n);
+  for (let i = 0; i < n; i++) {
+    const row = scaled.subarray(i * n, (i + 1) * n);
+    // Parameters of the reference class have no variance.
+    if (row.every((value) => value === 0)) row[i] = 1;
+    else row[i] = (row[i] as number) * (1 + SEMIDEFINITE_SLACK);
+  }
+  return factorize(scaled, n, 0) < 0 ? undefined : { kind: "indefinite" };
+}
+
+/** Returns (V + Vᵀ)/2, or V itself if it is exactly symmetric. */
+export function symmetrized(v: Matrix, n: number): Matrix {
+  const out = v.map((value, at) => {
+    const row = Math.trunc(at / n);
+    return value / 2 + (v[(at - row * n) * n + row] as number) / 2;
+  });
+  return out.every((value, at) => value === v[at]) ? v : out;
+}
+
+/** Returns powers of two s_i with 1 <= s_i² a_ii < 4, so that scaling is exact; 1 unless a_ii > 0. */
+function diagonalScale(a: Matrix, n: number): Vector {
+  const number = new Scaled();
+  return new Float64Array(n).map((_, i) => {
+    store(number, Math.max(0, a[i * n + i] as number));
+    return powerOfTwo(-(number.exponent >> 1));
+  });
+}
+
+/** Returns the matrix of s_i a_ij s_j. */
+function scaledBy(s: Vector, a: Matrix, n: number): Matrix {
+  return a.map((value, at) => {
+    const row = Math.trunc(at / n);
+    return value * (s[row] as number) * (s[at - row * n] as number);
+  });
+}
+
+/**
+ * Replaces the lower triangle by the Cholesky factor. Returns the index of the first pivot that is at most `least` of its
+ * diagonal entry, or -1.
+ */
+function factorize(a: Matrix, n: number, least: number): number {
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < i; j++) {
+      const rest = (a[i * n + j] as number) - dot(a, i * n, a, j * n, j);
+      a[i * n + j] = rest / (a[j * n + j] as number);
+    }
+    const diagonal = a[i * n + i] as number;
+    const pivot = diagonal - dot(a, i * n, a, i * n, i);
+    if (!(pivot > least * diagonal)) return i;
+    a[i * n + i] = Math.sqrt(pivot);
+  }
+  return -1;
+}
+
+/** Returns (L⁻¹)ᵀ, whose row j is column j of L⁻¹. */
+function invertFactor(l: Matrix, n: number): Matrix {
+  const out = new Float64Array(n * n);
+  for (let j = 0; j < n; j++)
+    for (let i = j; i < n; i++) {
+      const sum = dot(l, i * n + j, out, j * n + j, i - j);
+      out[j * n + i] = ((i === j ? 1 : 0) - sum) / (l[i * n + i] as number);
+    }
+  return out;
+}
+
+/** Returns A Aᵀ for the upper triangle A. */
+function squared(a: Matrix, n: number): Matrix {
+  return a.map((_, at) => {
+    const [i, j] = [Math.trunc(at / n), at % n];
+    const from = Math.max(i, j);
+    return dot(a, i * n + from, a, j * n + from, n - from);
+  });
+}
+
+/** Returns Σ a[i + k] b[j + k], k < n. */
+function dot(a: Vector, i: number, b: Vector, j: number, n: number): number {
+  let sum = 0;
+  for (let k = 0; k < n; k++)
+    sum += (a[i + k] as number) * (b[j + k] as number);
+  return sum;
+}

@@ -1,0 +1,190 @@
+import { expect, test } from "vitest";
+import type { EffectName } from "../../src/index.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import {
+  drawn,
+  product,
+  readOutput,
+  softmax,
+  writeDrawn,
+  writeMatrix,
+} from "../support/sums-files.js";
+
+// A fit by Newton's method with `reduce`, and its effects against central differences of their definitions.
+
+const at = workDirectory();
+const [K, Q] = [3, 3];
+const TRUE = [
+  [0, 0.4, -0.3],
+  [0, 0.8, -0.5],
+  [0, -0.2, 0.3],
+];
+const data = drawn(1500, TRUE, 7);
+const input = writeDrawn(at("data.arrow"), data);
+const common = {
+  ...{ inputs: [input], features: "a,b", intercept: true, label: "label" },
+  ...{ weight: "w", coefficients: at("B.npy"), force: true },
+};
+
+/** Solves A x = y by elimination with pivots. */
+function solve(a: readonly number[][], y: readonly number[]): number[] {
+  const n = y.length;
+  const m = a.map((row, i) => [...row, y[i] as number]);
+  for (let k = 0; k < n; k++) {
+    const size = (row: number[]) => Math.abs(row[k] as number);
+    const best = m
+      .slice(k)
+      .reduce((a, b) => (size(a as number[]) >= size(b) ? a : b));
+    const from = m.indexOf(best);
+    [m[k], m[from]] = [best, m[k] as number[]];
+    for (let i = 0; i < n; i++) {
+      if (i === k) continue;
+      const factor = (m[i]?.[k] as number) / (best[k] as number);
+      m[i] = (m[i] as number[]).map((v, j) => v - factor * (best[j] as number));
+    }
+  }
+  return m.map((row, i) => (row[n] as number) / (row[i] as number));
+}
+
+/** Rows of `values` of length n, without those of the parameters of class 0. */
+const withoutBase = (values: readonly number[], n: number) =>
+  Array.from({ length: n - K }, (_, i) =>
+    values.slice((i + K) * n + K, (i + K + 1) * n),
+  );
+
+async function newton(): Promise<{ b: number[][]; information: number[][] }> {
+  let b = TRUE.map(() => [0, 0]);
+  for (let step = 0; ; step++) {
+    writeMatrix(at("B.npy"), b);
+    const output = at("sums.arrow");
+    await built.reduce({ ...common, output, emit: ["score", "fisher"] });
+    const { columns } = readOutput(output);
+    const [score] = columns.score as number[][];
+    const [fisher] = columns.fisher as number[][];
+    const information = withoutBase(fisher as number[], K * Q);
+    if (step === 8) return { b, information };
+    const change = solve(information, (score as number[]).slice(K));
+    b = b.map((row, k) =>
+      row.map((value, c) => value + (change[c * K + k] as number)),
+    );
+  }
+}
+
+/** Returns the weighted mean of the effects of a row by their definitions. */
+function average(
+  kind: EffectName | "contrast",
+  b: readonly number[][],
+  j: number,
+  k: number,
+): number {
+  const full = b.map((row) => [0, ...row]);
+  let [sum, total] = [0, 0];
+  for (const [row, x] of data.x.entries()) {
+    const w = data.weight[row] as number;
+    const p = softmax(product(x, full));
+    const at = full[k] as number[];
+    const slope =
+      (at[j] as number) - p.reduce((s, q, l) => s + q * (at[l] ?? 0), 0);
+    const own = p[j] as number;
+    const xk = x[k] as number;
+    const change = (value: number) =>
+      softmax(product(x.with(k, value), full))[j] as number;
+    const value = {
+      probability: () => own,
+      coefficients: () => at[j] as number,
+      dydx: () => own * slope,
+      eydx: () => slope,
+      dyex: () => own * slope * xk,
+      eyex: () => slope * xk,
+      contrast: () => change(2) - change(-1),
+    }[kind]();
+    sum += w * value;
+    total += w;
+  }
+  return sum / total;
+}
+
+test("a fit by Newton's method, and effects with their standard errors", async () => {
+  const { b, information } = await newton();
+  const kinds: EffectName[] = [
+    ...(["dydx", "probability", "coefficients"] as const),
+    ...(["eydx", "dyex", "eyex"] as const),
+  ];
+  const report = await built.effects({
+    ...common,
+    ...{ of: kinds, contrast: ["a", "b=-1:2"], constants: true },
+  });
+  expect(report.newtonDecrement).toBeLessThan(1e-20);
+  expect(report.effects.length).toBe(3 * (4 * 3 + 1 + 2) + 6);
+  let largest = [0, 0];
+  for (const row of report.effects) {
+    const isContrast = row.effect === "contrast -1:2";
+    if (row.effect === "contrast 0:1") continue;
+    const kind = isContrast
+      ? "contrast"
+      : row.effect === "coefficient"
+        ? "coefficients"
+        : (row.effect as EffectName);
+    const k = Math.max(0, report.terms.indexOf(row.term ?? ""));
+    const estimate = average(kind, b, row.class, k);
+    const step = 1e-4;
+    const gradient = information.map((_, n) => {
+      const [c, r] = [Math.floor(n / K), n % K];
+      const moved = (by: number) =>
+        average(
+          kind,
+          b.map((values, m) =>
+            m === r ? values.with(c, (values[c] as number) + by) : values,
+          ),
+          ...([row.class, k] as const),
+        );
+      const slopeOf = (h: number) => (moved(h) - moved(-h)) / (2 * h);
+      // Richardson's extrapolation.
+      return (4 * slopeOf(step) - slopeOf(2 * step)) / 3;
+    });
+    const variance = solve(information, gradient).reduce(
+      (sum, value, n) => sum + value * (gradient[n] as number),
+      0,
+    );
+    const error = Math.sqrt(variance);
+    largest = [
+      Math.max(largest[0] ?? 0, Math.abs(row.estimate - estimate) / error),
+      Math.max(largest[1] ?? 0, Math.abs((row.std_error ?? 0) / error - 1)),
+    ];
+    const where = `${row.effect} of ${row.term} on ${row.class}`;
+    expect(Math.abs(row.estimate - estimate), where).toBeLessThan(
+      1e-12 * error,
+    );
+    expect(Math.abs((row.std_error ?? 0) / error - 1), where).toBeLessThan(
+      1e-8,
+    );
+    const z = row.estimate / (row.std_error as number);
+    expect(row.statistic).toBe(z);
+    const width = (row.conf_high as number) - (row.conf_low as number);
+    expect(width / (row.std_error as number)).toBeCloseTo(
+      2 * 1.959963984540054,
+      9,
+    );
+  }
+  console.log("differences of estimates, of standard errors:", largest);
+});
+
+test("a warning for coefficients that do not fit, with the distance to the fit", async () => {
+  writeMatrix(at("B.npy"), [
+    [0.3, -0.3],
+    [0.8, -0.5],
+    [-0.2, 0.3],
+  ]);
+  const messages: string[] = [];
+  const onEvent = (event: { event: string; message?: string }) => {
+    if (event.event === "warning") messages.push(event.message ?? "");
+  };
+  const report = await built.effects(common, { onEvent });
+  const distance = Math.sqrt(report.newtonDecrement as number).toPrecision(2);
+  expect(messages).toEqual([
+    `${at("B.npy")} does not maximise the likelihood of these rows (it is ${distance} standard errors from the maximum); --covariance fisher assumes that it does: use the rows and weights of the fit, or --covariance-file`,
+  ]);
+  await built.effects({ ...common, covariance: "none" }, { onEvent });
+  expect(messages.length).toBe(1);
+});
