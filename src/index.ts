@@ -1,3 +1,8 @@
+export {
+  type CalibrateOptions,
+  type CalibrateReport,
+  calibrate,
+} from "./calibrate/calibrate.js";
 export type { DatasetReport } from "./dataset/dataset-report.js";
 export type {
   DatasetEvent,
@@ -28,6 +33,10 @@ export {
   type StatusOptions,
   type TaskOptions,
 } from "./dataset/tasks.js";
+export { effects } from "./effects/effects.js";
+export type { EffectRow, EffectsReport } from "./effects/effects-report.js";
+export { type MergeOptions, mergePartials } from "./effects/merge.js";
+export type { EffectName, EffectsOptions } from "./effects/options.js";
 export {
   AbortedError,
   BadRowError,
@@ -107,11 +116,20 @@ export {
   type OpenJacobianOptions,
   openJacobian,
 } from "./reader/open-jacobian.js";
+export type { ReduceOptions, RowOptions } from "./reduce/options.js";
+export { type ReduceReport, reduce } from "./reduce/reduce.js";
+export {
+  SoftmaxSums,
+  type SoftmaxSumsOptions,
+  type SoftmaxSumsRows,
+  type SumValues,
+} from "./reduce/softmax-sums.js";
 export { relativeErrorPercent } from "./reference/error-measures.js";
 export type { ReportOptions } from "./report/options.js";
 export type { OutputReport } from "./report/output-report.js";
 export { report } from "./report/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
+export type { ReductionName } from "./results/reductions.js";
 export { type DryRun, dryRun } from "./run/dry-run.js";
 export type { OutputSize } from "./run/output-sizes.js";
 export { run } from "./run/run.js";

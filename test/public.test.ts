@@ -2,17 +2,18 @@ import { expect, test } from "vitest";
 import { built } from "./support/built.js";
 
 const NAMES = `
-AbortedError BadRowError ConfigurationError DatasetDamagedError IncompleteError
-InputChangedError InputFormatError InputMissingError InputUnsupportedError
-InputsLeftOutError InputsSkippedError InternalError IoError LogitsColumnError
-OutputClosedError OutputExistsError PartsFailedError PermissionError
-PlanMissingError RaggedRowError RowMissingError ServiceUnavailableError
-ShardsFailedError SoftjacError StalledError StoppedError UsageError
-datasetStatus dryRun dryRunDataset finalizeDataset generate inspect openJacobian
-planDataset relativeErrorPercent removeLeftovers removeStaleRuns report run
-runDataset runShards runWorker show softmax softmaxJacobian
-softmaxJacobianColumn softmaxJacobianEntries softmaxResults submitDataset verify
-version waitForDataset`;
+AbortedError BadRowError ConfigurationError DatasetDamagedError
+IncompleteError InputChangedError InputFormatError InputMissingError
+InputUnsupportedError InputsLeftOutError InputsSkippedError InternalError
+IoError LogitsColumnError OutputClosedError OutputExistsError PartsFailedError
+PermissionError PlanMissingError RaggedRowError RowMissingError
+ServiceUnavailableError ShardsFailedError SoftjacError SoftmaxSums
+StalledError StoppedError UsageError calibrate datasetStatus dryRun
+dryRunDataset effects finalizeDataset generate inspect mergePartials
+openJacobian planDataset reduce relativeErrorPercent removeLeftovers
+removeStaleRuns report run runDataset runShards runWorker show softmax
+softmaxJacobian softmaxJacobianColumn softmaxJacobianEntries softmaxResults
+submitDataset verify version waitForDataset`;
 
 test("the public names", () => {
   expect(Object.keys(built).sort()).toEqual(NAMES.trim().split(/\s+/));

@@ -1,4 +1,5 @@
 import { EXIT, UsageError } from "../errors.js";
+import { OWN_REDUCTIONS } from "../results/reductions.js";
 import { arrayTask } from "./array-task.js";
 import { classesThatFit } from "./block-cells.js";
 import type { CommandSpec, LineOptionNames } from "./command.js";
@@ -10,13 +11,27 @@ import {
   waitText,
   workerText,
 } from "./dataset-text.js";
+import { effectsReportText } from "./effects-text.js";
 import { defineCommand } from "./execute.js";
 import { inspectText } from "./inspect-text.js";
 import { COMMON_RUN_OPTIONS, RUN_COMMAND } from "./run-command.js";
 import { leftWidth, showText } from "./show-text.js";
 import { resultColumns } from "./streams.js";
-import { generateText, outputReportText } from "./summary.js";
+import {
+  calibrateText,
+  generateText,
+  outputReportText,
+  reduceText,
+} from "./summary.js";
 import { verifyText } from "./verify-text.js";
+
+function reductionHelp(): string {
+  const rows = Object.entries(OWN_REDUCTIONS);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows
+    .map(([name, { help }]) => `  ${name.padEnd(width)}  ${help}`)
+    .join("\n");
+}
 
 const SECRETS =
   "Set the password of the Redis server in SOFTJAC_QUEUE_PASSWORD, or in the URL in SOFTJAC_QUEUE. The command line takes no password, because other users of the machine can read it.";
@@ -24,6 +39,71 @@ const SECRETS =
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly CommandSpec[] = [
   RUN_COMMAND,
+  defineCommand({
+    name: "reduce",
+    summary: "Sum results over rows: means, Fisher information, by group",
+    description:
+      "Sum results of softmax over the rows of files, by group: means of p, J and other results, log-likelihood, score, Fisher information, KFAC factors. Writes one row per group.",
+    common: [
+      ...["emit", "by", "weight", "features", "intercept", "coefficients"],
+      ...["label", "column", "columns", "output", "force", "json", "quiet"],
+    ],
+    examples: [
+      ["logits.arrow -o mean.arrow --by region", ""],
+      [
+        "data.parquet -o fisher.arrow --features 'x_*' --intercept --coefficients B.npy --label y --emit loglik,score,fisher",
+        "",
+      ],
+    ],
+    epilogue: `Results for --emit beyond the means of results of run:\n${reductionHelp()}`,
+    load: async () => (await import("../reduce/reduce.js")).reduce,
+    text: reduceText,
+  }),
+  defineCommand({
+    name: "effects",
+    summary: "Average marginal effects of features, with standard errors",
+    description:
+      "Average the effects of features on the probabilities of a multinomial logit model over rows, with delta-method standard errors.",
+    common: [
+      ...["features", "intercept", "coefficients", "base", "covarianceFile"],
+      ...["label", "of", "contrast", "by", "output", "json"],
+    ],
+    examples: [
+      ["data.parquet --features 'x_*' --coefficients B.npy --label y", ""],
+    ],
+    load: async () => (await import("../effects/effects.js")).effects,
+    text: effectsReportText,
+    textIsResult: true,
+    logged: ({ effects, ...report }) => ({
+      ...report,
+      effects: effects.length,
+    }),
+  }),
+  defineCommand({
+    name: "merge",
+    summary: "Merge partial sums of reduce or effects",
+    description:
+      "Merge the files that reduce or effects wrote with --partial. The result is that of one command over all their inputs.",
+    common: ["output", "partial", "force", "json", "quiet"],
+    examples: [["a.partial.arrow b.partial.arrow -o all.arrow", ""]],
+    load: async () => (await import("../effects/merge.js")).mergePartials,
+    text: (report) =>
+      "emit" in report ? reduceText(report) : effectsReportText(report),
+    textIsResult: true,
+  }),
+  defineCommand({
+    name: "calibrate",
+    summary: "Fit a temperature to labels, with its standard error",
+    description:
+      "Fit the temperature T of softmax(o/T) to labels by maximum likelihood, and print T, its standard error, and NLL, ECE and Brier score before and after.",
+    common: [
+      ...["label", "column", "columns", "weight", "output", "force", "json"],
+    ],
+    examples: [["validation.arrow --label y -o T.json", ""]],
+    load: async () => (await import("../calibrate/calibrate.js")).calibrate,
+    text: calibrateText,
+    textIsResult: true,
+  }),
   defineCommand({
     name: "show",
     summary: "Show one row of an output: p as bars, the block as shades",

@@ -1,4 +1,6 @@
+import type { CalibrateReport } from "../calibrate/calibrate.js";
 import type { GenerateReport } from "../generate/generate.js";
+import type { ReduceReport } from "../reduce/reduce.js";
 import type { OutputReport } from "../report/output-report.js";
 import type { DryRun } from "../run/dry-run.js";
 import type { OutputSize } from "../run/output-sizes.js";
@@ -27,6 +29,38 @@ export function runText(report: RunReport): string {
     ["entries", entries === null ? "" : `${count(entries)}, ${dropped}`],
     ["kernel", report.kernel === "plain" ? slower : ""],
     ["bad rows", badRows > 0 ? `${count(badRows)}, ${first}` : ""],
+  ]);
+}
+
+/** Formats the report of reduce. */
+export function reduceText(report: ReduceReport): string {
+  const { terms, groups, badRows, firstBadRow } = report;
+  const first = `first at row ${firstBadRow?.row} of ${firstBadRow?.input}`;
+  return titled(report.output, [
+    ["rows", sizeOf(report)],
+    ["features", terms.length > 0 ? names(terms) : ""],
+    ["results", names(report.emit)],
+    ["groups", groups > 1 ? count(groups) : ""],
+    ["bytes", exactBytes(report.outputBytes)],
+    ["time", timeAndRates(report, report.outputBytes)],
+    ["bad rows", badRows > 0 ? `${count(badRows)}, ${first}` : ""],
+  ]);
+}
+
+/** Formats the report of calibrate. */
+export function calibrateText(report: CalibrateReport): string {
+  const { temperature, std_error, badRows, nll, ece, brier } = report;
+  const change = ({ before, after }: typeof nll) =>
+    `${before.toPrecision(4)} before, ${after.toPrecision(4)} after`;
+  return titled(`T = ${temperature.toPrecision(5)}`, [
+    ["standard error", std_error.toPrecision(3)],
+    ["rows", sizeOf(report)],
+    ["NLL", change(nll)],
+    ["ECE (15 bins)", change(ece)],
+    ["Brier score", change(brier)],
+    ["bad rows", badRows > 0 ? `${count(badRows)}, left out` : ""],
+    ["time", `${duration(report.durationMs)}, ${report.passes} passes`],
+    ["written", report.output ?? ""],
   ]);
 }
 

@@ -1,0 +1,80 @@
+import type { EffectRow, EffectsReport } from "../effects/effects-report.js";
+import { printable } from "../printable.js";
+import { count, duration } from "./format.js";
+
+/** Formats effects as a table, or where they were written. */
+export function effectsReportText(report: EffectsReport): string {
+  const { output, effects } = report;
+  if (output === null) return table(report);
+  const content =
+    effects.length > 0 ? `${count(effects.length)} rows` : "partial sums";
+  return `${printable(output)}: ${content}\n${summary(report)}`;
+}
+
+function table(report: EffectsReport): string {
+  const { effects, level } = report;
+  const [first] = effects;
+  const keys = Object.keys(first?.group ?? {});
+  const digits = decimalsOf(effects);
+  const number = (value: number | null, width = digits) =>
+    value === null ? "" : value.toFixed(width);
+  const hasErrors = first?.std_error !== null;
+  const header = [
+    ...[...keys, "effect", "class", "term", "estimate"],
+    ...(hasErrors ? ["std_error", "z", "p", `${100 * level} % interval`] : []),
+  ];
+  const rows = effects.map((row) => [
+    ...keys.map((key) => String(row.group[key] ?? "null")),
+    ...[row.effect, String(row.class), row.term ?? "", number(row.estimate)],
+    ...(hasErrors
+      ? [
+          ...[number(row.std_error), number(row.statistic, 2)],
+          probability(row.p_value),
+          `${number(row.conf_low)} to ${number(row.conf_high)}`,
+        ]
+      : []),
+  ]);
+  const isLeft = (column: number) =>
+    column <= keys.length || column === keys.length + 2;
+  const cells = [header, ...rows].map((row) => row.map(printable));
+  const widths = header.map((_, k) =>
+    Math.max(...cells.map((row) => row[k]?.length ?? 0)),
+  );
+  const lines = cells.map((row) =>
+    row
+      .map((cell, k) =>
+        isLeft(k) ? cell.padEnd(widths[k] ?? 0) : cell.padStart(widths[k] ?? 0),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+  return `${lines.join("\n")}\n${summary(report)}`;
+}
+
+function summary(report: EffectsReport): string {
+  const { rows, badRows, classes, terms, covariance } = report;
+  const errors = {
+    fisher: "standard errors by the Fisher information of these rows",
+    robust: "robust standard errors (HC0)",
+    file: "standard errors by the covariance in the file",
+    none: "no standard errors",
+  }[covariance];
+  const bad = badRows > 0 ? `, ${count(badRows)} bad rows left out` : "";
+  return `${count(rows)} rows${bad}, ${classes} classes, ${count(terms.length)} features; ${errors}; ${duration(report.durationMs)}\n`;
+}
+
+/** Returns decimals that show at least three digits of typical estimates. */
+function decimalsOf(effects: readonly EffectRow[]): number {
+  const sizes = effects
+    .map(({ estimate, std_error }) => std_error || Math.abs(estimate))
+    .filter((size) => size > 0)
+    .sort((a, b) => a - b);
+  const middle = sizes[Math.floor(sizes.length / 2)] ?? 1;
+  return Math.min(12, Math.max(3, 2 - Math.floor(Math.log10(middle))));
+}
+
+function probability(p: number | null): string {
+  if (p === null) return "";
+  if (p < 1e-300) return "<1e-300";
+  return p < 0.0001 ? p.toExponential(1) : p.toFixed(4);
+}
