@@ -41,11 +41,12 @@ export async function runContest(workload, { python, input, work, runs, log }) {
 }
 
 function contendersOf(
-  { peers, args = [], results = "bsr", piped, sharded },
+  { peers, args = [], results = "bsr", piped, sharded, sums, model },
   settings,
 ) {
   const { python, input, other, output } = settings;
   const softjac = [process.execPath, script("../dist/cli.js")];
+  if (sums) return summing({ sums, model, peers }, softjac, settings);
   const runOn = (path, out = output) => [
     ...softjac,
     "run",
@@ -81,6 +82,40 @@ function contendersOf(
       input: OTHER_FORMS.includes(peer.name) ? other : input,
       results: peer.results ?? results,
     })),
+  ];
+}
+
+/** softjac and its peers that sum over rows. */
+function summing({ sums, model, peers }, softjac, { python, input, output }) {
+  const features = ["--features", "x_*", "--intercept"];
+  const files = model
+    ? [...features, "--coefficients", `${input}.B.npy`]
+    : ["--column", "logits"];
+  const [command, ...args] = sums;
+  const v =
+    command === "effects" ? ["--covariance-file", `${input}.V.npy`] : [];
+  const own = [...softjac, command, input, "-o", output, "--quiet", ...files];
+  const contender = (name, command, results) => ({
+    ...{ name, command, input, output, results },
+  });
+  const by = args.indexOf("--by");
+  const others = {
+    "softjac-ungrouped": [...own, ...args.slice(0, by)],
+    "softjac-entropy": [
+      ...[...softjac, "run", input, "-o", output, "--quiet", "--no-sync"],
+      ...["--emit", "entropy"],
+    ],
+  };
+  const script_ = script("peers/effects.py");
+  return [
+    contender("softjac", [...own, ...args, ...v], by < 0 ? model : undefined),
+    contender(UNSYNCED, [...own, ...args, ...v, "--no-sync"]),
+    ...peers.map(({ name }) =>
+      contender(
+        name,
+        others[name] ?? [python.path, script_, model, input, `${output}.npy`],
+      ),
+    ),
   ];
 }
 

@@ -8,6 +8,14 @@ import { bytesOnDisk } from "./workloads.mjs";
 /** Path of the workload's input. Seeded, so that the name says all about the content. */
 export async function prepareInput(workload, { python, work, log }) {
   const { rows, classes, dtype, cotangent, scale = 3, compression } = workload;
+  if (workload.model) {
+    const path = join(work, `features-${rows}x${classes}.arrow`);
+    if (existsSync(`${path}.V.npy`)) return path;
+    log(`  making ${rows} rows of features`);
+    const words = ["make", path, String(rows), String(classes)];
+    await runPython(python.path, [script("peers/effects.py"), ...words]);
+    return path;
+  }
   const kind = cotangent ? "logits+cotangent" : "logits";
   const spread = scale === 3 ? "" : `-scale-${scale}`;
   const codec = compression ? `-${compression}` : "";

@@ -112,6 +112,43 @@ export const workloads = [
     sharded: true,
     peers: [{ name: "softjac-plain", wanted: 0.87 }],
   },
+  // Sums over rows, from 9 features and a constant; `model` is the computation of peers/effects.py.
+  ...[
+    { name: "effects", model: "ame", sums: ["effects"], wanted: 3 },
+    {
+      name: "fisher",
+      model: "fisher",
+      sums: ["reduce", "--emit", "fisher"],
+      wanted: 2,
+    },
+  ].map(({ wanted, ...workload }) => ({
+    ...workload,
+    rows: 1_900_000,
+    classes: 5,
+    dtype: "float64",
+    valuesOut: 10,
+    peers: [{ name: `numpy-${workload.model}`, wanted }],
+  })),
+  {
+    name: "reduce-by",
+    sums: ["reduce", "--emit", "jacobian", "--by", "g"],
+    model: "fisher",
+    rows: 1_900_000,
+    classes: 5,
+    dtype: "float64",
+    valuesOut: 10,
+    // 5,000 groups in random order may take twice the time: 1/2.
+    peers: [{ name: "softjac-ungrouped", wanted: 0.5 }],
+  },
+  {
+    name: "reduce",
+    sums: ["reduce", "--emit", "softmax,jacobian"],
+    rows: 1_000_000,
+    classes: 10,
+    dtype: "float64",
+    valuesOut: 1,
+    peers: [{ name: "softjac-entropy", wanted: 1 }],
+  },
   {
     // Alone and once: only its peak memory is asked for, which must be no higher than that of a tenth of the rows.
     name: "memory-10x",
