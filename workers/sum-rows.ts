@@ -39,6 +39,12 @@ export class RowSummer {
     loadRows(slotRows, pieces, rowStart, rowEnd);
     const columns = keys.map((n) => slotRows.numbers(n, rows) as Float64Array);
     const grouped = keys.length > 0 ? groupsOf(columns, rows) : null;
+    const groups = grouped?.first.length ?? 1;
+    if (groups > this.#setup.maxGroups)
+      return {
+        badRows: [],
+        sums: { keys: new Float64Array(0), groups, states: [] },
+      };
     const input = this.#input(slotRows, rows, grouped?.groups);
     let badRows: number[] = [];
     let { weights } = input;

@@ -1,5 +1,6 @@
 import { describeField, fixedBits, numberWidth } from "../arrow/field.js";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
+import { bytes as formatBytes } from "../format-number.js";
 import { isText } from "../input/decoded-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
@@ -77,6 +78,8 @@ export const INTERCEPT = "(intercept)";
 const MiB = 1 << 20;
 /** Bytes of a task's rows; with groups more, since each task returns the sums of its groups. */
 const CHUNK_BYTES = { alone: MiB, grouped: 8 * MiB };
+/** Terms of a task, which takes about a second: a call stops between tasks. */
+const CHUNK_TERMS = 2 ** 31;
 /** Up to this number of rows the main thread is done before a thread has started. */
 const INLINE_ROWS = 1 << 15;
 /** Up to this number of terms the main thread is free again within a second. */
@@ -281,14 +284,16 @@ async function sumFile(
     (sum, s) => sum + s.values * (s.width + 8),
     0,
   );
+  const perRow = sums.spaces.reduce((all, space) => all + space.sums, 0);
+  const isGrouped = sums.keys.length > 0;
   const chunkRows = wholeBlocks(
     Math.min(
       request.chunkRows ??
-        CHUNK_BYTES[sums.keys.length > 0 ? "grouped" : "alone"] / rowBytes,
+        CHUNK_BYTES[isGrouped ? "grouped" : "alone"] / rowBytes,
       rows / Math.max(1, request.threads),
+      CHUNK_TERMS / perRow,
     ),
   );
-  const perRow = sums.spaces.reduce((all, space) => all + space.sums, 0);
   const isLong = rows > INLINE_ROWS || rows * perRow > INLINE_TERMS;
   const threads = request.threadsExplicit || isLong ? request.threads : 0;
   const slots = Math.max(1, threads + 1);
@@ -332,6 +337,10 @@ async function sumFile(
       weights: of((o) => o === "weight")[0] ?? -1,
       inputs: of((o) => !["features", "weight", "by"].includes(o)),
       keys: of((o) => o === "by"),
+      maxGroups: groupLimit(
+        ...([sums.spaces, sums.passes] as const),
+        ...([request.maxSumsBytes, threads] as const),
+      ),
     },
   };
   const done = { rows: 0, start: sums.rows };
@@ -428,9 +437,20 @@ function merge(
   threads: number,
 ): void {
   const count = keys.length;
+  const own = Array.from({ length: part.keys.length / (count || 1) }, (_, n) =>
+    groups.indexOf(Array.from(part.keys.subarray(n * count, (n + 1) * count))),
+  );
+  const size = Math.max(part.groups, groups.size);
+  if (size > groupLimit(spaces, passes, maxSumsBytes, threads)) {
+    const names = open.inputs.filter(({ option }) => option === "by");
+    const perGroup = bytesPerGroup(spaces, passes);
+    throw new UsageError(
+      `by: ${names.map(({ name }) => name).join()} has ${size} groups so far; ${Math.round(perGroup / ACCUMULATOR_BYTES)} sums per group take ${formatBytes(perGroup * size * (threads + 1))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
+      "maxSumsBytes",
+    );
+  }
   for (let n = 0; n < part.groups; n++) {
-    const own = Array.from(part.keys.subarray(n * count, (n + 1) * count));
-    const group = groups.indexOf(own);
+    const group = own[n] ?? 0;
     for (const [k, space] of spaces.entries()) {
       if (!passes[k]?.isGrouped) continue;
       const { groupBytes } = space;
@@ -440,15 +460,25 @@ function merge(
   }
   for (const [k, space] of spaces.entries())
     if (!passes[k]?.isGrouped) space.merge(0, part.states[k] as Uint8Array);
-  const perGroup = spaces.reduce(
+}
+
+function bytesPerGroup(
+  spaces: readonly SumsSpace[],
+  passes: readonly SumsPass[],
+): number {
+  return spaces.reduce(
     (sum, { groupBytes }, k) => sum + (passes[k]?.isGrouped ? groupBytes : 0),
     0,
   );
-  const bytes = perGroup * groups.size * (threads + 1);
-  if (groups.size <= 1 || bytes <= maxSumsBytes) return;
-  const names = open.inputs.filter(({ option }) => option === "by");
-  throw new UsageError(
-    `by: ${names.map(({ name }) => name).join()} has ${groups.size} groups so far; ${Math.round(perGroup / ACCUMULATOR_BYTES)} sums per group take ${bytes} bytes with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${maxSumsBytes})`,
-    "maxSumsBytes",
-  );
+}
+
+/** Returns the number of groups whose sums fit in memory once for each thread and once more; at least 1. */
+function groupLimit(
+  spaces: readonly SumsSpace[],
+  passes: readonly SumsPass[],
+  maxSumsBytes: number,
+  threads: number,
+): number {
+  const perGroup = bytesPerGroup(spaces, passes) * (threads + 1);
+  return Math.max(1, Math.floor(maxSumsBytes / perGroup));
 }

@@ -72,6 +72,8 @@ export interface SumsSetup {
   inputs: number[];
   /** Sources whose values form the groups. */
   keys: number[];
+  /** Number of groups above which a task returns no sums. */
+  maxGroups: number;
 }
 
 export interface SumsPass {
@@ -163,7 +165,7 @@ export interface SumsPart {
   /** [groups, keys]: the values that form each group; NaN: null. */
   keys: Float64Array;
   groups: number;
-  /** For each pass the states of all groups, one after the other. */
+  /** For each pass the states of all groups, one after the other; none if there are too many groups. */
   states: Uint8Array[];
 }
 

@@ -160,7 +160,7 @@ test("more groups than fit, and 20,000 that do", async () => {
       maxSumsBytes: 2_000_000,
     }),
   ).rejects.toThrow(
-    /^by: k has \d+ groups so far; 2 sums per group take \d+ bytes with \d+ threads, more than --max-sums-bytes \(2000000\)$/,
+    /^by: k has \d+ groups so far; 2 sums per group take [\d.]+ MB with \d+ threads, more than --max-sums-bytes \([\d.]+ MB\)$/,
   );
 });
 

@@ -12,7 +12,7 @@ import {
   THIRD,
 } from "../../src/kernels/sums.js";
 import { distFile } from "./dist.js";
-import { stored, testKernel } from "./kernels.js";
+import { bothKernels, type Memory, stored } from "./kernels.js";
 
 /** Returns sums in the production kernel. */
 export function sumsSpace(spec: Partial<SumsSpec> & { classes: number }) {
@@ -83,7 +83,7 @@ export function sumsByOrder(
     Array.from(
       (logits as Float64Array).subarray(r * classes, (r + 1) * classes),
     );
-  const kernel = testKernel("plain", 64 << 20);
+  const [kernel] = bothKernels(64 << 20) as [Memory];
   const all = [
     { code: ONE, values: 1, by: BY.one, param: -1, input: -1 },
     ...moments,
