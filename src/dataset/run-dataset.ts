@@ -123,9 +123,9 @@ export async function dryRunDataset(
   const missing =
     (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
   if (missing.length > 0) await run.rejectOtherDataset(dataset);
+  const { fingerprint, ...counts } = summaryOf(run.plan);
   return {
-    ...summaryOf(run.plan),
-    output: dataset.output,
+    ...{ fingerprint, output: dataset.output, ...counts },
     shardsDone: run.shards - missing.length,
     rowsLeft: rowsOf(run.plan, missing),
     skippedInputs: await run.skippedInputs(),

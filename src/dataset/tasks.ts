@@ -206,10 +206,11 @@ export async function datasetStatus(
       .filter(({ record }) => (record !== null) === hasRecord)
       .flatMap(({ shard }) => shard ?? []);
   const [missing, damaged] = [shardsOf(false), shardsOf(true)];
+  const { fingerprint: own, ...counts } = summaryOf(run.plan);
   return {
-    ...summaryOf(run.plan),
-    output: run.folders.out,
+    ...{ fingerprint: own, output: run.folders.out },
     status: isPublished ? "published" : "in progress",
+    ...counts,
     shardsDone: run.shards - missing.length - damaged.length,
     missing,
     damaged,

@@ -17,7 +17,9 @@ import { BUCKET, s3World } from "../support/s3/s3-world.js";
 // Directories and S3 pass the same tests.
 
 const at = workDirectory();
-const { endpoint } = await s3World();
+const { server, endpoint } = await s3World();
+// Listings have several pages.
+server.pageSize = 2;
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 describe.each([
@@ -115,6 +117,18 @@ describe.each([
     expect(await textOf(name)).toBe("of a file");
     expect(fs.existsSync(file)).toBe(false);
   });
+});
+
+test("an object whose key is that of its prefix has an empty name", async () => {
+  const [marked, folder] = ["marked/", "marked/folder/"];
+  for (const key of [marked, `${folder}x`, `${folder}/y`])
+    server.put(BUCKET, key, Buffer.of());
+  const store = await openStore(`s3://${BUCKET}`, { endpoint });
+  const names = async (path: string) => [
+    ...(await store.list(`s3://${BUCKET}/${path}`)).keys(),
+  ];
+  expect(await names("marked")).toEqual(["", "folder"]);
+  expect(await names("marked/folder")).toEqual(["", "x"]);
 });
 
 test("a directory is removed although another process still writes into it", async () => {

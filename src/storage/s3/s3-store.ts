@@ -1,5 +1,4 @@
 import { tmpdir } from "node:os";
-import { posix } from "node:path";
 import type { _Object, GetObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
 import { IoError, ServiceUnavailableError } from "../../errors.js";
 import type { S3Access } from "../s3-options.js";
@@ -64,7 +63,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
   async list(folder: string, start = ""): Promise<Map<string, Stored | null>> {
     const entries: [string, Stored | null][] = [];
     for await (const [name, stored] of this.#entries(`${folder}/${start}`, "/"))
-      entries.push([posix.basename(name), stored]);
+      entries.push([name.slice(name.lastIndexOf("/") + 1), stored]);
     return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
@@ -207,8 +206,9 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
         const name = `s3://${Bucket}/${object.Key}`;
         return [name, fileOf(name, object.Size, object)];
       });
-      const folders = CommonPrefixes.map(({ Prefix }): [string, null] => [
-        `s3://${Bucket}/${Prefix}`,
+      // A folder has no slash at its end, but a key may.
+      const folders = CommonPrefixes.map(({ Prefix = "" }): [string, null] => [
+        `s3://${Bucket}/${Prefix.slice(0, -1)}`,
         null,
       ]);
       return {
