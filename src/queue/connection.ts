@@ -65,7 +65,7 @@ export async function connect(
     retryStrategy: (times) => (isOpen ? Math.min(times * 250, 5000) : 250),
   });
   try {
-    await orAborted(signal, connected(redis, shown, seconds));
+    await connected(redis, shown, seconds, signal);
     isOpen = true;
     const checked = await orAborted(signal, checkServer(redis, shown));
     return { bullmq, redis, shown, ...checked };
@@ -141,6 +141,7 @@ async function connected(
   redis: Redis,
   shown: string,
   seconds: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   let cause: NodeJS.ErrnoException | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -163,7 +164,8 @@ async function connected(
   redis.connect().catch((error) => {
     cause ??= error;
   });
-  await ready.finally(() => clearTimeout(timer));
+  // After an abort, the timer would keep the process alive.
+  await orAborted(signal, ready).finally(() => clearTimeout(timer));
 }
 
 /** Checks version and settings. @throws ServiceUnavailableError for an old version, ConfigurationError for a cluster */

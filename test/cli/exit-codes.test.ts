@@ -110,6 +110,10 @@ softjac run ${cut} -o ${out}
 65 ${cut}: footer: expected at least 18 bytes, found 8: the file is truncated
 softjac run ${ragged} -o ${out}
 65 ${ragged}: column logits, row 41: expected 4 values as in the first row, found 3; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask
+softjac run ${none} -o ${out}
+66 ${none}: no such file or directory
+softjac run ${DIGITS} more -o ${out}
+66 more: no such file or directory
 softjac report ${none} -o ${page}
 66 ${none}: no such file or directory
 softjac report ${results} -o ${page} --verify-report ${none}

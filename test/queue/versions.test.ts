@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/queue/connection.js";
 
 // Versions and settings of servers, which a stand-in states.
@@ -56,4 +56,12 @@ test.each([
     ({ code, message }) => `${code} ${message}`,
   );
   expect(found.replace(`${queue}/0`, "redis")).toBe(expected);
+});
+
+test("an abort while a queue connects leaves no timer, which would keep the process alive", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const connecting = connect({ queue }, false, AbortSignal.abort());
+  await expect(connecting).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  expect(vi.getTimerCount()).toBe(0);
 });
