@@ -11,7 +11,7 @@ import {
 
 // J Σ J, entry by entry: p_i p_j (Σ'_ij - r_i - c_j + s)/T² with Σ'_ij = Σ_ij - Σ_aj - Σ_ia + Σ_aa,
 // r_i = Σ_k p_k Σ'_ik, c_j = Σ_k p_k Σ'_kj, s = Σ_k p_k r_k. Errors are 2^-96 of the same expression with |Σ'|, the
-// scale of docs/results.md. Needs Q² numbers of temporary memory.
+// scale of docs/results.md. Σ'_ij is computed again where it is used: Q² numbers would need much memory.
 
 /** Computes J Σ J; Σ has Q (a diagonal), Q(Q+1)/2 (an upper triangle, row by row) or Q·Q values (row-major). */
 export function storeCovariance(
@@ -37,8 +37,8 @@ export function storeVariance(
 }
 
 interface Parts {
-  /** Σ', `[i, j]`. */
-  table: Scaled[];
+  /** Stores Σ'_ij in `entry`. */
+  storeCentred(i: number, j: number): void;
   r: Scaled[];
   c: Scaled[];
   s: Scaled;
@@ -53,38 +53,39 @@ function centred(
   { classes, winner: a, p }: ReferenceRow,
   covariance: ArrayLike<number>,
 ): Parts {
-  const table = numbers(classes * classes);
   const [r, c, s] = [numbers(classes), numbers(classes), new Scaled()];
   const sigma = covarianceEntries(covariance, classes);
+  const storeCentred = (i: number, j: number) => {
+    // Two exact differences of doubles, and their difference; both are equal for i = a, and for j = a.
+    storeDifference(left, sigma(i, j), sigma(a, j));
+    storeDifference(right, sigma(i, a), sigma(a, a));
+    subtract(entry, left, right);
+  };
   for (let i = 0; i < classes; i++)
     for (let j = 0; j < classes; j++) {
-      if (i === a || j === a) continue;
-      const centred = at(table, i * classes + j);
-      // Two exact differences of doubles, and their difference.
-      storeDifference(left, sigma(i, j), sigma(a, j));
-      storeDifference(right, sigma(i, a), sigma(a, a));
-      subtract(centred, left, right);
-      multiply(term, centred, at(p, j));
+      storeCentred(i, j);
+      multiply(term, entry, at(p, j));
       add(at(r, i), at(r, i), term);
-      multiply(term, centred, at(p, i));
+      multiply(term, entry, at(p, i));
       add(at(c, j), at(c, j), term);
     }
   for (let k = 0; k < classes; k++) {
     multiply(term, at(r, k), at(p, k));
     add(s, s, term);
   }
-  return { table, r, c, s };
+  return { storeCentred, r, c, s };
 }
 
 function storeEntry(
-  { classes, p, inverseT }: ReferenceRow,
-  { table, r, c, s }: Parts,
+  { p, inverseT }: ReferenceRow,
+  { storeCentred, r, c, s }: Parts,
   out: ReferenceValues,
   n: number,
   i: number,
   j: number,
 ): void {
-  subtract(entry, at(table, i * classes + j), at(r, i));
+  storeCentred(i, j);
+  subtract(entry, entry, at(r, i));
   subtract(entry, entry, at(c, j));
   add(entry, entry, s);
   for (const factor of [at(p, i), at(p, j), inverseT, inverseT])

@@ -9,7 +9,7 @@ import {
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { tableFromIPC } from "@uwdata/flechette";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { CLI, softjacIn } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -133,149 +133,200 @@ const LABEL = "--emit cross_entropy --label";
 const WITH_ID = { ...both(logits(6, 4)), id: count(6) };
 
 /** Arguments of `softjac run`, and columns of the output or a message; numbers are compared to the precision of their type. */
-test.each<[args: string | string[], expected: Columns | string]>([
-  [
-    "margins.npy",
-    `margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}`,
+type Row = [args: string | string[], expected: Columns | string];
+
+const CASES: Record<string, Row[]> = {
+  "margins of a binary classifier": [
+    [
+      "margins.npy",
+      `margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}`,
+    ],
+    ["margins.npy --binary", both(B)],
+    ["margins-column.npy --binary", both(B)],
   ],
-  ["margins.npy --binary", both(B)],
-  ["margins-column.npy --binary", both(B)],
-  [
-    `six.npy --config ${utf8}`,
-    {
-      softmax: softmax(logits(6, 3)),
-      logsumexp: logits(6, 3).map((row) => Math.log(sum(row.map(Math.exp)))),
-    },
+  "a configuration file with a byte order mark": [
+    [
+      `six.npy --config ${utf8}`,
+      {
+        softmax: softmax(logits(6, 3)),
+        logsumexp: logits(6, 3).map((row) => Math.log(sum(row.map(Math.exp)))),
+      },
+    ],
+    [
+      `six.npy --config ${utf16}`,
+      `${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
+    ],
   ],
-  [
-    `six.npy --config ${utf16}`,
-    `${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
+  "decimals of a warehouse": [
+    [
+      `decimals.parquet --columns SCORE_* --label LABEL --emit softmax,cross_entropy`,
+      {
+        softmax: softmax(logits(12, 4)),
+        cross_entropy: crossEntropy(logits(12, 4)),
+      },
+    ],
   ],
-  [
-    `decimals.parquet --columns SCORE_* ${LABEL} LABEL`,
-    { cross_entropy: crossEntropy(logits(12, 4)) },
+  "an embedding beside one column per class": [
+    [
+      "embedding.parquet",
+      "embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)",
+    ],
+    ["embedding.parquet --columns logit_*", both(logits(6, 4))],
   ],
-  [
-    "embedding.parquet",
-    "embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)",
+  "a factor of R as labels": [
+    [
+      `factor.feather --columns lp.* --on-bad-row null ${LABEL} Species`,
+      {
+        cross_entropy: crossEntropy(logits(12, 3)).with(4, null as never),
+      },
+    ],
   ],
-  ["embedding.parquet --columns logit_*", both(logits(6, 4))],
-  [
-    `factor.feather --columns lp.* --on-bad-row null ${LABEL} Species`,
-    {
-      cross_entropy: crossEntropy(logits(12, 3)).with(4, null as never),
-    },
+  "labels of -100": [
+    [
+      `ignored.npz ${LABEL} labels`,
+      "ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)",
+    ],
+    [
+      `ignored.npz --on-bad-row skip ${LABEL} labels`,
+      {
+        row: COUNTED,
+        cross_entropy: COUNTED.map((row) => crossEntropy(logits(10, 5))[row]),
+      },
+    ],
   ],
-  [
-    `ignored.npz ${LABEL} labels`,
-    "ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)",
+  "samples of an evaluation with lists to copy": [
+    [
+      "samples.arrow --column logits --emit softmax --keep doc_id,choices,input_ids",
+      {
+        softmax: softmax(logits(5, 4)),
+        doc_id: count(5),
+        choices: count(5).map((row) =>
+          [..."abc"].slice(0, 1 + (row % 3)).map((c) => `answer ${row}${c}`),
+        ),
+        input_ids: count(5).map((row) => [row, 7]),
+      },
+    ],
   ],
-  [
-    `ignored.npz --on-bad-row skip ${LABEL} labels`,
-    {
-      row: COUNTED,
-      cross_entropy: COUNTED.map((row) => crossEntropy(logits(10, 5))[row]),
-    },
+  "a large vocabulary": [
+    [
+      "vocabulary.npy",
+      "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+    ],
+    [
+      "vocabulary.npy --layout csr",
+      "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+    ],
+    ["vocabulary.npy --emit softmax", { softmax: softmax(logits(1, 49152)) }],
   ],
-  [
-    "samples.arrow --column logits --emit softmax --keep doc_id,choices,input_ids",
-    {
-      softmax: softmax(logits(5, 4)),
-      doc_id: count(5),
-      choices: count(5).map((row) =>
-        [..."abc"].slice(0, 1 + (row % 3)).map((c) => `answer ${row}${c}`),
-      ),
-      input_ids: count(5).map((row) => [row, 7]),
-    },
+  "lists of old writers": [
+    ["lists-avro.parquet --keep id", WITH_ID],
+    ["lists-hive.parquet --keep id", WITH_ID],
+    ["lists-bare.parquet --keep id", WITH_ID],
   ],
-  [
-    "vocabulary.npy",
-    "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+  "arrays of more than two dimensions": [
+    [
+      "volume.npz",
+      "volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
+    ],
+    ["volume.npz --class-axis 0", both(VOLUME)],
+    ["stacked.npy", both(logits(12, 4))],
+    ["tokens.npy", both(logits(15, 4))],
   ],
-  [
-    "vocabulary.npy --layout csr",
-    "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+  "lists of tokens, with labels": [
+    [
+      "documents.parquet --label labels --keep doc --emit softmax,cross_entropy",
+      {
+        row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
+        position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
+        softmax: softmax(logits(12, 4)),
+        cross_entropy: crossEntropy(logits(12, 4)),
+        doc: [..."xxxxxyyyzzzz"],
+      },
+    ],
   ],
-  ["vocabulary.npy --emit softmax", { softmax: softmax(logits(1, 49152)) }],
-  ["lists-avro.parquet --keep id", WITH_ID],
-  ["lists-hive.parquet --keep id", WITH_ID],
-  ["lists-bare.parquet --keep id", WITH_ID],
-  [
-    "volume.npz",
-    "volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
+  "directories that are columns": [
+    [
+      "hive --keep split",
+      {
+        ...both(logits(6, 4)),
+        split: ["test", "test", "train", "train", "train", "train"],
+      },
+    ],
   ],
-  ["volume.npz --class-axis 0", both(VOLUME)],
-  ["stacked.npy", both(logits(12, 4))],
-  ["tokens.npy", both(logits(15, 4))],
-  [
-    "documents.parquet --label labels --keep doc --emit softmax,cross_entropy",
-    {
-      row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
-      position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
-      softmax: softmax(logits(12, 4)),
-      cross_entropy: crossEntropy(logits(12, 4)),
-      doc: [..."xxxxxyyyzzzz"],
-    },
+  "names with commas": [
+    ...["('meta', 'id')", "('meta'\\, 'id')"].map(
+      (keep): Row => [
+        ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
+        { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
+      ],
+    ),
   ],
-  [
-    "hive --keep split",
-    {
-      ...both(logits(6, 4)),
-      split: ["test", "test", "train", "train", "train", "train"],
-    },
+  "an archive of batches": [
+    [
+      "batches.npz",
+      "batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns",
+    ],
+    ["batches.npz --columns arr_*", both(logits(18, 3))],
   ],
-  ...["('meta', 'id')", "('meta'\\, 'id')"].map((keep): [string[], Columns] => [
-    ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
-    { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
-  ]),
-  [
-    "batches.npz",
-    "batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns",
+  "one-hot labels": [
+    [
+      `one-hot.npz ${LABEL} labels`,
+      "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
+    ],
+    ...["labels", "flags"].map(
+      (name): Row => [
+        `one-hot.npz --column logits ${LABEL} ${name}`,
+        { cross_entropy: crossEntropy(logits(12, 4)) },
+      ],
+    ),
   ],
-  ["batches.npz --columns arr_*", both(logits(18, 3))],
-  [
-    `one-hot.npz ${LABEL} labels`,
-    "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
+  "questions of 3 to 5 answers": [
+    [
+      "choices.parquet",
+      "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
+    ],
+    ["choices-padded.parquet --null-logit mask", { softmax: softmax(ANSWERS) }],
+    ["choices.parquet --pad", { softmax: softmax(ANSWERS) }],
   ],
-  ...["labels", "flags"].map((name): [string, Columns] => [
-    `one-hot.npz --column logits ${LABEL} ${name}`,
-    { cross_entropy: crossEntropy(logits(12, 4)) },
-  ]),
-  [
-    "choices.parquet",
-    "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
+  "shards of two types": [
+    [
+      "shards",
+      `${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files`,
+    ],
+    ["shards --dtype float64", both([...logits(6, 4), ...logits(6, 4)])],
   ],
-  ["choices-padded.parquet --null-logit mask", { softmax: softmax(ANSWERS) }],
-  ["choices.parquet --pad", { softmax: softmax(ANSWERS) }],
-  [
-    "shards",
-    `${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files`,
+  "vectors of Spark": [
+    [
+      "spark.parquet --column rawPrediction --keep id",
+      { ...both(VECTORS), id: count(6) },
+    ],
   ],
-  ["shards --dtype float64", both([...logits(6, 4), ...logits(6, 4)])],
-  [
-    "spark.parquet --column rawPrediction --keep id",
-    { ...both(VECTORS), id: count(6) },
+  "a stream that replaces a dictionary": [
+    [
+      "replaced.arrows --keep source",
+      { ...both(logits(12, 4)), source: [..."abbabaxyyxyx"] },
+    ],
   ],
-  [
-    "replaced.arrows --keep source",
-    { ...both(logits(12, 4)), source: [..."abbabaxyyxyx"] },
-  ],
-  ["trainer.npz", both(TOKENS)],
-])("run %s", (given, expected) => {
-  const args = typeof given === "string" ? given.split(" ") : given;
-  // Directories are datasets.
-  const target = args[0]?.includes(".") ? output : at("out");
-  rmSync(target, { recursive: true, force: true });
-  const to = target === output ? output : `${target}/`;
-  const { status, stderr } = softjacIn({ cwd }, "run", ...args, "-o", to);
-  if (typeof expected === "string") {
-    expect(stderr).toContain(`softjac: ${expected}\n`);
-    expect(status).toBe(args.includes(utf16) ? 78 : 65);
-    if (target === output) expect(existsSync(target)).toBe(false);
-  } else {
-    expect(status, stderr).toBe(0);
-    expectColumns(target, expected);
-  }
+  "what a trainer returns": [["trainer.npz", both(TOKENS)]],
+};
+
+describe.each(Object.entries(CASES))("%s", (_, rows) => {
+  test.each(rows)("%s", (given, expected) => {
+    const args = typeof given === "string" ? given.split(" ") : given;
+    // Directories are datasets.
+    const target = args[0]?.includes(".") ? output : at("out");
+    rmSync(target, { recursive: true, force: true });
+    const to = target === output ? output : `${target}/`;
+    const { status, stderr } = softjacIn({ cwd }, "run", ...args, "-o", to);
+    if (typeof expected === "string") {
+      expect(stderr).toContain(`softjac: ${expected}\n`);
+      expect(status).toBe(args.includes(utf16) ? 78 : 65);
+      if (target === output) expect(existsSync(target)).toBe(false);
+    } else {
+      expect(status, stderr).toBe(0);
+      expectColumns(target, expected);
+    }
+  });
 });
 
 test("one class is a warning", () => {
