@@ -7,6 +7,8 @@ import {
   inputRuns,
   type Options,
   type Row,
+  rows,
+  softmaxOf,
 } from "../support/input-runs.js";
 
 // Every form and type of logits: the same numbers give the same results.
@@ -241,6 +243,19 @@ describe("null rows and null logits", () => {
     );
     await check(fixture(`${name}.arrow`), table, { storage, dtype });
   });
+});
+
+test.each([
+  ["float32", "int16", "float32"],
+  ["int8", "float32", "float32"],
+  ["int8", "int16", "float64"],
+  ["float32", "int32", "float64"],
+])("columns of %s and %s give %s", async (first, second, dtype) => {
+  write({ a: [[1, 2], first], b: [[1, 1], second] });
+  const { report, column } = await verified({ columns: "a,b" });
+  expect(report.dtype).toBe(dtype);
+  const expected = rows("1 1; 2 1").map((row) => softmaxOf(row, 6));
+  expect(column("softmax")).toEqual(expected);
 });
 
 test("list views beside the logits", async () => {
