@@ -55,6 +55,7 @@ function truthOf(rows: Row[], T = 1) {
   );
   return {
     rows: rows.length,
+    labelled: labelled.length,
     meanUncertainty: mean(rated.map(({ uncertainty }) => uncertainty)),
     meanConfidence: mean(rated.map(({ confidence }) => confidence)),
     meanEntropy: mean(
@@ -130,6 +131,10 @@ function expectNear(
       const error = Math.abs((value as number) - wanted);
       expect(error, name).toBeLessThanOrEqual(relative * wanted);
     }
+  expect(classes).toMatchObject({
+    rows: truth.rows,
+    confusionRows: calibration ? truth.labelled : 0,
+  });
   const { shown, sensitivity } = classes;
   const ofShown = (all: number[][]) =>
     shown.map((i) => shown.map((j) => all[i]?.[j] as number));

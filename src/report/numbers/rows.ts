@@ -81,11 +81,11 @@ export async function shownRows(
       const indices = columns.map(({ columnIndex }) => columnIndex);
       const copied = new CopiedValues(file, indices);
       for (const summary of own) {
-        const { fileIndex: _, batch, k, ...numbers } = summary;
-        const [row = 0, ...positions] = indexOfKey(inner, summary.row);
-        const values = copied.read(batch, k);
+        const { fileIndex: _, batch, k, row: key, ...numbers } = summary;
+        const [row = 0, ...positions] = indexOfKey(inner, key);
         const where = { row, positions, input };
-        shown.set(summary, { ...numbers, ...where, copied: values });
+        const values = copied.read(batch, k);
+        shown.set(summary, { ...where, ...numbers, copied: values });
       }
     } finally {
       await opened.close();
