@@ -56,6 +56,10 @@ function truthOf(rows: Row[], T = 1) {
   return {
     rows: rows.length,
     labelled: labelled.length,
+    meanP: classes.map((k) => mean(rows.map(({ p }) => p[k] as number))),
+    predicted: classes.map(
+      (k) => rated.filter(({ winner }) => winner === k).length,
+    ),
     meanUncertainty: mean(rated.map(({ uncertainty }) => uncertainty)),
     meanConfidence: mean(rated.map(({ confidence }) => confidence)),
     meanEntropy: mean(
@@ -131,16 +135,19 @@ function expectNear(
       const error = Math.abs((value as number) - wanted);
       expect(error, name).toBeLessThanOrEqual(relative * wanted);
     }
+  const { confusion } = truth;
   expect(classes).toMatchObject({
     rows: truth.rows,
     confusionRows: calibration ? truth.labelled : 0,
+    meanP: truth.meanP.map(near),
+    predicted: truth.predicted,
+    labelled: calibration ? confusion.map(sum) : null,
+    correct: calibration ? confusion.map((row, k) => row[k]) : null,
   });
   const { shown, sensitivity } = classes;
   const ofShown = (all: number[][]) =>
     shown.map((i) => shown.map((j) => all[i]?.[j] as number));
-  expect(classes.confusion).toEqual(
-    calibration ? ofShown(truth.confusion) : null,
-  );
+  expect(classes.confusion).toEqual(calibration ? ofShown(confusion) : null);
   expect(sensitivity).toEqual(truth.meanJacobian.map((row, k) => near(row[k])));
   expect(classes.meanJacobian).toEqual(
     ofShown(truth.meanJacobian).map((row) => row.map(near)),
