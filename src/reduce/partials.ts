@@ -196,7 +196,9 @@ export async function readPartials(
       return { rows: stored.rows, columns: stored.columns, values };
     },
     async sum(request) {
-      return merged(partials, request);
+      return interpreting(first.path, "partial sums", () =>
+        merged(partials, request),
+      );
     },
   };
 }
