@@ -167,8 +167,9 @@ test("--dry-run prints the plan and writes nothing", () => {
   expect(status).toBe(0);
   expect(stdout).toContain("(dry run: nothing is written)");
   expect(stdout).toContain("record batches  1 of 1,797 rows");
-  const json = typed`run ${DIGITS} -o ${output} --dry-run --json`;
-  expect(existsSync(output)).toBe(false);
+  const json = typed`run ${DIGITS} -o ${output} --dry-run --json
+    --report ${at("dry.json")} --metrics ${at("dry.prom")}`;
+  expect(filesOf("dry")).toEqual([]);
   typed`run ${DIGITS} -o ${output}`;
   expect(JSON.parse(json.stdout).outputBytes).toBe(statSync(output).size);
 });
