@@ -34,7 +34,7 @@ function storeLong(out: Scaled, u: number, tail: number): void {
 }
 
 function exactLog1p(u: Decimal): Decimal {
-  return u.lt(1e-30)
+  return u.abs().lt(1e-30)
     ? u.minus(u.pow(2).div(2)).plus(u.pow(3).div(3))
     : Exact.ln(u.plus(1));
 }
@@ -67,7 +67,7 @@ test.each<Row>([
     const draw = () => [size * gauss()];
     return [`exp of about ${size}`, bits, draw, exponential, (u) => u.exp()];
   }),
-  ...[3, 0.2, 1e-3, 1e-12, 1e-200, 1e12].map((size): Row => {
+  ...[3, 0.2, -0.2, 1e-3, 1e-12, 1e-200, 1e12].map((size): Row => {
     const draw = () => [size * Math.abs(gauss())];
     return [`log1p of about ${size}`, 97, draw, log1p, exactLog1p];
   }),
@@ -102,5 +102,7 @@ test.each([5e-324, -5e-324, 2 ** -1022, Number.MAX_VALUE, -1, 0])(
   (value) => {
     store(x, value);
     expect(toDouble(x)).toBe(value);
+    const size = Math.abs(x.high);
+    expect(size === 0 || (size >= 1 && size < 2)).toBe(true);
   },
 );
