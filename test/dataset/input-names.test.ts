@@ -213,6 +213,7 @@ const PART = "jacobian/part-00000-of-00001.arrow";
 test.each<[inputs: string, named: string]>([
   ["link.arrow", "link.arrow"],
   ["in.arrow link*", "link.arrow"],
+  ["{in,link}.arrow", "link.arrow"],
   ["linked/logits/in.arrow", "linked/logits/in.arrow"],
   ["linked/logits", "linked/logits/in.arrow"],
   ["folder", "folder/sub/in.arrow"],
