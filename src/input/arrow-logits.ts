@@ -157,9 +157,11 @@ function selectColumns(
   return {
     logits,
     inputs: options.inputs.map(({ option, name }) => {
+      // Partitions have classes and groups, but no features or weights.
+      const isOfFile = option === "features" || option === "weight";
       const column = selectValues(
         path,
-        columns,
+        isOfFile ? fields : columns,
         option,
         name,
         nesting !== undefined,

@@ -136,6 +136,15 @@ test("partitions of each input", async () => {
   expect(columns.state).toEqual(["CA", "CA", "NY"]);
   expect(columns.year).toEqual([2020n, null, 2021n]);
   expect(columns.rows).toEqual([1n, 3n, 2n]);
+  const [input = ""] = inputs;
+  for (const options of [
+    { weight: "year" },
+    { features: "year", label: "year", emit: ["score" as const] },
+    { features: "logits,year", label: "year", emit: ["score" as const] },
+  ])
+    await expect(
+      built.reduce({ inputs: [input], output, force: true, ...options }),
+    ).rejects.toThrow("year: no such column; the file has logits: ");
 });
 
 test("more groups than fit, and 20,000 that do", async () => {
