@@ -1,3 +1,13 @@
+import {
+  Field,
+  FixedSizeList,
+  Float64,
+  makeData,
+  Struct,
+  Table,
+  tableToIPC,
+  Vector,
+} from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { Columns } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
@@ -40,6 +50,21 @@ describe("a field of a struct", () => {
     await expect(run({ column })).rejects.toMatchObject({
       code: "ERR_BAD_ROW",
     });
+  });
+
+  test("a null struct hides the values of its fields", async () => {
+    const data = Float64Array.from(ROWS.flat());
+    const child = makeData({ type: new Float64(), data });
+    const type = new FixedSizeList(3, new Field("item", child.type));
+    const struct = makeData({
+      type: new Struct([new Field("logits", type)]),
+      ...{ length: 3, nullCount: 1, nullBitmap: Uint8Array.of(0b101) },
+      children: [makeData({ type, child })],
+    });
+    const table = new Table({ out: new Vector([struct]) });
+    write(tableToIPC(table, "file"));
+    const made = await verified({ column, onBadRow: "null" });
+    expect(made.column("softmax")).toEqual([A, null, C]);
   });
 
   test("at any depth, and labels too", async () => {
