@@ -124,6 +124,14 @@ test.each<[object, string, string]>([
   },
 );
 
+test("outputs with and without sync have the same bytes", async () => {
+  const [synced, unsynced] = [
+    await run({ sync: true }),
+    await run({ sync: false }),
+  ];
+  expect(unsynced.bytes.equals(synced.bytes)).toBe(true);
+});
+
 test("of two runs to one output at once, one wins whole and the other refuses", async () => {
   const race = { output: at("race.arrow"), force: false, threads: 1 };
   const runs = await Promise.allSettled([run(race), run(race)]);

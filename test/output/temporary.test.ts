@@ -216,6 +216,11 @@ describe.skipIf(!canMount())("a disk that fills", () => {
     { rows: 5000, classes: 10, logit: (r, k) => Math.sin(r * r + k) },
     at("large.arrow"),
   );
+  /** Appends to a file until its device is full. */
+  const fillDisk = (path: string) => {
+    const { bavail, bsize } = fs.statfsSync(dirname(path));
+    fs.appendFileSync(path, new Uint8Array(bavail * bsize));
+  };
   const onSmallDisk = async (act: (mount: string) => Promise<void>) => {
     const mount = at(`small-${readdirSync(at("")).length}`);
     expect(mountSmall(mount, "1m")).toBe(true);
@@ -245,6 +250,22 @@ describe.skipIf(!canMount())("a disk that fills", () => {
         expect(readdirSync(mount)).toEqual([]);
       }),
   );
+
+  test("during a run of known size, is an error of the output", () =>
+    onSmallDisk(async (mount) => {
+      const output = `${mount}/out.arrow`;
+      const others = `${mount}/other`;
+      const running = built.run(
+        { input: large, output, emit: ["softmax"], threads: 1, chunkRows: 100 },
+        // All the space that the output has not used yet.
+        { onProgress: () => fillDisk(others) },
+      );
+      await expect(running).rejects.toMatchObject({
+        code: "ERR_IO",
+        message: `${output}: could not be written: ENOSPC, no space left on its device`,
+      });
+      expect(readdirSync(mount)).toEqual(["other"]);
+    }));
 
   test("keeps the parts of a dataset, which continues when there is room", () =>
     onSmallDisk(async (mount) => {
