@@ -202,6 +202,8 @@ export class EntriesBatches {
 
 /** Size of an empty buffer. */
 const FIRST_BYTES = 1 << 16;
+/** Size of a buffer that has grown: columns of most record batches fit, so that they are copied only while they are small. */
+const GROWN_BYTES = 64 << 20;
 
 /** A buffer that grows, and reuses its memory after `clear`. */
 export class GrowableBuffer {
@@ -216,8 +218,8 @@ export class GrowableBuffer {
   add(source: Uint8Array): void {
     const end = this.used + source.byteLength;
     if (end > this.#bytes.byteLength) {
-      // The system commits memory as it is written, so that the unused half takes none.
-      const larger = new Uint8Array(2 * end);
+      // The system commits memory of this size as it is written, so that the unused part takes none.
+      const larger = new Uint8Array(Math.max(GROWN_BYTES, 2 * end));
       larger.set(this.view);
       this.#bytes = larger;
     }

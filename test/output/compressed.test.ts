@@ -124,8 +124,11 @@ describe.each(CODECS)("%s", (compress) => {
   test("buffers that do not become smaller are stored as they are", async () => {
     const input = write({ rows: 1, classes: 16, logit: (_, k) => k });
     const emit = ["softmax"] as const;
-    await built.run({ input, output, emit, compress, force: true });
+    const options = { input, output, emit, compress, force: true };
+    await built.run(options);
     const bytes = readFileSync(output);
+    const { maxOutputBytes } = await built.dryRun(options);
+    expect(maxOutputBytes).toBeGreaterThanOrEqual(bytes.byteLength);
     const logits = Float64Array.from(upTo(16));
     const softmax = built.softmax(logits, { rows: 1, classes: 16 });
     const place = bytes.indexOf(

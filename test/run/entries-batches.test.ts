@@ -59,6 +59,8 @@ test.each([
   [[65_536, 1]],
   [Array<number>(70).fill(65_548)],
   [[5, 7_000_000]],
+  // Beyond the 64 MiB of a buffer that has grown once.
+  [[65_537, 2 ** 26, 1]],
 ])(
   "a buffer grows with pieces of %j bytes, also after it is cleared",
   (sizes) => {

@@ -308,6 +308,14 @@ describe("a label that is not a class is an error for every --on-bad-row", () =>
       label: [[0, 1, 7, 1, 1, 1, 1], int32()],
     });
     await expect(run()).rejects.toThrow("row 2: expected a class");
+    write({
+      logits: [bad, fixedSizeList(float64(), 3)],
+      label: [[0, 1, -1, 1, 1, 1, 1], int32()],
+    });
+    // The logits of a row without a label are named first.
+    await expect(run({ onBadRow: "error" })).rejects.toThrow(
+      "row 2: expected finite logits or -inf for masked classes, found NaN in class 0",
+    );
     const losses = (logits: number[], label: number[]) =>
       built.softmaxResults(Float64Array.from(logits), {
         ...{ rows: label.length, classes: 2, label, onBadRow: "nan" },
