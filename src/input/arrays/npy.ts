@@ -90,58 +90,77 @@ export async function npyHeader(
   return { ...array, start };
 }
 
-const KEYS = ["descr", "fortran_order", "shape"];
+/** White space of Python; \s would match more. */
+const SPACE = String.raw`[ \t\r\n]*`;
+
+/**
+ * Matches an entry of the dictionary: a key, and a string, word, tuple or list. A list extends to the next key. Python 2
+ * writes u before strings and L after long integers.
+ */
+const KEY = String.raw`u?(['"])(\w+)\1${SPACE}:`;
+const LIST = String.raw`\[.*?\](?=${SPACE}(?:,${SPACE})?(?:\}|u?['"]\w+['"]${SPACE}:))`;
+const VALUE = String.raw`(u?'[^'\\\n]*'|u?"[^"\\\n]*"|\w+|\([^()]*\)|${LIST})`;
+const ENTRY = new RegExp(
+  [KEY, VALUE, String.raw`(?:,|(?=\}))`, ""].join(SPACE),
+  "sy",
+);
 
 function parseHeader(
   text: string,
   fail: (text: string) => never,
 ): Omit<StoredArray, "name" | "start"> {
-  const header = parseDictionary(text);
+  const entries: [key: string, value: string][] = [];
+  let at = /^[ \t\r\n]*\{[ \t\r\n]*/.exec(text)?.[0].length ?? 0;
+  while (at > 0) {
+    ENTRY.lastIndex = at;
+    const [, , key, value] = ENTRY.exec(text) ?? [];
+    if (key === undefined || value === undefined) break;
+    entries.push([key, value]);
+    at = ENTRY.lastIndex;
+  }
+  const keys = entries.map(([key]) => key).sort();
   if (
-    Object.keys(header ?? {})
-      .sort()
-      .join() !== KEYS.join()
+    keys.join() !== "descr,fortran_order,shape" ||
+    !/^\}[ \t\r\n]*$/.test(text.slice(at))
   )
     fail(
-      `expected a dictionary with the keys ${KEYS.join(", ")}, found ${JSON.stringify(text.trim().slice(0, 80))}`,
+      `expected a dictionary with the keys descr, fortran_order and shape, found ${JSON.stringify(text.slice(at, at + 20))} at character ${at}${keys.length ? ` after ${keys.slice(0, 8).join(", ")}` : ""}`,
     );
-  const { descr, fortran_order, shape } = header as Record<string, unknown>;
-  const found = (value: unknown) => JSON.stringify(value).slice(0, 80);
-  if (typeof fortran_order !== "boolean")
+  const { descr, fortran_order, shape } = Object.fromEntries(entries) as Record<
+    "descr" | "fortran_order" | "shape",
+    string
+  >;
+  if (!/^(True|False)$/.test(fortran_order))
+    fail(
+      `expected True or False for fortran_order, found ${fortran_order.slice(0, 20)}`,
+    );
+  const lengths = parseShape(shape);
+  if (!isShape(lengths))
     return fail(
-      `expected True or False for fortran_order, found ${found(fortran_order)}`,
+      `expected a shape of whole numbers from 0 to 2^53 - 1, found ${shape.slice(0, 80)}`,
     );
-  if (!isShape(shape))
-    return fail(
-      `expected a shape of whole numbers from 0 to 2^53 - 1, found ${found(shape)}`,
-    );
-  if (typeof descr !== "string" && !Array.isArray(descr))
-    return fail(`expected a type for descr, found ${found(descr)}`);
-  const type =
-    typeof descr === "string"
-      ? npyType(descr)
-      : { type: null, coding: null, stored: "a structured type" };
-  return { ...type, shape, fortran: fortran_order };
+  const [, , name] = /^u?(['"])(.*)\1$/.exec(descr) ?? [];
+  if (name === undefined && !descr.startsWith("["))
+    fail(`expected a type for descr, found ${descr.slice(0, 20)}`);
+  return {
+    ...(name === undefined
+      ? { type: null, coding: null, stored: "a structured type" }
+      : npyType(name)),
+    shape: lengths,
+    fortran: fortran_order === "True",
+  };
 }
 
-/**
- * Parses a Python dictionary of strings, booleans, tuples and lists as JSON; null if it is another text. Python 2 writes u
- * before strings and L after long integers.
- */
-function parseDictionary(text: string): object | null {
-  const json = text
-    .replaceAll(/u?['"]/g, '"')
-    .replaceAll("(", "[")
-    .replaceAll(")", "]")
-    .replaceAll(/(?<=\d)L\b/g, "")
-    .replaceAll(/,(?=\s*[\]}])/g, "")
-    .replace(/\b(?:True|False)\b/, (word) => word.toLowerCase());
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" ? value : null;
-  } catch {
-    return null;
-  }
+/** Parses a tuple or list of whole numbers; other items become NaN. Returns null for `(3)`, which is a number in Python. */
+function parseShape(text: string): number[] | null {
+  if (!/^[([]/.test(text) || /^\(\s*\d+L?\s*\)$/.test(text)) return null;
+  const items = text.slice(1, -1).split(",");
+  if (/^[ \t\r\n]*$/.test(items.at(-1) ?? "")) items.pop();
+  return items.map((item) =>
+    /^[ \t\r\n]*\d+L?[ \t\r\n]*$/.test(item)
+      ? Number.parseInt(item, 10)
+      : Number.NaN,
+  );
 }
 
 const TYPES: Record<string, string> = { f: "float", i: "int", u: "uint" };

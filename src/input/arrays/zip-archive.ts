@@ -25,6 +25,8 @@ const ZIP64_FIELD = 1;
 
 const ENCRYPTED = 1 | (1 << 6) | (1 << 13);
 const PATCHED = 1 << 5;
+/** Flag: checksum and sizes follow the data and are 0 in the local header. */
+const SIZES_AFTER_DATA = 1 << 3;
 const UTF8_NAME = 1 << 11;
 
 export interface ZipMember {
@@ -106,7 +108,7 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     );
   const end = tail.subarray(k);
   const endAt = file.bytes - length + k;
-  const directory = findEnd64(file, endAt, fail) ?? {
+  const short: Directory = {
     entries: end.readUInt16LE(10),
     bytes: end.readUInt32LE(12),
     start: end.readUInt32LE(16),
@@ -114,12 +116,22 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     disks: end.readUInt32LE(4),
     entriesHere: end.readUInt16LE(8),
   };
-  const { entries, bytes, start, at, disks, entriesHere } = directory;
-  if (disks !== 0 || entriesHere !== entries)
-    throw new InputUnsupportedError(
-      file.path,
-      WHERE,
-      "archives in several files are not supported; write the arrays to one file",
+  const directory = findEnd64(file, endAt, fail) ?? short;
+  for (const { disks, entriesHere, entries } of [short, directory])
+    if (disks !== 0 || entriesHere !== entries)
+      throw new InputUnsupportedError(
+        file.path,
+        WHERE,
+        "archives in several files are not supported; write the arrays to one file",
+      );
+  const { entries, bytes, start, at } = directory;
+  if (
+    (short.entries !== entries && short.entries !== 0xffff) ||
+    (short.bytes !== bytes && short.bytes !== IN_ZIP64) ||
+    (short.start !== start && short.start !== IN_ZIP64)
+  )
+    fail(
+      `the end record (${short.entries} members, ${short.bytes} bytes from byte ${short.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
     );
   if (start + bytes !== at)
     fail(
@@ -167,7 +179,7 @@ function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
         : headerBytes(header, CENTRAL) + header.readUInt16LE(32);
     if (length > header.length || header.readUInt32LE(0) !== CENTRAL.signature)
       fail(`the entry at byte ${at} of ${directory.length} is damaged`);
-    const member = parseEntry(header);
+    const member = parseHeader(header, CENTRAL);
     const { name } = member;
     if (Number.isNaN(member.bytes + member.packed + member.offset))
       fail(`member ${name}: the zip64 field with its sizes is missing`);
@@ -182,10 +194,17 @@ function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
   return [...members.values()];
 }
 
-/**
- * Checks the local header of a member, and returns the byte offset of its data. The member must lie in `[free, end)`. Other
- * fields of the local header are not read: the directory and the checksum determine the data.
- */
+/** Fields that must be equal in both headers of a member; checksum and sizes only if the local header has them. */
+const COMPARED: readonly [field: keyof ZipMember, title: string][] = [
+  ["name", "name"],
+  ["flags", "flags"],
+  ["method", "method"],
+  ["crc", "checksum"],
+  ["packed", "compressed size"],
+  ["bytes", "size"],
+];
+
+/** Checks the local header of a member, and returns the byte offset of its data. The member must lie in `[free, end)`. */
 function locateData(
   file: InputFile,
   member: ZipMember,
@@ -198,19 +217,26 @@ function locateData(
     fail(
       `expected its local header within bytes ${free} to ${end}, found byte ${offset}`,
     );
-  const header = read(file, offset, Math.min(LOCAL.bytes, end - offset));
-  if (header.length < LOCAL.bytes || header.readUInt32LE(0) !== LOCAL.signature)
+  const fixed = read(file, offset, Math.min(LOCAL.bytes, end - offset));
+  if (fixed.length < LOCAL.bytes || fixed.readUInt32LE(0) !== LOCAL.signature)
     fail(`no local header at byte ${offset}`);
-  const position = offset + headerBytes(header, LOCAL);
+  const position = offset + headerBytes(fixed, LOCAL);
+  if (position > end)
+    fail(
+      `expected a local header of ${position - offset} bytes, found ${end - offset}`,
+    );
+  const local = parseHeader(read(file, offset, position - offset), LOCAL);
+  if (Number.isNaN(local.bytes + local.packed))
+    fail("the zip64 field with its sizes is missing in its local header");
+  const compared = COMPARED.slice(0, local.flags & SIZES_AFTER_DATA ? 3 : 6);
+  for (const [field, title] of compared)
+    if (local[field] !== member[field])
+      fail(
+        `expected the ${title} in its local header to be ${JSON.stringify(member[field])} as in the zip directory, found ${JSON.stringify(local[field])}`,
+      );
   if (position + packed > end)
     fail(
-      `expected at most ${Math.max(0, end - position)} bytes before the zip directory, found ${packed}`,
-    );
-  const nameBytes = read(file, offset + LOCAL.bytes, header.readUInt16LE(26));
-  const local = nameOf(nameBytes, header.readUInt16LE(LOCAL.flags));
-  if (local !== name)
-    fail(
-      `expected the name in its local header to be ${JSON.stringify(name)} as in the zip directory, found ${JSON.stringify(local)}`,
+      `expected at most ${end - position} bytes before the zip directory, found ${packed}`,
     );
   if (method === 0 && packed !== bytes)
     fail(`expected ${bytes} bytes stored without compression, found ${packed}`);
@@ -223,17 +249,14 @@ function headerBytes(header: Buffer, { bytes, flags }: typeof LOCAL): number {
   );
 }
 
-function nameOf(bytes: Buffer, flags: number): string {
-  return new TextDecoder(flags & UTF8_NAME ? "utf-8" : "latin1").decode(bytes);
-}
-
-/** Parses an entry of the directory; numbers missing from its zip64 extra field become NaN. */
-function parseEntry(header: Buffer): ZipMember {
-  const flags = header.readUInt16LE(8);
-  const nameEnd = CENTRAL.bytes + header.readUInt16LE(28);
-  let long = zip64Field(header.subarray(nameEnd, headerBytes(header, CENTRAL)));
-  const number = (at: number): number => {
-    const short = header.readUInt32LE(at);
+/** Parses a header; numbers missing from its zip64 extra field become NaN. */
+function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
+  const fields = header.subarray(form.flags);
+  const flags = fields.readUInt16LE(0);
+  const nameEnd = form.bytes + fields.readUInt16LE(20);
+  const name = header.subarray(form.bytes, nameEnd);
+  let long = zip64Field(header.subarray(nameEnd, headerBytes(header, form)));
+  const number = (short: number): number => {
     if (short !== IN_ZIP64) return short;
     if (long.length < 8) return Number.NaN;
     const value = Number(long.readBigUInt64LE());
@@ -241,14 +264,14 @@ function parseEntry(header: Buffer): ZipMember {
     return Number.isSafeInteger(value) ? value : Number.NaN;
   };
   return {
-    name: nameOf(header.subarray(CENTRAL.bytes, nameEnd), flags),
+    name: new TextDecoder(flags & UTF8_NAME ? "utf-8" : "latin1").decode(name),
     flags,
-    method: header.readUInt16LE(10),
-    crc: header.readUInt32LE(16),
+    method: fields.readUInt16LE(2),
+    crc: fields.readUInt32LE(8),
     // These calls are in the order of the zip64 extra field.
-    bytes: number(24),
-    packed: number(20),
-    offset: number(42),
+    bytes: number(fields.readUInt32LE(16)),
+    packed: number(fields.readUInt32LE(12)),
+    offset: number(form === CENTRAL ? header.readUInt32LE(42) : 0),
     position: 0,
   };
 }

@@ -53,7 +53,7 @@ const BINARY =
 const BFLOAT =
   "raw bytes of width 2 are probably bfloat16: save x.astype(numpy.float32), or save the array as safetensors";
 const SAVE = "save the logits as an array of this shape";
-const header =
+const structured =
   "{'descr': [('x', '<f4'), ('y', '<f4', (2,))], 'fortran_order': False, 'shape': (4,)}";
 
 testFiles(
@@ -73,7 +73,7 @@ testFiles(
     [`|b1 (booleans) [2, 3]; ${SAVE}`]: of("|b1", 6, 2, 3),
     '<f16 [2, 3]; save x.astype("f8")': of("<f16", 96, 2, 3),
     "a structured type [4]; save numpy.lib.recfunctions.structured_to_unstructured(x)":
-      npy(new Uint8Array(48), { header }),
+      npy(new Uint8Array(48), { header: structured }),
     [`<V2 (raw bytes) [2, 3]; ${BFLOAT}`]: of("<V2", 12, 2, 3),
     [`|V3 (raw bytes) [2, 3]; ${SAVE}`]: of("|V3", 18, 2, 3),
   },
@@ -178,30 +178,107 @@ function changed(...bytes: number[]): Buffer {
   return copy;
 }
 
-const dictionary = (header: string) => npy(new Uint8Array(0), { header });
-const KEYS = "a dictionary with the keys descr, fortran_order, shape";
+const header = (header: string) => npy(new Float64Array(8), { header });
+const entries = (entries: Record<string, string>) => {
+  const all = { descr: "'<f8'", fortran_order: "False", ...entries };
+  const texts = Object.entries({ shape: "(2, 4)", ...all });
+  return header(`{${texts.map(([key, text]) => `'${key}': ${text}`)}}`);
+};
 
 testFiles("ERR_INPUT_FORMAT file: header: expected ", {
-  [`${KEYS}, found "{'descr': '<f8', 'shape': ()}"`]: dictionary(
-    "{'descr': '<f8', 'shape': ()}",
-  ),
-  [`${KEYS}, found "7"`]: dictionary("7"),
-  [`${KEYS}, found "(not JSON"`]: dictionary("(not JSON"),
-  "True or False for fortran_order, found 1": dictionary(
-    "{'descr': '<f8', 'fortran_order': 1, 'shape': ()}",
-  ),
-  "a type for descr, found 8": dictionary(
-    "{'descr': 8, 'fortran_order': False, 'shape': ()}",
-  ),
+  "True or False for fortran_order, found 1": entries({ fortran_order: "1" }),
+  "True or False for fortran_order, found true": entries({
+    fortran_order: "true",
+  }),
+  "True or False for fortran_order, found None": entries({
+    fortran_order: "None",
+  }),
+  "a type for descr, found 8": entries({ descr: "8" }),
+  "a type for descr, found None": entries({ descr: "None" }),
   "version 1.0, 2.0 or 3.0, found 4.0": changed(4, 0),
   "version 1.0, 2.0 or 3.0, found 1.7": changed(1, 7),
   "version 1.0, 2.0 or 3.0, found 0.0": changed(0, 0),
   [`a header of at most ${room} bytes, found ${room + 1}: the file is truncated`]:
     changed(1, 0, room + 1, 0),
-  "a shape of whole numbers from 0 to 2^53 - 1, found [-2,-4]": npy(
-    new Float64Array(8),
-    [-2, -4],
+  "at least 12 bytes, found 11: the file is truncated": npy(
+    new Float64Array(0),
+    { version: 2 },
+  ).subarray(0, 11),
+  "a header of at most 1048576 bytes, found 1048577": Buffer.concat([
+    ...[changed(2, 0, 1, 0, 0x10, 0), Buffer.alloc(2 ** 20 + 64)],
+  ]),
+  // A number in parentheses, other numbers than whole ones, no numbers.
+  ...Object.fromEntries(
+    [
+      "(8)",
+      "(8L)",
+      "8",
+      "(-2, -4)",
+      "(2.0, 4)",
+      "(-0, 4)",
+      "(8e0,)",
+      "(9007199254740992,)",
+      "(2, True)",
+      "(2, 4,,)",
+      "(,)",
+      "[[2], 4]",
+    ].map((shape) => [
+      `a shape of whole numbers from 0 to 2^53 - 1, found ${shape}`,
+      entries({ shape }),
+    ]),
   ),
+});
+
+test.each([
+  "7",
+  "(not Python",
+  "[('descr', '<f8'), ('fortran_order', False), ('shape', (2, 4))]",
+  "{'descr': '<f8', 'shape': (2, 4)}",
+  "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4), 'shape': (2, 4)}",
+  "{'descr': '<f4', 'descr': '<f8', 'fortran_order': False, 'shape': (2, 4)}",
+  "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4), 'x': 1}",
+  "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4)} 7",
+  "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4)",
+  "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4]}",
+  "{'descr': '<f8', 'fortran_order': False, 'shape': ((2, 4))}",
+  "{'descr': '\\u003cf8', 'fortran_order': False, 'shape': (2, 4)}",
+  "{'descr': '<f8', 'fortran_order': False, 'sh\\x61pe': (2, 4)}",
+  "{'descr\": '<f8', 'fortran_order': False, 'shape': (2, 4)}",
+  "{'descr': '<f8\", 'fortran_order': False, 'shape': (2, 4)}",
+  "{'descr': '<f8' 'fortran_order': False, 'shape': (2, 4)}",
+  "{'descr': '<f8',\u00a0'fortran_order': False, 'shape': (2, 4)}",
+])("npy header that is no dictionary of its keys: %s", async (text) => {
+  writeFileSync(input, header(text));
+  expect(await openRefusal(input)).toMatch(
+    /^ERR_INPUT_FORMAT file: header: expected a dictionary with the keys descr, fortran_order and shape, found ".*" at character \d+/,
+  );
+});
+
+test("the place of an error in a header, after the keys before it", async () => {
+  writeFileSync(input, header("{'descr': '<f8', 'shape': 2 3}"));
+  expect(await openRefusal(input)).toBe(
+    `ERR_INPUT_FORMAT file: header: expected a dictionary with the keys descr, fortran_order and shape, found "'shape': 2 3}${" ".repeat(7)}" at character 17 after descr`,
+  );
+});
+
+// Suffixes of Python 2 numbers and prefixes of its strings, inside the string.
+test.each([
+  "<f8L",
+  "<f8u",
+  "u<f8",
+  "<F8",
+  "f8",
+  "|f8",
+  "|i2",
+  "=f8",
+  "<f1",
+  "<f8 ",
+  "<f3",
+])("type %s", async (descr) => {
+  writeFileSync(input, entries({ descr: `'${descr}'` }));
+  expect(await openRefusal(input)).toMatch(
+    /^ERR_INPUT_UNSUPPORTED file: array: expected numbers of shape /,
+  );
 });
 
 /** Returns a safetensors file of tensors a and b, the second from byte `start` on. */

@@ -160,6 +160,7 @@ test.each([
   '{"descr":"<f8","fortran_order":False,"shape":(2,3)}',
   "  { 'descr' : u'<f8' , 'fortran_order' : False , 'shape' : [ 2 , 3 , ] , } ",
   `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), ${" ".repeat(9000)}}`,
+  "{'fortran_order':\t\nFalse,\r'shape': [2L,3 ], 'descr': u\"<f8\"}",
 ])("header of other writers: %s", async (header) => {
   writeFileSync(input, npy(Float64Array.of(1, 2, 3, 4, 5, 6), { header }));
   const rows = [
@@ -167,6 +168,17 @@ test.each([
     [4, 5, 6],
   ];
   expect(await openedInput(input)).toMatchObject({ sources: [rows] });
+});
+
+test("other arrays beside one whose fields have odd names", async () => {
+  const fields = `[("it's (a], [b)", '<f4'), ('\\\\x41', '<u2', (2,)), ('"L', '|S3')]`;
+  const header = `{'descr': ${fields}, 'fortran_order': False, 'shape': (3,), }`;
+  const members = {
+    "odd.npy": npy(new Uint8Array(33), { header }),
+    "o.npy": npy(Float64Array.of(1, 2), [1, 2]),
+  };
+  writeFileSync(input, zip(members));
+  expect(await openedInput(input)).toMatchObject({ sources: [[[1, 2]]] });
 });
 
 /** Returns the value of a sign, exponent and fraction in the form of IEEE 754. */

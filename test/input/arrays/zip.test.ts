@@ -37,6 +37,8 @@ const last = 30 + 5 + size - 1;
 const hex = (number: number) => `0x${number.toString(16).padStart(8, "0")}`;
 const method = (found: string) =>
   `member o.npy: expected a stored or deflated member, found ${found}; write the archive with numpy.savez or numpy.savez_compressed`;
+const differs = (field: string, expected: unknown, found: unknown) =>
+  `member o.npy: expected the ${field} in its local header to be ${expected} as in the zip directory, found ${found}`;
 const within = `member y.npy: expected its local header within bytes ${LOCAL} to ${DIRECTORY}, found byte`;
 
 const REFUSED: Record<string, Patch[]> = {
@@ -52,8 +54,22 @@ const REFUSED: Record<string, Patch[]> = {
     [8, 2, 14],
     [DIRECTORY + 10, 2, 14],
   ],
-  'member o.npy: expected the name in its local header to be "o.npy" as in the zip directory, found "x.npy"':
-    [[30, 1, 0x78]],
+  [differs("name", '"o.npy"', '"x.npy"')]: [[30, 1, 0x78]],
+  [differs("flags", 0, 2048)]: [[6, 2, 2048]],
+  [differs("method", 0, 8)]: [[8, 2, 8]],
+  [differs("checksum", crc32(logits), 7)]: [[14, 4, 7]],
+  [differs("compressed size", size, 7)]: [[18, 4, 7]],
+  [differs("size", size, 7)]: [[22, 4, 7]],
+  // Sizes after the data: the other fields are compared all the same.
+  [differs("method", 0, 9)]: [
+    [6, 2, 8],
+    [8, 2, 9],
+    [DIRECTORY + 8, 2, 8],
+  ],
+  "member o.npy: the zip64 field with its sizes is missing in its local header":
+    [[22, 4, 0xffffffff]],
+  [`member o.npy: expected a local header of 65570 bytes, found ${DIRECTORY}`]:
+    [[28, 2, 0xffff]],
   [`member o.npy: expected checksum ${hex(crc32(logits))}, found ${hex(crc32(patched(sound, [[last, 1, 0x41]]).subarray(35, last + 1)))}`]:
     [[last, 1, 0x41]],
   [`member y.npy: no local header at byte ${LOCAL + 1}`]: [
@@ -92,19 +108,38 @@ test.each(Object.entries(REFUSED))("%s", async (text, patches) => {
   expect(found).toBe(`ERR_INPUT_${code} file: ${text}`);
 });
 
-test("the zip64 end record and the directory determine the data", async () => {
+test("both end records must be equal, and of one file", async () => {
   const file = zip({ "o.npy": logits }, { zip64: "all" });
   const end = file.length - 22;
-  const others: Patch[] = [
-    [8, 2, 8],
-    [14, 4, 7],
-    [18, 4, 7],
-    [22, 4, 7],
-    [end + 8, 2, 2],
-    [end + 10, 2, 2],
+  const end64 = end - 76;
+  const start = file.indexOf("PK\x01\x02");
+  const bytes = end64 - start;
+  const longs = `(1 members, ${bytes} bytes from byte ${start})`;
+  const shorts: [place: number, width: number, text: string][] = [
+    [10, 2, "7 members, 4294967295 bytes from byte 4294967295"],
+    [12, 4, "65535 members, 7 bytes from byte 4294967295"],
+    [16, 4, "65535 members, 4294967295 bytes from byte 7"],
   ];
-  writeFileSync(path, patched(file, others));
-  expect(await openedInput(path)).toMatchObject({ rows: 2 });
+  for (const [place, width, text] of shorts) {
+    const patches: Patch[] = [[end + place, width, 7]];
+    if (place === 10) patches.push([end + 8, 2, 7]);
+    expect(await refusal(patched(file, patches))).toBe(
+      `ERR_INPUT_FORMAT file: zip directory: the end record (${text}) contradicts the zip64 end record ${longs}`,
+    );
+  }
+  // Disk numbers and the number of entries on this disk: of both records, and of the zip64 locator.
+  for (const at of [end + 4, end + 8, end64 + 16, end64 + 24, end - 16])
+    expect(await refusal(patched(file, [[at, 2, 3]]))).toBe(
+      "ERR_INPUT_UNSUPPORTED file: zip directory: archives in several files are not supported; write the arrays to one file",
+    );
+  for (const [at, width, value] of [
+    [end64 + 4, 4, 45],
+    [end64, 1, 0],
+    [end - 12, 4, end],
+  ] as const)
+    expect(await refusal(patched(file, [[at, width, value]]))).toMatch(
+      /^ERR_INPUT_FORMAT file: zip directory: no zip64 end record at bytes /,
+    );
 });
 
 test("a member in the data of another member", async () => {
