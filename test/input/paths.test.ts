@@ -9,7 +9,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { fixedSizeList, float64 } from "@uwdata/flechette";
+import { fixedSizeList, float64, utf8 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { arrowOf } from "../support/arrow-columns.js";
@@ -134,3 +134,25 @@ test("an output that is the input by any name, or is in it, is refused", () => {
   );
   expect(readFileSync(file)).toEqual(bytes);
 });
+
+test.each(["../outside", "/etc/softjac", "a/b", "..", "\0"])(
+  "a column named %j is no path",
+  async (column) => {
+    const directory = at("columns");
+    mkdirSync(directory, { recursive: true });
+    const above = readdirSync(at("."));
+    const [input, output] = [`${directory}/in`, `${directory}/out`];
+    const type = fixedSizeList(float64(), 3);
+    const logits: [unknown[], typeof type] = [rows, type];
+    const texts: [unknown[], ReturnType<typeof utf8>] = [
+      ["../x", "/y", ".."],
+      utf8(),
+    ];
+    writeFileSync(input, arrowOf({ [column]: logits, label: texts }));
+    await built.run({ input, output, column, keep: ["label"], force: true });
+    writeFileSync(input, arrowOf({ logits, [column]: texts }));
+    await built.run({ input, output, keep: [column], force: true });
+    expect(readdirSync(directory).sort()).toEqual(["in", "out"]);
+    expect(readdirSync(at("."))).toEqual(above);
+  },
+);
