@@ -50,6 +50,7 @@ afterEach(() => {
   Object.assign(LIMITS, usual);
 });
 
+const ZIP_END = readFileSync(npz).lastIndexOf("PK\x05\x06");
 const METADATA = ["maxMetadataBytes", "bytes of metadata"] as const;
 const COLUMNS = ["maxColumns", "columns"] as const;
 const ROWS = ["maxBatchRows", "rows in a batch"] as const;
@@ -59,6 +60,7 @@ test.each([
   [file, "footer", METADATA, footerBytes(file, 10)],
   [parquet, "footer", METADATA, footerBytes(parquet, 8)],
   [tensors, "header", METADATA, readFileSync(tensors).readInt32LE(0)],
+  [npz, "zip directory", METADATA, readFileSync(npz).readInt32LE(ZIP_END + 12)],
   [stream, "message 0", COLUMNS, 2],
   [lz4, "footer", COLUMNS, 6],
   [parquet, "schema", COLUMNS, 4],

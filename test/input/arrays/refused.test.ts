@@ -193,6 +193,8 @@ testFiles("ERR_INPUT_FORMAT file: header: expected ", {
   "True or False for fortran_order, found None": entries({
     fortran_order: "None",
   }),
+  "at most 2^53 - 1 bytes of values for shape (1073741824, 1073741824) of float64, found 64":
+    entries({ shape: "(1073741824, 1073741824)" }),
   "a type for descr, found 8": entries({ descr: "8" }),
   "a type for descr, found None": entries({ descr: "None" }),
   "version 1.0, 2.0 or 3.0, found 4.0": changed(4, 0),
