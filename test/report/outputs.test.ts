@@ -3,8 +3,10 @@ import {
   copyFileSync,
   cpSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -163,6 +165,10 @@ test("rows without a label, and a label with p = 0", async () => {
     nll: expect.closeTo(-Math.log(p), 12),
     brier: expect.closeTo(squares.reduce((sum, x) => sum + x, 0) / 2, 12),
   });
+  writeLabelled(input, logits.slice(0, 1), [1]);
+  const infinite = await reportOf(run, { label: "label" });
+  expect(infinite.calibration).toMatchObject({ rows: 1, zeroP: 1, nll: null });
+  expect(text()).toContain("likelihood <strong>unknown</strong> nats");
 });
 
 test.each([
@@ -262,8 +268,11 @@ describe("a dataset", () => {
     const one = await reportOf({ input: DIGITS, keep }, { label });
     const options = { results: dataset, output: page, force: true };
     const all = await built.report({ ...options, label });
+    const parts = readdirSync(dataset).filter((name) => /^part/.test(name));
+    const sizes = parts.map((name) => statSync(`${dataset}/${name}`).size);
     expect(all.summary).toMatchObject({
       ...{ kind: "dataset", shards: 8 },
+      bytes: sizes.reduce((sum, size) => sum + size),
       sources: ["test.arrow", "train.arrow"],
       ...{ rows: 2 * 1797, rowsWithResults: 2 * 1797 },
     });
