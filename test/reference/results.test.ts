@@ -141,7 +141,10 @@ test("p far below float64 keeps its digits, and a row can be reused", () => {
   expect(p.exponent[1]).toBeLessThan(-2800);
   const truth = truthOf([0, -2000], 1).p[1] as Decimal;
   expect(relativeError(p, 1, truth)).toBeLessThan(1e-27);
-  const second = referenceRow([3, 1], { temperature: 2 }, first);
-  expect(second).toBe(first);
-  expect(second).toEqual(referenceRow([3, 1], { temperature: 2 }));
+  const options = { temperature: 2 };
+  for (const used of [first, referenceRow([0, -Infinity]) as ReferenceRow]) {
+    const row = referenceRow([3, 1], options, used);
+    expect(row).toBe(used);
+    expect(row).toEqual(referenceRow([3, 1], options));
+  }
 });
