@@ -103,7 +103,7 @@ test.each(RESULT_CASES)(
     const count = isBlock(spec) ? Infinity : 4;
     for (const { row } of rowsFor(spec, count, [110, 33])) {
       const entries = [drawn(row)];
-      for (const temperature of [1, 0.7]) {
+      for (const temperature of [1, 0.7, 25]) {
         const [wide, narrow] = TYPES.map(
           (out) =>
             expectSameBits(kernels, [row], entries, { temperature, out })
