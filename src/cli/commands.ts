@@ -66,10 +66,13 @@ export const COMMANDS: readonly CommandSpec[] = [
       "Average the effects of features on the probabilities of a multinomial logit model over rows, with delta-method standard errors.",
     common: [
       ...["features", "intercept", "coefficients", "base", "covarianceFile"],
-      ...["label", "of", "contrast", "by", "output", "json"],
+      ...["label", "of", "contrast", "by", "weight", "output", "json"],
     ],
     examples: [
-      ["data.parquet --features 'x_*' --coefficients B.npy --label y", ""],
+      [
+        "data.parquet --features age,educ --intercept --coefficients B.npy --label y",
+        "",
+      ],
     ],
     load: async () => (await import("../effects/effects.js")).effects,
     text: effectsReportText,

@@ -6,9 +6,9 @@ import { count, duration } from "./format.js";
 export function effectsReportText(report: EffectsReport): string {
   const { output, effects } = report;
   if (output === null) return table(report);
-  const content =
-    effects.length > 0 ? `${count(effects.length)} rows` : "partial sums";
-  return `${printable(output)}: ${content}\n${summary(report)}`;
+  if (effects.length === 0)
+    return `${printable(output)}: partial sums of ${size(report)}\n`;
+  return `${printable(output)}: ${count(effects.length)} rows\n${summary(report)}`;
 }
 
 function table(report: EffectsReport): string {
@@ -21,7 +21,14 @@ function table(report: EffectsReport): string {
   const hasErrors = first?.std_error !== null;
   const header = [
     ...[...keys, "effect", "class", "term", "estimate"],
-    ...(hasErrors ? ["std_error", "z", "p", `${100 * level} % interval`] : []),
+    ...(hasErrors
+      ? [
+          "std_error",
+          "z",
+          "p",
+          `${Number((100 * level).toPrecision(8))} % interval`,
+        ]
+      : []),
   ];
   const rows = effects.map((row) => [
     ...keys.map((key) => String(row.group[key] ?? "null")),
@@ -52,15 +59,18 @@ function table(report: EffectsReport): string {
 }
 
 function summary(report: EffectsReport): string {
-  const { rows, badRows, classes, terms, covariance } = report;
   const errors = {
     fisher: "standard errors by the Fisher information of these rows",
     robust: "robust standard errors (HC0)",
     file: "standard errors by the covariance in the file",
     none: "no standard errors",
-  }[covariance];
+  }[report.covariance];
+  return `${size(report)}; ${errors}; ${duration(report.durationMs)}\n`;
+}
+
+function size({ rows, badRows, classes, terms }: EffectsReport): string {
   const bad = badRows > 0 ? `, ${count(badRows)} bad rows left out` : "";
-  return `${count(rows)} rows${bad}, ${classes} classes, ${count(terms.length)} features; ${errors}; ${duration(report.durationMs)}\n`;
+  return `${count(rows)} rows${bad}, ${classes} classes, ${count(terms.length)} features`;
 }
 
 /** Returns decimals that show at least three digits of typical estimates. */

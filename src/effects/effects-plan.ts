@@ -80,7 +80,7 @@ export function planEffects(
     throw new InputUnsupportedError(
       options.inputs[0] as string,
       `--${option} ${name}`,
-      `there is no such feature; the features are ${shape.terms.join(", ")}`,
+      `there is no such feature; the features are ${shape.terms.join(", ")}${option === "contrast" && name.includes("=") ? "; a contrast is feature or feature=from:to" : ""}`,
     );
   }
   const pass = (

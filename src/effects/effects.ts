@@ -112,7 +112,7 @@ export async function effectsFrom(
     if (found.decrement !== null && found.decrement > MAX_DECREMENT)
       hooks.onEvent?.({
         event: "warning",
-        message: `${coefficients.path} does not maximise the likelihood of these rows (it is ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); --covariance ${covariance} assumes that it does: use the rows and weights of the fit, or --covariance-file`,
+        message: `the coefficients do not maximise the likelihood of these rows (they are ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); --covariance ${covariance} assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`,
       });
     const v = file?.matrix.values ?? found.v;
     const model = createModel(

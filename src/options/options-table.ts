@@ -214,6 +214,7 @@ const AUXILIARY = section("Results", COMPARING, "bytes", {
   classColumn: text("Input column holding k for each row (for --emit column)"),
   label: text(
     "Input column of true classes for --emit cross_entropy and gradient, or an .npy file beside a file of arrays",
+    { commands: [...RUNNING, "verify"] },
   ),
   classNames: names(
     "Names of the classes in the order of the logits, e.g. cat,dog; labels may be such names",
@@ -234,6 +235,9 @@ const SUMS = [
     emit: list("Results, e.g. jacobian,fisher (default: softmax,jacobian)", {
       choices: REDUCTION_NAMES,
     }),
+    label: text(
+      "Input column of true classes for --emit accuracy, loglik, score, opg, cross_entropy and gradient, or an .npy file beside a file of arrays",
+    ),
     layout: text(
       "Symmetric matrices whole (bsr) or as upper triangles (packed)",
       {
@@ -244,7 +248,7 @@ const SUMS = [
   }),
   ...section("Input", MODELLING, "bytes", {
     features: text(
-      "Columns of features, e.g. age,educ or 'x_*', or one column of lists",
+      "Columns of features in the order of the coefficients, e.g. age,educ or 'x_*', or one column of lists",
     ),
     intercept: flag("Put a constant 1 before the features: (intercept)"),
     coefficients: text(
@@ -252,7 +256,7 @@ const SUMS = [
       { file: "read" },
     ),
     base: text(
-      "Reference class, whose column the coefficients lack; none: they have all columns",
+      "Reference class, which has no column in the coefficients; none: every class has one",
       // statsmodels, R and Stata omit the first class.
       { default: "0" },
     ),
@@ -271,11 +275,11 @@ const SUMS = [
   }),
   ...section("Input", ["effects", "calibrate"], "bytes", {
     label: text(
-      "Column of true classes, to check that the coefficients fit them",
+      "Column of true classes: warn unless the coefficients maximise their likelihood",
       { commands: ["effects"] },
     ),
     classNames: names(
-      "Names of the classes in their order, for labels that are names",
+      "Names of the classes in the order of the model, for labels that are names",
     ),
   }),
   ...section("Results", ["effects"], "bytes", {
@@ -284,20 +288,23 @@ const SUMS = [
         ...["dydx", "probability", "coefficients", "eydx", "dyex", "eyex"],
       ],
     }),
-    contrast: list(
-      "Discrete changes of single features: parent (from 0 to 1), educ=12:16",
+    contrast: list("Discrete changes: parent (from 0 to 1), educ=12:16"),
+    terms: names(
+      "Features whose effects are printed, e.g. age,educ (default: all but (intercept))",
     ),
-    terms: names("Effects of these features only (no interactions or powers)"),
     constants: flag("Include the effects of (intercept)"),
     covariance: text(
       "Covariance of the coefficients: inverse Fisher information of these rows (default), robust (HC0), or none",
       { choices: ["fisher", "robust", "none"] },
     ),
-    at: text("Average the effects of all rows, or take that at their mean", {
-      choices: ["rows", "mean"],
-      default: "rows",
-    }),
-    covarianceFile: text("Covariance of the coefficients, as an .npy file", {
+    at: text(
+      "Average the effects over rows, or evaluate them at the mean of the features",
+      {
+        choices: ["rows", "mean"],
+        default: "rows",
+      },
+    ),
+    covarianceFile: text("Covariance of the coefficients, class-major (.npy)", {
       file: "read",
     }),
     level: number("Level of the confidence intervals", {

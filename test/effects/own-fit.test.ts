@@ -183,7 +183,7 @@ test("a warning for coefficients that do not fit, with the distance to the fit",
   const report = await built.effects(common, { onEvent });
   const distance = Math.sqrt(report.newtonDecrement as number).toPrecision(2);
   expect(messages).toEqual([
-    `${at("B.npy")} does not maximise the likelihood of these rows (it is ${distance} standard errors from the maximum); --covariance fisher assumes that it does: use the rows and weights of the fit, or --covariance-file`,
+    `the coefficients do not maximise the likelihood of these rows (they are ${distance} standard errors from the maximum); --covariance fisher assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`,
   ]);
   await built.effects({ ...common, covariance: "none" }, { onEvent });
   expect(messages.length).toBe(1);
