@@ -27,6 +27,9 @@ const badRow = (row: number): Reply => ({
   failure: { kind: "bad-row", row, expected: "a", found: "b" },
 });
 
+/** Tasks have more rows than fit their slots, and continue often. */
+const MANY_ROWS = { slotEntries: 70_000 };
+
 interface Change {
   layout?: "csr" | "coo";
   topK?: number;
@@ -142,8 +145,7 @@ test.each(
       ...shape,
       threshold,
     });
-    // Tasks have more rows than fit, and continue often.
-    const plan = { slotEntries: 70_000 };
+    const plan = MANY_ROWS;
     const found = await computeWith(atOnce, { ...choice, plan });
     expect(found.values).toEqual([...expected.values]);
     expect(found.droppedMax).toBe(Math.max(...expected.droppedMax));
@@ -226,7 +228,7 @@ test("a task in several parts can be aborted between two of them", async () => {
       stop.abort();
       return run();
     },
-    { threshold: 0, signal: stop.signal },
+    { threshold: 0, plan: MANY_ROWS, signal: stop.signal },
   );
   await expect(aborted).rejects.toMatchObject({ code: "ERR_ABORTED" });
   expect(parts).toBe(1);
@@ -238,7 +240,8 @@ test("onProgress is called after each part of a task; its error ends the run unc
     parts++;
     return run();
   };
-  const choice = { layout: "coo", threshold: 0 } as const;
+  const plan = MANY_ROWS;
+  const choice = { layout: "coo", threshold: 0, plan } as const;
   await computeWith(counted, { ...choice, onProgress: () => calls++ });
   expect(parts).toBeGreaterThan(3000 / 50);
   expect(calls).toBe(parts);

@@ -307,7 +307,10 @@ describe("a label that is not a class is an error for every --on-bad-row", () =>
       logits: [bad, fixedSizeList(float64(), 3)],
       label: [[0, 1, 7, 1, 1, 1, 1], int32()],
     });
-    await expect(run()).rejects.toThrow("row 2: expected a class");
+    for (const onBadRow of ["null", "error"] as const)
+      await expect(run({ onBadRow })).rejects.toThrow(
+        "row 2: expected a class",
+      );
     write({
       logits: [bad, fixedSizeList(float64(), 3)],
       label: [[0, 1, -1, 1, 1, 1, 1], int32()],
