@@ -115,6 +115,7 @@ test("the commands and snippets of docs/library.md run and print what it shows",
       "console.log(J.length, uncertainty.length, ...offsets, indices.length, values.length);",
       "18 2 0 2 4 4 4\n",
     ],
+    ["console.log(jacobian.length, score.length);", "9 6\n"],
     ["", ""],
     [
       `console.log(JSON.stringify([rows, classes, count, layout, dtype, result, temperature, threshold]));

@@ -27,7 +27,7 @@ const {
 } = JSON.parse(readPage("package.json"));
 
 /** Blocks for a checkout: npm runs these tests by them, and test/package.test.ts packs and installs. */
-const isForCheckout = ({ code }: Block) => code.startsWith("npm ci && ");
+const isForCheckout = ({ code }: Block) => /^npm ci && | data\//.test(code);
 const all = blocksOf(readme);
 const numbered = (language: string) =>
   all
@@ -45,15 +45,20 @@ function afterQuickStart(): string {
   return path;
 }
 
-test("README has blocks of three languages, and two for a checkout", () => {
+test("README has blocks of three languages, and three for a checkout", () => {
   expect(new Set(all.map(({ language }) => language))).toEqual(
     new Set(["sh", "python", "js"]),
   );
   expect(numbered("sh").length).toBe(2);
   const skipped = all.filter(isForCheckout);
   expect(skipped.map(({ code }) => code.split("\n").length - 1)).toEqual([
-    2, 2,
+    2, 2, 2,
   ]);
+});
+
+test("the effects that README shows", () => {
+  const [{ code, printed }] = all.filter(isForCheckout) as [Block];
+  expect(shell(code, root)).toBe(printed);
 });
 
 test("the quick start and the pipeline", async () => {
