@@ -28,6 +28,7 @@ const NOT_PATHS = new Set([
   ...["column", "columns", "keep", "classColumn", "label", "cotangent"],
   ...["tangent", "covariance", "title", "run", "endpoint", "region", "queue"],
   ...["queuePassword", "queueName", "worker allow", "show input"],
+  ...["features", "base", "weight", "by", "contrast"],
 ]);
 
 type Path = (file: string) => string;
@@ -56,10 +57,10 @@ function stateOf(path: Path): unknown[] {
   });
 }
 
-/** Returns a command line with all required arguments and options. */
+/** Returns a command line with its output, and all required arguments and options. */
 function lineOf({ name, options }: CommandSpec, path: Path): string[] {
   const words = options
-    .filter(({ isRequired }) => isRequired)
+    .filter(({ isRequired, file }) => isRequired || file === "output")
     .map(({ name, kind, file, argument }) => {
       const of = path(file === "read" ? "input.arrow" : "output.arrow");
       const value = kind === "integer" ? "3" : file ? of : "redis://localhost";
