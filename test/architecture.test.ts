@@ -121,7 +121,7 @@ test("packages are imported where they belong", () => {
   expect(found).toEqual([]);
 });
 
-/** What a file must not import, so that one part can check another. */
+/** Imports that a file must not have, so that one part can check another. */
 test.each([
   ["src/kernels/", ["reference"]],
   // It checks the kernels.

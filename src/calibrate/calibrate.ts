@@ -1,7 +1,5 @@
 import { InputUnsupportedError, SoftjacError, UsageError } from "../errors.js";
-import { writeFully } from "../io/positional.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
-import { ioError } from "../io/system-error.js";
 import {
   BRIER,
   BY,
@@ -16,7 +14,7 @@ import {
   resolve,
 } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
-import { openPending } from "../output/commit.js";
+import { writeWhole } from "../output/commit.js";
 import { checkOutput, JSON_FILE } from "../output/written-files.js";
 import { type ReduceOptions, sumRequest } from "../reduce/options.js";
 import {
@@ -260,12 +258,5 @@ async function write(
     2,
   );
   const bytes = new TextEncoder().encode(`${text}\n`);
-  const output = await openPending(path, bytes.byteLength, options);
-  try {
-    writeFully(output.fd, bytes, 0);
-    await output.commit();
-  } catch (error) {
-    await output.discard();
-    throw ioError(path, "could not be written", error);
-  }
+  await writeWhole(path, bytes, options);
 }

@@ -54,7 +54,7 @@ export async function readCovariance(
   };
 }
 
-/** What the covariance of the coefficients refers to. */
+/** Coefficients that a covariance belongs to. */
 interface Parameters {
   features: number;
   classes: number;

@@ -33,7 +33,7 @@ export interface EffectsOptions extends RowOptions {
   covariance?: "fisher" | "robust" | "none" | undefined;
   /** Path of an .npy file with the covariance of the coefficients, class-major. */
   covarianceFile?: string | undefined;
-  /** Where effects are evaluated: `rows`, whose effects are averaged (default), or the weighted `mean` of x. */
+  /** Features at which effects are evaluated: `rows`, whose effects are averaged (default), or the weighted `mean` of x. */
   at?: "rows" | "mean" | undefined;
   /** Level of the confidence intervals, 0.5 to 0.999999; default: 0.95. */
   level?: number | undefined;

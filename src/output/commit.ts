@@ -54,6 +54,25 @@ export async function openPending(
 }
 
 /**
+ * Writes a whole file, which appears only once it is complete.
+ * @throws OutputExistsError, IoError, PermissionError
+ */
+export async function writeWhole(
+  path: string,
+  bytes: Uint8Array,
+  options: { force: boolean; sync: boolean },
+): Promise<void> {
+  const output = await openPending(path, bytes.byteLength, options);
+  try {
+    writeFully(output.fd, bytes, 0);
+    await output.commit();
+  } catch (error) {
+    await output.discard();
+    throw ioError(path, "could not be written", error);
+  }
+}
+
+/**
  * Replaces a small file atomically: readers find the old text or the new one.
  * @throws OutputExistsError if `path` is not a regular file; IoError, PermissionError
  */

@@ -22,9 +22,7 @@ import {
   vectorFromArray,
 } from "apache-arrow";
 import type { Field as InputField } from "../arrow/field.js";
-import { writeFully } from "../io/positional.js";
-import { ioError } from "../io/system-error.js";
-import { openPending } from "../output/commit.js";
+import { writeWhole } from "../output/commit.js";
 import type { KeyColumn, KeyValue } from "./group-table.js";
 
 /** Column of a small table. */
@@ -164,14 +162,7 @@ export async function writeTable(
   const data = makeData({ type: new Struct(fields), length, children });
   const table = new Table(schema, [new RecordBatch(schema, data)]);
   const bytes = tableToIPC(table, "file");
-  const output = await openPending(path, bytes.byteLength, options);
-  try {
-    writeFully(output.fd, bytes, 0);
-    await output.commit();
-  } catch (error) {
-    await output.discard();
-    throw ioError(path, "could not be written", error);
-  }
+  await writeWhole(path, bytes, options);
   return bytes.byteLength;
 }
 

@@ -109,7 +109,7 @@ type CommonOptions = Resolved<RowOptions, RowDefaults> &
     Pick<ReduceOptions, "classColumn" | "cotangent" | "tangent" | "covariance">
   >;
 
-/** Where matrices and sums come from. */
+/** Source of matrices and sums: files, or partial sums. */
 export interface SumSource {
   readMatrix(path: string): Promise<Matrix>;
   sum(request: SumRequest, hooks: RunHooks): Promise<RowSums>;

@@ -18,7 +18,7 @@ export type PartialCommand = "reduce" | "effects";
 const KEY = "softjac.partial";
 const VERSION = 1;
 
-/** What a file of partial sums states beside the sums of its groups. */
+/** Metadata of a file of partial sums. */
 interface Head {
   version: number;
   command: PartialCommand;

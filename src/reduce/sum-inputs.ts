@@ -45,7 +45,7 @@ export interface SumRequest {
   plan(shape: RowShape): SumsPass[];
 }
 
-/** What the inputs have in common. */
+/** Properties that all inputs have in common. */
 export interface RowShape {
   classes: number;
   /** Number of features, with the constant. */

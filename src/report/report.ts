@@ -2,12 +2,10 @@ import { basename } from "node:path";
 import { AbortedError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
-import { writeFully } from "../io/positional.js";
 import { startClock } from "../io/report-clock.js";
-import { ioError } from "../io/system-error.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
-import { openPending } from "../output/commit.js";
+import { writeWhole } from "../output/commit.js";
 import { checkOutput, HTML } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../show/find-results.js";
 import { VERSION } from "../version.js";
@@ -102,13 +100,6 @@ async function writePage(
   page: string,
 ): Promise<number> {
   const bytes = new TextEncoder().encode(page);
-  const output = await openPending(path, bytes.byteLength, { force, sync });
-  try {
-    writeFully(output.fd, bytes, 0);
-    await output.commit();
-  } catch (error) {
-    await output.discard();
-    throw ioError(path, "could not be written", error);
-  }
+  await writeWhole(path, bytes, { force, sync });
   return bytes.byteLength;
 }

@@ -36,13 +36,18 @@ export function checkEmit(
   layout: Layout,
   options: AuxiliaryOptions,
 ): void {
+  checkNames(emit);
+  checkLayout(emit, layout);
+  checkAuxiliary(resultsOf(emit), options);
+}
+
+/** @throws UsageError for no result, and for one that is given twice */
+export function checkNames(emit: readonly string[]): void {
   if (emit.length === 0)
     throw new UsageError("emit: expected at least one result", "emit");
   const repeated = emit.find((name, k) => emit.indexOf(name) !== k);
   if (repeated !== undefined)
     throw new UsageError(`emit: ${repeated} is given twice`, "emit");
-  checkLayout(emit, layout);
-  checkAuxiliary(resultsOf(emit), options);
 }
 
 function checkLayout(emit: readonly RunEmit[], layout: Layout): void {

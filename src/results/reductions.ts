@@ -3,6 +3,7 @@ import * as code from "../kernels/portable/codes.js";
 import { BY, CORRECT, type Moment, ONE, SCORE_OUTER } from "../kernels/sums.js";
 import { type AuxiliaryName, EMIT_NAMES, EMITS } from "./catalogue.js";
 import { resultColumns } from "./columns.js";
+import { checkNames } from "./emit-options.js";
 
 /** Numbers of classes Q and features K. */
 interface Sizes {
@@ -125,7 +126,7 @@ function needsOf(name: ReductionName): Reduction["needs"] {
 /** Results about coefficients, which are those of T = 1. */
 const OF_COEFFICIENTS = ["score", "fisher", "fisher_diagonal", "opg", "kfac"];
 
-/** What a call gives beside the logits. */
+/** Inputs of a call beside the logits. */
 export interface Given {
   features: boolean;
   label: boolean;
@@ -139,11 +140,7 @@ export function checkReductions(
   emit: readonly ReductionName[],
   given: Given,
 ): void {
-  if (emit.length === 0)
-    throw new UsageError("emit: expected at least one result", "emit");
-  const repeated = emit.find((name, k) => emit.indexOf(name) !== k);
-  if (repeated !== undefined)
-    throw new UsageError(`emit: ${repeated} is given twice`, "emit");
+  checkNames(emit);
   const isWarm = given.temperature !== 1;
   for (const name of emit) {
     for (const option of needsOf(name))

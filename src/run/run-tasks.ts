@@ -8,7 +8,7 @@ import type { RunContext } from "./run-context.js";
 
 export type SuccessReply = Extract<Reply, { ok: true }>;
 
-/** What running tasks needs of a run. */
+/** Fields of a run that running tasks needs. */
 export interface TaskContext
   extends Pick<RunContext, "pool" | "signal" | "onProgress"> {
   options: { output: string };

@@ -44,7 +44,7 @@ export type Failure =
 
 const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
 
-/** What a failed task has read and written; `writing` is the action in messages about the output. */
+/** Files of a failed task; `writing` is the action in messages about the output. */
 interface Files {
   input: string;
   output: string;

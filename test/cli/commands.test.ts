@@ -13,7 +13,7 @@ import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { CLI, DIGITS, softjac, typed } from "./support.js";
 
-// What commands print and write if they succeed or are stopped; exit-codes.test.ts has failures.
+// Output of commands that succeed or are stopped; exit-codes.test.ts has failures.
 
 const at = workDirectory();
 const results = at("results.arrow");
