@@ -20,12 +20,6 @@ export function verifyText(report: VerifyReport): string {
   const text = titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, [
     ["rows", recomputed + more(report.badRows, "bad")],
     ...columns,
-    ...report.laws.map(
-      ({ name, ok, worst }): TextRow => [
-        name,
-        `${mark(ok)} worst ${digits(worst)} ε`,
-      ],
-    ),
     ["not compared", others && (bytes ? others : `${others} (use --all)`)],
     ["bytes", bytes ? bytesText(bytes) : ""],
   ]);

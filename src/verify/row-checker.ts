@@ -5,9 +5,8 @@ import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck } from "./entries-check.js";
-import { lawsOf } from "./laws.js";
 import { type ReferenceResults, referenceName } from "./reference-results.js";
-import type { CheckContext, ColumnReport, LawReport } from "./value-report.js";
+import type { CheckContext, ColumnReport } from "./value-report.js";
 
 type Kind = PresentColumn["source"]["kind"];
 
@@ -20,7 +19,6 @@ export class RowChecker {
   rowsChecked = 0;
   badRows = 0;
   readonly #checks: (ColumnCheck | null)[];
-  readonly #laws: ReturnType<typeof lawsOf>[];
   readonly #entries: EntriesCheck | null;
 
   /**
@@ -41,7 +39,6 @@ export class RowChecker {
         ? null
         : new ColumnCheck(column, promised, context);
     });
-    this.#laws = columns.map((column) => lawsOf(column, context));
     const has = (kind: Kind) => this.#columnOf(kind) >= 0;
     const hasIndices =
       has("indices") && (run.layout !== "coo" || has("columns"));
@@ -74,7 +71,6 @@ export class RowChecker {
       const truths = this.reference.result(name, input);
       const scale = this.reference.scale(name, input);
       this.#checks[n]?.check(row, truths, values, scale);
-      this.#laws[n]?.check(row, values);
     }
     this.#entries?.check(row, (kind) => cells[this.#columnOf(kind)] ?? null);
   }
@@ -97,10 +93,6 @@ export class RowChecker {
 
   columnReports(): ColumnReport[] {
     return this.#checks.flatMap((check) => (check ? [check.report()] : []));
-  }
-
-  lawReports(): LawReport[] {
-    return this.#laws.flatMap((laws) => laws?.reports() ?? []);
   }
 
   /** Loads a row into the reference; returns whether it has results. */

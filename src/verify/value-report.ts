@@ -10,7 +10,6 @@ export interface ValueReport {
   /** Number of checked rows without results. */
   badRows: number;
   columns: ColumnReport[];
-  laws: LawReport[];
   /** Names of the copied columns, whose values were not compared. */
   notCompared: string[];
   /** Descriptions of the first 20 errors. */
@@ -35,14 +34,6 @@ export interface ColumnReport {
   meanRelativeErrorPercent: number;
   /** Bound on the error in ε: that of docs/results.md, for float32 with half an ulp for rounding. */
   bound: number;
-  ok: boolean;
-}
-
-/** Check of an identity, for example that the rows of J sum to 0. */
-export interface LawReport {
-  name: string;
-  /** Largest deviation, in ε times the sum of the sizes of the terms. */
-  worst: number;
   ok: boolean;
 }
 

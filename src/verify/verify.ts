@@ -7,16 +7,8 @@ import { type ByteComparison, compareRun } from "./compare-bytes.js";
 import type { ValueReport } from "./value-report.js";
 import { type VerifyOptions, verifyValues } from "./verify-values.js";
 
-/** Old names of fields; the next minor release removes them. */
-interface OldNames {
-  /** @deprecated Use problems. */
-  readonly findings: string[];
-  /** @deprecated Use otherProblems. */
-  readonly otherFindings: number;
-}
-
 /** Report of a verification. */
-export interface VerifyReport extends ValueReport, OldNames {
+export interface VerifyReport extends ValueReport {
   output: string;
   input: string;
   /** Comparison with a new run, byte by byte; null without `all`. */
@@ -26,8 +18,8 @@ export interface VerifyReport extends ValueReport, OldNames {
 }
 
 /**
- * Checks an output against its input: its structure, its values against an independent computation with 31 digits, the
- * identities of softmax and its Jacobian, and with `all` every byte. Wrong values do not throw; the report lists them.
+ * Checks an output against its input: its structure, its values against an independent computation with 31 digits, and
+ * with `all` every byte. Wrong values do not throw; the report lists them.
  *
  * @returns the report, with errors in ε of each column's type
  * @throws SoftjacError if one of the files cannot be read, or the output does not belong to the input
@@ -59,7 +51,7 @@ export async function verify(
   }));
   const problems = [...values.problems];
   if (bytes?.compared && bytes.message) problems.push(bytes.message);
-  return withOldNames({
+  return {
     ...values,
     notCompared: bytes?.compared ? [] : values.notCompared,
     problems,
@@ -68,15 +60,5 @@ export async function verify(
     input,
     bytes,
     durationMs: performance.now() - start,
-  });
-}
-
-/** Adds the old names as properties that are not enumerable, so that JSON does not contain them. */
-function withOldNames(
-  report: Omit<VerifyReport, keyof OldNames>,
-): VerifyReport {
-  return Object.defineProperties(report as VerifyReport, {
-    findings: { value: report.problems },
-    otherFindings: { value: report.otherProblems },
-  });
+  };
 }

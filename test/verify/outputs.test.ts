@@ -38,8 +38,7 @@ async function expectSound(
   await built.run({ threads: 1, ...source, ...run, output, force: true });
   for (const rows of [12, "all"] as const) {
     const report = await verifyValues({ ...source, output, rows });
-    const { columns, laws } = report;
-    expect([...columns, ...laws].filter(({ ok }) => !ok)).toEqual([]);
+    expect(report.columns.filter(({ ok }) => !ok)).toEqual([]);
     const rowsChecked =
       rows === "all" ? report.rows : Math.min(12, report.rows);
     expect(report).toMatchObject({ problems: [], ok: true, rowsChecked });
@@ -58,12 +57,6 @@ describe.each([1, 0.7, 25])("every result, T = %d", (temperature) => {
       expect(column.maxError > 0).toBe(column.name !== "argmax");
       expect(column.meanRelativeErrorPercent).toBeLessThan(1e-4);
     }
-    expect(report.laws.map(({ name }) => name)).toEqual([
-      "softmax sums to 1",
-      "rows of jacobian sum to 0",
-      "jacobian is symmetric",
-      "columns of log_jacobian sum to 0",
-    ]);
   });
 });
 
