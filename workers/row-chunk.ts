@@ -12,10 +12,11 @@ import { damaged } from "./task-failure.js";
  * writes the results to their final offsets. Returns the bad rows.
  */
 export function computeRowChunk(
-  context: WorkerContext,
+  { output, ...others }: WorkerContext,
   kernel: Kernel,
   task: RowChunkTask,
 ): number[] {
+  const context = { ...others, output: { ...output, memory: task.target } };
   const { slot, results } = context;
   const base = task.slot * context.slotBytes;
   const slotRows = new SlotRows(context, kernel, base);

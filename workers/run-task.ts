@@ -48,14 +48,7 @@ export function taskRunner(context: WorkerContext): (task: Task) => Reply {
   };
   return (task) => {
     try {
-      return {
-        ok: true,
-        badRows: [],
-        nulls: [],
-        part: null,
-
-        ...run(task),
-      };
+      return { ok: true, badRows: [], nulls: [], part: null, ...run(task) };
     } catch (error) {
       if (error instanceof TaskFailure)
         return { ok: false, failure: error.failure };
@@ -135,13 +128,9 @@ function copyColumn(
     readInto(column.fd === null ? context : decoded, target, position);
     return target;
   };
-  const write = (source: Uint8Array, position: number) => {
-    if (target) new Uint8Array(target).set(source, position);
-    else
-      withSide("output", () =>
-        writeOrCompare(context.output, source, position),
-      );
-  };
+  const output = { ...context.output, memory: target };
+  const write = (source: Uint8Array, position: number) =>
+    withSide("output", () => writeOrCompare(output, source, position));
   try {
     return outputNodes(column, () => pieces, read).map(
       ({ node, pieces }, k) => {

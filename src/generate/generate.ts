@@ -207,7 +207,7 @@ async function writeLogits(
       // Lets the event loop handle signals.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const { offset, bytes } = batchMetadata(batch, [], 0);
+    const { offset, bytes } = batchMetadata(batch);
     writeFully(output.fd, bytes, offset);
   }
   checkStopped(hooks);

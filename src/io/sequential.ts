@@ -2,6 +2,7 @@ import { writeFullyAsync } from "./positional.js";
 import {
   DIRECT_BYTES,
   isDirectWriteRejected,
+  type WriteTarget,
   writeOrCompare,
 } from "./write-or-compare.js";
 
@@ -25,6 +26,22 @@ export abstract class Sequential {
 
   /** Waits until nothing is being written; ignores errors. */
   async settled(): Promise<void> {}
+}
+
+/** Writes or compares the bytes at their positions, and nothing between them. */
+export class PositionalFile extends Sequential {
+  constructor(private readonly target: WriteTarget) {
+    super();
+  }
+
+  override async add(bytes: Uint8Array, position: number): Promise<void> {
+    this.position = position;
+    await super.add(bytes);
+  }
+
+  protected async put(bytes: Uint8Array): Promise<void> {
+    writeOrCompare(this.target, bytes, this.position);
+  }
 }
 
 /** Compares the bytes with a file; `add` throws DifferentByte. */

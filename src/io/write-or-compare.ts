@@ -5,8 +5,8 @@ import { writeFully } from "./positional.js";
 export interface WriteTarget {
   fd: number;
   compare: boolean;
-  /** Ring buffer of a streamed output: file offset p is stored at p % length. */
-  ring?: SharedArrayBuffer | null;
+  /** Memory that takes the bytes instead of the file. */
+  memory?: SharedArrayBuffer | null;
 }
 
 /** A byte of the compared file differs from the expected one. */
@@ -28,24 +28,13 @@ const COMPARE_BYTES = 1 << 20;
 
 /** Writes `source` at `position`, or compares it with the bytes there. @throws DifferentByte */
 export function writeOrCompare(
-  { fd, compare, ring }: WriteTarget,
+  { fd, compare, memory }: WriteTarget,
   source: Uint8Array,
   position: number,
 ): void {
-  if (ring) writeToRing(new Uint8Array(ring), source, position);
+  if (memory) new Uint8Array(memory).set(source, position);
   else if (compare) compareBytes(fd, source, position);
   else writeFully(fd, source, position);
-}
-
-function writeToRing(
-  ring: Uint8Array,
-  source: Uint8Array,
-  position: number,
-): void {
-  const offset = position % ring.byteLength;
-  const first = Math.min(source.byteLength, ring.byteLength - offset);
-  ring.set(source.subarray(0, first), offset);
-  ring.set(source.subarray(first), 0);
 }
 
 function compareBytes(fd: number, source: Uint8Array, position: number): void {
@@ -99,7 +88,7 @@ const MIN_BYTES = 64 << 10;
  * padBefore), whole pages go past the page cache and the rest at both ends through it.
  */
 export function writePages(
-  { fd, compare, direct, ring = null }: DirectTarget,
+  { fd, compare, direct, memory = null }: DirectTarget,
   buffer: ArrayBufferLike,
   address: number,
   bytes: number,
@@ -107,9 +96,10 @@ export function writePages(
 ): void {
   const write = (to: number, from: number, end: number) => {
     const source = new Uint8Array(buffer, address + from, end - from);
-    writeOrCompare({ fd: to, compare, ring }, source, position + from);
+    writeOrCompare({ fd: to, compare, memory }, source, position + from);
   };
-  if (direct < 0 || bytes < MIN_BYTES || padBefore(address, position) > 0) {
+  const isPaged = padBefore(address, position) === 0;
+  if (memory || direct < 0 || bytes < MIN_BYTES || !isPaged) {
     write(fd, 0, bytes);
     return;
   }

@@ -4,12 +4,12 @@ import {
   framedBytes,
   type KeyValues,
   type MessageBlock,
+  type RecordBatchMetadata,
   recordBatchMessage,
   schemaMessage,
 } from "../arrow/encode-messages.js";
 import type { Field } from "../arrow/field.js";
 import {
-  type JacobianBatchLayout,
   type JacobianBatchShape,
   layoutJacobianBatch,
 } from "./jacobian-batch.js";
@@ -120,7 +120,7 @@ export function layoutHead(spec: JacobianFileHeadSpec) {
 export function positionBatch(shape: JacobianBatchShape, offset: number) {
   const layout = layoutJacobianBatch(shape);
   const { bodyBytes } = layout;
-  const message = batchMessage(shape, layout, []);
+  const message = recordBatchMessage(batchFields({ shape, layout }));
   const metadataBytes = framedBytes(message, offset);
   const bodyStart = offset + metadataBytes;
   return { offset, metadataBytes, bodyBytes, shape, layout, bodyStart };
@@ -193,46 +193,39 @@ export function streamBytes({ footerStart }: JacobianFileTail): number {
   return footerStart - STREAM_START;
 }
 
-/**
- * Returns the framed metadata of a batch.
- * @param copiedNulls null count of each node of the copied columns
- * @param badRows null count of each result
- */
+/** Null counts of a record batch: of each node of the copied columns, and of each result. */
+export interface BatchNulls {
+  copied: number[];
+  results: number;
+}
+
+const NO_NULLS = { copied: [], results: 0 };
+
+/** Returns the framed metadata of a batch. */
 export function batchMetadata(
-  { shape, layout, offset }: PositionedBatch,
-  copiedNulls: number[],
-  badRows: number,
+  batch: PositionedBatch,
+  nulls: BatchNulls = NO_NULLS,
 ): Piece {
-  const message = batchMessage(shape, layout, copiedNulls, badRows);
+  const { offset } = batch;
+  const message = recordBatchMessage(batchFields(batch, nulls));
   return { offset, bytes: framed(message, offset) };
 }
 
-function batchMessage(
-  shape: JacobianBatchShape,
-  layout: JacobianBatchLayout,
-  copiedNulls: number[],
-  badRows = 0,
-): Uint8Array {
+/** Returns the metadata of a batch. */
+export function batchFields(
+  { shape, layout }: Pick<PositionedBatch, "shape" | "layout">,
+  nulls: BatchNulls = NO_NULLS,
+): RecordBatchMetadata {
   const { rows } = shape;
-  const results = shape.results.flatMap(({ list, items }) => [
-    { length: rows, nullCount: badRows },
-    ...(list ? [{ length: items, nullCount: 0 }] : []),
-  ]);
+  const { buffers, bodyBytes } = layout;
+  const node = (length: number, nullCount = 0) => ({ length, nullCount });
   const nodes = [
-    ...Array.from({ length: 1 + layout.positions.length }, () => ({
-      length: rows,
-      nullCount: 0,
-    })),
-    ...shape.copied.flat().map(({ rows }, k) => ({
-      length: rows,
-      nullCount: copiedNulls[k] ?? 0,
-    })),
-    ...results,
+    ...Array.from({ length: 1 + layout.positions.length }, () => node(rows)),
+    ...shape.copied.flat().map(({ rows }, k) => node(rows, nulls.copied[k])),
+    ...shape.results.flatMap(({ list, items }) => [
+      node(rows, nulls.results),
+      ...(list ? [node(items)] : []),
+    ]),
   ];
-  return recordBatchMessage({
-    rows,
-    nodes,
-    buffers: layout.buffers,
-    bodyBytes: layout.bodyBytes,
-  });
+  return { rows, nodes, buffers, bodyBytes };
 }

@@ -4,27 +4,25 @@ import {
   SequentialFile,
   SequentialStream,
 } from "../io/sequential.js";
+import type { DirectTarget } from "../io/write-or-compare.js";
 import { STREAM_START } from "./jacobian-file.js";
-import type { ByteStream } from "./standard-output.js";
 
 /** The output path that means standard output. */
 export const STANDARD_OUTPUT = "-";
 
+/** A sequential byte stream with backpressure. */
+export interface ByteStream {
+  /** Resolves when the bytes may be changed. @throws OutputClosedError, IoError */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Stops writing; the write in progress fails. */
+  destroy(): void;
+  /** Resolves when all bytes have been handed to the system. */
+  end(): Promise<void>;
+}
+
 /** Destination of a run's bytes: a file to write, a file to compare them with, or a stream. */
-export interface OutputTarget {
-  readonly fd: number;
-  readonly compare: boolean;
-  /** Descriptor for writes past the page cache (io/write-or-compare.ts), or -1. */
-  readonly direct: number;
-  /** For a streamed output: its ring buffer (io/write-or-compare.ts) and the stream. */
-  readonly ring?: SharedArrayBuffer | null;
+export interface OutputTarget extends Readonly<DirectTarget> {
   readonly stream?: ByteStream;
-  /** Resolves when the ring buffer has space up to `end`, or when the output is stopped. */
-  waitForSpace?(end: number): Promise<void>;
-  /** Writes zeros to `[start, end)` of the ring buffer. */
-  zeroFill?(start: number, end: number): void;
-  /** Declares that all bytes before `end` are in the ring buffer. */
-  markComplete?(end: number): void;
   /** Stops the stream: no more bytes are sent. */
   stop?(): void;
   /** Reports newly written bytes, so that syncing starts during the run and the commit has little to wait for. */
@@ -34,8 +32,6 @@ export interface OutputTarget {
 /** An output that is being written: a temporary file next to the target path, or a stream. */
 export interface PendingOutput extends OutputTarget {
   readonly temporaryPath: string;
-  /** Returns the size of the output if it differs from the bytes that the writer gave it. */
-  bytes?(): number;
   /** Makes the output durable and renames it to its final path, atomically. */
   commit(): Promise<void>;
   /** Removes the output. Does nothing after a commit. */

@@ -9,26 +9,40 @@ import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import { OutputClosedError, UsageError } from "../errors.js";
 import { ioError } from "../io/system-error.js";
+import type { ByteStream, PendingOutput } from "./output-target.js";
 
 const FD = 1;
 const NAME = "standard output";
 
-/** A sequential byte stream with backpressure. */
-export interface ByteStream {
-  /** Resolves when the bytes may be changed. @throws OutputClosedError, IoError */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Stops writing; the write in progress fails. */
-  destroy(): void;
-  /** Resolves when all bytes have been handed to the system. */
-  end(): Promise<void>;
+/** Opens standard output for binary data. @throws UsageError for a terminal */
+export function openStandardOutput(): PendingOutput {
+  const stream = openStream();
+  let isStopped = false;
+  const stop = () => {
+    isStopped = true;
+    stream.destroy();
+  };
+  return {
+    fd: -1,
+    compare: false,
+    direct: -1,
+    stream,
+    temporaryPath: "",
+    reportWritten: () => {},
+    stop,
+    async commit() {
+      if (isStopped) throw new OutputClosedError(NAME);
+      await stream.end();
+    },
+    discard: async () => stop(),
+  };
 }
 
 /**
- * Opens standard output for binary data. Writes to a pipe or socket never block the thread, so that signals are handled while
- * nobody reads. A file is written from its current position.
- * @throws UsageError for a terminal
+ * Opens standard output. Writes to a pipe or socket never block the thread, so that signals are handled while nobody reads. A
+ * file is written from its current position.
  */
-export function openStandardOutput(): ByteStream {
+function openStream(): ByteStream {
   if (isatty(FD))
     throw new UsageError(
       "output: - writes binary data, but standard output is a terminal; redirect it to a file or pipe",

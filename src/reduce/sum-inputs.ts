@@ -317,7 +317,7 @@ async function sumFile(
     slot,
     sourceFd: logits.fd,
     sourcePresent: logits.present?.toShare() ?? null,
-    output: { fd: -1, direct: -1, compare: false, ring: null },
+    output: { fd: -1, direct: -1, compare: false },
     axes: axesOf(logits),
     classes: shape.classes,
     temperature: 1,

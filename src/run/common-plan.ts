@@ -9,7 +9,7 @@ import { copiedBytesPerRow } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { sourcesOf } from "../input/source-ranges.js";
 import type { ResolvedOptions } from "../options/run-options.js";
-import { encodeDictionary } from "../output/dictionaries.js";
+import { encodeDictionary } from "../output/arrow-writer.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
 import { positionNames } from "../printable.js";
 import { resultColumns } from "../results/columns.js";

@@ -5,6 +5,7 @@ import type { RunHooks } from "../options/hooks.js";
 import type { OutputTarget, PendingOutput } from "../output/output-target.js";
 import type { WorkerPool } from "../pool/worker-pool.js";
 import { axesOf } from "../results/row-indices.js";
+import { openWriter } from "./open-output.js";
 import { type RunContext, workerContext } from "./run-context.js";
 import { type RunPlan, withAlternatives } from "./run-plan.js";
 import { writeEntries } from "./write-entries.js";
@@ -41,7 +42,6 @@ export async function computeAndCommit(
   try {
     await compute(plan, output, work);
     await Promise.all([onComputed(), output.commit()]);
-    if (output.bytes) work.report.set({ outputBytes: output.bytes() });
   } catch (error) {
     // Other threads may still write after one has died: end them before the descriptor is closed and reused.
     if (error instanceof WorkerError) await work.workerPool.close();
@@ -67,9 +67,11 @@ export async function compute(
   report.axes = axesOf(logits);
   const memory = workerPool.memory(plan.slots * plan.slot.bytes);
   report.set({ kernel: memory.module ? "simd" : "plain" });
+  const writer = await openWriter(plan, output, options);
   const context: RunContext = {
     ...work,
     output,
+    writer,
     pool: await workerPool.pool(
       plan.threads,
       workerContext(plan, logits, output, memory, options.temperature),
@@ -82,11 +84,14 @@ export async function compute(
         threadsBusy: Math.min(plan.threads, workerPool.tasksInFlight),
       }),
   };
-  const writeEnd =
-    plan.kind === "fixed"
-      ? await writeFixed(plan, context)
-      : await writeEntries(plan, context);
-  // Readers reject a stream without its end marker, so the input is checked before the end is written.
-  await checkUnchanged(logits.source);
-  await writeEnd();
+  try {
+    await (plan.kind === "fixed"
+      ? writeFixed(plan, context)
+      : writeEntries(plan, context));
+    // Readers reject a stream without its end marker, so the input is checked before the end is written.
+    await checkUnchanged(logits.source);
+    report.set({ outputBytes: await writer.end() });
+  } finally {
+    await writer.close();
+  }
 }

@@ -27,7 +27,7 @@ export function tooManyItems(
 
 /**
  * Returns the task that copies columns of rows `[rowStart, rowEnd)`, except the rows in `without`, into their record batch:
- * in the output, or in `target`, which holds the first bytes of the batch's body.
+ * in the output, or in `target`, which holds the body of the batch or its first bytes.
  */
 export function copyTask(
   logits: LogitsFile,

@@ -2,6 +2,7 @@ import type { LogitsFile } from "../input/logits-file.js";
 import { sourcesOf } from "../input/source-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { ResolvedOptions } from "../options/run-options.js";
+import type { ArrowWriter } from "../output/arrow-writer.js";
 import type { OutputTarget } from "../output/output-target.js";
 import type { TaskPool } from "../pool/worker-pool.js";
 import { valuesOf } from "../results/catalogue.js";
@@ -16,6 +17,7 @@ export interface RunContext {
   options: ResolvedOptions;
   logits: LogitsFile;
   output: OutputTarget;
+  writer: ArrowWriter;
   report: ReportBuilder;
   pool: TaskPool;
   /** Memory of the slots. */
@@ -24,20 +26,20 @@ export interface RunContext {
   onProgress: () => void;
 }
 
-/** Reports written bytes to the report and to the output. */
+/** Reports written bytes to the report and to the writer. */
 export function countWritten(
-  { report, output }: RunContext,
+  { report, writer }: RunContext,
   bytes: number,
 ): void {
   report.bytesDone += bytes;
-  output.reportWritten(bytes);
+  writer.reportWritten(bytes);
 }
 
 /** Returns the settings of a run that workers need. */
 export function workerContext(
   plan: RunPlan,
   logits: LogitsFile,
-  { fd, direct, compare, ring = null }: DirectTarget,
+  { fd, direct, compare }: DirectTarget,
   memory: KernelMemory,
   temperature: number,
 ): WorkerContext {
@@ -53,7 +55,7 @@ export function workerContext(
     slot,
     sourceFd: logits.fd,
     sourcePresent: logits.present?.toShare() ?? null,
-    output: { fd, direct, compare, ring },
+    output: { fd, direct, compare },
     axes: axesOf(logits),
     classes,
     temperature,

@@ -2,19 +2,13 @@ import { InputUnsupportedError } from "../errors.js";
 import { copiedShapes } from "../input/copied-pieces.js";
 import { inputReader } from "../input/read-input.js";
 import { sourceRanges } from "../input/source-ranges.js";
-import { headPieces } from "../output/dictionaries.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import {
-  batchMetadata,
-  layoutEnd,
   layoutHead,
   type Piece,
   type PositionedBatch,
   positionBatch,
-  streamBytes,
-  tailPiece,
 } from "../output/jacobian-file.js";
-import { openSequential } from "../output/output-target.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { EntriesPart, EntriesTask } from "../tasks/run-tasks.js";
 import { copyTask, tooManyItems } from "./copy-column-task.js";
@@ -25,49 +19,26 @@ import { countWritten, type RunContext } from "./run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "./run-tasks.js";
 
 /**
- * Writes an output of unknown size: chunks are computed in any order and written in row order, one record batch at a time.
- * @returns a function that writes the end of the file
+ * Writes an output of unknown size, except its end: chunks are computed in any order and written in row order, one record
+ * batch at a time.
  */
 export async function writeEntries(
   plan: EntriesPlan,
   context: RunContext,
-): Promise<() => Promise<void>> {
-  const { output, report, logits } = context;
-  const file = openSequential(output);
-  const add = ({ offset, bytes }: Piece) => file.add(bytes, offset);
-  const padTo = (position: number) => file.add(new Uint8Array(0), position);
-  const head = layoutHead(plan.file);
-  const batches: PositionedBatch[] = [];
+): Promise<void> {
+  const { writer, report, logits } = context;
+  let recordBatches = 0;
   const write = async (batch: EntriesBatch): Promise<void> => {
-    const copied = await copyColumns(plan, context, file.position, batch);
+    const copied = await copyColumns(plan, context, writer.position, batch);
+    report.set({ recordBatches: ++recordBatches });
     const { positioned } = copied;
-    batches.push(positioned);
-    report.set({ recordBatches: batches.length });
-    for (const piece of piecesOf(plan, batch, copied)) await add(piece);
-    await padTo(positioned.bodyStart + positioned.bodyBytes);
+    const nulls = { copied: copied.nulls, results: batch.badRows.length };
+    await writer.batch(positioned, nulls, piecesOf(plan, batch, copied));
     countWritten(context, positioned.bodyBytes);
   };
-  try {
-    const read = inputReader(logits);
-    for (const piece of headPieces(head, logits.dictionaries, read))
-      await add(piece);
-    await padTo(head.end);
-    await computeEntries(plan, context, write);
-  } finally {
-    await file.settled();
-  }
-  return async () => {
-    const layout = layoutEnd(plan.file, head, batches);
-    try {
-      await add(tailPiece(layout, output.stream !== undefined));
-      await file.finish();
-    } finally {
-      await file.settled();
-    }
-    report.set({
-      outputBytes: output.stream ? streamBytes(layout) : layout.bytes,
-    });
-  };
+  const read = inputReader(logits);
+  await writer.begin(layoutHead(plan.file), logits.dictionaries, read);
+  await computeEntries(plan, context, write);
 }
 
 /**
@@ -204,34 +175,32 @@ async function copyColumns(
   return { positioned, copied: new Uint8Array(memory), nulls };
 }
 
-/** Yields the bytes of a batch, in ascending order. */
+/** Yields the bytes of a batch's body, in ascending order. */
 function* piecesOf(
   plan: EntriesPlan,
   { row, rows, offsets, columns, badRows }: EntriesBatch,
-  { positioned, copied, nulls }: CopiedColumns,
+  { positioned, copied }: CopiedColumns,
 ): Generator<Piece> {
-  const { bodyStart, layout } = positioned;
-  const at = (offset: number, bytes: Uint8Array): Piece => ({
-    offset: bodyStart + offset,
-    bytes,
-  });
-  yield batchMetadata(positioned, nulls, badRows.length);
-  yield at(layout.row, row);
+  const { layout } = positioned;
+  yield { offset: layout.row, bytes: row };
   let firstCopied = layout.row + row.byteLength;
   for (const [n, offset] of layout.positions.entries()) {
-    const { values } = columns[n] as (typeof columns)[number];
-    yield at(offset, values);
-    firstCopied = offset + values.byteLength;
+    const { values: bytes } = columns[n] as (typeof columns)[number];
+    yield { offset, bytes };
+    firstCopied = offset + bytes.byteLength;
   }
   if (copied.byteLength > firstCopied)
-    yield at(firstCopied, copied.subarray(firstCopied));
+    yield { offset: firstCopied, bytes: copied.subarray(firstCopied) };
   for (const [n, { shape, values }] of columns
     .slice(plan.positions)
     .entries()) {
     const buffers = layout.results[n] as (typeof layout.results)[number];
     if (plan.onBadRow === "null")
-      yield at(buffers.validity, validityBitmap(rows, badRows));
-    if (shape.offsets) yield at(buffers.offsets, offsets);
-    yield at(buffers.values, values);
+      yield {
+        offset: buffers.validity,
+        bytes: validityBitmap(rows, badRows),
+      };
+    if (shape.offsets) yield { offset: buffers.offsets, bytes: offsets };
+    yield { offset: buffers.values, bytes: values };
   }
 }

@@ -2,17 +2,8 @@ import { ftruncateSync } from "node:fs";
 import type { LogitsFile } from "../input/logits-file.js";
 import { inputReader } from "../input/read-input.js";
 import { sourceRanges } from "../input/source-ranges.js";
-import { writeOrCompare } from "../io/write-or-compare.js";
-import { headPieces } from "../output/dictionaries.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
-import {
-  batchMetadata,
-  type Piece,
-  type PositionedBatch,
-  streamBytes,
-  tailPiece,
-} from "../output/jacobian-file.js";
-import type { OutputTarget } from "../output/output-target.js";
+import type { Piece, PositionedBatch } from "../output/jacobian-file.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { CopyTask, RowChunkTask, ScanTask } from "../tasks/run-tasks.js";
 import { copyTask } from "./copy-column-task.js";
@@ -21,37 +12,22 @@ import { batchRange, chunksOf } from "./fixed-rows.js";
 import { countWritten, type RunContext } from "./run-context.js";
 import { runTasks } from "./run-tasks.js";
 
-/**
- * Writes an output of planned size: workers write columns to their final offsets, the main thread writes everything else.
- * @returns a function that writes the end of the file
- */
+/** Writes an output of planned size, except its end: workers write columns, the main thread writes everything else. */
 export async function writeFixed(
   planned: FixedPlan,
   context: RunContext,
-): Promise<() => Promise<void>> {
-  const { output, logits, options, report } = context;
+): Promise<void> {
+  const { writer, output, logits, options } = context;
   let plan = planned;
   if (plan.onBadRow === "skip") {
     const skipped = await findBadRows(plan, context);
     plan = planFixed(options, logits, skipped, plan.batchRows);
-    if (!output.compare && !output.ring)
+    if (!output.compare && !writer.isOrdered)
       ftruncateSync(output.fd, plan.layout.bytes);
   }
-  const { layout } = plan;
-  report.set({
-    outputBytes: output.ring ? streamBytes(layout) : layout.bytes,
-  });
-  const write = async ({ offset, bytes }: Piece) => {
-    await output.waitForSpace?.(offset + bytes.byteLength);
-    writeOrCompare(output, bytes, offset);
-    output.markComplete?.(offset + bytes.byteLength);
-  };
   const read = inputReader(logits);
-  for (const piece of headPieces(layout, logits.dictionaries, read))
-    await write(piece);
-  output.markComplete?.(layout.end);
+  await writer.begin(plan.layout, logits.dictionaries, read);
   await writeBatches(plan, context);
-  return () => write(tailPiece(layout, Boolean(output.ring)));
 }
 
 /**
@@ -81,18 +57,73 @@ async function writeBatches(
   plan: FixedPlan,
   context: RunContext,
 ): Promise<void> {
-  const { report } = context;
-  const taskDone = batchFinisher(plan, context);
-  const tasks = tasksOf(plan, context);
-  await runTasks(context, plan.slots, tasks, async (work, slot, { run }) => {
-    const { batch, ...task } = work;
-    const { badRows, nulls } = await run({ ...task, slot });
-    taskDone(batch, badRows, nulls);
-    if (task.kind !== "row-chunk") return;
-    const rows = task.rowEnd - task.rowStart;
-    report.count(rows, badRows);
-    countWritten(context, (rows / plan.rows) * plan.layout.bytes);
-  });
+  const { report, writer, options, output } = context;
+  const isCompressed = options.compress !== undefined;
+  const bodies = writer.isOrdered ? new BatchBodies(plan, isCompressed) : null;
+  const stop = () => {
+    bodies?.stop();
+    output.stop?.();
+  };
+  const taskDone = batchFinisher(plan, context, bodies);
+  await runTasks(
+    { ...context, output: { stop } },
+    plan.slots,
+    tasksOf(plan, context, bodies),
+    async (work, slot, { run }) => {
+      const { batch, ...task } = work;
+      const { badRows, nulls } = await run({ ...task, slot });
+      await taskDone(batch, badRows, nulls);
+      if (task.kind !== "row-chunk") return;
+      const rows = task.rowEnd - task.rowStart;
+      report.count(rows, badRows);
+      countWritten(context, (rows / plan.rows) * plan.layout.bytes);
+    },
+  );
+}
+
+/** Bodies in memory of an output that is written in order: two record batches of the usual size. */
+const BODIES_BYTES = 64 << 20;
+
+/** Memory for the bodies of record batches that are written in order, reused from batch to batch. */
+class BatchBodies {
+  readonly #memories: SharedArrayBuffer[];
+  #written = 0;
+  #wake = () => {};
+  isStopped = false;
+
+  /** @param areCopied whether a body is copied before it is written */
+  constructor(
+    { largestBodyBytes: bytes, batchCount }: FixedPlan,
+    areCopied: boolean,
+  ) {
+    const fitting = areCopied ? 1 : Math.round(BODIES_BYTES / bytes);
+    const length = Math.max(1, Math.min(fitting, batchCount));
+    this.#memories = Array.from({ length }, () => new SharedArrayBuffer(bytes));
+  }
+
+  /** Returns the memory of a batch. */
+  of(batch: number): SharedArrayBuffer {
+    return this.#memories[batch % this.#memories.length] as SharedArrayBuffer;
+  }
+
+  /** Resolves when the memory of a batch may be changed, or when the run is stopped. */
+  async waitFor(batch: number): Promise<void> {
+    while (batch >= this.#written + this.#memories.length && !this.isStopped)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+  }
+
+  /** Declares that the next batch is written. */
+  written(): void {
+    this.#written++;
+    this.#wake();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.#wake();
+  }
 }
 
 /** A task that has no slot yet, and its record batch. */
@@ -104,39 +135,43 @@ type PendingTask = { batch: number } & (
 /** Yields the tasks in row order, created on demand: for each batch its copied columns, then its chunks. */
 async function* tasksOf(
   plan: FixedPlan,
-  { logits, output }: RunContext,
+  { logits }: RunContext,
+  bodies: BatchBodies | null,
 ): AsyncGenerator<PendingTask> {
   const { layout, results, skipped } = plan;
   const isDense = results.some(({ values, listSize }) => listSize > values);
   for (const [batch, positioned] of layout.batches.entries()) {
-    const end = positioned.bodyStart + positioned.bodyBytes;
-    await output.waitForSpace?.(end);
-    // No task writes the zeros of a dense tensor: a new file has them, a ring buffer does not.
-    if (isDense) output.zeroFill?.(positioned.bodyStart, end);
+    await bodies?.waitFor(batch);
+    const target = bodies?.of(batch) ?? null;
+    // No task writes the zeros of a dense tensor: a new file has them, reused memory does not.
+    if (isDense && target) new Uint8Array(target).fill(0);
     const rows = batchRange(plan, batch);
     if (logits.copied.length > 0) {
       const without = rowsWithin(skipped, rows.rowStart, rows.rowEnd);
-      yield { ...copyTask(logits, positioned, rows, without), batch };
+      yield { ...copyTask(logits, positioned, rows, without, target), batch };
     }
     for (const chunk of chunksOf(plan, batch))
-      yield chunkTask(plan, logits, positioned, batch, chunk);
+      yield { ...chunkTask(plan, logits, batch, chunk, target), batch };
   }
 }
 
 function chunkTask(
   plan: FixedPlan,
   logits: LogitsFile,
-  { bodyStart, layout }: PositionedBatch,
   batch: number,
   { rowStart, rowEnd }: RowRange,
-): PendingTask {
+  target: SharedArrayBuffer | null,
+): Omit<RowChunkTask, "slot"> {
+  const positioned = plan.layout.batches[batch] as PositionedBatch;
+  const { layout } = positioned;
+  const bodyStart = target ? 0 : positioned.bodyStart;
   const { results, skipped } = plan;
   const batchStart = batchRange(plan, batch).rowStart;
   const skippedBefore = rowsWithin(skipped, batchStart, rowStart).length;
   const first = rowStart - batchStart - skippedBefore;
   return {
     kind: "row-chunk",
-    batch,
+    target,
     rowStart,
     rowEnd,
     skipped: rowsWithin(skipped, rowStart, rowEnd).map((row) => row - rowStart),
@@ -153,71 +188,62 @@ function chunkTask(
 }
 
 /**
- * Returns a function to call after each task. After the last task of a record batch it writes the metadata and validity
- * bitmaps of the batch, since null counts are known only then.
+ * Returns a function to call after each task. After the last task of a record batch, and of all before it, the batch is
+ * completed: its null counts are known only then.
  */
 function batchFinisher(
   plan: FixedPlan,
-  { logits, output }: RunContext,
-): (batch: number, badRows: number[], nulls: number[]) => void {
-  const { layout } = plan;
+  { logits, writer }: RunContext,
+  bodies: BatchBodies | null,
+): (batch: number, badRows: number[], nulls: number[]) => Promise<void> {
+  const { batches } = plan.layout;
   const copyTasks = logits.copied.length > 0 ? 1 : 0;
-  const states = layout.batches.map((_, batch) => ({
+  const states = batches.map((_, batch) => ({
     tasksLeft: copyTasks + chunksOf(plan, batch).length,
     nullRows: [] as number[],
     /** Null counts of the nodes of copied columns. */
-    nulls: [] as number[],
+    copied: [] as number[],
   }));
   const isNullable = plan.onBadRow === "null";
+  const finish = async (batch: number): Promise<void> => {
+    const { nullRows, copied } = states[batch] as (typeof states)[number];
+    const positioned = batches[batch] as PositionedBatch;
+    const { shape, layout } = positioned;
+    const bitmap = validityBitmap(shape.rows, nullRows);
+    const bitmaps = (isNullable ? layout.results : []).map(
+      ({ validity }): Piece => ({ offset: validity, bytes: bitmap }),
+    );
+    let pieces = bitmaps;
+    if (bodies) {
+      const body = new Uint8Array(bodies.of(batch));
+      for (const { offset, bytes } of bitmaps) body.set(bytes, offset);
+      pieces = layout.buffers.map(({ offset, length }) => ({
+        offset,
+        bytes: body.subarray(offset, offset + length),
+      }));
+    }
+    const results = nullRows.length;
+    try {
+      await writer.batch(positioned, { copied, results }, pieces);
+    } catch (error) {
+      // A stream that was stopped fails because another task has failed.
+      if (!bodies?.isStopped) throw error;
+    }
+    nullRows.length = 0;
+    bodies?.written();
+  };
   let next = 0;
-  return (batch, badRows, nulls) => {
+  let finished = Promise.resolve();
+  return async (batch, badRows, nulls) => {
     const state = states[batch] as (typeof states)[number];
     const first = batchRange(plan, batch).rowStart;
     if (isNullable) for (const row of badRows) state.nullRows.push(row - first);
-    state.nulls.push(...nulls);
+    state.copied.push(...nulls);
     if (--state.tasksLeft > 0) return;
-    const positioned = layout.batches[batch] as PositionedBatch;
-    finishBatch(
-      output,
-      positioned,
-      state.nulls,
-      isNullable ? state.nullRows : null,
-    );
-    state.nullRows = [];
     for (; states[next]?.tasksLeft === 0; next++) {
-      const { bodyStart, bodyBytes } = layout.batches[next] as PositionedBatch;
-      output.markComplete?.(bodyStart + bodyBytes);
+      const complete = next;
+      finished = finished.then(() => finish(complete));
     }
+    await finished;
   };
-}
-
-/** @param nullRows rows of the batch whose results are null, or null if results have no validity bitmaps */
-function finishBatch(
-  output: OutputTarget,
-  positioned: PositionedBatch,
-  nulls: number[],
-  nullRows: number[] | null,
-): void {
-  const { bodyStart, bodyBytes, layout, shape } = positioned;
-  // A file has zeros between buffers; a reused ring buffer has old bytes.
-  if (output.ring) {
-    let end = 0;
-    const bodyEnd = { offset: bodyBytes, length: 0 };
-    for (const { offset, length } of [...layout.buffers, bodyEnd]) {
-      const gap = new Uint8Array(Math.max(0, offset - end));
-      writeOrCompare(output, gap, bodyStart + end);
-      end = Math.max(end, offset + length);
-    }
-  }
-  if (nullRows) {
-    const bitmap = validityBitmap(shape.rows, nullRows);
-    for (const { validity } of layout.results)
-      writeOrCompare(output, bitmap, bodyStart + validity);
-  }
-  const { offset, bytes } = batchMetadata(
-    positioned,
-    nulls,
-    nullRows?.length ?? 0,
-  );
-  writeOrCompare(output, bytes, offset);
 }

@@ -124,9 +124,11 @@ interface ReadTask extends RowsTask {
   pieces: SourceRange[][];
 }
 
-/** Computes the results of rows and writes them to absolute offsets of the output. */
+/** Computes the results of rows and writes them to offsets of the output, or of `target`. */
 export interface RowChunkTask extends ReadTask {
   kind: "row-chunk";
+  /** Memory for the body of the record batch; null: the output. */
+  target: SharedArrayBuffer | null;
   /** Rows of the task (from 0, ascending) that are left out of the output. */
   skipped: number[];
   /** Offset of the row numbers. */

@@ -11,7 +11,7 @@ import {
   type RunOptions,
   resolveOptions,
 } from "../options/run-options.js";
-import type { PendingOutput } from "../output/output-target.js";
+import type { OutputTarget } from "../output/output-target.js";
 import { WorkerPool } from "../pool/worker-pool.js";
 import {
   decodeRunMetadata,
@@ -19,7 +19,6 @@ import {
 } from "../results/run-metadata.js";
 import { compute } from "../run/compute-and-commit.js";
 import { openOptions } from "../run/open-options.js";
-import { withCompression } from "../run/open-output.js";
 import { planRun } from "../run/run-plan.js";
 import { ReportBuilder } from "../run/run-report.js";
 import { VERSION } from "../version.js";
@@ -95,16 +94,14 @@ async function firstDifference(
   const plan = planRun(options, logits);
   const workerPool = new WorkerPool();
   const { compress } = options;
-  const output = await withCompression(plan, compress, comparison(file.fd));
   try {
-    await compute(plan, output, {
+    await compute(plan, comparison(file.fd), {
       ...hooks,
       workerPool,
       options,
       logits,
       report,
     });
-    await output.commit();
   } catch (error) {
     if (!(error instanceof DifferentByte)) throw error;
     const { position, expected, found } = error;
@@ -112,27 +109,18 @@ async function firstDifference(
     return `${where}: expected ${expected} at byte ${position}, found ${found ?? "the end of the file"}`;
   } finally {
     await workerPool.close();
-    await output.discard();
     logits.close();
   }
   const bytes = fstatSync(file.fd).size;
-  const expected = output.bytes?.() ?? report.finish("done").outputBytes;
+  const expected = report.finish("done").outputBytes;
   return bytes === expected
     ? null
     : `expected ${expected} bytes, found ${bytes}`;
 }
 
 /** Returns an output that compares bytes with a file instead of writing them. */
-function comparison(fd: number): PendingOutput {
-  return {
-    fd,
-    compare: true,
-    direct: -1,
-    temporaryPath: "",
-    reportWritten: () => {},
-    commit: async () => {},
-    discard: async () => {},
-  };
+function comparison(fd: number): OutputTarget {
+  return { fd, compare: true, direct: -1, reportWritten: () => {} };
 }
 
 /** Describes the position of a byte: the record batch, and for an output without compression the column and value. */

@@ -13,12 +13,14 @@ import {
   resolveOptions,
 } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
+import { WorkerPool } from "../../src/pool/worker-pool.js";
+import { compute } from "../../src/run/compute-and-commit.js";
 import { planEntries } from "../../src/run/entries-plan.js";
 import { planFixed } from "../../src/run/fixed-plan.js";
 import { openOptions } from "../../src/run/open-options.js";
-
-import { writeEntries } from "../../src/run/write-entries.js";
+import { ReportBuilder } from "../../src/run/run-report.js";
 import { writeFixed } from "../../src/run/write-fixed.js";
+import { taskRunner } from "../../workers/run-task.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { random } from "../support/random.js";
@@ -223,8 +225,8 @@ test.each<[number, number, Partial<RunOptions>]>([
       direct: true,
     });
     const context = contextOf(plan, options, logits, pending);
-    const writeEnd = await writeFixed(plan, context);
-    await writeEnd();
+    await writeFixed(plan, context);
+    await context.writer.end();
     await pending.commit();
     logits.close();
     expectFile(output, readFileSync(usual));
@@ -354,12 +356,24 @@ test("a failed run of entries waits for the writes under way before its file is 
   const plan = planEntries(options, logits, "coo");
   Object.assign(plan, { batchEntries: 64_000, chunkRows: 300 });
   const pending = await openPending(output, 0, options);
-  const context = contextOf(plan, options, logits, pending, async (_, run) => {
-    if (disk.begun > 0) throw new Error("worker exited");
-    return run();
-  });
+  const workerPool = new WorkerPool();
+  workerPool.memory = (bytes) => {
+    const buffer = new SharedArrayBuffer(bytes);
+    return { module: null, memory: null, buffer };
+  };
+  workerPool.pool = async (_, context) => {
+    const run = taskRunner(context);
+    return {
+      async run(task) {
+        if (disk.begun > 0) throw new Error("worker exited");
+        return run(task);
+      },
+    };
+  };
+  const report = new ReportBuilder(input, output);
+  const work = { workerPool, options, logits, report };
   Object.assign(disk, { turns: 50 });
-  const failing = writeEntries(plan, context);
+  const failing = compute(plan, pending, work);
   await expect(failing).rejects.toMatchObject({ code: "ERR_INTERNAL" });
   expect(disk.begun).toBeGreaterThan(0);
   expect(disk.writing).toBe(0);

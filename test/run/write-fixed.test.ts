@@ -24,8 +24,8 @@ async function computeWith(
   const logits = await openLogits(input, openOptions(options));
   const plan = planFixed(options, logits);
   const pending = await openPending(output, plan.layout.bytes, options);
-  const context = contextOf(plan, options, logits, pending);
   const target = { ...pending };
+  const context = contextOf(plan, options, logits, target);
   const pool = {
     run: (task: Task) => {
       // Only writes after the head go to `fd`.
@@ -34,7 +34,7 @@ async function computeWith(
     },
   };
   try {
-    await writeFixed(plan, { ...context, output: target, pool, signal });
+    await writeFixed(plan, { ...context, pool, signal });
   } finally {
     await pending.discard();
     logits.close();

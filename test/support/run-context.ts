@@ -1,6 +1,11 @@
 import type { LogitsFile } from "../../src/input/logits-file.js";
+import { PositionalFile } from "../../src/io/sequential.js";
 import type { ResolvedOptions } from "../../src/options/run-options.js";
-import type { OutputTarget } from "../../src/output/output-target.js";
+import { ArrowWriter } from "../../src/output/arrow-writer.js";
+import {
+  type OutputTarget,
+  openSequential,
+} from "../../src/output/output-target.js";
 import { type RunContext, workerContext } from "../../src/run/run-context.js";
 import type { RunPlan } from "../../src/run/run-plan.js";
 import { ReportBuilder } from "../../src/run/run-report.js";
@@ -39,6 +44,13 @@ export function contextOf(
     options,
     logits,
     output,
+    writer: new ArrowWriter(
+      output,
+      plan.file,
+      plan.kind === "fixed"
+        ? new PositionalFile(output)
+        : openSequential(output),
+    ),
     report: new ReportBuilder(options.input, options.output),
     pool: { run: (task) => schedule(task as never, () => run(task)) },
     buffer,
