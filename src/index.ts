@@ -135,8 +135,11 @@ export type { OutputSize } from "./run/output-sizes.js";
 export { run } from "./run/run.js";
 export type { RunReport } from "./run/run-report.js";
 export { type ShownRow, type ShowOptions, show } from "./show/show.js";
+export type { ColumnReport } from "./verify/column-check.js";
 export type { ByteComparison } from "./verify/compare-bytes.js";
-export type { ColumnReport } from "./verify/value-report.js";
-export { type VerifyReport, verify } from "./verify/verify.js";
-export type { VerifyOptions } from "./verify/verify-values.js";
+export {
+  type VerifyOptions,
+  type VerifyReport,
+  verify,
+} from "./verify/verify.js";
 export { VERSION as version } from "./version.js";

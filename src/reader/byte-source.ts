@@ -1,4 +1,5 @@
 import { InternalError, UsageError } from "../errors.js";
+import { openPlainArrow } from "../input/compression/open-plain.js";
 import { checkUnwritten } from "../input/input-state.js";
 import { readInputAsync } from "../input/read-input.js";
 import type { ArrowContainer } from "../input/record-batches.js";
@@ -20,12 +21,17 @@ export interface ByteSource {
   ): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** Opens an Arrow file or stream; decompresses it first if it is compressed. @throws as openPlainArrow */
+export async function openFileBytes(path: string): Promise<FileBytes> {
+  return new FileBytes(await openPlainArrow(path));
+}
+
 /** Positional reads of an open file. Closing waits for pending reads, because the descriptor may be reused after it. */
 export class FileBytes implements ByteSource {
   readonly #pending = new Set<Promise<void>>();
   #closing: Promise<void> | null = null;
 
-  constructor(private readonly file: ArrowContainer) {}
+  constructor(readonly file: ArrowContainer) {}
 
   /** @throws UsageError after `close`; InputChangedError, InputFormatError if the file was modified or truncated; IoError */
   async read(

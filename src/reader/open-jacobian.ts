@@ -1,5 +1,4 @@
 import { InputFormatError, UsageError } from "../errors.js";
-import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting } from "../input/interpreting.js";
 import type { ArrowContainer } from "../input/record-batches.js";
 import {
@@ -22,7 +21,7 @@ import {
   selectBlockColumns,
 } from "./block-columns.js";
 import { blockFormat, declaredTensor } from "./block-format.js";
-import { FileBytes } from "./byte-source.js";
+import { type FileBytes, openFileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { StoredTable } from "./stored-table.js";
 
@@ -70,10 +69,9 @@ async function open(
 ): Promise<JacobianReader> {
   checkPath("path", path);
   checkObject("options", options);
-  const file = await openPlainArrow(path);
-  const bytes = new FileBytes(file);
+  const bytes = await openFileBytes(path);
   try {
-    return await readerOf(file, bytes, options);
+    return await readerOf(bytes, options);
   } catch (error) {
     await bytes.close();
     throw error;
@@ -81,16 +79,16 @@ async function open(
 }
 
 export async function readerOf(
-  file: ArrowContainer,
   bytes: FileBytes,
   options: OpenJacobianOptions,
 ): Promise<JacobianReader> {
+  const { file } = bytes;
   const { path } = file;
   const { fields } = file.schema;
   const metadata = withOptions(file, options);
   const columns = selectBlockColumns(path, fields, metadata);
   const isCoo = columns.storage === "coo";
-  const table = new StoredTable(file, bytes, columns, columns.parts, isCoo);
+  const table = new StoredTable(bytes, columns, columns.parts, isCoo);
   const tensor = declaredTensor(path, fields, columns);
   const { rowShape, threshold = null } = metadata;
   const stated = rowShape

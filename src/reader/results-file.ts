@@ -1,7 +1,6 @@
 import { describeField } from "../arrow/field.js";
 import { ReadWindow, viewOf } from "../arrow/read-window.js";
 import { InputFormatError, UsageError } from "../errors.js";
-import { openPlainArrow } from "../input/compression/open-plain.js";
 import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { decodedColumn } from "../input/number-column.js";
@@ -11,7 +10,7 @@ import { isClassColumn } from "../input/value-column.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import type { BlockResult } from "./block-columns.js";
-import { FileBytes } from "./byte-source.js";
+import { openFileBytes } from "./byte-source.js";
 import { type Example, ExampleDecoder } from "./example-decoder.js";
 import type { JacobianReader } from "./jacobian-reader.js";
 import { readerOf } from "./open-jacobian.js";
@@ -79,8 +78,8 @@ export function openResultsFile(
 }
 
 async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
-  const file = await openPlainArrow(path);
-  const bytes = new FileBytes(file);
+  const bytes = await openFileBytes(path);
+  const { file } = bytes;
   let labels: Labels | null = null;
   const close = async () => {
     labels?.close();
@@ -100,7 +99,7 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
     const reject = (where: string) => (text: string) => {
       throw new InputFormatError(path, where, text);
     };
-    const stored = openStoredRows(file, bytes, {
+    const stored = openStoredRows(bytes, {
       run,
       expected: neededColumns(expected, sources),
       onProblem: reject("schema"),
@@ -130,9 +129,7 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
           return storedRow && decoder.decode(storedRow);
         }),
       openBlocks: (result) =>
-        interpreting(path, "structure", () =>
-          readerOf(file, bytes, { result }),
-        ),
+        interpreting(path, "structure", () => readerOf(bytes, { result })),
       close,
     };
   } catch (error) {

@@ -1,7 +1,6 @@
-import type { ArrowContainer } from "../input/record-batches.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { isPerExample } from "../results/table-columns.js";
-import type { ByteSource } from "./byte-source.js";
+import type { FileBytes } from "./byte-source.js";
 import {
   findColumns,
   findIndexColumns,
@@ -55,8 +54,7 @@ const SLAB_VALUES = 1 << 17;
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function openStoredRows(
-  file: ArrowContainer,
-  source: ByteSource,
+  bytes: FileBytes,
   options: {
     run: StoredRun;
     expected: readonly OutputColumn[];
@@ -66,13 +64,13 @@ export function openStoredRows(
   },
 ): StoredRows | null {
   const { run, expected, onProblem, onDifference } = options;
-  const { fields } = file.schema;
+  const { fields } = bytes.file.schema;
   const columns = findColumns(fields, expected, onProblem);
   const index = findIndexColumns(fields, run, onProblem);
   if (!index) return null;
   const numbers = columns.map(({ stored }) => stored);
   const isCoo = run.layout === "coo";
-  const table = new StoredTable(file, source, index, numbers, isCoo);
+  const table = new StoredTable(bytes, index, numbers, isCoo);
   return new StoredRows(table, columns, run, onDifference);
 }
 

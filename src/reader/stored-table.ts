@@ -1,9 +1,9 @@
 import type { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
 import { locateValues } from "../input/record-batch.js";
-import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
+import { recordBatches } from "../input/record-batches.js";
 import { keyOfIndex } from "../results/row-axes.js";
-import { type ByteSource, ReadAhead } from "./byte-source.js";
+import { type ByteSource, type FileBytes, ReadAhead } from "./byte-source.js";
 import { StoredColumn } from "./stored-column.js";
 
 /** Index columns of a file. */
@@ -55,15 +55,14 @@ export class StoredTable {
    * @throws InputFormatError, InputUnsupportedError, IoError
    */
   constructor(
-    file: ArrowContainer,
-    readonly source: ByteSource,
+    readonly source: FileBytes,
     { index, inner }: IndexColumns,
     columns: readonly NumberColumn[],
     readonly isCoo: boolean,
   ) {
     const batches: StoredBatch[] = [];
     let start = 0;
-    for (const record of recordBatches(file)) {
+    for (const record of recordBatches(source.file)) {
       const count = record.batch.rows;
       const stored = (column: NumberColumn) => {
         const buffers = locateValues(record, column);
@@ -129,7 +128,7 @@ export class StoredTable {
    */
   async numbers(
     range: RowRange,
-    source = this.source,
+    source: ByteSource = this.source,
     previous = -1,
   ): Promise<Float64Array> {
     const { step } = this;

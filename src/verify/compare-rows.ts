@@ -10,8 +10,8 @@ import type {
 import { keyOfIndex, nameOfKey, type RowAxes } from "../results/row-axes.js";
 import { rowIndices } from "../results/row-indices.js";
 import type { StoredRun } from "../results/run-metadata.js";
+import type { Problems } from "./column-check.js";
 import type { RowChecker } from "./row-checker.js";
-import type { Problems } from "./value-report.js";
 
 /** Output, input and results of a comparison. */
 export interface Comparison {

@@ -3,9 +3,12 @@ import type { PresentColumn } from "../reader/output-columns.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import { storeEntry, storeLogEntry } from "../reference/stores.js";
-import { type ColumnCheck, typePrecision } from "./column-check.js";
+import {
+  type CheckContext,
+  type ColumnCheck,
+  typePrecision,
+} from "./column-check.js";
 import type { ReferenceResults } from "./reference-results.js";
-import type { CheckContext } from "./value-report.js";
 
 type Kind = PresentColumn["source"]["kind"];
 
@@ -35,7 +38,8 @@ export class EntriesCheck {
    * @param cellOf returns the stored values in the column of a kind; null if the file does not have it
    */
   check(row: number, cellOf: (kind: Kind) => ArrayLike<number> | null): void {
-    const { classes, sizes, temperature } = this.reference;
+    const { sizes } = this.reference;
+    const { classes, temperature } = this.context.run;
     const values = cellOf("values") as ArrayLike<number>;
     const i = cellOf("indices") as ArrayLike<number>;
     const j = cellOf("columns");
@@ -61,7 +65,8 @@ export class EntriesCheck {
   }
 
   #truthsOf(indices: ArrayLike<number>): ReferenceValues {
-    const { classes, row } = this.reference;
+    const { row } = this.reference;
+    const { classes } = row;
     const store = this.#isLog ? storeLogEntry : storeEntry;
     if (this.#truths.high.length < indices.length)
       this.#truths = referenceValues(2 * indices.length);

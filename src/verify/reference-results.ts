@@ -18,6 +18,7 @@ import {
 } from "../reference/scaled.js";
 import type { EmitName, InputUse } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
+import type { StoredRun } from "../results/run-metadata.js";
 
 /** Returns the name of a result in the catalogue, or `packed` for an upper triangle. */
 export function referenceName({ name, block }: ResultColumn): ReferenceName {
@@ -32,46 +33,48 @@ export class ReferenceResults {
   #values: Float64Array[] = [];
   #sizes: RowSizes | null = null;
 
-  /** @param inputs auxiliary columns, in the order of InputRows */
+  /** @param inputs auxiliary columns, in the order of `rows` */
   constructor(
-    readonly classes: number,
-    readonly temperature: number,
+    private readonly run: Pick<StoredRun, "classes" | "temperature">,
+    private readonly rows: InputRows,
     private readonly inputs: readonly { option: InputUse }[],
   ) {
-    this.row = referenceRowOf(classes);
+    this.row = referenceRowOf(run.classes);
   }
 
-  /** Loads a row from `rows`; returns false for a bad row, which has no results. */
-  load(rows: InputRows, row: number): boolean {
-    const { classes, temperature } = this;
+  /** Loads a row of the input; returns false for a bad row, which has no results. */
+  load(row: number): boolean {
+    const { classes, temperature } = this.run;
     this.#sizes = null;
-    this.#values = this.inputs.map((_, n) => rows.values(row, n + 1));
+    this.#values = this.inputs.map((_, n) => this.rows.values(row, n + 1));
     return (
       this.inputs.every(({ option }, n) =>
         isUsableInput(option, classes, this.#values[n] as Float64Array),
-      ) && referenceRow(rows.values(row, 0), { temperature }, this.row) !== null
+      ) &&
+      referenceRow(this.rows.values(row, 0), { temperature }, this.row) !== null
     );
   }
 
-  /** Returns the values of a result, which the next call with the same name overwrites. */
-  result(name: ReferenceName, input: ArrayLike<number>): ReferenceValues {
-    let buffer = this.#buffers.get(name);
-    if (!buffer) {
-      buffer = referenceValues(valuesOf(name, this.classes));
-      this.#buffers.set(name, buffer);
+  /**
+   * Returns the values of a result, which the next call for the same result overwrites, and the scale of their errors; null
+   * for errors relative to the values.
+   */
+  result(column: ResultColumn): {
+    truths: ReferenceValues;
+    scale: Float64Array | null;
+  } {
+    const name = referenceName(column);
+    let truths = this.#buffers.get(name);
+    if (!truths) {
+      truths = referenceValues(valuesOf(name, this.run.classes));
+      this.#buffers.set(name, truths);
     }
-    referenceResult(name, this.row, input, buffer);
-    return buffer;
-  }
-
-  /** Returns the argument of a result beside the logits: values of an input, or one class for all rows. */
-  inputOf({ name, input, param }: ResultColumn): ArrayLike<number> {
-    if (input >= 0) return this.#values[input] ?? [];
-    return name === "column" && param >= 0 ? [param] : [];
-  }
-
-  scale(name: ReferenceName, input: ArrayLike<number>): Float64Array | null {
-    return errorScale(name, () => this.sizes, input);
+    // The argument beside the logits: values of an input, or one class for all rows.
+    const ofAllRows =
+      name === "column" && column.param >= 0 ? [column.param] : [];
+    const input = this.#values[column.input] ?? ofAllRows;
+    referenceResult(name, this.row, input, truths);
+    return { truths, scale: errorScale(name, () => this.sizes, input) };
   }
 
   /** Quantities of the row that scale the errors, rounded to float64. */
@@ -83,7 +86,7 @@ export class ReferenceResults {
       p: Float64Array.from(p, toDouble),
       q: Float64Array.from(q, toDouble),
       d: d.map((x, k) => (masked[k] ? -Infinity : toDouble(x))),
-      temperature: this.temperature,
+      temperature: this.run.temperature,
       peak: toDouble(peak),
       log: toDouble(log),
     };

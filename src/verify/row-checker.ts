@@ -1,12 +1,14 @@
-import type { InputRows } from "../input/input-rows.js";
 import type { PresentColumn } from "../reader/output-columns.js";
 import type { Cells } from "../reader/stored-rows.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import { ColumnCheck } from "./column-check.js";
+import {
+  type CheckContext,
+  ColumnCheck,
+  type ColumnReport,
+} from "./column-check.js";
 import { EntriesCheck } from "./entries-check.js";
 import { type ReferenceResults, referenceName } from "./reference-results.js";
-import type { CheckContext, ColumnReport } from "./value-report.js";
 
 type Kind = PresentColumn["source"]["kind"];
 
@@ -23,14 +25,13 @@ export class RowChecker {
 
   /**
    * @param isNullable whether the output stores nulls for bad rows, instead of omitting them
-   * @param rows rows of the input, which contain the row being checked
+   * @param reference results of the rows of the input, which have loaded the row being checked
    */
   constructor(
     private readonly context: CheckContext,
     private readonly columns: readonly PresentColumn[],
     private readonly isNullable: boolean,
     private readonly reference: ReferenceResults,
-    private readonly rows: InputRows,
   ) {
     const { run } = context;
     this.#checks = columns.map((column) => {
@@ -65,11 +66,8 @@ export class RowChecker {
     if (mismatch >= 0 || !isGood) return;
     for (const [n, { result }] of this.columns.entries()) {
       if (!result) continue;
-      const name = referenceName(result);
       const values = cells[n] as ArrayLike<number>;
-      const input = this.reference.inputOf(result);
-      const truths = this.reference.result(name, input);
-      const scale = this.reference.scale(name, input);
+      const { truths, scale } = this.reference.result(result);
       this.#checks[n]?.check(row, truths, values, scale);
     }
     this.#entries?.check(row, (kind) => cells[this.#columnOf(kind)] ?? null);
@@ -97,7 +95,7 @@ export class RowChecker {
 
   /** Loads a row into the reference; returns whether it has results. */
   #load(row: number): boolean {
-    const isGood = this.reference.load(this.rows, row);
+    const isGood = this.reference.load(row);
     this.rowsChecked++;
     if (!isGood) this.badRows++;
     return isGood;

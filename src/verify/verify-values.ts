@@ -1,13 +1,12 @@
 import { LogitsColumnError } from "../errors.js";
-import { openPlainArrow } from "../input/compression/open-plain.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
-import type { ArrowContainer } from "../input/record-batches.js";
+import type { RunHooks } from "../options/hooks.js";
 import type { RunOptions } from "../options/run-options.js";
-import { FileBytes } from "../reader/byte-source.js";
+import { type FileBytes, openFileBytes } from "../reader/byte-source.js";
 import {
   copiedColumnNames,
   expectedColumns,
@@ -21,6 +20,7 @@ import {
   type StoredRun,
   withStoredOptions,
 } from "../results/run-metadata.js";
+import { type ColumnReport, Problems } from "./column-check.js";
 import {
   compareAllRows,
   compareSampledRows,
@@ -28,45 +28,29 @@ import {
 } from "./compare-rows.js";
 import { ReferenceResults } from "./reference-results.js";
 import { RowChecker } from "./row-checker.js";
-import { Problems, type ValueReport } from "./value-report.js";
 
-/** Options of `verify`. Only `output` and `input` are required; those of `run` default to what the output records. */
-export interface VerifyOptions
-  extends Pick<
-    RunOptions,
-    | ("column" | "columns" | "classAxis" | "binary" | "pad" | "classColumn")
-    | ("label" | "classNames" | "cotangent" | "tangent" | "covariance")
-    | ("nullLogit" | "allowMissingEos" | "threads")
-  > {
-  /** Path of the output to check. */
-  output: string;
-  /** Path of the input of the run that wrote it; `-` is standard input. */
-  input: string;
-  /** Number of random rows to recompute with 31 digits, including the first and the last; default: 1,000. */
-  sample?: number | undefined;
-  /** Whether to recompute every row and compare every byte with a new run; default: false. */
-  all?: boolean | undefined;
-  /** Seed of the sample; default: 0. */
+/** Report on the values of an output. Errors are in ε of the type: 2^-52 for float64, 2^-23 for float32, 1 for int32. */
+export interface ValueReport {
+  /** Rows of the input. */
+  rows: number;
+  rowsChecked: number;
+  /** Number of checked rows without results. */
+  badRows: number;
+  columns: ColumnReport[];
+  /** Names of the copied columns, whose values were not compared. */
+  notCompared: string[];
+  /** Descriptions of the first 20 errors. */
+  problems: string[];
+  /** Number of further errors. */
+  otherProblems: number;
+  ok: boolean;
+}
+
+/** Output and input to compare, and options of the run that override those of the metadata. */
+export interface ValueOptions extends RunOptions {
+  /** Number of rows to check: the first, the last and a random sample of the others; default: all. */
+  rows?: number;
   seed?: number | undefined;
-}
-
-/** Checked options of `verify`. */
-export interface ValueOptions extends Omit<VerifyOptions, "all" | "sample"> {
-  /** Number of rows to check: the first, the last and a random sample of the others. */
-  rows: "all" | number;
-}
-
-export interface VerifyHooks {
-  signal?: AbortSignal | undefined;
-  /** Called from time to time. */
-  onProgress?: ((rowsDone: number, rows: number) => void) | undefined;
-}
-
-interface OpenFiles {
-  run: StoredRun;
-  output: ArrowContainer;
-  bytes: FileBytes;
-  logits: LogitsFile;
 }
 
 /**
@@ -78,22 +62,22 @@ interface OpenFiles {
  */
 export async function verifyValues(
   options: ValueOptions,
-  hooks: VerifyHooks = {},
+  hooks: RunHooks = {},
 ): Promise<ValueReport> {
-  const output = await openPlainArrow(options.output);
-  const bytes = new FileBytes(output);
+  const bytes = await openFileBytes(options.output);
   try {
-    const run = readStoredRun(options.output, output.schema.metadata);
+    const { schema, source } = bytes.file;
+    const run = readStoredRun(options.output, schema.metadata);
     const logits = await openInput(run, options, hooks.signal);
     try {
-      const files = { run, output, bytes, logits };
       const report = await interpretingWith(
         options.output,
         "results",
         hooks.onProgress,
-        (onProgress) => compare(options, { ...hooks, onProgress }, files),
+        (onProgress) =>
+          compare(options, { ...hooks, onProgress }, run, logits, bytes),
       );
-      await checkUnchanged(output.source);
+      await checkUnchanged(source);
       await checkUnchanged(logits.source);
       return report;
     } finally {
@@ -136,22 +120,22 @@ async function openInput(
 }
 
 async function compare(
-  options: ValueOptions,
-  { signal, onProgress }: VerifyHooks,
-  { run, output, bytes, logits }: OpenFiles,
+  { rows: requested = Infinity, seed = 0 }: ValueOptions,
+  { signal, onProgress }: RunHooks,
+  run: StoredRun,
+  logits: LogitsFile,
+  bytes: FileBytes,
 ): Promise<ValueReport> {
-  const { inputs } = logits;
   const rows = run.rowEnd - run.rowStart;
-  const { rows: requested, seed = 0 } = options;
   const axes = axesOf(logits);
   const problems = new Problems(axes);
   checkMetadata(run, logits, problems);
   if (problems.list.length > 0) return buildReport(rows, problems, null, []);
 
-  const { fields } = output.schema;
-  const expected = expectedColumns(run, inputs);
+  const { fields } = bytes.file.schema;
+  const expected = expectedColumns(run, logits.inputs);
   const onProblem = (text: string) => problems.add(text);
-  const stored = openStoredRows(output, bytes, {
+  const stored = openStoredRows(bytes, {
     run,
     expected,
     onProblem,
@@ -161,32 +145,22 @@ async function compare(
   const copied = copiedColumnNames(fields, expected, run, onProblem);
   if (!stored) return buildReport(rows, problems, null, copied);
 
-  const { columns } = stored;
-  const isNullable = columns.some(
+  const isNullable = stored.columns.some(
     ({ stored }) => fields[stored.columns[0] as number]?.nullable,
   );
   const input = new InputRows(logits);
-  const { classes, temperature } = run;
-  const reference = new ReferenceResults(classes, temperature, inputs);
   const checker = new RowChecker(
     { run, problems },
-    columns,
+    stored.columns,
     isNullable,
-    reference,
-    input,
+    new ReferenceResults(run, input, logits.inputs),
   );
   const sample =
-    requested === "all" || requested >= rows
+    requested >= rows
       ? null
       : sampleRows(rows, requested, seed).map((row) => run.rowStart + row);
   const comparison = {
-    run,
-    stored,
-    input,
-    axes,
-    checker,
-    problems,
-    signal,
+    ...{ run, stored, input, axes, checker, problems, signal },
     onProgress: (done: number) => onProgress?.(done, sample?.length ?? rows),
   };
   await (sample

@@ -3,9 +3,29 @@ import { whileUnchanged } from "../input/input-state.js";
 import { STANDARD_INPUT } from "../io/location.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
+import type { RunOptions } from "../options/run-options.js";
 import { type ByteComparison, compareRun } from "./compare-bytes.js";
-import type { ValueReport } from "./value-report.js";
-import { type VerifyOptions, verifyValues } from "./verify-values.js";
+import { type ValueReport, verifyValues } from "./verify-values.js";
+
+/** Options of `verify`. Only `output` and `input` are required; those of `run` default to what the output records. */
+export interface VerifyOptions
+  extends Pick<
+    RunOptions,
+    | ("column" | "columns" | "classAxis" | "binary" | "pad" | "classColumn")
+    | ("label" | "classNames" | "cotangent" | "tangent" | "covariance")
+    | ("nullLogit" | "allowMissingEos" | "threads")
+  > {
+  /** Path of the output to check. */
+  output: string;
+  /** Path of the input of the run that wrote it; `-` is standard input. */
+  input: string;
+  /** Number of random rows to recompute with 31 digits, including the first and the last; default: 1,000. */
+  sample?: number | undefined;
+  /** Whether to recompute every row and compare every byte with a new run; default: false. */
+  all?: boolean | undefined;
+  /** Seed of the sample; default: 0. */
+  seed?: number | undefined;
+}
 
 /** Report of a verification. */
 export interface VerifyReport extends ValueReport {
@@ -32,30 +52,29 @@ export async function verify(
   const start = performance.now();
   const resolved = resolve<VerifyOptions, "sample">("verify", options);
   const { all = false, sample, seed, ...others } = options;
+  const { output, ...inputs } = others;
+  const { input, column, columns } = inputs;
   if (all && sample !== undefined)
     throw new UsageError("sample, all: give only one of them", "all");
-  if (all && options.input === STANDARD_INPUT)
+  if (all && input === STANDARD_INPUT)
     throw new UsageError(
       "input, all: standard input cannot be read twice; give the path of a file",
       "input",
     );
-  const { output, ...inputs } = others;
-  const { input, column, columns } = inputs;
   if (column !== undefined && columns !== undefined)
     throw new UsageError("column, columns: give only one of them", "columns");
-  const rows = all ? "all" : resolved.sample;
+  const rows = all ? Infinity : resolved.sample;
   const { signal } = hooks;
   const { values, bytes } = await whileUnchanged([output, input], async () => ({
     values: await verifyValues({ ...others, rows, seed }, hooks),
     bytes: all ? await compareRun(output, inputs, { signal }) : null,
   }));
-  const problems = [...values.problems];
-  if (bytes?.compared && bytes.message) problems.push(bytes.message);
+  const difference = bytes?.compared ? bytes.message : null;
   return {
     ...values,
     notCompared: bytes?.compared ? [] : values.notCompared,
-    problems,
-    ok: values.ok && !(bytes?.compared && bytes.message),
+    problems: [...values.problems, ...(difference ? [difference] : [])],
+    ok: values.ok && !difference,
     output,
     input,
     bytes,
