@@ -7,13 +7,16 @@ import { VERSION } from "../version.js";
 import {
   argumentOf,
   type CommandSpec,
+  dashed,
   flagsOf,
   isSetting,
+  kebab,
   type LineOptionNames,
+  PARSER_CONFIGURATION,
+  parseValue,
   type Settings,
 } from "./command.js";
 import { readSettings } from "./configuration.js";
-import { dashed, kebab, PARSER_CONFIGURATION, parseValue } from "./flags.js";
 
 /** A parsed command line. */
 export type CommandLine =

@@ -1,7 +1,6 @@
 import { EXIT, UsageError } from "../errors.js";
 import { OWN_REDUCTIONS } from "../results/reductions.js";
 import { arrayTask } from "./array-task.js";
-import { classesThatFit } from "./block-cells.js";
 import type { CommandSpec, LineOptionNames } from "./command.js";
 import {
   datasetText,
@@ -13,17 +12,17 @@ import {
 } from "./dataset-text.js";
 import { effectsReportText } from "./effects-text.js";
 import { defineCommand } from "./execute.js";
-import { inspectText } from "./inspect-text.js";
-import { COMMON_RUN_OPTIONS, RUN_COMMAND } from "./run-command.js";
-import { leftWidth, showText } from "./show-text.js";
-import { resultColumns } from "./streams.js";
 import {
   calibrateText,
   generateText,
+  inspectText,
   outputReportText,
   reduceText,
-} from "./summary.js";
-import { verifyText } from "./verify-text.js";
+  verifyText,
+} from "./report-text.js";
+import { COMMON_RUN_OPTIONS, RUN_COMMAND } from "./run-command.js";
+import { classesThatFit, leftWidth, showText } from "./show-text.js";
+import { resultColumns } from "./streams.js";
 
 function reductionHelp(): string {
   const rows = Object.entries(OWN_REDUCTIONS);

@@ -9,8 +9,12 @@ import {
 import { ioError, knownError } from "../io/system-error.js";
 import { type Command, optionsOf } from "../options/options-table.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
-import type { CommandSpec, LineOptionNames, Settings } from "./command.js";
-import { messageWithFlags } from "./flags.js";
+import {
+  type CommandSpec,
+  type LineOptionNames,
+  messageWithFlags,
+  type Settings,
+} from "./command.js";
 import { CommandLog, jsonText } from "./log/command-log.js";
 import { type Failure, openLog } from "./log/log.js";
 import {

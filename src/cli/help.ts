@@ -1,8 +1,13 @@
 import yargs, { type Argv, type Options } from "yargs";
 import type { OptionSpec } from "../options/options-table.js";
 import { VERSION } from "../version.js";
-import { argumentOf, type CommandSpec, flagsOf } from "./command.js";
-import { kebab, PARSER_CONFIGURATION } from "./flags.js";
+import {
+  argumentOf,
+  type CommandSpec,
+  flagsOf,
+  kebab,
+  PARSER_CONFIGURATION,
+} from "./command.js";
 
 const MAX_COLUMNS = 100;
 

@@ -8,12 +8,11 @@ import { type Command, optionsOf } from "../options/options-table.js";
 import type { RunOptions } from "../options/run-options.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run/run.js";
-import type { CommandSpec, Settings } from "./command.js";
+import { type CommandSpec, kebab, type Settings } from "./command.js";
 import { datasetDryRunText, datasetText } from "./dataset-text.js";
 import { execute, reportError, type Task } from "./execute.js";
-import { kebab } from "./flags.js";
+import { dryRunText, runText } from "./report-text.js";
 import { endBySignal } from "./signals.js";
-import { dryRunText, runText } from "./summary.js";
 
 /** Options that `--help` of run, plan and submit shows. */
 export const COMMON_RUN_OPTIONS = [

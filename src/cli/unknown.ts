@@ -1,9 +1,8 @@
 import { distance } from "fastest-levenshtein";
 import type { OptionSpec } from "../options/options-table.js";
 import { shortList, shortName } from "../printable.js";
-import { type CommandSpec, flagsOf } from "./command.js";
-import { dashed, kebab } from "./flags.js";
-import { removedOption } from "./removed-options.js";
+import { type CommandSpec, dashed, flagsOf, kebab } from "./command.js";
+import { removedOption } from "./configuration.js";
 
 // Messages about unknown names. This module is loaded only when they are needed.
 

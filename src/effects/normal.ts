@@ -1,5 +1,5 @@
 import { errorOfProduct } from "../kernels/portable/work.js";
-import { exponential } from "../reference/exponential.js";
+import { exponential } from "../reference/elementary.js";
 import { Scaled, store, toDouble } from "../reference/scaled.js";
 
 // The standard normal distribution, by operations whose bits IEEE 754 fixes. |z| < 1 uses the power series of erf,

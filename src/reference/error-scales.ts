@@ -1,5 +1,5 @@
-import { covarianceEntries } from "./covariance-results.js";
-import type { ReferenceName } from "./stores.js";
+import { covarianceEntries } from "./products.js";
+import type { ReferenceName } from "./result.js";
 
 /**
  * Guaranteed bound of the error of each result that a kernel computes in float64, in ε = 2^-52 of the value, or of its

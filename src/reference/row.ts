@@ -1,6 +1,5 @@
 import { add, divide, multiply, subtract } from "./arithmetic.js";
-import { exponential } from "./exponential.js";
-import { log1p, ONE } from "./logarithm.js";
+import { exponential, log1p, ONE } from "./elementary.js";
 import { at, numbers, Scaled, store } from "./scaled.js";
 
 /**

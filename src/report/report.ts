@@ -9,16 +9,19 @@ import { writeWhole } from "../output/commit.js";
 import { checkOutput, HTML } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../show/find-results.js";
 import { VERSION } from "../version.js";
-import { calibrationNumbers } from "./numbers/calibration.js";
 import { classNumbers } from "./numbers/classes.js";
 import { type CollectedResults, collectResults } from "./numbers/collect.js";
-import { confidenceNumbers } from "./numbers/confidence.js";
-import { shownRows } from "./numbers/rows.js";
-import { readVerifyReport, summaryNumbers } from "./numbers/summary.js";
-import type { ReportOptions, ResolvedReportOptions } from "./options.js";
+import { calibrationNumbers, confidenceNumbers } from "./numbers/confidence.js";
+import {
+  readVerifyReport,
+  shownRows,
+  summaryNumbers,
+} from "./numbers/summary.js";
 import type {
   OutputReport,
   PageNumbers,
+  ReportOptions,
+  ResolvedReportOptions,
   SummaryNumbers,
 } from "./output-report.js";
 

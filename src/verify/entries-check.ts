@@ -1,8 +1,8 @@
 import { entryIndices, findInvalidIndex } from "../reader/block-entries.js";
 import type { PresentColumn } from "../reader/output-columns.js";
 import type { RowSizes } from "../reference/error-scales.js";
+import { storeEntry, storeLogEntry } from "../reference/result.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
-import { storeEntry, storeLogEntry } from "../reference/stores.js";
 import {
   type CheckContext,
   type ColumnCheck,

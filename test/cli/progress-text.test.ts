@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
-import { clock, progressText, short } from "../../src/cli/log/progress-bar.js";
-import { StatusTracker } from "../../src/cli/log/status.js";
+import {
+  clock,
+  progressText,
+  StatusTracker,
+  short,
+} from "../../src/cli/log/status.js";
 import type { RunProgress } from "../../src/index.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";

@@ -13,10 +13,9 @@ import {
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
-import type { CommandSpec } from "../../src/cli/command.js";
+import { type CommandSpec, kebab } from "../../src/cli/command.js";
+import { rejectOverwrites } from "../../src/cli/command-line.js";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { kebab } from "../../src/cli/flags.js";
-import { rejectOverwrites } from "../../src/cli/reject-overwrites.js";
 import { workDirectory } from "../support/logits-input.js";
 import { recordedCalls } from "../support/recorded-calls.js";
 import { CLI, DIGITS, softjac } from "./support.js";

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, type ExpectStatic, expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { kebab } from "../../src/cli/flags.js";
+import { kebab } from "../../src/cli/command.js";
 import {
   commandsOf,
   EXAMPLES,

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect } from "vitest";
-import { kebab } from "../../src/cli/flags.js";
+import { kebab } from "../../src/cli/command.js";
 import { optionsOf } from "../../src/options/options-table.js";
 import { CLI, DIGITS } from "../cli/support.js";
 import { commandsOf } from "../support/examples.js";

@@ -7,8 +7,7 @@ import {
   squareRoot,
   subtract,
 } from "../../src/reference/arithmetic.js";
-import { exponential } from "../../src/reference/exponential.js";
-import { log1p } from "../../src/reference/logarithm.js";
+import { exponential, log1p } from "../../src/reference/elementary.js";
 import { Scaled, store, toDouble } from "../../src/reference/scaled.js";
 import { Exact, exact } from "../support/exact.js";
 import { normal, random } from "../support/random.js";

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, describe, expect, test } from "vitest";
 import type { ReportOptions, RunOptions } from "../../src/index.js";
-import { digits } from "../../src/report/page/digits.js";
+import { digits } from "../../src/report/page/html.js";
 import { DIGITS } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";

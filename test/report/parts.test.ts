@@ -1,18 +1,21 @@
 import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
 import { pOfBlock, pOfLogBlock } from "../../src/reader/p-of-block.js";
-import { CalibrationSums } from "../../src/report/numbers/calibration.js";
-import { Histogram } from "../../src/report/numbers/confidence.js";
-import { Largest } from "../../src/report/numbers/rows.js";
+import {
+  CalibrationSums,
+  Histogram,
+} from "../../src/report/numbers/confidence.js";
+import { Largest } from "../../src/report/numbers/summary.js";
 import {
   axisCount,
   cellNumber,
   digits,
   distinctDigits,
+  embeddedJson,
+  html,
   percent,
   powerOfTen,
-} from "../../src/report/page/digits.js";
-import { embeddedJson, html } from "../../src/report/page/html.js";
+} from "../../src/report/page/html.js";
 import { shadeScale } from "../../src/report/page/plot.js";
 import { Exact } from "../support/exact.js";
 import { normal, random } from "../support/random.js";

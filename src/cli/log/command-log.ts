@@ -1,8 +1,7 @@
 import type { DatasetEvent, DatasetHooks } from "../../dataset/events.js";
 import { replaceFile } from "../../output/commit.js";
 import { printableJson } from "../../printable.js";
-import type { Settings } from "../command.js";
-import { kebab } from "../flags.js";
+import { kebab, type Settings } from "../command.js";
 import type { Failure, Log } from "./log.js";
 import { type Status, StatusTracker } from "./status.js";
 

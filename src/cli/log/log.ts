@@ -3,8 +3,7 @@ import { printable, shortName } from "../../printable.js";
 import type { Settings } from "../command.js";
 import { bytes, count, duration } from "../format.js";
 import { log as stderr } from "../streams.js";
-import { openProgressBar } from "./progress-bar.js";
-import type { Status } from "./status.js";
+import { openProgressBar, type Status } from "./status.js";
 
 /** Log of a command on standard error. */
 export interface Log {

@@ -9,11 +9,10 @@ import {
 } from "../../reader/results-file.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { FoundResults } from "../../show/find-results.js";
-import type { ResolvedReportOptions } from "../options.js";
-import { CalibrationSums } from "./calibration.js";
+import type { ResolvedReportOptions } from "../output-report.js";
 import { ClassPairs, ClassSums, mostSensitive } from "./classes.js";
-import { ConfidenceSums } from "./confidence.js";
-import { Largest, type RowSummary, summarizeRow } from "./rows.js";
+import { CalibrationSums, ConfidenceSums } from "./confidence.js";
+import { Largest, type RowSummary, summarizeRow } from "./summary.js";
 
 /** Number of listed rows. */
 const SHOWN_ROWS = 20;

@@ -1,11 +1,14 @@
 import { count } from "../../format-number.js";
 import type { ClassNumbers, OutputReport } from "../output-report.js";
-import { cellNumber, digits, distinctDigits, percent } from "./digits.js";
 import {
+  cellNumber,
+  digits,
+  distinctDigits,
   type FigureSpec,
   figure,
   type Html,
   html,
+  percent,
   reasonsText,
   section,
   table,

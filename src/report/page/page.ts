@@ -1,13 +1,11 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { PageNumbers } from "../output-report.js";
-import { calibrationSection } from "./calibration-section.js";
 import { classesSection } from "./classes-section.js";
-import { confidenceSection } from "./confidence-section.js";
+import { calibrationSection, confidenceSection } from "./confidence-section.js";
 import { embeddedJson, Html, html } from "./html.js";
 import { SHADES } from "./plot.js";
-import { rowsSection } from "./rows-section.js";
-import { summarySection } from "./summary-section.js";
+import { rowsSection, summarySection } from "./summary-section.js";
 
 const SECTIONS = [
   { id: "summary", title: "Summary", draw: summarySection },

@@ -1,8 +1,14 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { count } from "../../format-number.js";
-import { axisCount, digits } from "./digits.js";
-import { type FigureSpec, figure, Html, table } from "./html.js";
+import {
+  axisCount,
+  digits,
+  type FigureSpec,
+  figure,
+  Html,
+  table,
+} from "./html.js";
 
 export { Plot };
 

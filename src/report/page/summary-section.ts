@@ -1,8 +1,20 @@
 import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
-import type { OutputReport, SummaryNumbers } from "../output-report.js";
-import { digits, percent } from "./digits.js";
-import { type Html, html, section, table } from "./html.js";
+import type {
+  OutputReport,
+  ShownRow,
+  ShownRows,
+  SummaryNumbers,
+} from "../output-report.js";
+import {
+  digits,
+  type Html,
+  html,
+  percent,
+  reasonsText,
+  section,
+  table,
+} from "./html.js";
 
 type Line = [name: string, value: string];
 
@@ -160,4 +172,57 @@ ${table(
   ]),
 )}
 ${problems.length > 0 ? html`<ul>${problems.map((problem) => html`<li>${problem}</li>`)}</ul>` : null}`;
+}
+
+/** Returns a table of the most uncertain rows. */
+export function rowsSection({
+  rows,
+  summary,
+}: Pick<OutputReport, "rows" | "summary">): Html {
+  const { mostUncertain, copiedColumns, hiddenColumns, reasons } = rows;
+  return section(
+    "rows",
+    "Most uncertain rows",
+    html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints p and the block of any row.`,
+    [
+      reasonsText(reasons),
+      mostUncertain.length > 0 ? rowsTable(rows) : null,
+      hiddenColumns > 0
+        ? html`<p>${count(hiddenColumns)} copied columns after ${copiedColumns.at(-1) ?? ""} are not shown.</p>`
+        : null,
+    ],
+  );
+}
+
+function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
+  return table(
+    "The most uncertain rows",
+    [
+      "row",
+      "predicted class",
+      "true class",
+      "confidence p",
+      "uncertainty 1 − p",
+      "entropy, nats",
+      "classes by p",
+      ...copiedColumns,
+    ],
+    mostUncertain.map((row) => [
+      rowName(row),
+      String(row.predicted ?? "–"),
+      String(row.label ?? "–"),
+      ...[row.confidence, row.uncertainty, row.entropy].map((value) =>
+        value === null ? "–" : digits(value, 4),
+      ),
+      row.likely
+        ?.filter(({ p }, n) => n === 0 || p >= 0.001)
+        .map(({ class: k, p }) => `${k}: ${digits(p)}`)
+        .join(", ") ?? "–",
+      ...row.copied.map((value) => value ?? "null"),
+    ]),
+  );
+}
+
+function rowName({ row, positions, input }: ShownRow): string {
+  return [input ?? [], row, positions].flat(2).join(", ");
 }

@@ -1,16 +1,22 @@
 import type { CalibrateReport } from "../calibrate/calibrate.js";
 import type { GenerateReport } from "../generate/generate.js";
+import type { Inspection, ValueScan } from "../inspect/inspect.js";
+import { messageText, shortList, shortName } from "../printable.js";
 import type { ReduceReport } from "../reduce/reduce.js";
 import type { OutputReport } from "../report/output-report.js";
 import type { DryRun } from "../run/dry-run.js";
 import type { OutputSize } from "../run/output-sizes.js";
 import type { RunReport } from "../run/run-report.js";
+import type { ByteComparison } from "../verify/compare-bytes.js";
+import type { VerifyReport } from "../verify/verify.js";
 import {
   aligned,
   bytes,
   count,
   duration,
   exactBytes,
+  more,
+  type TextRow,
   timeAndRates,
   titled,
 } from "./format.js";
@@ -141,7 +147,7 @@ export function dryRunText(plan: DryRun): string {
 }
 
 /** Formats a table of names, bytes per row and bytes in all. */
-export function sizes(found: readonly OutputSize[]): string {
+function sizes(found: readonly OutputSize[]): string {
   return aligned(
     found.map(({ name, bytesPerRow, bytes, exact }) => [
       name,
@@ -157,4 +163,96 @@ function names(emit: readonly string[]): string {
   return more > 0
     ? `${emit.slice(0, 5).join(", ")} and ${more} more`
     : emit.join(", ");
+}
+
+const FORMATS: Record<Inspection["format"], string> = {
+  "arrow-file": "Arrow IPC file",
+  "arrow-stream": "Arrow IPC stream",
+  parquet: "Parquet file",
+  npy: "NumPy array",
+  npz: "NumPy archive",
+  safetensors: "safetensors",
+};
+
+const MAX_COLUMNS = 12;
+
+/** Formats the report of inspect. */
+export function inspectText(found: Inspection): string {
+  const { compression, batches, largestBatchRows, logits, columns } = found;
+  const problem = found.noLogitsReason?.replace(`${found.input}: `, "");
+  const format = [FORMATS[found.format], ...compression, bytes(found.bytes)];
+  const batchRows = `batches of at most ${count(largestBatchRows ?? 0)}`;
+  const inBatches =
+    batches === null || largestBatchRows === null
+      ? ""
+      : ` in ${count(batches)} ${batches === 1 ? "batch" : batchRows}`;
+  const shown = columns.slice(0, MAX_COLUMNS).map(({ name, type, reason }) => {
+    const isNew = !logits && reason !== null && reason !== problem;
+    return `${shortName(name)}: ${type}${isNew ? ` (${reason})` : ""}`;
+  });
+  if (columns.length > MAX_COLUMNS)
+    shown.push(`${count(columns.length - MAX_COLUMNS)} more`);
+  const text = titled(found.input, [
+    ["format", format.join(", ")],
+    ["rows", count(found.rows) + inBatches],
+    ...shown.map((line, k): TextRow => [k === 0 ? "columns" : "", line]),
+    [
+      "logits",
+      logits
+        ? `${shortName(logits.column)} (${logits.storage}, ${logits.dtype}), ${count(logits.classes)} classes`
+        : `none: ${problem}`,
+    ],
+    ...(found.values ? valueRows(found.values) : []),
+  ]);
+  if (!logits) return text;
+  return `${text}\n  output of softmax and jacobian, bytes per row and in all:\n${sizes(found.layouts)}`;
+}
+
+function valueRows(values: ValueScan): TextRow[] {
+  const { min, max, maskedLogits, badRows, firstBadRow } = values;
+  const masked = more(maskedLogits, "masked (-inf)");
+  const bad = `${count(badRows)}, first at row ${firstBadRow}`;
+  return [
+    ["values", min === null ? "no finite logits" : `${min} to ${max}${masked}`],
+    ["bad rows", firstBadRow === null ? "none" : bad],
+  ];
+}
+
+/** Formats the report of verify. */
+export function verifyText(report: VerifyReport): string {
+  const { rows, rowsChecked, notCompared, otherProblems, bytes } = report;
+  const time = duration(report.durationMs);
+  const others = shortList(notCompared, shortName);
+  const columns = report.columns.map((column): TextRow => {
+    const { name, ok, maxError, bound, meanRelativeErrorPercent } = column;
+    const largest = `${digits(maxError)} ε (bound ${digits(bound)})`;
+    return [
+      name,
+      `${mark(ok)} largest error ${largest}, mean ${digits(meanRelativeErrorPercent)} %`,
+    ];
+  });
+  const recomputed = `${count(rowsChecked)} of ${count(rows)} recomputed in ${time}`;
+  const text = titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, [
+    ["rows", recomputed + more(report.badRows, "bad")],
+    ...columns,
+    ["not compared", others && (bytes ? others : `${others} (use --all)`)],
+    ["bytes", bytes ? bytesText(bytes) : ""],
+  ]);
+  const problems = [...report.problems];
+  if (otherProblems > 0)
+    problems.push(`and ${count(otherProblems)} more errors`);
+  return text + problems.map((text) => `  ${messageText(text)}\n`).join("");
+}
+
+function bytesText({ message, compared }: ByteComparison): string {
+  if (message === null) return "ok  all are identical to a new run";
+  return compared ? "BAD differ from a new run, see below" : message;
+}
+
+function mark(ok: boolean): string {
+  return ok ? "ok " : "BAD";
+}
+
+function digits(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
 }
