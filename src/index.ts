@@ -125,7 +125,7 @@ export {
   type SumValues,
 } from "./reduce/softmax-sums.js";
 export { relativeErrorPercent } from "./reference/error-measures.js";
-export type { ReportOptions, OutputReport } from "./report/output-report.js";
+export type { OutputReport, ReportOptions } from "./report/output-report.js";
 export { report } from "./report/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
 export type { ReductionName } from "./results/reductions.js";

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, type ExpectStatic, expect, test } from "vitest";
-import { COMMANDS } from "../../src/cli/commands.js";
 import { kebab } from "../../src/cli/command.js";
+import { COMMANDS } from "../../src/cli/commands.js";
 import {
   commandsOf,
   EXAMPLES,
