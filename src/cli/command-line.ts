@@ -98,7 +98,7 @@ function filesOf(
 
 /** Returns the files in the directories and patterns among the inputs. */
 async function filesIn(files: readonly UsedFile[]): Promise<UsedFile[]> {
-  const { filesOf } = await import("../dataset/find-inputs.js");
+  const { filesOf } = await import("../dataset/list-inputs.js");
   const found: UsedFile[] = [];
   for (const { path, use } of files)
     if (use === "read" && typeof path === "string" && !isS3(path))

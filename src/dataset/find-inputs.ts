@@ -1,36 +1,36 @@
 import { realpathSync } from "node:fs";
-import { stat } from "node:fs/promises";
-import path, { dirname, posix, resolve, sep } from "node:path";
-import picomatch from "picomatch";
+import path, { dirname, posix, sep } from "node:path";
 import { InputMissingError, UsageError } from "../errors.js";
 import {
   assertSupportedScheme,
   isS3,
   resolveLocation,
 } from "../io/location.js";
-import {
-  inputCall,
-  inputError,
-  systemErrorKind,
-  systemErrorName,
-} from "../io/system-error.js";
+import { inputCall } from "../io/system-error.js";
 import { checkFiles, inputFile } from "../output/written-files.js";
-import { openStore, type StoreAccess } from "../storage/open-store.js";
-import type { ObjectStore } from "../storage/store.js";
+import { shortList, shortName } from "../printable.js";
+import { openStore } from "../storage/open-store.js";
+import type { ObjectStore, StoreAccess } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
-import { commonFolder, compareNames, isIgnoredName } from "./input-names.js";
-import { isWithin, listFiles } from "./list-files.js";
-import {
-  type FoundInputs,
-  type ListedInputs,
-  listObjects,
-} from "./list-objects.js";
+import { filesOf, isWithin, objectsOf } from "./list-inputs.js";
+
+/** Inputs of a dataset, and their deepest common directory. */
+export interface FoundInputs {
+  root: string;
+  /** Paths relative to the root, with slashes, in natural order. */
+  names: string[];
+  /** States of objects from the listing, by name. */
+  states: ReadonlyMap<string, PlannedState>;
+  /** Warning about files that were ignored because of their names. */
+  warning: string | null;
+}
 
 /**
  * Finds the files or objects that paths, directories (or prefixes) and patterns name. Directories are searched recursively;
  * names that start with `.` or `_` are ignored, because data pipelines do not use them for data.
- * @throws InputMissingError for a path or pattern without files; UsageError for standard input, a URL of an unsupported
- * scheme, inputs in several buckets, an output among the inputs, or an input inside the output
+ * @throws InputMissingError for a path or pattern without files; InputFormatError for a name that is not UTF-8; UsageError
+ * for standard input, a URL of an unsupported scheme, inputs in several buckets, an output among the inputs, or an input
+ * inside the output
  */
 export async function findInputs(
   locations: readonly string[],
@@ -41,10 +41,8 @@ export async function findInputs(
   const store = locations.some(isS3)
     ? await openObjects(locations, access)
     : null;
-  const found = new Set<string>();
+  const found = new Map<string, PlannedState | undefined>();
   const ignored = new Set<string>();
-  const states = new Map<string, PlannedState>();
-  const undecodable = new Set<string>();
   for (const location of locations) {
     if (store) rejectOutputInside(location, output);
     else {
@@ -52,25 +50,19 @@ export async function findInputs(
       checkFiles([own, inputFile(location)]);
     }
     const listed = await (store
-      ? listObjects(store, location)
+      ? objectsOf(store, location)
       : filesOf(location));
     for (const file of listed.ignored) ignored.add(file);
-    for (const file of listed.undecodable ?? []) undecodable.add(file);
-    for (const [file, state] of listed.states ?? []) states.set(file, state);
     // A pattern also matches the shards of an earlier dataset inside the output.
     const outside = listed.files.filter((file) => !isInside(file, output));
     const inputs = outside.length > 0 ? outside : listed.files;
     if (inputs.length === 0)
       throw new InputMissingError(location, undefined, listed.emptyMessage);
-    rejectInputsInside(
-      output,
-      inputs.filter((file) => !undecodable.has(file)),
-    );
-    for (const file of inputs) found.add(file);
+    rejectInputsInside(output, inputs);
+    for (const file of inputs) found.set(file, listed.states?.get(file));
   }
   const { dirname: folderOf, sep: separator } = store ? posix : path;
-  const paths = [...found];
-  const common = paths
+  const common = [...found.keys()]
     .map(folderOf)
     .reduce((a, b) => commonFolder(a, b, separator));
   const root = common || separator;
@@ -78,14 +70,15 @@ export async function findInputs(
   const nameOf = (path: string) => path.slice(start).split(separator).join("/");
   return {
     root,
-    names: paths.map(nameOf).sort(compareNames),
-    ignored: [...ignored].filter((file) => !found.has(file)).sort(compareNames),
+    names: [...found.keys()].map(nameOf).sort(compareNames),
     states: new Map(
-      [...states]
-        .filter(([path]) => found.has(path))
-        .map(([path, state]) => [nameOf(path), state]),
+      [...found].flatMap(([path, state]) =>
+        state ? [[nameOf(path), state]] : [],
+      ),
     ),
-    undecodable: new Set([...undecodable].map(nameOf)),
+    warning: ignoredFilesMessage(
+      [...ignored].filter((file) => !found.has(file)).sort(compareNames),
+    ),
   };
 }
 
@@ -116,31 +109,6 @@ function rejectOutputInside(location: string, output: string): void {
     );
 }
 
-/** Lists the files that a path, directory or pattern names. */
-export async function filesOf(path: string): Promise<ListedInputs> {
-  if (path === "-")
-    throw new UsageError(
-      "input: a dataset cannot read standard input, because a resumed run reads its inputs again; give file paths",
-      "input",
-    );
-  const kind = await kindOf(path);
-  if (kind === "file") return { files: [resolve(path)], ignored: [] };
-  if (kind === "folder") {
-    const { files, hidden, undecodable } = await listFiles(path, kind);
-    return {
-      files: files.filter((file) => !isIgnoredName(file)),
-      ignored: [...files.filter(isIgnoredName), ...hidden],
-      undecodable,
-      emptyMessage: `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`,
-    };
-  }
-  const { isGlob, negated } = picomatch.scan(path);
-  if (!isGlob && !negated) return { files: [], ignored: [] };
-  const { files, undecodable } = await listFiles(path, "pattern");
-  const emptyMessage = `no file matches ${path}`;
-  return { files, ignored: [], undecodable, emptyMessage };
-}
-
 /** Rejects inputs that the output would replace. @throws UsageError */
 function rejectInputsInside(output: string, inputs: readonly string[]): void {
   const checked = new Set<string>();
@@ -167,14 +135,36 @@ function isInside(path: string, folder: string): boolean {
     : path === folder || path.startsWith(folder + sep);
 }
 
-async function kindOf(path: string): Promise<"file" | "folder" | null> {
-  try {
-    const found = await stat(path);
-    return found.isDirectory() ? "folder" : "file";
-  } catch (error) {
-    // A pattern may be longer than file names can be.
-    if (systemErrorName(error) === "ENAMETOOLONG") return null;
-    if (systemErrorKind(error) === "missing") return null;
-    throw inputError(path, "could not be examined", error);
+/** Returns the deepest common directory of two directories. */
+function commonFolder(a: string, b: string, separator: string): string {
+  const [left, right] = [a.split(separator), b.split(separator)];
+  const differs = left.findIndex((name, k) => name !== right[k]);
+  return (differs < 0 ? left : left.slice(0, differs)).join(separator);
+}
+
+/** Returns the warning about ignored files, or null if there are none. */
+function ignoredFilesMessage(names: readonly string[]): string | null {
+  if (names.length === 0) return null;
+  const count = names.length === 1 ? "1 file is" : `${names.length} files are`;
+  return `${count} ignored because of the name: ${shortList(names, (name) => shortName(name.slice(name.lastIndexOf("/") + 1)))}; give the path of such a file to read it`;
+}
+
+/** Compares names in natural order: numbers by value, so that `batch_2` sorts before `batch_10`, other text by code unit. */
+export function compareNames(a: string, b: string): number {
+  const [left, right] = [partsOf(a), partsOf(b)];
+  for (let k = 0; k < Math.min(left.length, right.length); k++) {
+    const [x, y] = [left[k] as string, right[k] as string];
+    const [m, n] = [numberOf(x), numberOf(y)];
+    if (m !== null && n !== null && m !== n) return m < n ? -1 : 1;
+    if ((m === null || n === null) && x !== y) return x < y ? -1 : 1;
   }
+  return left.length - right.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function partsOf(name: string): string[] {
+  return name.match(/\d+|\D+/g) ?? [];
+}
+
+function numberOf(part: string): bigint | null {
+  return /^\d/.test(part) ? BigInt(part) : null;
 }

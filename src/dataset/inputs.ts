@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { InputFormatError, InputMissingError } from "../errors.js";
+import { InputMissingError } from "../errors.js";
 import { checkSame, SINCE_PLANNED, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
@@ -33,11 +33,7 @@ export interface Inputs {
 
 /** Local files, which are read in place. */
 export class FileInputs implements Inputs {
-  constructor(
-    private readonly root: string,
-    /** Escaped names that are not UTF-8. */
-    private readonly undecodable: ReadonlySet<string> = new Set(),
-  ) {}
+  constructor(private readonly root: string) {}
 
   path(name: string): string {
     return join(this.root, name);
@@ -45,7 +41,6 @@ export class FileInputs implements Inputs {
 
   async state(name: string): Promise<PlannedState> {
     const path = this.path(name);
-    if (this.undecodable.has(name)) return { bytes: 0 };
     const current = stateAt(path);
     // Not InputChangedError: the file system may only be missing on this machine.
     if (!current) throw new InputMissingError(path);
@@ -61,13 +56,6 @@ export class FileInputs implements Inputs {
   async open(input: InputWithState, options: OpenOptions): Promise<LogitsFile> {
     await this.check(input);
     const path = this.path(input.name);
-    // Plans and records store names as text.
-    if (this.undecodable.has(input.name))
-      throw new InputFormatError(
-        path,
-        "file name",
-        "not valid UTF-8 (other bytes are shown as \\x..); rename the file",
-      );
     const logits = await openLogits(path, options);
     try {
       // The file may have been replaced between the check and the opening.

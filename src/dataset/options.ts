@@ -10,7 +10,7 @@ import {
 } from "../options/run-options.js";
 import { ARROW, checkName } from "../output/written-files.js";
 import { isAuxiliaryName, isEntriesLayout } from "../results/catalogue.js";
-import type { S3Options } from "../storage/s3-options.js";
+import type { S3Options } from "../storage/store.js";
 import type { StopLimits } from "./graceful-stop.js";
 
 /** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */

@@ -1,13 +1,14 @@
 import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../io/location.js";
-import { openStore, type StoreAccess } from "../storage/open-store.js";
+import { openStore } from "../storage/open-store.js";
+import type { StoreAccess } from "../storage/store.js";
 import { hasFolders, type ObjectStore, type Store } from "../storage/store.js";
 import { type DatasetPlan, fingerprintOf } from "./dataset-plan.js";
 import type { DatasetRun } from "./dataset-run.js";
+import type { FoundInputs } from "./find-inputs.js";
 import { FolderRun } from "./folder-run.js";
 import { FileInputs, type Inputs } from "./inputs.js";
-import type { FoundInputs } from "./list-objects.js";
 import { PLAN, runFolders, SUCCESS } from "./names.js";
 import { PrefixRun } from "./prefix-run.js";
 import { decodeJson, type Success } from "./records.js";
@@ -72,9 +73,9 @@ export async function openRun(
 export async function openInputs(
   root: string,
   access: StoreAccess,
-  { states, undecodable }: Partial<FoundInputs> = {},
+  states?: FoundInputs["states"],
 ): Promise<Inputs> {
-  if (!isS3(root)) return new FileInputs(root, undecodable);
+  if (!isS3(root)) return new FileInputs(root);
   const { StagedInputs } = await import("./staged-inputs.js");
   return new StagedInputs(root, access, states);
 }

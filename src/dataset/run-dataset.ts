@@ -8,7 +8,6 @@ import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
 import type { WorkHooks } from "./graceful-stop.js";
-import { ignoredFilesMessage } from "./input-names.js";
 import {
   bytesOptions,
   type DatasetOptions,
@@ -151,10 +150,10 @@ async function planRun(
     ...dataset.s3,
     signal,
   });
-  const message = ignoredFilesMessage(found.ignored);
+  const { warning: message } = found;
   if (message) hooks.onEvent?.({ event: "warning", message });
   const access = { ...dataset.s3, signal: abortSignal };
-  const inputs = await openInputs(found.root, access, found);
+  const inputs = await openInputs(found.root, access, found.states);
   const options = dataset.optionsFor(dataset.inputs[0] as string);
   if (workerPool) {
     const paths = found.names.map((name) => inputs.path(name));

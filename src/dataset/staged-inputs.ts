@@ -11,8 +11,9 @@ import {
 } from "../input/needed-bytes.js";
 import { logitsIn } from "../input/open-logits.js";
 import type { RowRange } from "../results/row-axes.js";
-import { openStore, type StoreAccess } from "../storage/open-store.js";
+import { openStore } from "../storage/open-store.js";
 import { StagedFile } from "../storage/staged-file.js";
+import type { StoreAccess } from "../storage/store.js";
 import { ReplacedError } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
 import type { Inputs, InputWithState } from "./inputs.js";

@@ -1,6 +1,6 @@
 import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
-import type { S3Options } from "../storage/s3-options.js";
+import type { S3Options } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
 import { summaryOf } from "./dataset-plan.js";
 import type { DatasetReport } from "./dataset-report.js";

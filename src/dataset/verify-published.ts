@@ -7,7 +7,7 @@ import {
 } from "../errors.js";
 import { processMark, randomHex } from "../io/temporary-names.js";
 import type { ResolvedOptions } from "../options/run-options.js";
-import type { S3Access } from "../storage/s3-options.js";
+import type { StoreAccess } from "../storage/store.js";
 import { hasFolders } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
 import { rowsOf } from "./dataset-plan.js";
@@ -28,7 +28,7 @@ interface RepairOptions {
   repair: boolean;
   optionsFor: (input: string) => ResolvedOptions;
   stallTimeout: number;
-  s3: S3Access;
+  s3: StoreAccess;
   /** Maximum number of shards to recompute. */
   limit?: number | undefined;
 }

@@ -9,7 +9,7 @@ import { isInvalidInput } from "../dataset/run-files.js";
 import { ShardComputer } from "../dataset/shard-computer.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
 import { isFullDisk } from "../io/system-error.js";
-import type { S3Access } from "../storage/s3-options.js";
+import type { StoreAccess } from "../storage/store.js";
 import type { Connection } from "./connection.js";
 import { type LocationCheck, openJobRun } from "./job-runs.js";
 import {
@@ -23,7 +23,7 @@ import type { ResolvedWorkerOptions, WorkerCounts } from "./worker-options.js";
 interface HandlerContext extends Pick<Connection, "bullmq"> {
   options: ResolvedWorkerOptions;
   check: LocationCheck;
-  s3: S3Access;
+  s3: StoreAccess;
   counts: WorkerCounts;
   /** Aborted when the worker stops. */
   stop: AbortSignal;

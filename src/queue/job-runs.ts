@@ -3,7 +3,7 @@ import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { fingerprintOf } from "../dataset/dataset-plan.js";
 import { type OpenDatasetRun, openPlannedRun } from "../dataset/planned-run.js";
 import { isS3 } from "../io/location.js";
-import type { S3Access } from "../storage/s3-options.js";
+import type { StoreAccess } from "../storage/store.js";
 import { VERSION } from "../version.js";
 import { JobRefusedError, type JobsRun } from "./jobs.js";
 
@@ -14,7 +14,7 @@ import { JobRefusedError, type JobsRun } from "./jobs.js";
 export async function openJobRun(
   { output, run }: JobsRun,
   check: LocationCheck,
-  s3: S3Access,
+  s3: StoreAccess,
 ): Promise<OpenDatasetRun> {
   await check("output", output);
   // The directory of the run may be a symbolic link. S3 has no links.

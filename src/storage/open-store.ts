@@ -1,13 +1,6 @@
 import { isS3 } from "../io/location.js";
 import { PosixStore } from "./posix-store.js";
-import type { S3Access } from "./s3-options.js";
-import type { Store } from "./store.js";
-
-/** Options of a store. */
-export interface StoreAccess extends S3Access {
-  /** Called after each answer of the store. */
-  alive?: (() => void) | undefined;
-}
+import type { Store, StoreAccess } from "./store.js";
 
 /**
  * Opens the store of a location.

@@ -5,6 +5,22 @@ import { join } from "node:path";
 import { InputMissingError } from "../errors.js";
 import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
 
+/** Options for s3:// locations. Credentials come from the default provider chain of the AWS SDK. */
+export interface S3Options {
+  /** URL of an S3 server other than AWS, which is addressed with path-style URLs; default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
+  endpoint?: string | undefined;
+  /** Region of the buckets; default: AWS_REGION, the region of the profile, or us-east-1. */
+  region?: string | undefined;
+}
+
+/** Options of a store. */
+export interface StoreAccess extends S3Options {
+  /** Signal that aborts requests to S3. */
+  signal?: AbortSignal | undefined;
+  /** Called after each answer of the store. */
+  alive?: (() => void) | undefined;
+}
+
 /** State of a file, directory or object. */
 export interface Stored {
   isFile: boolean;

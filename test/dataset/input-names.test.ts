@@ -5,8 +5,8 @@ import { createServer } from "node:net";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { compareNames } from "../../src/dataset/input-names.js";
-import { listFiles } from "../../src/dataset/list-files.js";
+import { compareNames } from "../../src/dataset/find-inputs.js";
+import { filesOf as inputsOf } from "../../src/dataset/list-inputs.js";
 import { DIGITS, softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
@@ -50,28 +50,29 @@ function expectSkipped(errors: [name: string, error: string][]): void {
 }
 
 // Only Linux allows names of any bytes.
-test.skipIf(!isLinux)(
-  "a name that is not UTF-8 is an error of that input",
-  () => {
-    const path = undecodable("caf\xe9.npy");
-    fs.writeFileSync(path, "");
-    const invalid =
-      "file name: not valid UTF-8 (other bytes are shown as \\x..); rename the file";
-    expectSkipped([["caf\\xe9.npy", `caf\\xe9.npy: ${invalid}`]]);
-    // A pattern names only the files that it matches.
-    expectStatus(typed`run ${folder}/a*.npy ${npy} -o ${newOutput()}`, 0);
-    fs.rmSync(path);
-    const hidden = undecodable("_caf\xe9.npy");
-    fs.writeFileSync(hidden, "");
-    expectStatus(typed`run ${folder} -o ${newOutput()}`, 0);
-    fs.rmSync(hidden);
-    const sub = undecodable("sub\xff");
-    fs.mkdirSync(sub);
-    const { stderr } = expectStatus(typed`run ${folder} -o ${newOutput()}`, 65);
-    expect(stderr).toContain(`${folder}/sub\\xff: ${invalid}`);
-    fs.rmSync(sub, { recursive: true });
-  },
-);
+test.skipIf(!isLinux)("a name that is not UTF-8 is an error", () => {
+  const path = undecodable("caf\xe9.npy");
+  fs.writeFileSync(path, "");
+  const invalid =
+    "file name: not valid UTF-8 (other bytes are shown as \\x..); rename the file";
+  for (const input of [folder, join(folder, "*.npy")])
+    expect(
+      expectStatus(typed`run ${input} -o ${newOutput()} --keep-going`, 65)
+        .stderr,
+    ).toBe(`softjac: ${folder}/caf\\xe9.npy: ${invalid}\n`);
+  // A pattern names only the files that it matches.
+  expectStatus(typed`run ${folder}/a*.npy ${npy} -o ${newOutput()}`, 0);
+  fs.rmSync(path);
+  const hidden = undecodable("_caf\xe9.npy");
+  fs.writeFileSync(hidden, "");
+  expectStatus(typed`run ${folder} -o ${newOutput()}`, 0);
+  fs.rmSync(hidden);
+  const sub = undecodable("sub\xff");
+  fs.mkdirSync(sub);
+  const { stderr } = expectStatus(typed`run ${folder} -o ${newOutput()}`, 65);
+  expect(stderr).toContain(`${folder}/sub\\xff: ${invalid}`);
+  fs.rmSync(sub, { recursive: true });
+});
 
 test("a pipe or a socket is an error of that input", async () => {
   execFileSync("mkfifo", [join(folder, "pipe.npy")]);
@@ -179,7 +180,7 @@ test.each([
   const found = at("patterns");
   for (const name of ["a", "x/a", "x/y/b", "x1/a", "[q]/a", ".h/a", "x/_a"])
     copy(`patterns/${name}.npy`);
-  const { files } = await listFiles(`${found}/${pattern}`, "pattern");
+  const { files } = await inputsOf(`${found}/${pattern}`);
   const names = files.map((file) => relative(found, file));
   expect(names.sort().join(" ")).toBe(expected);
 });

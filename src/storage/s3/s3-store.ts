@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import type { _Object, GetObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
 import { IoError, ServiceUnavailableError } from "../../errors.js";
-import type { S3Access } from "../s3-options.js";
+import type { StoreAccess } from "../store.js";
 import {
   type ObjectStore,
   type Sink,
@@ -28,7 +28,7 @@ export async function openS3Store({
   endpoint,
   region,
   signal,
-}: S3Access): Promise<S3Store> {
+}: StoreAccess): Promise<S3Store> {
   const key = JSON.stringify([endpoint, region]);
   const client = clients.get(key) ?? openClient({ endpoint, region });
   clients.set(key, client);

@@ -1,6 +1,6 @@
 import type { S3 } from "@aws-sdk/client-s3";
 import { ConfigurationError, UsageError } from "../../errors.js";
-import type { S3Options } from "../s3-options.js";
+import type { S3Options } from "../store.js";
 
 const MAX_SOCKETS = 64;
 const CONNECT_MS = 10_000;
