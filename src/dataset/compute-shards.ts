@@ -1,10 +1,10 @@
 import { AbortedError, InternalError, WorkerError } from "../errors.js";
+import type { DatasetCall } from "./dataset-report.js";
 import {
   ShardComputer,
   type ShardContext,
   type ShardOutcome,
 } from "./shard-computer.js";
-import type { DatasetCall } from "./with-report.js";
 
 interface Shards extends ShardContext, DatasetCall {
   /** Indices of the shards to compute, in this order. */

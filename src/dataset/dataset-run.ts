@@ -15,22 +15,20 @@ import {
   type Store,
 } from "../storage/store.js";
 import { VERSION } from "../version.js";
-import { type DatasetPlan, sha256 } from "./dataset-plan.js";
 import {
   COMMITS,
-  MANIFEST,
-  type RunFolders,
-  recordName,
-  SUCCESS,
-} from "./names.js";
-import {
   decodeJson,
   encodeJson,
+  MANIFEST,
   type Manifest,
   manifestOf,
+  type RunFolders,
+  recordName,
   type ShardRecord,
+  SUCCESS,
   type Success,
-} from "./records.js";
+} from "./dataset-files.js";
+import { type DatasetPlan, type Shard, sha256 } from "./dataset-plan.js";
 import {
   type CheckOptions,
   type Fault,
@@ -48,8 +46,8 @@ export interface PublishOptions {
 /** Members of a run that computing its shards needs. */
 export type ShardRun = Pick<
   DatasetRun,
-  | ("plan" | "folders" | "shards" | "isDone" | "isPublished")
-  | ("skippedByIndex" | "skipInput" | "discardDamaged" | "commit")
+  | ("plan" | "folders" | "shards" | "isPublished")
+  | ("mustCompute" | "skipInput" | "commit")
 >;
 
 /**
@@ -57,14 +55,19 @@ export type ShardRun = Pick<
  * compute the same bytes. Subclasses publish it by renaming a directory, or in place.
  */
 export abstract class DatasetRun<S extends Store = Store> {
+  /** Files of the unpublished run, and those of the published dataset. */
   protected readonly files: RunFiles;
+  readonly #published: RunFiles;
+  /** Inputs whose shards this process does not compute, with their errors. */
+  #skipped: Promise<Map<number, string>> | null = null;
 
   constructor(
     protected readonly store: S,
     readonly folders: RunFolders,
     readonly plan: DatasetPlan,
   ) {
-    this.files = new RunFiles(store, plan);
+    this.files = new RunFiles(store, plan, folders.wip);
+    this.#published = new RunFiles(store, plan, folders.out);
   }
 
   get shards(): number {
@@ -84,8 +87,8 @@ export abstract class DatasetRun<S extends Store = Store> {
    */
   abstract checkLocation(file?: string): Promise<void>;
 
-  /** Removes the file of a shard if it differs from its record, and the record, so that the shard is computed again. */
-  abstract discardDamaged(shard: number): Promise<void>;
+  /** Prepares for computing a shard again whose file differs from its record. */
+  protected abstract discardDamaged(record: ShardRecord): Promise<void>;
 
   protected async createFolders(): Promise<void> {}
 
@@ -109,7 +112,7 @@ export abstract class DatasetRun<S extends Store = Store> {
   /** Removes the files that are not part of the published dataset. Any process may call it. */
   async cleanUp(): Promise<void> {
     // Another process may have committed shards of skipped inputs after the manifest was written.
-    await this.files.removeSkippedShards(this.folders.out);
+    await this.#published.removeSkippedShards();
   }
 
   /** @throws ConfigurationError if another version planned the run, since its results may have other bytes */
@@ -180,7 +183,7 @@ export abstract class DatasetRun<S extends Store = Store> {
       if (!isNew) await this.#assertSame(stored, file);
       const name = `${wip}/${recordName(record.shard)}`;
       if (!(await this.store.putIfAbsent(name, encodeJson(record))))
-        await this.files.record(record.shard, wip);
+        await this.files.record(record.shard);
       await this.afterCommit(record, isNew);
     });
   }
@@ -199,11 +202,16 @@ export abstract class DatasetRun<S extends Store = Store> {
     }
   }
 
-  /** Returns whether a shard is computed and its file matches its record. */
-  async isDone(shard: number): Promise<boolean> {
-    const { wip } = this.folders;
-    const record = await this.files.record(shard, wip);
-    return record !== null && (await this.files.isWhole(record, wip));
+  /** Returns false if a shard is done or its input skipped. Otherwise discards a damaged file of it. */
+  async mustCompute(shard: number): Promise<boolean> {
+    this.#skipped ??= this.files.skippedInputs();
+    const { input } = this.plan.of.shards[shard] as Shard;
+    if ((await this.#skipped).has(input)) return false;
+    const record = await this.files.record(shard);
+    if (!record) return true;
+    const isDone = await this.files.isWhole(record);
+    if (!isDone) await this.discardDamaged(record);
+    return !isDone;
   }
 
   /** Returns the shards that are not done. */
@@ -213,9 +221,9 @@ export abstract class DatasetRun<S extends Store = Store> {
 
   /** Returns the shards without a record. Fast, because it lists names only and checks no file. */
   unrecorded(): Promise<number[]> {
-    return this.#inFolder(async (folder) => {
-      const names = await this.store.list(`${folder}/${COMMITS}`);
-      const shards = await this.files.includedShards(folder);
+    return this.#inFolder(async (files) => {
+      const names = await this.store.list(`${files.folder}/${COMMITS}`);
+      const shards = await files.includedShards();
       return shards.filter((shard) => !names.has(basename(recordName(shard))));
     });
   }
@@ -226,11 +234,11 @@ export abstract class DatasetRun<S extends Store = Store> {
    * @throws AbortedError
    */
   faults(options: Omit<CheckOptions, "fallbacks"> = {}): Promise<Fault[]> {
-    return this.#inFolder(async (folder, isPublished) => {
-      if (!isPublished) return this.files.faults(folder, options);
+    return this.#inFolder(async (files) => {
+      if (files === this.files) return files.faults(options);
       const { fault, records } = await this.#publishedManifest();
       const check = { ...options, fallbacks: records };
-      return [...(await this.files.faults(folder, check)), ...fault];
+      return [...(await files.faults(check)), ...fault];
     });
   }
 
@@ -287,7 +295,7 @@ export abstract class DatasetRun<S extends Store = Store> {
   /** Rebuilds the manifest of the published dataset from its records. @throws InternalError */
   async replaceManifest(): Promise<void> {
     const { out } = this.folders;
-    const manifest = encodeJson(await this.#manifest(out));
+    const manifest = encodeJson(await this.#manifest(this.#published));
     const expected = (await this.success())?.manifest;
     if (sha256(manifest) !== expected)
       throw new InternalError(
@@ -298,33 +306,24 @@ export abstract class DatasetRun<S extends Store = Store> {
 
   /** Returns the skipped inputs with their errors. */
   skippedInputs(): Promise<{ name: string; error: string }[]> {
-    return this.#inFolder((folder) => this.files.allSkipped(folder));
-  }
-
-  /** Returns the errors of inputs that were skipped after planning, by input index. */
-  skippedByIndex(): Promise<Map<number, string>> {
-    return this.files.skippedInputs(this.folders.wip);
+    return this.#inFolder((files) => files.allSkipped());
   }
 
   async skipInput(input: number, error: string): Promise<void> {
-    await this.#unlessPublished(() =>
-      this.files.skip(this.folders.wip, input, error),
-    );
+    await this.#unlessPublished(() => this.files.skip(input, error));
+    (await this.#skipped)?.set(input, error);
   }
 
   /** Runs `work` on the run's directory, and again if another process publishes the run, which renames the directory. */
-  async #inFolder<T>(
-    work: (folder: string, isPublished: boolean) => Promise<T>,
-  ): Promise<T> {
-    const { out, wip } = this.folders;
+  async #inFolder<T>(work: (files: RunFiles) => Promise<T>): Promise<T> {
     if (!(await this.isPublished()))
       try {
-        const result = await work(wip, false);
+        const result = await work(this.files);
         if (!(await this.isPublished())) return result;
       } catch (error) {
         if (!(await this.isPublished())) throw error;
       }
-    return work(out, true);
+    return work(this.#published);
   }
 
   /**
@@ -361,15 +360,15 @@ export abstract class DatasetRun<S extends Store = Store> {
   async #putManifest(allowMissing: boolean): Promise<Uint8Array> {
     const { out, wip } = this.folders;
     const { inputs, leftOut } = this.plan.of;
-    const skipped = await this.files.allSkipped(wip);
+    const skipped = await this.files.allSkipped();
     const total = inputs.length + leftOut.length;
     if (skipped.length > 0 && !allowMissing)
       throw new InputsSkippedError(out, skipped, total);
-    await this.files.removeSkippedShards(wip);
+    await this.files.removeSkippedShards();
     const missing = await this.missing();
     if (missing.length > 0)
       throw new IncompleteError(out, missing, this.shards);
-    const bytes = encodeJson(await this.#manifest(wip));
+    const bytes = encodeJson(await this.#manifest(this.files));
     await this.putIdentical(`${wip}/${MANIFEST}`, bytes);
     return bytes;
   }
@@ -384,14 +383,14 @@ export abstract class DatasetRun<S extends Store = Store> {
       );
   }
 
-  async #manifest(folder: string): Promise<Manifest> {
-    const shards = await this.files.includedShards(folder);
-    const records = await this.files.records(folder);
+  async #manifest(files: RunFiles): Promise<Manifest> {
+    const shards = await files.includedShards();
+    const records = await files.records();
     const included = shards.map((shard) => {
       const { record } = records.get(shard) ?? {};
       if (!record) throw new InternalError(`shard ${shard} has no record`);
       return record;
     });
-    return manifestOf(this.plan, included, await this.files.allSkipped(folder));
+    return manifestOf(this.plan, included, await files.allSkipped());
   }
 }

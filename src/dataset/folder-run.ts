@@ -3,8 +3,14 @@ import { OutputExistsError } from "../errors.js";
 import { isAlive, randomHex } from "../io/temporary-names.js";
 import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../storage/store.js";
+import {
+  COMMITS,
+  isDatasetFile,
+  PLAN,
+  type ShardRecord,
+  SUCCESS,
+} from "./dataset-files.js";
 import { DatasetRun } from "./dataset-run.js";
-import { COMMITS, isDatasetFile, PLAN, SUCCESS } from "./names.js";
 
 /** Maximum number of checks for a dataset that another process may be renaming. */
 const MAX_CHECKS = 10;
@@ -90,10 +96,8 @@ export class FolderRun extends DatasetRun<FolderStore> {
     throw new OutputExistsError(folder, `is ${kind}, ${rest}`);
   }
 
-  async discardDamaged(shard: number): Promise<void> {
-    const { wip } = this.folders;
-    if (await this.files.damaged(shard, wip))
-      await this.files.remove(shard, wip);
+  protected async discardDamaged({ shard }: ShardRecord): Promise<void> {
+    await this.files.remove(shard);
   }
 
   /** Renames the complete directory of the run to the output. */

@@ -46,11 +46,6 @@ export interface DatasetOptions
   stallTimeout?: number | undefined;
 }
 
-/** Limits and error handling of a process that computes shards. */
-export interface WorkOptions extends StopLimits {
-  readonly keepGoing: boolean;
-}
-
 export type ResolvedDataset = ReturnType<typeof resolveDataset>;
 
 const RUN = optionsOf("run").map(({ name }) => name);
@@ -65,9 +60,7 @@ export function resolveDataset(given: DatasetOptions) {
     | ("shardBytes" | "checksums" | "overwrite" | "allowMissing" | "repair")
     | ("keepGoing" | "grace" | "stallTimeout")
   >("dataset", given);
-  const { inputs, output, shardRows, shardBytes, checksums } = options;
-  const { overwrite, allowMissing, repair, layout, label } = options;
-  const { endpoint, region } = options;
+  const { inputs, output, overwrite, layout, label } = options;
   if (output === "-")
     throw new UsageError(
       "output: expected a directory for the dataset, found standard output",
@@ -79,7 +72,7 @@ export function resolveDataset(given: DatasetOptions) {
       "layout: dense cannot be split into shards; use bsr, packed, csr, coo or factored",
       "layout",
     );
-  const work = resolveWork(options);
+  checkLimits(options);
   const run = Object.entries(given).filter(([name]) => RUN.includes(name));
   const optionsFor = (input: string) =>
     withoutLocalSync(
@@ -93,12 +86,10 @@ export function resolveDataset(given: DatasetOptions) {
     );
   if (isS3(output)) rejectOverwrite(output, overwrite);
   return Object.freeze({
-    ...{ shardRows, shardBytes, checksums, overwrite, allowMissing, repair },
+    ...options,
     inputs: Object.freeze([...inputs]),
     /** Absolute path, because a run may be resumed from another directory. */
     output: resolveLocation(output),
-    work,
-    s3: { endpoint, region },
     /** Returns the options of a run over one input. */
     optionsFor,
   });
@@ -137,15 +128,13 @@ function withoutLocalSync(options: ResolvedOptions): ResolvedOptions {
   return isS3(options.output) ? { ...options, sync: false } : options;
 }
 
-/** @throws UsageError */
-export function resolveWork(options: WorkOptions): WorkOptions {
-  const { keepGoing, grace, timeLimit, stallTimeout } = options;
+/** @throws UsageError for a time limit within the grace */
+export function checkLimits({ grace, timeLimit }: StopLimits): void {
   if (timeLimit !== undefined && timeLimit <= grace)
     throw new UsageError(
       `timeLimit: expected more than the grace period (${grace} s), found ${timeLimit}`,
       "timeLimit",
     );
-  return { keepGoing, grace, timeLimit, stallTimeout };
 }
 
 /** Options of a process, which do not affect the output bytes. */

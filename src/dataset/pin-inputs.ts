@@ -98,7 +98,7 @@ export async function pinInputs(
         const rows = `no row of the ${names.length} inputs has logits`;
         throw unknownClassesError(path, rows);
       }
-      if (!dataset.work.keepGoing || !isInvalidInput(error)) throw error;
+      if (!dataset.keepGoing || !isInvalidInput(error)) throw error;
       if (pinned.size === 0 && skipped.length + 1 === names.length) throw error;
       const message = inputErrorMessage(error, path, name);
       skipped.push({ ...input, error: message });

@@ -4,14 +4,19 @@ import { isS3, resolveLocation } from "../io/location.js";
 import { openStore } from "../storage/open-store.js";
 import type { StoreAccess } from "../storage/store.js";
 import { hasFolders, type ObjectStore, type Store } from "../storage/store.js";
+import {
+  decodeJson,
+  PLAN,
+  runFolders,
+  SUCCESS,
+  type Success,
+} from "./dataset-files.js";
 import { type DatasetPlan, fingerprintOf } from "./dataset-plan.js";
 import type { DatasetRun } from "./dataset-run.js";
 import type { FoundInputs } from "./find-inputs.js";
 import { FolderRun } from "./folder-run.js";
 import { FileInputs, type Inputs } from "./inputs.js";
-import { PLAN, runFolders, SUCCESS } from "./names.js";
 import { PrefixRun } from "./prefix-run.js";
-import { decodeJson, type Success } from "./records.js";
 
 /** Run over a dataset, its store and its inputs. */
 export interface OpenDatasetRun {

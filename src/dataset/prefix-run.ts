@@ -4,11 +4,17 @@ import {
   type ObjectStore,
   replace,
 } from "../storage/store.js";
+import {
+  decodeJson,
+  encodeJson,
+  PLAN,
+  recordName,
+  type ShardRecord,
+  SUCCESS,
+} from "./dataset-files.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
-import { PLAN, recordName, SUCCESS } from "./names.js";
 import { rejectOverwrite } from "./options.js";
-import { decodeJson, encodeJson, type ShardRecord } from "./records.js";
 
 /**
  * Run in an object store, where nothing can be renamed: every object is put under its final name with If-None-Match: *, and
@@ -50,32 +56,28 @@ export class PrefixRun extends DatasetRun<ObjectStore> {
   }
 
   /** Removes nothing, because another process may have recomputed and published the shard since the check. @throws IoError */
-  async discardDamaged(shard: number): Promise<void> {
-    const { wip } = this.folders;
-    const record = await this.files.damaged(shard, wip);
-    if (!record) return;
-    const name = `${wip}/${record.part}`;
+  protected async discardDamaged(record: ShardRecord): Promise<void> {
+    const name = `${this.folders.wip}/${record.part}`;
     if (await this.store.head(name))
       throw new IoError(
         name,
         `the object differs from its record (${record.bytes} bytes) or was modified later; remove it, and it is recomputed`,
       );
-    this.#lost.add(shard);
+    this.#lost.add(record.shard);
   }
 
   protected override async afterCommit(
     record: ShardRecord,
     isNew: boolean,
   ): Promise<void> {
-    const { wip } = this.folders;
     // A file that is newer than its record would count as modified.
     if (isNew && this.#lost.has(record.shard)) {
-      const name = `${wip}/${recordName(record.shard)}`;
+      const name = `${this.folders.wip}/${recordName(record.shard)}`;
       await replace(this.store, name, encodeJson(record));
     }
     // Another process may have skipped the input and published the dataset meanwhile.
-    const skipped = await this.files.skippedInputs(wip);
-    if (skipped.has(record.input)) await this.files.removeSkippedShards(wip);
+    const skipped = await this.files.skippedInputs();
+    if (skipped.has(record.input)) await this.files.removeSkippedShards();
   }
 
   protected async publishFiles(

@@ -3,7 +3,12 @@ import { WorkerPool } from "../pool/worker-pool.js";
 import { prestartWorkers } from "../run/prestart-workers.js";
 import { computeShards } from "./compute-shards.js";
 import { makePlan, planShards, rowsOf, summaryOf } from "./dataset-plan.js";
-import type { DatasetReport } from "./dataset-report.js";
+import {
+  type DatasetCall,
+  type DatasetReport,
+  publish,
+  withReport,
+} from "./dataset-report.js";
 import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
@@ -17,7 +22,6 @@ import {
 import { pinInputs } from "./pin-inputs.js";
 import { type OpenDatasetRun, openInputs, openRun } from "./planned-run.js";
 import { verifyPublished } from "./verify-published.js";
-import { type DatasetCall, publish, withReport } from "./with-report.js";
 
 /**
  * Computes results for many files and publishes them as a directory of shards, which appears only when it is complete.
@@ -35,15 +39,11 @@ export async function runDataset(
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   const dataset = resolveDataset(options);
-  const { output, work, optionsFor } = dataset;
   const workerPool = new WorkerPool();
-  return withReport(output, work, hooks, async (call) => {
+  return withReport(dataset, hooks, async (call) => {
     const { isNew, ...planned } = await begin(dataset, call, workerPool);
-    const context = { ...work, ...call, ...planned, optionsFor };
-    if (!isNew) {
-      const s3 = { ...dataset.s3, signal: call.stopping.abortSignal };
-      return verifyPublished({ ...context, s3, repair: dataset.repair });
-    }
+    const context = { ...dataset, ...call, ...planned };
+    if (!isNew) return verifyPublished(context);
     const shards = await planned.run.missing();
     call.report.setMissing(shards);
     await computeShards({ ...context, workerPool, shards });
@@ -63,10 +63,9 @@ export async function planDataset(
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   const dataset = resolveDataset(options);
-  const { output, work } = dataset;
   const plan = async (call: DatasetCall) =>
     (await planWithReport(dataset, call)).planned;
-  return withReport(output, work, hooks, plan);
+  return withReport(dataset, hooks, plan);
 }
 
 /** Plans a dataset within `withReport`. */
@@ -147,12 +146,12 @@ async function planRun(
 ): Promise<OpenDatasetRun> {
   const { signal, abortSignal = signal } = hooks;
   const found = await findInputs(dataset.inputs, dataset.output, {
-    ...dataset.s3,
+    ...dataset,
     signal,
   });
   const { warning: message } = found;
   if (message) hooks.onEvent?.({ event: "warning", message });
-  const access = { ...dataset.s3, signal: abortSignal };
+  const access = { ...dataset, signal: abortSignal };
   const inputs = await openInputs(found.root, access, found.states);
   const options = dataset.optionsFor(dataset.inputs[0] as string);
   if (workerPool) {

@@ -2,14 +2,16 @@ import { basename } from "node:path";
 import { AbortedError, InternalError, type SoftjacError } from "../errors.js";
 import { mapConcurrent } from "../io/map-concurrent.js";
 import { filesIn, hashOf, type Store, type Stored } from "../storage/store.js";
-import type { DatasetPlan, PinnedInput } from "./dataset-plan.js";
 import {
   COMMITS,
+  decodeJson,
+  encodeJson,
   recordName,
+  type ShardRecord,
   shardFileName,
   skippedRecordName,
-} from "./names.js";
-import { decodeJson, encodeJson, type ShardRecord } from "./records.js";
+} from "./dataset-files.js";
+import type { DatasetPlan, PinnedInput } from "./dataset-plan.js";
 
 /** Records read concurrently; each may be a request. */
 const RECORDS_AT_ONCE = 16;
@@ -49,18 +51,19 @@ export interface CheckOptions {
 /** Record of an input that turned out to be invalid while its shards were computed. */
 type SkippedRecord = { fingerprint: string; input: number; error: string };
 
-/** Files of a run in a directory of its store: shards, their records, and the records of skipped inputs. */
+/** Files of a run in one directory of its store: shards, their records, and the records of skipped inputs. */
 export class RunFiles {
   readonly #cache = new Map<number, StoredRecord>();
 
   constructor(
     private readonly store: Store,
     private readonly plan: DatasetPlan,
+    readonly folder: string,
   ) {}
 
   /** Returns the record of a shard, or null if it has none. @throws InternalError */
-  async record(shard: number, folder: string): Promise<ShardRecord | null> {
-    const name = `${folder}/${recordName(shard)}`;
+  async record(shard: number): Promise<ShardRecord | null> {
+    const name = `${this.folder}/${recordName(shard)}`;
     const bytes = await this.store.read(name);
     if (!bytes) return null;
     const record = decodeJson(bytes) as ShardRecord | null;
@@ -74,10 +77,9 @@ export class RunFiles {
 
   /** Returns all records by shard; `fallbacks` replace those that are missing or damaged. */
   async records(
-    folder: string,
     fallbacks: CheckOptions["fallbacks"] = new Map(),
   ): Promise<Map<number, StoredRecord>> {
-    const files = await filesIn(this.store, `${folder}/${COMMITS}`);
+    const files = await filesIn(this.store, `${this.folder}/${COMMITS}`);
     const records = new Map(fallbacks);
     const all = [...this.plan.of.shards.keys()];
     await mapConcurrent(all, RECORDS_AT_ONCE, async (shard) => {
@@ -85,7 +87,7 @@ export class RunFiles {
       if (!stored) return;
       if (this.#cache.get(shard)?.stored.modified !== stored.modified) {
         this.#cache.delete(shard);
-        const record = await this.record(shard, folder).catch((error) => {
+        const record = await this.record(shard).catch((error) => {
           if (fallbacks.has(shard) && error instanceof InternalError) return;
           throw error;
         });
@@ -98,18 +100,18 @@ export class RunFiles {
   }
 
   /** Returns the shards without a record or with a damaged file, except those of skipped inputs. @throws AbortedError */
-  async faults(folder: string, options: CheckOptions): Promise<Fault[]> {
+  async faults(options: CheckOptions): Promise<Fault[]> {
     const { isWanted = () => true, fallbacks, onChecked } = options;
     const { length } = this.plan.of.shards;
-    const shards = await this.includedShards(folder);
-    const records = await this.records(folder, fallbacks);
-    const files = await filesIn(this.store, folder);
+    const shards = await this.includedShards();
+    const records = await this.records(fallbacks);
+    const files = await filesIn(this.store, this.folder);
     const wanted = shards.filter(isWanted);
     const faults = await mapConcurrent(wanted, FILES_AT_ONCE, async (shard) => {
       const file = shardFileName(shard, length);
       const stored = records.get(shard);
       const problem = stored
-        ? await this.#problem(stored, files.get(file), folder, options)
+        ? await this.#problem(stored, files.get(file), options)
         : "has no record";
       onChecked?.(shard);
       const { record = null } = stored ?? {};
@@ -119,25 +121,20 @@ export class RunFiles {
   }
 
   /** Returns whether the file of a shard matches its record. */
-  async isWhole(record: ShardRecord, folder: string): Promise<boolean> {
-    const name = `${folder}/${recordName(record.shard)}`;
+  async isWhole(record: ShardRecord): Promise<boolean> {
+    const name = `${this.folder}/${recordName(record.shard)}`;
     const stored = await this.store.head(name);
-    if (!stored) return false;
-    return (await this.#problem({ record, stored }, null, folder)) === null;
-  }
-
-  /** Returns the record of a shard if the file does not match it, otherwise null. */
-  async damaged(shard: number, folder: string): Promise<ShardRecord | null> {
-    const record = await this.record(shard, folder);
-    return record && !(await this.isWhole(record, folder)) ? record : null;
+    return (
+      stored !== null && (await this.#problem({ record, stored })) === null
+    );
   }
 
   /** Removes the record and the file of a shard. */
-  async remove(shard: number, folder: string): Promise<void> {
+  async remove(shard: number): Promise<void> {
     const { length } = this.plan.of.shards;
     this.#cache.delete(shard);
-    await this.store.remove(`${folder}/${recordName(shard)}`);
-    await this.store.remove(`${folder}/${shardFileName(shard, length)}`);
+    await this.store.remove(`${this.folder}/${recordName(shard)}`);
+    await this.store.remove(`${this.folder}/${shardFileName(shard, length)}`);
   }
 
   /**
@@ -146,12 +143,11 @@ export class RunFiles {
    */
   async #problem(
     { record: { part, bytes, sha256 }, stored }: StoredRecord,
-    listed: Stored | null | undefined,
-    folder: string,
+    listed?: Stored,
     { thorough, signal }: CheckOptions = {},
   ): Promise<string | null> {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-    const name = `${folder}/${part}`;
+    const name = `${this.folder}/${part}`;
     const state = listed ?? (await this.store.head(name));
     if (!state) return "is missing";
     if (!state.isFile) return "is not a regular file";
@@ -167,17 +163,17 @@ export class RunFiles {
   }
 
   /** Records an input as skipped. @throws MissingFolderError */
-  async skip(folder: string, input: number, error: string): Promise<void> {
-    const name = `${folder}/${skippedRecordName(input)}`;
+  async skip(input: number, error: string): Promise<void> {
+    const name = `${this.folder}/${skippedRecordName(input)}`;
     const { fingerprint } = this.plan;
     const record = encodeJson({ fingerprint, input, error });
     await this.store.putIfAbsent(name, record);
   }
 
   /** Returns the errors of inputs that were skipped after planning, by input index. */
-  async skippedInputs(folder: string): Promise<Map<number, string>> {
+  async skippedInputs(): Promise<Map<number, string>> {
     const errors = new Map<number, string>();
-    const commits = `${folder}/${COMMITS}`;
+    const commits = `${this.folder}/${COMMITS}`;
     for (const name of (await this.store.list(commits, "input-")).keys()) {
       const bytes = await this.store.read(`${commits}/${name}`);
       const record = decodeJson(bytes) as SkippedRecord | null;
@@ -188,8 +184,8 @@ export class RunFiles {
   }
 
   /** Returns the shards of inputs that were not skipped. */
-  async includedShards(folder: string): Promise<number[]> {
-    const skipped = await this.skippedInputs(folder);
+  async includedShards(): Promise<number[]> {
+    const skipped = await this.skippedInputs();
     const shards = [...this.plan.of.shards.entries()];
     return shards.flatMap(([shard, { input }]) =>
       skipped.has(input) ? [] : [shard],
@@ -197,19 +193,19 @@ export class RunFiles {
   }
 
   /** Returns all skipped inputs, including those skipped by the plan, sorted by name. */
-  async allSkipped(folder: string): Promise<{ name: string; error: string }[]> {
+  async allSkipped(): Promise<{ name: string; error: string }[]> {
     const { inputs, leftOut } = this.plan.of;
     const skipped = leftOut.map(({ name, error }) => ({ name, error }));
-    for (const [input, error] of await this.skippedInputs(folder))
+    for (const [input, error] of await this.skippedInputs())
       skipped.push({ name: (inputs[input] as PinnedInput).name, error });
     return skipped.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Removes the shards of skipped inputs, so that a dataset contains all shards of an input or none. */
-  async removeSkippedShards(folder: string): Promise<void> {
-    const skipped = await this.skippedInputs(folder);
+  async removeSkippedShards(): Promise<void> {
+    const skipped = await this.skippedInputs();
     for (const [shard, { input }] of this.plan.of.shards.entries())
-      if (skipped.has(input)) await this.remove(shard, folder);
+      if (skipped.has(input)) await this.remove(shard);
   }
 }
 

@@ -12,13 +12,16 @@ import { planRun } from "../run/run-plan.js";
 import { ReportBuilder } from "../run/run-report.js";
 import { openStore } from "../storage/open-store.js";
 import { hashOf } from "../storage/store.js";
+import {
+  type ShardResult,
+  shardFileName,
+  shardRecord,
+} from "./dataset-files.js";
 import type { PinnedInput, Shard } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
 import type { DatasetEvent, DatasetHooks } from "./events.js";
 import { withWatchdog } from "./graceful-stop.js";
-import { shardFileName } from "./names.js";
 import type { OpenDatasetRun } from "./planned-run.js";
-import { type ShardResult, shardRecord } from "./records.js";
 import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 
 /** Run whose shards are computed, and settings for that. */
@@ -55,7 +58,6 @@ export type ShardOutcome =
 export class ShardComputer {
   #pool: WorkerPool;
   #cleared: Promise<void> | null = null;
-  #skipped: Promise<Map<number, string>> | null = null;
   #isStalled = false;
   /** Input of the last shard, which the next shard usually reads too. */
   #opened: { path: string; logits: LogitsFile } | null = null;
@@ -71,14 +73,11 @@ export class ShardComputer {
   async compute(shard: number, hooks: ShardHooks): Promise<ShardOutcome> {
     const { run, inputs, keepGoing } = this.context;
     const { range, input, path, file } = this.#shard(shard);
-    this.#skipped ??= run.skippedByIndex();
-    const skipped = await this.#skipped;
-    // Another process may have computed it meanwhile.
-    if (skipped.has(range.input) || (await run.isDone(shard)))
-      return "up to date";
-    if (await run.isPublished()) return "published";
     const start = performance.now();
     try {
+      // Another process may have computed it meanwhile.
+      if (!(await run.mustCompute(shard))) return "up to date";
+      if (await run.isPublished()) return "published";
       // Temporary files of processes that crash repeatedly would fill the disk.
       this.#cleared ??= this.context.store.removeStale();
       await this.#cleared;
@@ -96,7 +95,6 @@ export class ShardComputer {
       await inputs.check(input);
       const message = inputErrorMessage(error, path, input.name);
       await run.skipInput(range.input, message);
-      skipped.set(range.input, message);
       return { event: "input skipped", input: input.name, error: message };
     }
   }
@@ -161,7 +159,6 @@ export class ShardComputer {
     const { run, store, inputs, optionsFor, stallTimeout } = this.context;
     const { range, input, path } = this.#shard(shard);
     const { signal } = hooks;
-    await run.discardDamaged(shard);
     const options = {
       ...optionsFor(path),
       partitions: input.partitions ?? [],

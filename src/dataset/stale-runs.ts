@@ -12,8 +12,8 @@ import {
   type Store,
   type Stored,
 } from "../storage/store.js";
+import { COMMITS, isDatasetFile, PLAN, SUCCESS } from "./dataset-files.js";
 import type { DatasetHooks } from "./events.js";
-import { COMMITS, isDatasetFile, PLAN, SUCCESS } from "./names.js";
 
 /** Options of `removeStaleRuns`. Only `output` is required. */
 export interface StaleRunsOptions extends S3Options {

@@ -3,17 +3,16 @@ import { checkHooks, resolve } from "../options/check-options.js";
 import type { S3Options } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
 import { summaryOf } from "./dataset-plan.js";
-import type { DatasetReport } from "./dataset-report.js";
+import { type DatasetReport, publish, withReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
+  checkLimits,
   type DatasetOptions,
   type ProcessOptions,
-  resolveWork,
   shardOptions,
 } from "./options.js";
 import { openPlannedRun, otherRuns } from "./planned-run.js";
 import { verifyPublished } from "./verify-published.js";
-import { publish, withReport } from "./with-report.js";
 
 // Steps of a run for job schedulers: after planDataset, any number of tasks compute shards, and any of them publishes.
 
@@ -57,14 +56,14 @@ export async function runShards(
     TaskOptions,
     "repair" | "keepGoing" | "grace" | "stallTimeout"
   >("run-shard", options);
-  const { output, run: fingerprint, select, limit, repair } = resolved;
+  const { output, run: fingerprint, select, limit } = resolved;
   const { threads, chunkRows, sync } = resolved;
   const isOfTask = shardFilter(options);
-  const limits = resolveWork(resolved);
-  return withReport(output, limits, hooks, async (call) => {
+  checkLimits(resolved);
+  return withReport(resolved, hooks, async (call) => {
     const { report, stopping } = call;
-    const s3 = { ...options, signal: stopping.abortSignal };
-    const planned = await openPlannedRun(output, fingerprint, s3);
+    const access = { ...options, signal: stopping.abortSignal };
+    const planned = await openPlannedRun(output, fingerprint, access);
     const { run } = planned;
     const { options: runOptions, inputs } = run.plan.of;
     report.setPlan(run.plan);
@@ -77,9 +76,9 @@ export async function runShards(
       { threads, chunkRows, sync },
       output,
     );
-    const context = { ...limits, ...call, ...planned, optionsFor };
+    const context = { ...resolved, ...call, ...planned, optionsFor };
     if (await run.isPublished())
-      return verifyPublished({ ...context, isWanted, repair, s3, limit });
+      return verifyPublished({ ...context, isWanted });
     run.rejectOtherVersion();
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
@@ -147,7 +146,7 @@ export async function finalizeDataset(
   checkHooks(hooks);
   resolve("finalize", options);
   const { output, run: fingerprint } = options;
-  return withReport(output, {}, hooks, (call) =>
+  return withReport(options, hooks, (call) =>
     call.stopping.withWatchdog(async (alive) => {
       const { report, stopping } = call;
       const access = { ...options, signal: stopping.abortSignal, alive };

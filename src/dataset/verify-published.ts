@@ -7,16 +7,14 @@ import {
 } from "../errors.js";
 import { processMark, randomHex } from "../io/temporary-names.js";
 import type { ResolvedOptions } from "../options/run-options.js";
-import type { StoreAccess } from "../storage/store.js";
-import { hasFolders } from "../storage/store.js";
+import { hasFolders, type S3Options } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
+import { type ShardRecord, sameRecords } from "./dataset-files.js";
 import { rowsOf } from "./dataset-plan.js";
-import type { DatasetReport } from "./dataset-report.js";
+import type { DatasetCall, DatasetReport } from "./dataset-report.js";
 import type { DatasetRun, ShardRun } from "./dataset-run.js";
 import { type OpenDatasetRun, openRun } from "./planned-run.js";
-import { type ShardRecord, sameRecords } from "./records.js";
 import type { Fault } from "./run-files.js";
-import type { DatasetCall } from "./with-report.js";
 
 interface Published extends OpenDatasetRun, DatasetCall {
   /** Shards to check; default: all. */
@@ -24,11 +22,10 @@ interface Published extends OpenDatasetRun, DatasetCall {
 }
 
 /** Settings for recomputing damaged shards. */
-interface RepairOptions {
+interface RepairOptions extends S3Options {
   repair: boolean;
   optionsFor: (input: string) => ResolvedOptions;
   stallTimeout: number;
-  s3: StoreAccess;
   /** Maximum number of shards to recompute. */
   limit?: number | undefined;
 }
@@ -104,7 +101,8 @@ async function recompute(
   const { plan, folders } = published;
   await published.cleanUp();
   const tmp = `${folders.tmp}-${processMark()}-${randomHex(12)}`;
-  const { run, store } = await openRun(folders.out, plan, work.s3, tmp);
+  const access = { ...work, signal: work.stopping.abortSignal };
+  const { run, store } = await openRun(folders.out, plan, access, tmp);
   run.rejectOtherVersion();
   await run.rejectOtherDataset({ overwrite: false });
   if (hasFolders(store)) await store.makeFolder(tmp);
@@ -126,22 +124,20 @@ async function recompute(
 function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
   const { plan, folders, shards } = run;
   const records = new Map(faults.map(({ shard, record }) => [shard, record]));
-  /** Returns whether another process has repaired the shard. */
-  const isDone = async (shard: number) => {
+  /** Returns false if another process has repaired the shard. */
+  const mustCompute = async (shard: number) => {
     const isWanted = (other: number) => other === shard;
     const remaining = await run.faults({ isWanted, thorough: true });
-    return remaining.every((fault) => fault.shard !== shard);
+    return remaining.some((fault) => fault.shard === shard);
   };
   return {
     plan,
     folders,
     shards,
-    isDone,
+    mustCompute,
     // `true` would end the work, because publication usually means that all shards are done.
     isPublished: async () => false,
-    skippedByIndex: async () => new Map(),
     skipInput: async () => {},
-    discardDamaged: async () => {},
     async commit(file, record) {
       try {
         const expected = records.get(record.shard);
@@ -149,7 +145,8 @@ function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
           throw new InternalError(
             `${folders.out}/${record.part}: the recomputed shard (${describe(record)}) differs from its record (${describe(expected)}); nothing was replaced`,
           );
-        if (!(await isDone(record.shard))) await run.replaceShard(file, record);
+        if (await mustCompute(record.shard))
+          await run.replaceShard(file, record);
         return true;
       } finally {
         await rm(file, { force: true });

@@ -1,9 +1,9 @@
 import type { Job } from "bullmq";
+import { shardFileName } from "../dataset/dataset-files.js";
 import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { delay, withTimeout, withWatchdog } from "../dataset/graceful-stop.js";
-import { shardFileName } from "../dataset/names.js";
 import { shardOptions } from "../dataset/options.js";
 import { isInvalidInput } from "../dataset/run-files.js";
 import { ShardComputer } from "../dataset/shard-computer.js";

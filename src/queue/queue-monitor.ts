@@ -1,6 +1,6 @@
+import { shardFileName } from "../dataset/dataset-files.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { shardFileName } from "../dataset/names.js";
 import { AbortedError, ShardsFailedError } from "../errors.js";
 import { type QueueOptions, reportOutages } from "./connection.js";
 import {

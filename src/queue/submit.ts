@@ -1,8 +1,7 @@
-import type { DatasetReport } from "../dataset/dataset-report.js";
+import { type DatasetReport, withReport } from "../dataset/dataset-report.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
 import { planWithReport } from "../dataset/run-dataset.js";
-import { withReport } from "../dataset/with-report.js";
 import { checkHooks, checkObject, resolve } from "../options/check-options.js";
 import type { QueueOptions } from "./connection.js";
 import { type AttemptOptions, enqueue, queuedShards } from "./jobs.js";
@@ -39,9 +38,8 @@ export async function submitDataset(
   const retries = { attempts, backoff };
   resolve("submit", { ...where, ...retries });
   const dataset = resolveDataset(given);
-  const { output, work: limits } = dataset;
   const { onEvent } = hooks;
-  return withReport(output, limits, hooks, async (call) => {
+  return withReport(dataset, hooks, async (call) => {
     const open = await openQueue(where, call.stopping.stopSignal);
     try {
       const { warnings, shown } = open.connection;

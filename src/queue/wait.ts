@@ -1,11 +1,14 @@
 import { rowsOf } from "../dataset/dataset-plan.js";
-import type { DatasetReport } from "../dataset/dataset-report.js";
+import {
+  type DatasetReport,
+  publish,
+  withReport,
+} from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { delay } from "../dataset/graceful-stop.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
-import { publish, withReport } from "../dataset/with-report.js";
 import { AbortedError, StoppedError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { QueueOptions } from "./connection.js";
@@ -36,13 +39,13 @@ export async function waitForDataset(
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   resolve("wait", options);
-  const { output, run: fingerprint, timeLimit } = options;
+  const { output, run: fingerprint } = options;
   // This process computes no shards, so there is nothing to finish on a stop.
   const quiet: DatasetHooks = {
     ...hooks,
     onEvent: (event) => event.event !== "stopping" && hooks.onEvent?.(event),
   };
-  return withReport(output, { timeLimit }, quiet, async (call) => {
+  return withReport(options, quiet, async (call) => {
     const { report, stopping } = call;
     const signal = stopping.stopSignal;
     const access = { ...options, signal };

@@ -1,7 +1,6 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { MANIFEST, SUCCESS } from "../dataset/names.js";
-import type { Manifest } from "../dataset/records.js";
+import { MANIFEST, type Manifest, SUCCESS } from "../dataset/dataset-files.js";
 import { InputFormatError, InputMissingError } from "../errors.js";
 import { interpreting } from "../input/interpreting.js";
 import { inputCall } from "../io/system-error.js";

@@ -2,8 +2,11 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { recordName } from "../../src/dataset/names.js";
-import { encodeJson, shardRecord } from "../../src/dataset/records.js";
+import {
+  encodeJson,
+  recordName,
+  shardRecord,
+} from "../../src/dataset/dataset-files.js";
 import { built } from "../support/built.js";
 import { resultOf } from "../support/dataset-worker.js";
 import { distFile } from "../support/dist.js";

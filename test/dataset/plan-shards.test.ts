@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  recordName,
+  runFolders,
+  shardFileName,
+} from "../../src/dataset/dataset-files.js";
+import {
   canonicalJson,
   fingerprintOf,
   planShards,
 } from "../../src/dataset/dataset-plan.js";
-import {
-  recordName,
-  runFolders,
-  shardFileName,
-} from "../../src/dataset/names.js";
 
 test("shards have every row once, in order, and nearly equal sizes", () => {
   const input = fc.record({

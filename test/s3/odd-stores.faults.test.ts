@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { encodeJson, runFolders } from "../../src/dataset/dataset-files.js";
 import type { DatasetPlan } from "../../src/dataset/dataset-plan.js";
-import { runFolders } from "../../src/dataset/names.js";
 import { PrefixRun } from "../../src/dataset/prefix-run.js";
-import { encodeJson } from "../../src/dataset/records.js";
 import { openStore } from "../../src/storage/open-store.js";
 import { itemsOf } from "../../src/storage/s3/pages.js";
 import { openS3Store } from "../../src/storage/s3/s3-store.js";

@@ -1,11 +1,10 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { expect } from "vitest";
+import { runFolders, shardRecord } from "../../src/dataset/dataset-files.js";
 import { makePlan, sha256 } from "../../src/dataset/dataset-plan.js";
 import { FolderRun } from "../../src/dataset/folder-run.js";
-import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
-import { shardRecord } from "../../src/dataset/records.js";
 import { PosixStore } from "../../src/storage/posix-store.js";
 
 /** Fields of the record of a shard of one row with these bytes. */
