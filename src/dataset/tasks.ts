@@ -33,8 +33,6 @@ export interface TaskOptions
   shardIndex?: number | undefined;
   /** Number of tasks n. */
   shardCount?: number | undefined;
-  /** Numbers of the shards to compute, 0-based; default: those of the task. */
-  select?: readonly number[] | undefined;
   /** Maximum number of shards to compute. */
   limit?: number | undefined;
   /** Whether to recompute the task's shards that are missing or damaged in the published dataset; default: false. */
@@ -56,9 +54,9 @@ export async function runShards(
     TaskOptions,
     "repair" | "keepGoing" | "grace" | "stallTimeout"
   >("run-shard", options);
-  const { output, run: fingerprint, select, limit } = resolved;
+  const { output, run: fingerprint, limit } = resolved;
   const { threads, chunkRows, sync } = resolved;
-  const isOfTask = shardFilter(options);
+  const isWanted = shardFilter(options);
   checkLimits(resolved);
   return withReport(resolved, hooks, async (call) => {
     const { report, stopping } = call;
@@ -67,10 +65,6 @@ export async function runShards(
     const { run } = planned;
     const { options: runOptions, inputs } = run.plan.of;
     report.setPlan(run.plan);
-    const chosen = select && new Set(select);
-    rejectOutOfRange(select, run.shards);
-    const isWanted = (shard: number) =>
-      isOfTask(shard) && (chosen?.has(shard) ?? true);
     const optionsFor = shardOptions(
       runOptions,
       { threads, chunkRows, sync },
@@ -110,18 +104,6 @@ function shardFilter({
       "shardIndex",
     );
   return (shard) => shard % count === index;
-}
-
-function rejectOutOfRange(
-  select: readonly number[] | undefined,
-  shards: number,
-): void {
-  const beyond = select?.find((shard) => shard >= shards);
-  if (beyond !== undefined)
-    throw new UsageError(
-      `select: expected shards from 0 to ${shards - 1}, found ${beyond}`,
-      "select",
-    );
 }
 
 /** Options of `finalizeDataset`. Only `output` is required. */

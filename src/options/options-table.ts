@@ -472,9 +472,6 @@ const DATASETS = [
     ),
     shardCount: positive("Number of tasks n"),
     limit: positive("Maximum number of shards to compute"),
-    select: ranges(
-      "Shards to compute, as printed by softjac status: 3,7-9 (default: the shards of the task, or all)",
-    ),
   }),
   ...section("Dataset", PLANNING, "process", {
     shardRows: positive(

@@ -50,12 +50,13 @@ test("the command line overrides variables, which override the file", async () =
 test("a file has the option names of the library, and can have required options", async () => {
   const inputs = ["a.arrow", "b.arrow"];
   const output = "out/";
-  const file = { inputs, output, shardRows: 5, select: "3,7-9" };
-  const SOFTJAC_CONFIG = fileOf(file);
+  const file = { inputs, output, shardRows: 5, position: "3,7-9" };
+  const row = { results: "out.arrow", row: 3 };
+  const SOFTJAC_CONFIG = fileOf({ ...file, ...row });
   for (const [line, options] of [
     ["run", { inputs, output, shardRows: 5 }],
     ["status", { output }],
-    ["run-shard", { output, select: [3, 7, 8, 9] }],
+    ["show", { ...row, position: [3, 7, 8, 9] }],
   ] as const)
     expect((await parse(line, { SOFTJAC_CONFIG })).options).toEqual(options);
   const { options } = await parse("finalize", { SOFTJAC_OUTPUT: output });
@@ -129,7 +130,7 @@ test("warns of unknown variables, except those of a Kubernetes service", async (
     SOFTJAC_SERVICE_HOST: "10.0.0.1",
     SOFTJAC_PORT: "tcp://10.0.0.1:80",
     SOFTJAC_PORT_80_TCP: "tcp://10.0.0.1:80",
-    SOFTJAC_SELECT: "1",
+    SOFTJAC_LIMIT: "1",
   });
   const ignored = "SOFTJAC_THREDS is ignored: no option has this name";
   expect(warnings).toEqual([ignored]);
