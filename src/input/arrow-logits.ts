@@ -13,6 +13,7 @@ import {
 } from "../errors.js";
 import { positionNames } from "../printable.js";
 import { auxiliaryLengths } from "../results/columns.js";
+import { classesOfCodes } from "./class-decoder.js";
 import { decompressBodies } from "./compression/decompress-bodies.js";
 import { type CopiedColumn, selectCopied } from "./copied-columns.js";
 import {
@@ -167,9 +168,11 @@ function selectColumns(
         nesting !== undefined,
       );
       const partition = columns[column.columns[0] ?? 0]?.partition;
-      return partition
-        ? { ...column, ...decodedColumn(name, [], 1), partition }
-        : readableColumn(container, column);
+      if (partition)
+        return { ...column, ...decodedColumn(name, [], 1), partition };
+      const isCoded =
+        isClassOption(option) && classesOfCodes(options.classNames) !== null;
+      return readableColumn(container, isCoded ? asDecoded(column) : column);
     }),
     copied: selectCopied(path, copyable, keep, ownNames).map((column) => {
       const partition = copyable[column.index]?.partition;

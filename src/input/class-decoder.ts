@@ -5,7 +5,7 @@ import {
   InputUnsupportedError,
   LogitsColumnError,
 } from "../errors.js";
-import { isNull } from "../kernels/bad-row.js";
+import { isNoClass, isNull } from "../kernels/bad-row.js";
 import { shortList, shortName } from "../printable.js";
 import {
   ColumnDecoder,
@@ -42,8 +42,22 @@ type Value = string | number | undefined;
 type Part = DictionaryBatch & { values: Value[] };
 
 /**
+ * Returns the classes of labels that are codes: names that are whole numbers, such as 1,2,3 or 10,20,30, in class order.
+ * Returns null for other names, and for 0,1,2,…, whose codes are the class numbers.
+ */
+export function classesOfCodes(
+  names: readonly string[] | undefined,
+): ReadonlyMap<number, number> | null {
+  if (!names?.every((name) => /^-?\d{1,15}$/.test(name))) return null;
+  const codes = names.map(Number);
+  if (codes.every((code, k) => code === k)) return null;
+  return new Map(codes.map((code, k) => [code, k]));
+}
+
+/**
  * Converts a column to class numbers, one record batch at a time: from numbers, one-hot rows, or strings that are class
- * names. If no string of a dictionary is a class name, its codes are the class numbers.
+ * names. If no string of a dictionary is a class name, its codes are the class numbers. Numbers are matched with given class
+ * names that are whole numbers.
  */
 export class ClassDecoder {
   /** Note for the user, if the codes of a dictionary of strings are the classes. */
@@ -52,6 +66,8 @@ export class ClassDecoder {
   readonly #field: Field;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #areGiven: boolean;
+  /** Classes of numbers; null if numbers are the classes. */
+  readonly #codes: ReadonlyMap<number, number> | null;
   readonly #vocabulary: Vocabulary | undefined;
   /** Dictionary batches; null if the codes are the classes. */
   readonly #parts: Part[] | null;
@@ -69,6 +85,7 @@ export class ClassDecoder {
     this.#classes = vocabulary ?? new Map(names.map((name, k) => [name, k]));
     // verify passes the names stored in an output as both, because an output does not record their origin.
     this.#areGiven = given !== undefined && !isDeepStrictEqual(given, fromFile);
+    this.#codes = this.#areGiven && !vocabulary ? classesOfCodes(given) : null;
     if (!vocabulary && names.length === 0 && isText(field) && !field.dictionary)
       throw new LogitsColumnError(
         file.path,
@@ -104,7 +121,13 @@ export class ClassDecoder {
       ...rows,
       at: (k) => {
         const row = rows.at(k);
-        if (!row || row.length === 1) return row;
+        if (!row) return row;
+        if (row.length === 1) {
+          const number = row[0] as number;
+          const found = this.#classOfNumber(number, first + k);
+          // The row itself may have the NaN that marks a null.
+          return Object.is(found, number) ? row : Float64Array.of(found);
+        }
         const where = this.#where(first + k);
         return Float64Array.of(oneHotClass(row, this.#file.path, where));
       },
@@ -121,7 +144,15 @@ export class ClassDecoder {
     const value = values[code];
     return typeof value === "string"
       ? this.#classOf(value, row)
-      : (value ?? Number.NaN);
+      : this.#classOfNumber(value ?? Number.NaN, row);
+  }
+
+  /** Returns the class of a code, or the number itself if numbers are the classes or it means "no label". */
+  #classOfNumber(number: number, row: number): number {
+    if (!this.#codes) return number;
+    const known = this.#codes.get(number);
+    if (known !== undefined) return known;
+    return isNoClass(number) ? number : this.#classOf(`${number}`, row);
   }
 
   #dictionary(id: number): Part[] | null {

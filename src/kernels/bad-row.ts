@@ -50,11 +50,16 @@ export function isNoClass(y: number): boolean {
   return Number.isNaN(y) || y === -1 || y === -100;
 }
 
+/** Advice on a label that is not a class, and what more an input file allows. */
+export const COUNTED = "classes are counted from 0";
+export const CODED =
+  "; give other codes in class order, such as --class-names 1,2,3";
+
 /** Returns advice on an invalid label. Segmentation data marks pixels to ignore with 255. */
 export function adviceOnClass(y: number): string {
   return y === 255
     ? "replace 255 by -100 or null where it marks labels to ignore"
-    : "classes are counted from 0";
+    : COUNTED;
 }
 
 /** Returns why a row of an auxiliary input is bad, or null if it is good; `holds` is the expected kind of value. */

@@ -173,7 +173,7 @@ function openLabels(
   }
   const source = {
     ...decodedColumn(label, [columnIndex], 1),
-    classNames: { given: classNames, fromFile: stored },
+    classNames: { given: classNames, fromFile: classNames ? null : stored },
   };
   const decoded = decodeSource(file, source, {});
   const [start = 0] = decoded.starts;

@@ -11,7 +11,7 @@ import {
   systemErrorOf,
 } from "../io/system-error.js";
 import { DifferentByte } from "../io/write-or-compare.js";
-import { NULL_IN_CLASS } from "../kernels/bad-row.js";
+import { CODED, COUNTED, NULL_IN_CLASS } from "../kernels/bad-row.js";
 import { ONE_AXIS, type RowAxes } from "../results/row-axes.js";
 import { indexOfRow } from "../results/row-indices.js";
 
@@ -71,7 +71,8 @@ export function failureError(
         ? `${ADVICE}, --null-logit mask masks the class`
         : ADVICE;
       const index = indexOfRow(axes, failure.row);
-      return new BadRowError(input, index, failure, failure.advice ?? advice);
+      const own = failure.advice === COUNTED ? COUNTED + CODED : failure.advice;
+      return new BadRowError(input, index, failure, own ?? advice);
     }
     case "ragged-row": {
       const { column, row, expected, found } = failure;

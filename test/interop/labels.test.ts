@@ -85,7 +85,7 @@ describe.skipIf(!hasReaders)(`files of ${python}`, () => {
   });
 
   const oneBased =
-    "row 0: expected a class from 0 to 2 in label, or null, -1 or -100 for no label, found 3 (classes are counted from 0)";
+    "row 0: expected a class from 0 to 2 in label, or null, -1 or -100 for no label, found 3 (classes are counted from 0; give other codes in class order, such as --class-names 1,2,3)";
   test.each<[name: string, message: string, ...options: string[]]>([
     [
       "replaced.arrow",

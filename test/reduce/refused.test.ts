@@ -147,7 +147,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects text.arrow ${ROWS} --label label`]:
       "text.arrow: column label has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c",
     [`effects label-7.arrow ${ROWS} --label label --by group --on-bad-row skip`]:
-      "label-7.arrow: row 50: expected a class from 0 to 2 in label, or null, -1 or -100 for no label, found 7 (classes are counted from 0)",
+      "label-7.arrow: row 50: expected a class from 0 to 2 in label, or null, -1 or -100 for no label, found 7 (classes are counted from 0; give other codes in class order, such as --class-names 1,2,3)",
     [`effects label-null.arrow ${ROWS} --label label --by group`]:
       "label-null.arrow: row 50: expected a class from 0 to 2 in label, found null (--on-bad-row skip leaves such rows out)",
     [`reduce w--1.arrow -o _ ${ROWS} --weight w`]:

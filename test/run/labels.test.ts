@@ -271,12 +271,15 @@ test.each<[found: string, labels: (number | null)[], Type]>([
   expect(outputOf(output).column("cross_entropy")).toEqual(all.slice(1));
 });
 
+const COUNTED =
+  "classes are counted from 0; give other codes in class order, such as --class-names 1,2,3";
+
 describe("a label that is not a class is an error for every --on-bad-row", () => {
   test.each<[number, Type, string]>([
-    [3, int32(), "classes are counted from 0"],
-    [-2, int8(), "classes are counted from 0"],
-    [0.5, float64(), "classes are counted from 0"],
-    [Infinity, float64(), "classes are counted from 0"],
+    [3, int32(), COUNTED],
+    [-2, int8(), COUNTED],
+    [0.5, float64(), COUNTED],
+    [Infinity, float64(), COUNTED],
     [
       ...([255, int32()] as const),
       "replace 255 by -100 or null where it marks labels to ignore",
@@ -328,5 +331,35 @@ describe("a label that is not a class is an error for every --on-bad-row", () =>
       "logits: row 1: expected a class from 0 to 1 in label, or null, -1 or -100 for no label, found 2 (classes are counted from 0)",
     );
     expect(losses([1, 2], [-100])).toEqual(Float64Array.of(Number.NaN));
+  });
+});
+
+describe("labels that are codes, with --class-names in class order", () => {
+  const CODES = [10, 30, 20];
+  const coded = CLASSES.map((k) => (k === null ? null : (CODES[k] as number)));
+  const classNames = CODES.map(String);
+
+  test.each([
+    ["int32", int32()],
+    ["int8", int8()],
+    ["float64", float64()],
+    ["dictionary of integers", dictionary(int32(), int8())],
+    ["strings", utf8()],
+  ] as [string, Type][])("%s", async (name, type) => {
+    const values = name === "strings" ? coded.map((y) => y && `${y}`) : coded;
+    write({ logits, label: [values, type] });
+    await run({ classNames });
+    expectLosses(CLASSES);
+    expect(await verifyAll(output, input)).toMatchObject(VERIFIED);
+  });
+
+  test("a code that is not a name, and names that are the class numbers", async () => {
+    write({ logits, label: [[10, 30, null, 40, 20, 10, 10], int32()] });
+    await expect(run({ classNames })).rejects.toThrow(
+      'column label, row 3: "40" is not the name of a class (10, 30, 20); add it to --class-names, or use null for rows without a label',
+    );
+    write({ logits, label: [CLASSES, int32()] });
+    await run({ classNames: ["0", "1", "2"] });
+    expectLosses(CLASSES);
   });
 });

@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import type { ValueBuffers } from "../../arrow/column-storage.js";
 import { arrowTypeOf, numberWidth, plainField } from "../../arrow/field.js";
+import { InputUnsupportedError } from "../../errors.js";
 import { checkLimit } from "../../io/limits.js";
 import { positionNames } from "../../printable.js";
+import { classesOfCodes } from "../class-decoder.js";
 import { copiedColumn } from "../copied-columns.js";
 import { openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
@@ -11,7 +13,7 @@ import type { LogitsFile, OpenOptions } from "../logits-file.js";
 import { resultType } from "../number-column.js";
 import type { InputFile } from "../read-input.js";
 import { type LogitsBatch, plainBuffers, rowsAt } from "../record-batch.js";
-import { isClassOption } from "../value-column.js";
+import { flagOf, isClassOption } from "../value-column.js";
 import type { ArrayRows } from "./array-axes.js";
 import {
   checkedInput,
@@ -48,6 +50,13 @@ export async function locateArrays(
   const { binary = false, keep } = options;
   const shape = shapeOf(logits, binary);
   const { rows, leading, classes } = shape;
+  const coded = options.inputs.find(({ option }) => isClassOption(option));
+  if (coded && classesOfCodes(options.classNames))
+    throw new InputUnsupportedError(
+      path,
+      `--${flagOf(coded.option)} ${coded.name}`,
+      `labels in arrays are class numbers from 0, so the codes of --class-names ${options.classNames?.join()} cannot be matched; write class numbers`,
+    );
   const inputs = options.inputs.map((input) => ({
     ...input,
     // The name of an array takes precedence over the path of a file.

@@ -125,7 +125,7 @@ test("a label that is no class", async () => {
   writeFileSync(own, npy(Int32Array.from(classes.with(2, 3)), [ROWS]));
   const options = { label: own, emit: ["cross_entropy"] };
   expect(await refusal(npy(logits, TWO), options)).toBe(
-    `ERR_BAD_ROW file: row 2: expected a class from 0 to 2 in ${own}, or null, -1 or -100 for no label, found 3 (classes are counted from 0)`,
+    `ERR_BAD_ROW file: row 2: expected a class from 0 to 2 in ${own}, or null, -1 or -100 for no label, found 3 (classes are counted from 0; give other codes in class order, such as --class-names 1,2,3)`,
   );
 });
 
