@@ -41,8 +41,9 @@ function table(report: EffectsReport): string {
         ]
       : []),
   ]);
+  const hasNames = typeof first?.class === "string";
   const isLeft = (column: number) =>
-    column <= keys.length || column === keys.length + 2;
+    column <= keys.length + (hasNames ? 1 : 0) || column === keys.length + 2;
   const cells = [header, ...rows].map((row) => row.map(printable));
   const widths = header.map((_, k) =>
     Math.max(...cells.map((row) => row[k]?.length ?? 0)),

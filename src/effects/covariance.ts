@@ -1,18 +1,20 @@
 import { InputUnsupportedError } from "../errors.js";
 import type { Matrix } from "../reduce/coefficients.js";
 import type { SumSource } from "../reduce/options.js";
-import { expanded } from "../results/reductions.js";
+import { expanded, pairIndex } from "../results/reductions.js";
 import { withoutClass } from "./means.js";
 import {
   covarianceProblem,
+  indexOfSmallPivot,
   invertPositiveDefinite,
   newtonDecrement,
   sandwich,
 } from "./symmetric.js";
 
-/** Sums over all rows: Fisher information, score and outer products of scores, as the kernel stores them. */
+/** Sums over all rows: Fisher information, x xᵀ, score and outer products of scores, as the kernel stores them. */
 export interface Totals {
   fisher?: Float64Array;
+  xx?: Float64Array;
   score?: Float64Array;
   opg?: Float64Array;
 }
@@ -63,18 +65,53 @@ interface Parameters {
   base: number;
 }
 
+/** A covariance from a file in the order feature, class fits at least this many times better in the order class, feature. */
+const MIN_GAIN = 2;
+
+/**
+ * Returns whether a covariance from a file is ordered by feature, then class: rearranged by class, then feature, it is much
+ * closer to the inverse of the Fisher information. For V = H⁻¹ the trace of H V is the number of coefficients, the least
+ * that a rearranged V can have up to the approximation H ≈ mean J ⊗ mean x xᵀ; the scale of H does not matter.
+ */
+export function isFeatureMajor(
+  { values: v, rows: n }: Matrix,
+  { j, xx }: { j: Float64Array; xx: Float64Array },
+  { features: K, classes: Q, base }: Omit<Parameters, "terms">,
+): boolean {
+  const all = Array.from({ length: Q }, (_, c) => c);
+  const own = n === K * Q ? all : all.filter((c) => c !== base);
+  const trace = (indexOf: (c: number, k: number) => number) => {
+    let sum = 0;
+    for (const [c, classC] of own.entries())
+      for (const [d, classD] of own.entries())
+        for (let k = 0; k < K; k++)
+          for (let l = 0; l < K; l++)
+            sum +=
+              (j[pairIndex(classC, classD, Q)] as number) *
+              (xx[pairIndex(k, l, K)] as number) *
+              (v[indexOf(c, k) * n + indexOf(d, l)] as number);
+    return sum;
+  };
+  const asGiven = trace((c, k) => c * K + k);
+  return asGiven > MIN_GAIN * trace((c, k) => k * own.length + c);
+}
+
 /**
  * Returns the covariance of the coefficients that the sums over all rows give, V = H⁻¹ or H⁻¹ O H⁻¹ without the reference class,
  * and the Newton decrement scoreᵀ H⁻¹ score; each null without the sums.
- * @param path input, for messages
- * @throws InputUnsupportedError if the Fisher information is singular
+ * @param weight sum of the weights
+ * @returns the name of a coefficient about which the rows have no information as `singular`
  */
 export function covarianceOf(
-  { fisher, score, opg }: Totals,
+  { fisher, xx, score, opg }: Totals,
   parameters: Parameters,
-  path: string,
-): { v: Float64Array | undefined; decrement: number | null } {
-  if (!fisher) return { v: undefined, decrement: null };
+  weight: number,
+): {
+  v?: Float64Array;
+  decrement: number | null;
+  singular?: string;
+} {
+  if (!fisher || !xx) return { decrement: null };
   const { features, terms, base } = parameters;
   const whole = (sums: Float64Array) =>
     withoutClass(
@@ -85,14 +122,20 @@ export function covarianceOf(
   const information = whole(fisher);
   const n = Math.sqrt(information.length);
   const inverse = invertPositiveDefinite(information, n);
-  if (inverse.kind === "singular") {
-    const block = Math.floor(inverse.index / features);
-    const term = terms[inverse.index - block * features];
-    throw new InputUnsupportedError(
-      path,
-      "Fisher information",
-      `it is singular: ${term} of class ${block + (block < base ? 0 : 1)} is determined by the terms before it (a collinear feature, or classes that are separated)`,
-    );
+  const index =
+    inverse.kind === "singular"
+      ? inverse.index
+      : separated(
+          information,
+          expanded({ symmetric: "features" }, xx, parameters, "bsr"),
+          features,
+          weight,
+        );
+  if (inverse.kind === "singular" || index >= 0) {
+    const block = Math.floor(index / features);
+    const term = terms[index - block * features];
+    const singular = `${term} of class ${block + (block < base ? 0 : 1)}`;
+    return { decrement: null, singular };
   }
   const ofParameters = score?.filter(
     (_, k) => Math.floor(k / features) !== base,
@@ -103,4 +146,21 @@ export function covarianceOf(
       ? newtonDecrement(inverse.matrix, ofParameters)
       : null,
   };
+}
+
+/**
+ * Returns the index of a coefficient along which classes are separated, or -1: the mean of p(1 - p) in its direction is at most
+ * 1e-8, and its sum less than a thousandth of a row. Coefficients of separated classes have no maximum-likelihood estimate;
+ * a fit stops somewhere on the way to infinity, where the information is small but not 0.
+ */
+function separated(
+  information: Float64Array,
+  xx: Float64Array,
+  features: number,
+  weight: number,
+): number {
+  return indexOfSmallPivot(
+    ...([information, Math.sqrt(information.length), xx, features] as const),
+    Math.min(1e-8, 1e-3 / weight),
+  );
 }

@@ -32,6 +32,8 @@ export interface EffectsPlan {
   passes: SumsPass[];
   /** Returns the sums over all rows that the covariance needs. */
   totals(sums: RowSums): Totals;
+  /** Returns mean J and mean x xᵀ of all rows, for a covariance from a file; null for others. */
+  factors(sums: RowSums): Required<Pick<Means, "j" | "xx">> | null;
   /** Returns the effects of a group; none if all its weights are 0. */
   effects(
     sums: RowSums,
@@ -51,6 +53,7 @@ const MEANS: Record<MeanName, [code: number, by: keyof typeof BY]> = {
 /** Vector and factor of each sum over all rows; those of scores need the label, the only auxiliary input. */
 const TOTALS: Record<keyof Totals, [code: number, by: keyof typeof BY]> = {
   fisher: [code.PACKED, "outer"],
+  xx: [ONE, "outer"],
   score: [code.GRADIENT, "x"],
   opg: [SCORE_OUTER, "outer"],
 };
@@ -99,7 +102,11 @@ export function planEffects(
     names.map((name) => moment(MEANS[name], shape.classes));
 
   const needed = of.flatMap((kind) => neededMeans(kind, hasErrors));
-  const names = atMean ? (["x"] as const) : [...new Set(needed)];
+  const isFile = covariance === "file";
+  const factors = isFile ? (["j", "xx"] as const) : [];
+  const names = [
+    ...new Set([...(atMean ? ["x" as const] : needed), ...factors]),
+  ];
   const contrastNames = neededMeans("contrast", hasErrors);
   const totals = neededTotals(options);
   const totalMoments = totals.map((name) =>
@@ -126,6 +133,15 @@ export function planEffects(
       return Object.fromEntries(
         divided(totals, totalMoments, sums, 1, shape.features),
       );
+    },
+    factors({ spaces }) {
+      if (!isFile) return null;
+      const { sums } = (spaces[groupPass] as SumsSpace).total();
+      const mean = sums.map((sum) => sum / (sums[0] as number));
+      const start = 1 + skipped;
+      const moments = momentsOf(names);
+      const all = divided(names, moments, mean, start, shape.features);
+      return Object.fromEntries(all) as Required<Pick<Means, "j" | "xx">>;
     },
     effects({ spaces }, group, model) {
       const meansOf = (n: number, names: readonly MeanName[], from: number) => {
@@ -180,9 +196,12 @@ function neededTotals({
   covariance,
   label,
 }: ResolvedEffectsOptions): (keyof Totals)[] {
-  if (covariance !== "fisher" && covariance !== "robust") return [];
+  // With a covariance from a file, the Fisher information serves the Newton decrement only.
+  if (covariance === "none" || (covariance === "file" && label === undefined))
+    return [];
   return [
     "fisher",
+    "xx",
     ...(label === undefined ? [] : (["score"] as const)),
     ...(covariance === "robust" ? (["opg"] as const) : []),
   ];

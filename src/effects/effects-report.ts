@@ -7,7 +7,8 @@ export interface EffectRow {
   group: { readonly [name: string]: KeyValue };
   /** `dydx`, `probability`, `coefficient`, `eydx`, `dyex`, `eyex` or `contrast FROM:TO`. */
   effect: string;
-  class: number;
+  /** Name of the class, if the classes have names; otherwise its index. */
+  class: number | string;
   /** Feature; null for probabilities. */
   term: string | null;
   estimate: number;
@@ -41,7 +42,7 @@ export interface EffectsReport extends CallCost {
   level: number;
   /**
    * Squared distance of the coefficients from the maximum of the likelihood of these rows, in standard errors: scoreᵀ H⁻¹
-   * score; null without labels or with another covariance than fisher or robust.
+   * score; null without labels or with covariance none.
    */
   newtonDecrement: number | null;
   effects: EffectRow[];

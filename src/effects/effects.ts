@@ -7,7 +7,7 @@ import { ARROW, checkOutput } from "../output/written-files.js";
 import { FILES, type SumSource, sumRequest } from "../reduce/options.js";
 import { writePartial } from "../reduce/partials.js";
 import { VERSION } from "../version.js";
-import { covarianceOf, readCovariance } from "./covariance.js";
+import { covarianceOf, isFeatureMajor, readCovariance } from "./covariance.js";
 import { type EffectsPlan, planEffects } from "./effects-plan.js";
 import type { EffectRow, EffectsReport } from "./effects-report.js";
 import { createModel, inferenceAt } from "./estimates.js";
@@ -41,6 +41,8 @@ export async function effectsFrom(
   const resolved = resolveEffectsOptions(options);
   const { inputs, output, force, sync, covariance, level } = resolved;
   const cost = startClock();
+  const warn = (message: string) =>
+    hooks.onEvent?.({ event: "warning", message });
   const done: Partial<EffectsReport> = {};
   const report = (status: EffectsReport["status"]): EffectsReport => ({
     ...{ softjac: VERSION, status, inputs, output: output ?? null },
@@ -103,17 +105,27 @@ export async function effectsFrom(
           : `expected a weight above 0, found only 0 in ${rows - badRows} good rows`,
       );
     const base = coefficients.base ?? 0;
+    const parameters = { ...shape, base };
+    const factors = file && planned.factors(sums);
+    if (factors && isFeatureMajor(file.matrix, factors, parameters))
+      warn(
+        `${resolved.covarianceFile}: it seems to be ordered by feature, then class, since it fits the Fisher information of these rows much better that way; save it class-major, the coefficients of one class after those of another, or the standard errors are wrong`,
+      );
     const found = covarianceOf(
-      planned.totals(sums),
-      { ...shape, base },
-      inputs[0] as string,
+      ...([planned.totals(sums), parameters] as const),
+      (sums.spaces[0] as SumsSpace).total().sums[0] as number,
     );
+    if (found.singular !== undefined && !file)
+      throw new InputUnsupportedError(
+        inputs[0] as string,
+        "Fisher information",
+        `it is singular: ${found.singular} is determined by the terms before it (a collinear feature, or classes that are separated)`,
+      );
     done.newtonDecrement = found.decrement;
     if (found.decrement !== null && found.decrement > MAX_DECREMENT)
-      hooks.onEvent?.({
-        event: "warning",
-        message: `the coefficients do not maximise the likelihood of these rows (they are ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); --covariance ${covariance} assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`,
-      });
+      warn(
+        `the coefficients do not maximise the likelihood of these rows (they are ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); ${file ? "unless the fit was penalised or had other rows, check the order of the columns, the intercept and the weights" : `--covariance ${covariance} assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`}`,
+      );
     const v = file?.matrix.values ?? found.v;
     const model = createModel(
       [features, classes],
@@ -133,7 +145,8 @@ export async function effectsFrom(
             stdError,
           );
           return {
-            ...{ group: columns, effect, class: row.class },
+            ...{ group: columns, effect },
+            class: shape.classNames?.[row.class] ?? row.class,
             term: term === null ? null : (terms[term] as string),
             ...{ estimate, std_error: stdError, statistic, p_value: pValue },
             ...{ conf_low: confLow, conf_high: confHigh },
@@ -142,10 +155,10 @@ export async function effectsFrom(
     });
     if (output !== undefined) {
       const { writeEffects } = await import("./write-effects.js");
-      done.outputBytes = await writeEffects(output, keys, report("done"), {
-        force,
-        sync,
-      });
+      done.outputBytes = await writeEffects(
+        ...([output, keys, report("done"), shape.classNames] as const),
+        { force, sync },
+      );
     }
     return report("done");
   } catch (error) {

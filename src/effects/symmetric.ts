@@ -127,6 +127,46 @@ export function invertPositiveDefinite(a: Matrix, n: number): Inverse {
   return { kind: "inverse", matrix };
 }
 
+/** Least pivot of G, relative to its diagonal, with which indexOfSmallPivot is accurate enough. */
+const MIN_CONDITION = 1e-6;
+
+/**
+ * Returns the index of the first pivot of a positive definite matrix A, relative to I ⊗ G, that is at most `least` (1e-8 or
+ * less); -1 if there is none, and if G is so close to singular that rounding errors would decide. G is k × k.
+ */
+export function indexOfSmallPivot(
+  a: Matrix,
+  n: number,
+  g: Matrix,
+  k: number,
+  least: number,
+): number {
+  const scale = diagonalScale(g, k);
+  const factor = scaledBy(scale, g, k);
+  if (factorize(factor, k, MIN_CONDITION) >= 0) return -1;
+  const inverse = invertFactor(factor, k);
+  const scales = new Float64Array(n).map((_, i) => scale[i % k] as number);
+  // With G = L Lᵀ: (I ⊗ L⁻¹) A (I ⊗ L⁻¹)ᵀ, whose pivots are those of A relative to I ⊗ G.
+  const half = timesBlocks(scaledBy(scales, a, n), inverse, k);
+  const relative = timesBlocks(transposed(half, n), inverse, k);
+  return factorize(relative, n, 0, least);
+}
+
+/** Returns A (I ⊗ U) for an upper triangle U, k × k. */
+function timesBlocks(a: Matrix, u: Matrix, k: number): Matrix {
+  return a.map((_, at) => {
+    const column = at % k;
+    let sum = 0;
+    for (let m = 0; m <= column; m++)
+      sum += (a[at - column + m] as number) * (u[m * k + column] as number);
+    return sum;
+  });
+}
+
+function transposed(a: Matrix, n: number): Matrix {
+  return a.map((_, at) => a[(at % n) * n + Math.trunc(at / n)] as number);
+}
+
 /** The first entry that is not finite or differs from `other`, the entry [column, row]; or a negative eigenvalue. */
 export type CovarianceProblem =
   | ({ kind: "not finite" | "asymmetric" } & {
@@ -189,9 +229,9 @@ function scaledBy(s: Vector, a: Matrix, n: number): Matrix {
 
 /**
  * Replaces the lower triangle by the Cholesky factor. Returns the index of the first pivot that is at most `least` of its
- * diagonal entry, or -1.
+ * diagonal entry, or at most `bound`, or -1.
  */
-function factorize(a: Matrix, n: number, least: number): number {
+function factorize(a: Matrix, n: number, least: number, bound = 0): number {
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < i; j++) {
       const rest = (a[i * n + j] as number) - dot(a, i * n, a, j * n, j);
@@ -199,7 +239,7 @@ function factorize(a: Matrix, n: number, least: number): number {
     }
     const diagonal = a[i * n + i] as number;
     const pivot = diagonal - dot(a, i * n, a, i * n, i);
-    if (!(pivot > least * diagonal)) return i;
+    if (!(pivot > Math.max(bound, least * diagonal))) return i;
     a[i * n + i] = Math.sqrt(pivot);
   }
   return -1;

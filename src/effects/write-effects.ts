@@ -19,6 +19,7 @@ export function writeEffects(
   path: string,
   keys: readonly KeyColumn[],
   { effects, covariance, level, newtonDecrement }: EffectsReport,
+  classNames: readonly string[] | null,
   options: { force: boolean; sync: boolean },
 ): Promise<number> {
   const of = <T>(value: (row: EffectRow) => T) => effects.map(value);
@@ -35,10 +36,15 @@ export function writeEffects(
         "effect",
         of(({ effect }) => effect),
       ),
-      int32Column(
-        "class",
-        of((row) => row.class),
-      ),
+      classNames
+        ? textColumn(
+            "class",
+            of((row) => `${row.class}`),
+          )
+        : int32Column(
+            "class",
+            of((row) => Number(row.class)),
+          ),
       textColumn(
         "term",
         of(({ term }) => term),
@@ -55,6 +61,9 @@ export function writeEffects(
       "softjac.command": "effects",
       "softjac.covariance": covariance,
       "softjac.level": String(level),
+      ...(classNames
+        ? { "softjac.class_names": JSON.stringify(classNames) }
+        : {}),
       ...(newtonDecrement === null
         ? {}
         : { "softjac.newton_decrement": String(newtonDecrement) }),

@@ -255,6 +255,23 @@ export class SumsSpace {
     };
   }
 
+  /** Returns the number of good rows of all groups together and their sums, each rounded once. */
+  total(): { rows: number; sums: Float64Array } {
+    const last = this.#groups;
+    if (last === 1) return this.rounded(0);
+    this.ensureGroups(last + 1);
+    const { accumulators } = this.#at;
+    const to = accumulators + last * this.groupBytes;
+    for (let group = 0; group < last; group++) {
+      const from = accumulators + group * this.groupBytes;
+      this.#kernel.mergeGroup(to, from, this.sums);
+    }
+    const total = this.rounded(last);
+    this.#bytesOf(last, 1).fill(0);
+    this.#groups = last;
+    return total;
+  }
+
   #bytesOf(first: number, count: number): Uint8Array {
     const { accumulators } = this.#at;
     return new Uint8Array(

@@ -10,6 +10,7 @@ import { ACCUMULATOR_BYTES, BLOCK_ROWS, SumsSpace } from "../kernels/sums.js";
 import type { RunHooks } from "../options/hooks.js";
 import { WorkerPool } from "../pool/worker-pool.js";
 import type { AuxiliaryName } from "../results/catalogue.js";
+import { checkClassNames } from "../results/columns.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { axesOf, indexOfRow } from "../results/row-indices.js";
 import { runTasks } from "../run/run-tasks.js";
@@ -153,9 +154,11 @@ function shapeOf(
   const terms =
     names ?? Array.from({ length: given }, (_, k) => `${prefix}${k}`);
   const features = given + (intercept ? 1 : 0);
+  const classes = coefficients?.classes ?? logits.classes;
   coefficients?.check(features, intercept);
+  checkClassNames(open.classNames, classes);
   return {
-    classes: coefficients?.classes ?? logits.classes,
+    classes,
     features,
     terms: intercept ? [INTERCEPT, ...terms] : terms,
     inputs: inputs.flatMap(({ option, values }) =>

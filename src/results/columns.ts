@@ -50,13 +50,20 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
       `class: expected a class from 0 to ${classes - 1}, found ${options.class}`,
       "class",
     );
-  const { classNames } = options;
-  if (classNames && classNames.length !== classes)
+  checkClassNames(options.classNames, classes);
+  return columns;
+}
+
+/** Checks that there is one name for each class. @throws UsageError */
+export function checkClassNames(
+  names: readonly string[] | null | undefined,
+  classes: number,
+): void {
+  if (names && names.length !== classes)
     throw new UsageError(
-      `classNames: expected ${classes} names, one per class, found ${classNames.length}; write \\, for a comma in a name`,
+      `classNames: expected ${classes} names, one per class, found ${names.length}; write \\, for a comma in a name`,
       "classNames",
     );
-  return columns;
 }
 
 function resultColumn(name: EmitName, options: ResultOptions) {

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import type { EffectName } from "../../src/index.js";
+import { describe, expect, test } from "vitest";
+import type { EffectName, EffectsOptions } from "../../src/index.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import {
@@ -20,6 +20,9 @@ const TRUE = [
   [0, 0.8, -0.5],
   [0, -0.2, 0.3],
 ];
+const TRUE_V = Array.from({ length: K * (Q - 1) }, (_, i) =>
+  Array.from({ length: K * (Q - 1) }, (_, j) => Number(i === j)),
+);
 const data = drawn(1500, TRUE, 7);
 const input = writeDrawn(at("data.arrow"), data);
 const common = {
@@ -127,7 +130,7 @@ test("a fit by Newton's method, and effects with their standard errors", async (
         ? "coefficients"
         : (row.effect as EffectName);
     const k = Math.max(0, report.terms.indexOf(row.term ?? ""));
-    const estimate = average(kind, b, row.class, k);
+    const estimate = average(kind, b, Number(row.class), k);
     const step = 1e-4;
     const gradient = information.map((_, n) => {
       const [c, r] = [Math.floor(n / K), n % K];
@@ -137,7 +140,7 @@ test("a fit by Newton's method, and effects with their standard errors", async (
           b.map((values, m) =>
             m === r ? values.with(c, (values[c] as number) + by) : values,
           ),
-          ...([row.class, k] as const),
+          ...([Number(row.class), k] as const),
         );
       const slopeOf = (h: number) => (moved(h) - moved(-h)) / (2 * h);
       // Richardson's extrapolation.
@@ -187,4 +190,160 @@ test("a warning for coefficients that do not fit, with the distance to the fit",
   ]);
   await built.effects({ ...common, covariance: "none" }, { onEvent });
   expect(messages.length).toBe(1);
+});
+
+/** Collects the warnings of `effects`. */
+async function warned(options: Partial<EffectsOptions>) {
+  const messages: string[] = [];
+  const report = await built.effects(
+    { ...common, ...options },
+    {
+      onEvent: (event) =>
+        event.event === "warning" && messages.push(event.message),
+    },
+  );
+  return { report, messages };
+}
+
+describe("a covariance from a file", () => {
+  const V = at("V.npy");
+  const [by, label] = [["group"], undefined];
+
+  test.each<[string, Partial<EffectsOptions>]>([
+    ["with labels", {}],
+    ["without labels", { label }],
+    ["by group", { by, label }],
+    ["at the mean, for contrasts", { at: "mean", label, contrast: ["a"] }],
+  ])("in another order is noticed: %s", async (_, options) => {
+    const { information } = await newton();
+    const n = information.length;
+    const unit = (k: number) => information.map((_, i) => Number(i === k));
+    const inverse = information.map((_, k) => solve(information, unit(k)));
+    writeMatrix(V, inverse);
+    const right = await warned({ ...options, covarianceFile: V });
+    expect(right.messages).toEqual([]);
+    const order = information.map(
+      (_, i) => (i % (Q - 1)) * K + ((i / (Q - 1)) | 0),
+    );
+    expect(new Set(order).size).toBe(n);
+    const moved = order.map((i) => order.map((j) => inverse[i]?.[j] as number));
+    writeMatrix(V, moved);
+    const wrong = await warned({ ...options, covarianceFile: V });
+    expect(wrong.messages).toEqual([
+      `${V}: it seems to be ordered by feature, then class, since it fits the Fisher information of these rows much better that way; save it class-major, the coefficients of one class after those of another, or the standard errors are wrong`,
+    ]);
+    const own = await warned(options);
+    for (const [k, { estimate, std_error }] of own.report.effects.entries()) {
+      expect(right.report.effects[k]?.estimate).toBe(estimate);
+      expect(
+        (right.report.effects[k]?.std_error ?? 0) / (std_error as number),
+      ).toBeCloseTo(1, 10);
+    }
+    expect(right.report.newtonDecrement).toBe(own.report.newtonDecrement);
+  });
+
+  test("with labels, coefficients that do not fit are noticed", async () => {
+    await newton();
+    writeMatrix(V, TRUE_V);
+    writeMatrix(at("B.npy"), [
+      [0.3, -0.3],
+      [0.8, -0.5],
+      [-0.2, 0.3],
+    ]);
+    const { report, messages } = await warned({ covarianceFile: V });
+    const own = await built.effects(common);
+    expect(report.newtonDecrement).toBe(own.newtonDecrement);
+    const distance = Math.sqrt(report.newtonDecrement as number).toPrecision(2);
+    expect(messages).toEqual([
+      `the coefficients do not maximise the likelihood of these rows (they are ${distance} standard errors from the maximum); unless the fit was penalised or had other rows, check the order of the columns, the intercept and the weights`,
+    ]);
+  });
+});
+
+describe("separated classes are reported as singular", () => {
+  /** Rows of which class 2 has a > 0 and the others a < 0, and those of class 1 only b > 0 with `quasi`. */
+  const rows = drawn(400, TRUE, 9);
+  const x = rows.x.map(([, a = 0, b = 0]) => [1, a + Math.sign(a), b]);
+  const path = at("separated.arrow");
+  const text =
+    "it is singular: b of class 2 is determined by the terms before it (a collinear feature, or classes that are separated)";
+
+  test.each([
+    [60, "(intercept) of class 2"],
+    [40, "(intercept) of class 2"],
+    [28, "(intercept) of class 2"],
+  ])("slope %s", async (slope, name) => {
+    writeDrawn(path, { ...rows, x });
+    writeMatrix(at("B.npy"), [
+      [0.1, 0],
+      [0.2, slope],
+      [-0.1, 0],
+    ]);
+    const options = { ...common, inputs: [path], label: undefined };
+    await expect(built.effects(options)).rejects.toThrow(
+      text.replace("b of class 2", name),
+    );
+    // Estimates exist.
+    const none = await built.effects({ ...options, covariance: "none" });
+    expect(none.effects.length).toBe(6);
+  });
+
+  test("two classes together are separated from the third", async () => {
+    writeDrawn(path, { ...rows, x });
+    writeMatrix(at("B.npy"), [
+      [0.1, 0],
+      [-40.2, -40],
+      [-0.1, 0],
+    ]);
+    const options = { ...common, inputs: [path], label: undefined };
+    await expect(built.effects(options)).rejects.toThrow("it is singular");
+  });
+
+  test("a rare class is not separated", async () => {
+    writeDrawn(path, { ...rows, x: rows.x });
+    writeMatrix(at("B.npy"), [
+      [0.1, -5],
+      [0.2, 0.3],
+      [-0.1, 0],
+    ]);
+    const options = { ...common, inputs: [path], label: undefined };
+    expect((await built.effects(options)).effects.length).toBe(6);
+  });
+});
+
+test("classes have the names of --class-names in the output", async () => {
+  await newton();
+  const output = at("named.arrow");
+  const classNames = ["north", "east", "south"];
+  const { effects } = await built.effects({ ...common, classNames, output });
+  expect(effects.map((row) => row.class)).toEqual(
+    classNames.flatMap((name) => [name, name]),
+  );
+  const { columns, meta } = readOutput(output);
+  expect(columns.class).toEqual(effects.map((row) => row.class));
+  expect(meta.get("softjac.class_names")).toBe(JSON.stringify(classNames));
+  await expect(
+    built.effects({ ...common, classNames: ["a", "b"] }),
+  ).rejects.toThrow(
+    "classNames: expected 3 names, one per class, found 2; write \\, for a comma in a name",
+  );
+});
+
+test("labels from 1 to Q, with --class-names 1,2,3", async () => {
+  await newton();
+  const expected = await built.effects(common);
+  const path = at("coded.arrow");
+  writeDrawn(path, { ...data, label: data.label.map((y) => y + 1) });
+  const options = { ...common, inputs: [path] };
+  const found = await built.effects({
+    ...options,
+    classNames: ["1", "2", "3"],
+  });
+  expect(found.newtonDecrement).toBe(expected.newtonDecrement);
+  expect(found.effects.map(({ std_error }) => std_error)).toEqual(
+    expected.effects.map(({ std_error }) => std_error),
+  );
+  await expect(built.effects(options)).rejects.toThrow(
+    "found 3 (classes are counted from 0; give other codes in class order, such as --class-names 1,2,3)",
+  );
 });
