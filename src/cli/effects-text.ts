@@ -17,7 +17,7 @@ function table(report: EffectsReport): string {
   const keys = Object.keys(first?.group ?? {});
   const digits = decimalsOf(effects);
   const number = (value: number | null, width = digits) =>
-    value === null ? "" : value.toFixed(width);
+    value === null ? "" : shown(value, width);
   const hasErrors = first?.std_error !== null;
   const header = [
     ...[...keys, "effect", "class", "term", "estimate"],
@@ -72,6 +72,14 @@ function summary(report: EffectsReport): string {
 function size({ rows, badRows, classes, terms }: EffectsReport): string {
   const bad = badRows > 0 ? `, ${count(badRows)} bad rows left out` : "";
   return `${count(rows)} rows${bad}, ${classes} classes, ${count(terms.length)} features`;
+}
+
+/** Formats a number with a number of decimals, or as a power of ten if they show less than two digits of it. */
+function shown(value: number, decimals: number): string {
+  const isSmall = Math.abs(value) < 0.95 * 10 ** (1 - decimals);
+  return isSmall && value !== 0
+    ? value.toExponential(2)
+    : value.toFixed(decimals);
 }
 
 /** Returns decimals that show at least three digits of typical estimates. */

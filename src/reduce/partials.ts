@@ -16,7 +16,7 @@ import type { RowShape, RowSums, SumRequest } from "./sum-inputs.js";
 export type PartialCommand = "reduce" | "effects";
 
 const KEY = "softjac.partial";
-const VERSION = 1;
+const VERSION = 2;
 
 /** Metadata of a file of partial sums. */
 interface Head {
@@ -29,7 +29,8 @@ interface Head {
   keys: { name: string; field: KeyColumn["field"]; isText: boolean }[];
   /** SHA-256 of all above: partials with another one cannot be merged. */
   fingerprint: string;
-  inputs: { path: string; bytes: number }[];
+  /** Paths as the user gave them, and hashes of their absolute paths and sizes, which tell inputs apart. */
+  inputs: { path: string; id: string }[];
   rows: number;
   badRows: number;
   firstBadRow: RowSums["firstBadRow"];
@@ -80,12 +81,11 @@ export async function writePartial(
   };
   const head: Head = {
     ...content,
-    fingerprint: createHash("sha256")
-      .update(JSON.stringify(content))
-      .digest("hex"),
+    fingerprint: sha256(JSON.stringify(content)),
     inputs: inputs.map((path) => ({
-      path: path === "-" ? path : resolve(path),
-      bytes: path === "-" ? 0 : statSync(path).size,
+      path,
+      id:
+        path === "-" ? "" : sha256(`${resolve(path)}\n${statSync(path).size}`),
     })),
     ...{ rows, badRows, firstBadRow },
     totals: passes.map(({ isGrouped }, n) =>
@@ -132,6 +132,10 @@ function storedOptions(
   return options;
 }
 
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(
     "base64",
@@ -172,15 +176,14 @@ export async function readPartials(
         `${path}: its options, features or coefficients differ from those of ${first.path}; merge partial sums of one command`,
         "inputs",
       );
-    for (const { path: input, bytes } of head.inputs) {
-      const key = `${input}\n${bytes}`;
-      const owner = owners.get(key);
-      if (owner !== undefined && input !== "-")
+    for (const { path: input, id } of head.inputs) {
+      const owner = owners.get(id);
+      if (owner !== undefined && id !== "")
         throw new UsageError(
           `${path}: ${input} is in ${owner} too, and its rows would count twice`,
           "inputs",
         );
-      owners.set(key, path);
+      owners.set(id, path);
     }
   }
   const { command, options, matrices } = first.head;

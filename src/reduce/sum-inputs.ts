@@ -2,7 +2,7 @@ import { describeField, fixedBits, numberWidth } from "../arrow/field.js";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
 import { bytes as formatBytes } from "../format-number.js";
 import { isText } from "../input/decoded-rows.js";
-import { checkUnchanged } from "../input/input-state.js";
+import { checkUnchanged, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import { sourceRanges, sourcesOf } from "../input/source-ranges.js";
@@ -96,6 +96,7 @@ export async function sumInputs(
   { signal, onProgress }: RunHooks,
   kept?: KeptInputs,
 ): Promise<RowSums> {
+  rejectRepeated(request.inputs);
   const module = sumsModule(`softjac ${request.command}`);
   const workerPool = kept?.workerPool ?? new WorkerPool();
   let sums: RowSums | null = null;
@@ -128,6 +129,21 @@ export async function sumInputs(
     return sums as RowSums;
   } finally {
     if (!kept) await workerPool.close();
+  }
+}
+
+/** Rejects an input that is given twice, by one path or two. @throws UsageError, IoError */
+function rejectRepeated(paths: readonly string[]): void {
+  const known = new Map<string, string>();
+  for (const path of paths) {
+    const file = path === "-" ? path : stateAt(path)?.inode;
+    const first = file && known.get(file);
+    if (first !== undefined)
+      throw new UsageError(
+        `${path} is ${path === first ? "given twice" : `the same file as ${first}`}; its rows would count twice`,
+        "inputs",
+      );
+    if (file) known.set(file, path);
   }
 }
 
@@ -298,7 +314,11 @@ async function sumFile(
     ),
   );
   const isLong = rows > INLINE_ROWS || rows * perRow > INLINE_TERMS;
-  const threads = request.threadsExplicit || isLong ? request.threads : 0;
+  const threads = request.threadsExplicit
+    ? request.threads
+    : isLong
+      ? threadsThatFit(sums, request)
+      : 0;
   const slots = Math.max(1, threads + 1);
   const slot = layoutSlot({
     ...{ loadRows: chunkRows, rowBlockSize: 1, tileRows: 1, slack: 0 },
@@ -340,10 +360,7 @@ async function sumFile(
       weights: of((o) => o === "weight")[0] ?? -1,
       inputs: of((o) => !["features", "weight", "by"].includes(o)),
       keys: of((o) => o === "by"),
-      maxGroups: groupLimit(
-        ...([sums.spaces, sums.passes] as const),
-        ...([request.maxSumsBytes, threads] as const),
-      ),
+      maxGroups: groupLimit(sums, request, threads),
     },
   };
   const done = { rows: 0, start: sums.rows };
@@ -434,21 +451,23 @@ function checkExact(
 
 /** Adds the sums of a task. @throws UsageError if they exceed the memory limit */
 function merge(
-  { groups, passes, spaces, keys }: RowSums,
+  sums: RowSums,
   part: { keys: Float64Array; groups: number; states: Uint8Array[] },
-  { maxSumsBytes, open }: SumRequest,
+  request: SumRequest,
   threads: number,
 ): void {
+  const { groups, passes, spaces, keys } = sums;
   const count = keys.length;
   const own = Array.from({ length: part.keys.length / (count || 1) }, (_, n) =>
     groups.indexOf(Array.from(part.keys.subarray(n * count, (n + 1) * count))),
   );
   const size = Math.max(part.groups, groups.size);
-  if (size > groupLimit(spaces, passes, maxSumsBytes, threads)) {
+  if (size > groupLimit(sums, request, threads)) {
+    const { maxSumsBytes, open } = request;
     const names = open.inputs.filter(({ option }) => option === "by");
-    const perGroup = bytesPerGroup(spaces, passes);
+    const { group } = sumsBytes(sums);
     throw new UsageError(
-      `by: ${names.map(({ name }) => name).join()} has ${size} groups so far; ${Math.round(perGroup / ACCUMULATOR_BYTES)} sums per group take ${formatBytes(perGroup * size * (threads + 1))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
+      `by: ${names.map(({ name }) => name).join()} has ${size} groups so far; ${Math.round(group / ACCUMULATOR_BYTES)} sums per group take ${formatBytes(group * size * copiesOf(threads))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
       "maxSumsBytes",
     );
   }
@@ -465,23 +484,42 @@ function merge(
     if (!passes[k]?.isGrouped) space.merge(0, part.states[k] as Uint8Array);
 }
 
-function bytesPerGroup(
-  spaces: readonly SumsSpace[],
-  passes: readonly SumsPass[],
-): number {
-  return spaces.reduce(
-    (sum, { groupBytes }, k) => sum + (passes[k]?.isGrouped ? groupBytes : 0),
-    0,
-  );
+/** Returns the bytes of the sums of one group, and of those that are not grouped. */
+function sumsBytes({ spaces, passes }: RowSums) {
+  const bytes = { group: 0, fixed: 0 };
+  for (const [k, { groupBytes }] of spaces.entries())
+    bytes[passes[k]?.isGrouped ? "group" : "fixed"] += groupBytes;
+  return bytes;
 }
 
-/** Returns the number of groups whose sums fit in memory once for each thread and once more; at least 1. */
+/** Each thread has sums of its own, and the main thread has their total. */
+function copiesOf(threads: number): number {
+  return Math.max(1, threads) + 1;
+}
+
+/** Returns the largest number of threads, up to that of the request, with which the sums of one group fit into memory. */
+function threadsThatFit(
+  sums: RowSums,
+  { threads, maxSumsBytes }: SumRequest,
+): number {
+  const { group, fixed } = sumsBytes(sums);
+  const copies = Math.floor(maxSumsBytes / (group + fixed));
+  return Math.max(1, Math.min(threads, copies - 1));
+}
+
+/** Returns the number of groups whose sums fit into memory. @throws UsageError if there is none */
 function groupLimit(
-  spaces: readonly SumsSpace[],
-  passes: readonly SumsPass[],
-  maxSumsBytes: number,
+  sums: RowSums,
+  { maxSumsBytes }: SumRequest,
   threads: number,
 ): number {
-  const perGroup = bytesPerGroup(spaces, passes) * (threads + 1);
-  return Math.max(1, Math.floor(maxSumsBytes / perGroup));
+  const { group, fixed } = sumsBytes(sums);
+  const copies = copiesOf(threads);
+  const limit = Math.floor((maxSumsBytes / copies - fixed) / group);
+  if (limit >= 1) return limit;
+  const count = Math.round((group + fixed) / ACCUMULATOR_BYTES);
+  throw new UsageError(
+    `maxSumsBytes: ${count.toLocaleString("en")} sums take ${formatBytes((group + fixed) * copies)} with ${Math.max(1, threads)} threads, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
+    "maxSumsBytes",
+  );
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fixedSizeList, float64, int32, utf8 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
+import type { EffectsReport } from "../../src/index.js";
 import { CLI, softjac, softjacIn } from "../cli/support.js";
 import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
@@ -116,6 +117,12 @@ const REFUSED: Record<number, Record<string, string>> = {
       "--coefficients: needs features",
     [`reduce data.arrow -o _ ${ROWS} --by group,group`]:
       "--by: group is given twice",
+    [`reduce data.arrow data.arrow -o _ ${ROWS}`]:
+      "data.arrow is given twice; its rows would count twice",
+    [`effects data.arrow w0.arrow ./data.arrow ${ROWS}`]:
+      "./data.arrow is the same file as data.arrow; its rows would count twice",
+    [`reduce data.arrow -o _ ${ROWS} --emit fisher --max-sums-bytes 4000 --threads 2`]:
+      "--max-sums-bytes: 37 sums take 6.24 kB with 2 threads, more than the maximum (4 kB); raise it, or use fewer threads or smaller results",
     [`reduce data.arrow -o data.arrow --force ${ROWS}`]:
       "--output: data.arrow is the same file as the input data.arrow; choose another path",
   },
@@ -219,7 +226,12 @@ test("labels by name, and a table on standard output", () => {
     softjac("effects", ...args, ...model, "--label", "label", "--terms", "a");
   const named = found(text, "--class-names", "c0,c1,c2", "--json").stdout;
   const plain = found(input, "--json").stdout;
-  expect(JSON.parse(named).effects).toEqual(JSON.parse(plain).effects);
+  expect(JSON.parse(named).effects).toEqual(
+    (JSON.parse(plain) as EffectsReport).effects.map((row) => ({
+      ...row,
+      class: `c${row.class}`,
+    })),
+  );
   const [header, ...lines] = found(input, "--covariance", "none").stdout.split(
     "\n",
   );
@@ -258,7 +270,10 @@ test("an output that exists, and standard input", async () => {
 
 test("a call that is aborted leaves nothing", async () => {
   const output = at("aborted.arrow");
-  const many = new Array(20).fill(input);
+  const many = Array.from({ length: 20 }, (_, k) => {
+    writeFileSync(at(`copy ${k}.arrow`), readFileSync(input));
+    return at(`copy ${k}.arrow`);
+  });
   const controller = new AbortController();
   let calls = 0;
   const running = built.reduce(

@@ -1,0 +1,152 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tableFromIPC } from "apache-arrow";
+import { describe, expect, test } from "vitest";
+import type { EffectsOptions, ReduceOptions } from "../../src/index.js";
+import { softjacIn } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { drawn, writeDrawn, writeMatrix } from "../support/sums-files.js";
+
+// Partial sums of several commands, merged, have the bytes of one command over all inputs.
+
+const at = workDirectory();
+const B = [
+  [0.4, -0.3],
+  [0.8, -0.5],
+  [-0.2, 0.3],
+];
+const data = drawn(
+  3000,
+  B.map((row) => [0, ...row]),
+  4,
+);
+const slice = (from: number, to: number) =>
+  Object.fromEntries(
+    Object.entries(data).map(([name, all]) => [name, all.slice(from, to)]),
+  ) as unknown as typeof data;
+const inputs = [
+  writeDrawn(at("a.arrow"), slice(0, 1024)),
+  writeDrawn(at("b.arrow"), slice(1024, 2048)),
+  writeDrawn(at("c.arrow"), slice(2048, 3000)),
+];
+const ROWS = {
+  ...{ features: "a,b", intercept: true, label: "label", weight: "w" },
+  coefficients: writeMatrix(at("B.npy"), B),
+};
+const covarianceFile = writeMatrix(
+  at("V.npy"),
+  Array.from({ length: 6 }, (_, i) =>
+    Array.from({ length: 6 }, (_, j) => (i === j ? 0.01 : 0)),
+  ),
+);
+
+let made = 0;
+const next = () => at(`out ${made++}.arrow`);
+
+const REDUCE: Record<string, Partial<ReduceOptions>> = {
+  "all rows": { emit: ["jacobian", "loglik", "score", "fisher", "kfac"] },
+  "by group": { emit: ["softmax", "accuracy"], by: ["group"] },
+};
+const EFFECTS: Record<string, Partial<EffectsOptions>> = {
+  "all rows": { of: ["dydx", "coefficients"], contrast: ["a"] },
+  "by group": { by: ["group"], of: ["eyex", "probability"] },
+  "a covariance from a file": { covarianceFile, by: ["group"] },
+  "at the mean": { at: "mean", covariance: "none" },
+};
+
+describe.each(Object.entries(REDUCE))("reduce: %s", (_, options) => {
+  test("parts in any order, merged at once or in steps", async () => {
+    const write = async (inputs: string[], partial: boolean) => {
+      const output = next();
+      await built.reduce({ ...ROWS, ...options, inputs, output, partial });
+      return output;
+    };
+    const expected = readFileSync(await write(inputs, false));
+    const parts: string[] = [];
+    for (const input of inputs) parts.push(await write([input], true));
+    const [a, b, c] = parts as [string, string, string];
+    const once = next();
+    const report = await built.mergePartials({
+      inputs: [c, a, b],
+      output: once,
+    });
+    expect(report).toMatchObject({ status: "done", rows: 3000 });
+    expect(readFileSync(once)).toEqual(expected);
+    const two = next();
+    await built.mergePartials({ inputs: [b, a], output: two, partial: true });
+    const all = next();
+    await built.mergePartials({ inputs: [two, c], output: all });
+    expect(readFileSync(all)).toEqual(expected);
+  });
+});
+
+describe.each(Object.entries(EFFECTS))("effects: %s", (_, options) => {
+  test("have the effects of one command", async () => {
+    const own = { ...ROWS, ...options };
+    const expected = await built.effects({ ...own, inputs });
+    const parts: string[] = [];
+    for (const input of inputs) {
+      const output = next();
+      await built.effects({ ...own, inputs: [input], output, partial: true });
+      parts.push(output);
+    }
+    const merged = await built.mergePartials({ inputs: parts.reverse() });
+    expect(merged).toMatchObject({
+      ...{ effects: expected.effects, rows: 3000 },
+      newtonDecrement: expected.newtonDecrement,
+    });
+  });
+});
+
+describe("a partial names its inputs as the user does", () => {
+  mkdirSync(at("private"));
+  writeFileSync(at("private/a.arrow"), readFileSync(inputs[0] as string));
+  const words =
+    "--features a,b --intercept --coefficients B.npy --label label --partial".split(
+      " ",
+    );
+  const partial = (input: string, output: string) =>
+    softjacIn({ cwd: at("") }, "effects", input, ...words, "-o", output);
+
+  test("without the directories above it", () => {
+    expect(partial("private/a.arrow", "p.arrow").stderr).not.toContain(
+      "expected",
+    );
+    const bytes = readFileSync(at("p.arrow"));
+    expect(bytes.includes("private/a.arrow")).toBe(true);
+    expect(bytes.includes(at("private"))).toBe(false);
+    const { metadata } = tableFromIPC(bytes).schema;
+    const head = JSON.parse(metadata.get("softjac.partial") as string);
+    expect(head.inputs).toEqual([
+      { path: "private/a.arrow", id: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    ]);
+  });
+
+  test("and an input that is in two partials is found by any path", () => {
+    partial("private/a.arrow", "p1.arrow");
+    partial(at("private/../private/a.arrow"), "p2.arrow");
+    const { status, stderr } = softjacIn(
+      { cwd: at("") },
+      ...["merge", "p1.arrow", "p2.arrow"],
+    );
+    expect([status, stderr]).toEqual([
+      64,
+      `softjac: p2.arrow: ${at("private/../private/a.arrow")} is in p1.arrow too, and its rows would count twice\n`,
+    ]);
+  });
+});
+
+test("partials of other options, and files without partial sums", async () => {
+  const [one, two] = [next(), next()];
+  const options = { ...ROWS, inputs: [inputs[0] as string], partial: true };
+  await built.effects({ ...options, output: one });
+  await built.effects({ ...options, output: two, of: ["eydx"] });
+  await expect(built.mergePartials({ inputs: [one, two] })).rejects.toThrow(
+    `${two}: its options, features or coefficients differ from those of ${one}; merge partial sums of one command`,
+  );
+  await expect(
+    built.mergePartials({ inputs: [inputs[0] as string] }),
+  ).rejects.toThrow(
+    "expected partial sums of softjac reduce or effects --partial, found none",
+  );
+});
