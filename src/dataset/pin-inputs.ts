@@ -4,8 +4,8 @@ import {
   isUnknownClassesError,
   unknownClassesError,
 } from "../errors.js";
-import { reportLogits } from "../input/first-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
+import { reportLogits } from "../input/open-logits.js";
 import { shortName } from "../printable.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { openOptions } from "../run/open-options.js";

@@ -1,55 +1,59 @@
+import {
+  type Field,
+  fixedBits,
+  offsetBytes,
+  storedType,
+} from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
 import { locateFile } from "./arrow-file.js";
-import { REWRITE, readMessage } from "./arrow-metadata.js";
-import { locateStream } from "./arrow-stream.js";
+import { locateStream, REWRITE, readMessage } from "./arrow-stream.js";
+import { decompressBodies } from "./compression/decompress-bodies.js";
 import { openInputFile } from "./input-file.js";
-import { inputFormat } from "./input-format.js";
+import { type InputFormat, inputFormat } from "./input-format.js";
+import { checkUnwritten } from "./input-state.js";
+import { interpreting } from "./interpreting.js";
 import type { InputFile } from "./read-input.js";
 import type { ArrowContainer } from "./record-batches.js";
 
 const ARROW = "an Arrow IPC file or stream";
 
-interface ContainerOptions {
-  /** Whether a stream may lack its end-of-stream marker; default: false. */
-  allowMissingEos?: boolean | undefined;
-  /** Whether big-endian data is accepted, to describe it; default: false. */
-  anyByteOrder?: boolean | undefined;
-}
-
 /**
  * Opens an Arrow IPC file or stream; its first bytes decide which it is.
  * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError
  */
-export function openArrow(
-  path: string,
-  options: ContainerOptions = {},
-): ArrowContainer {
+export function openArrow(path: string): ArrowContainer {
   const file = openInputFile(path);
   try {
     const format = inputFormat(file, ARROW);
-    if (format !== "arrow-file" && format !== "arrow-stream")
+    if (!format.startsWith("arrow"))
       throw new InputUnsupportedError(
         path,
         "first bytes",
         `expected ${ARROW}, found a file of the format ${format}; give a file that softjac run wrote`,
       );
-    return arrowContainer(file, format, options);
+    return arrowContainer(file, format);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-/** Returns the container in an open file. Closing the container closes the file. */
+/**
+ * Returns the container in an open file of Arrow, or in the stream that a Parquet file was decoded to. Closing the container
+ * closes the file.
+ * @param options `allowMissingEos`: whether a stream may lack its end-of-stream marker; `anyByteOrder`: whether to accept
+ * big-endian data, to describe it
+ */
 export function arrowContainer(
   file: InputFile,
-  format: ArrowContainer["format"],
-  { allowMissingEos = false, anyByteOrder = false }: ContainerOptions,
+  format: InputFormat,
+  options: { allowMissingEos?: boolean | undefined; anyByteOrder?: boolean } = {},
 ): ArrowContainer {
-  const located =
-    format === "arrow-file"
-      ? locateFile(file)
-      : locateStream(file, allowMissingEos);
+  const { allowMissingEos = false, anyByteOrder = false } = options;
+  const isFile = format === "arrow-file";
+  const located = isFile
+    ? locateFile(file)
+    : locateStream(file, allowMissingEos);
   if (located.schema.bigEndian && !anyByteOrder)
     throw new InputUnsupportedError(
       file.path,
@@ -59,8 +63,50 @@ export function arrowContainer(
   return {
     ...file,
     ...located,
-    format,
+    format: isFile ? "arrow-file" : "arrow-stream",
     nested: [],
     message: (block, where) => readMessage(file, block, where),
   };
+}
+
+const NESTED: readonly string[] = [
+  "List",
+  "LargeList",
+  "ListView",
+  "LargeListView",
+  "FixedSizeList",
+  "Struct",
+  "Null",
+];
+
+/**
+ * Opens an Arrow file or stream to read any of its columns. Decompresses all columns of supported types to an anonymous file if
+ * bodies are compressed.
+ * @throws as openArrow and decompressBodies
+ */
+export function openPlainArrow(path: string): Promise<ArrowContainer> {
+  return interpreting(path, "structure", async () => {
+    const container = openArrow(path);
+    let plain = container;
+    try {
+      const indices = [...container.schema.fields.keys()].filter((k) =>
+        isRead(container.schema.fields[k] as Field),
+      );
+      plain = await decompressBodies(container, indices, {});
+      // Checked now, because later changes of the file do not affect the decoded copy.
+      checkUnwritten(container);
+      return plain;
+    } catch (error) {
+      plain.close();
+      throw error;
+    }
+  });
+}
+
+function isRead(field: Field): boolean {
+  const hasValues = (type: Field["type"]) =>
+    fixedBits(type) > 0 || offsetBytes(type) > 0;
+  const type = storedType(field);
+  if (hasValues(type)) return !field.dictionary || hasValues(field.type);
+  return NESTED.includes(type.kind) && field.children.every(isRead);
 }

@@ -1,14 +1,9 @@
 import { describeField } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
-import {
-  checkMetadataBytes,
-  decodeFooter,
-  decoding,
-  type Footer,
-  readMessage,
-  type Schema,
-} from "./arrow-metadata.js";
-import { type InputFile, readInput } from "./read-input.js";
+import { checkLimit } from "../io/limits.js";
+import { decodeFooter, type Footer, type Schema } from "./arrow-metadata.js";
+import { decoding, METADATA, readMessage } from "./arrow-stream.js";
+import { type InputFile, inputReader } from "./read-input.js";
 
 // The random-access form of Arrow IPC (Format/Columnar.rst, "IPC File Format"):
 //
@@ -41,8 +36,8 @@ export function readFooter(file: InputFile): {
     throw error(
       `expected at least ${smallest} bytes, found ${bytes}: the file is truncated`,
     );
-  const tail = new Uint8Array(TAIL_BYTES);
-  readInput(file, tail, bytes - TAIL_BYTES);
+  const read = inputReader(file);
+  const tail = read(bytes - TAIL_BYTES, TAIL_BYTES);
   const magic = String.fromCharCode(...tail.subarray(4));
   if (magic !== MAGIC)
     throw error(
@@ -54,10 +49,9 @@ export function readFooter(file: InputFile): {
     throw error(
       `expected a footer of 1 to ${room} bytes, found ${footerBytes}`,
     );
-  checkMetadataBytes(file, "footer", footerBytes);
+  checkLimit(file, "footer", "maxMetadataBytes", METADATA, footerBytes);
   const footerStart = bytes - TAIL_BYTES - footerBytes;
-  const encoded = new Uint8Array(footerBytes);
-  readInput(file, encoded, footerStart);
+  const encoded = read(footerStart, footerBytes);
   const footer = decoding(path, "footer", () => decodeFooter(encoded));
   return { footer, footerStart };
 }
@@ -88,7 +82,7 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
       throw error(
         `expected a block within bytes ${previousEnd} to ${end}, found bytes ${offset} to ${last}`,
       );
-    checkMetadataBytes(file, where, metadataBytes);
+    checkLimit(file, where, "maxMetadataBytes", METADATA, metadataBytes);
     rejectUnlisted(file, schema, previousEnd, offset);
     previousEnd = last;
   }
@@ -106,8 +100,7 @@ function rejectUnlisted(
   end: number,
 ): void {
   if (end - start < 8) return;
-  const prefix = new Uint8Array(8);
-  readInput(file, prefix, start);
+  const prefix = inputReader(file)(start, 8);
   const view = new DataView(prefix.buffer);
   const length = view.getInt32(4, true);
   if (view.getUint32(0, true) !== 0xffffffff || length === 0) return;

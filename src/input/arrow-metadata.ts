@@ -1,13 +1,10 @@
-import type { Field } from "../arrow/field.js";
+import type { ArrowType, Field } from "../arrow/field.js";
 import {
   Flatbuffer,
   type FlatTable,
   MalformedFlatbuffer,
 } from "../arrow/flatbuffer.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import { checkLimit, LIMITS, OverLimit } from "../io/limits.js";
-import { decodeInt, decodeType } from "./arrow-types.js";
-import { type InputFile, readInput } from "./read-input.js";
+import { LIMITS, OverLimit } from "../io/limits.js";
 
 // Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Only their structure is checked here;
 // record-batch.ts checks lengths and offsets against each other.
@@ -25,10 +22,6 @@ export interface Block {
   bodyBytes: number;
   /** Offset in the original file, if the block was decompressed to another offset. */
   originalOffset?: number;
-}
-
-export function positionOf({ offset, originalOffset }: Block): number {
-  return originalOffset ?? offset;
 }
 
 export interface Footer {
@@ -57,9 +50,6 @@ export interface MessageMetadata {
 
 /** Members of the MessageHeader union of Message.fbs, by number. */
 const HEADERS = [null, "Schema", "DictionaryBatch", "RecordBatch"] as const;
-
-/** MetadataVersion V4 and V5, as stored. */
-const VERSIONS_READ = [3, 4];
 
 export function decodeFooter(bytes: Uint8Array): Footer {
   const table = new Flatbuffer(bytes).root();
@@ -168,70 +158,87 @@ function decodeKeyValues(
     .map((pair) => [pair.string(0) ?? "", pair.string(1) ?? ""]);
 }
 
-/**
- * Reads the metadata of a message and checks its version and lengths.
- * @param bodyBytes size that the footer declares; null if there is no footer
- * @throws InputFormatError, InputUnsupportedError
- */
-export function readMessage(
-  file: Pick<InputFile, "path" | "fd" | "present">,
-  {
-    offset,
-    metadataBytes,
-    bodyBytes,
-  }: Pick<Block, "offset" | "metadataBytes"> & { bodyBytes: number | null },
-  where: string,
-): MessageMetadata {
-  const { path } = file;
-  const error = (text: string) => new InputFormatError(path, where, text);
-  checkMetadataBytes(file, where, metadataBytes);
-  const bytes = new Uint8Array(metadataBytes);
-  readInput(file, bytes, offset);
-  const view = new DataView(bytes.buffer);
-  // Arrow before 0.15 wrote no continuation marker before the length.
-  const prefix = view.getUint32(0, true) === 0xffffffff ? 8 : 4;
-  const length = view.getInt32(prefix - 4, true);
-  if (length <= 0 || length > metadataBytes - prefix)
-    throw error(
-      `expected metadata of 1 to ${metadataBytes - prefix} bytes, found ${length}`,
-    );
-  const message = decoding(path, where, () =>
-    decodeMessage(bytes.subarray(prefix, prefix + length)),
+/** Decodes the table Int of Schema.fbs. @throws MalformedFlatbuffer */
+function decodeInt(table: FlatTable): ArrowType {
+  const bitWidth = table.int(0, 4);
+  if (![8, 16, 32, 64].includes(bitWidth))
+    throw new MalformedFlatbuffer(`integers of ${bitWidth} bits`);
+  return { kind: "Int", bitWidth, signed: table.int(1, 1) !== 0 };
+}
+
+/** Decodes a member of the Type union of Schema.fbs. @throws MalformedFlatbuffer */
+function decodeType(number: number, table: FlatTable | null): ArrowType {
+  if (!table) throw new MalformedFlatbuffer("a column without a type");
+  const decode = TYPES[number];
+  if (!decode) throw new MalformedFlatbuffer(`unknown type ${number}`);
+  return decode(table);
+}
+
+function plain(kind: ArrowType["kind"]): () => ArrowType {
+  return () => ({ kind }) as ArrowType;
+}
+
+function oneOf(allowed: number[], found: number, what: string): number {
+  if (allowed.includes(found)) return found;
+  throw new MalformedFlatbuffer(
+    `a type with ${what} ${found} instead of ${allowed.join(" or ")}`,
   );
-  if (!VERSIONS_READ.includes(message.version))
-    throw new InputUnsupportedError(
-      path,
-      where,
-      `expected metadata version V4 or V5, found V${message.version + 1}; ${REWRITE}`,
-    );
-  if (bodyBytes !== null && message.bodyBytes !== bodyBytes)
-    throw error(
-      `expected a body of ${bodyBytes} bytes as declared in the footer, found ${message.bodyBytes}`,
-    );
-  return message;
 }
 
-/** Rejects metadata larger than the limit. @throws InputUnsupportedError */
-export function checkMetadataBytes(
-  file: Pick<InputFile, "path">,
-  where: string,
-  bytes: number,
-): void {
-  checkLimit(file, where, "maxMetadataBytes", "bytes of metadata", bytes);
+/** Returns the TimeUnit: 0 to 3 for SECOND, MILLISECOND, MICROSECOND and NANOSECOND. */
+function timeUnit(table: FlatTable, missing: number): number {
+  return oneOf([0, 1, 2, 3], table.int(0, 2, missing), "unit");
 }
 
-/** Advice for files that softjac cannot read. */
-export const REWRITE = "read the file with pyarrow and write it again";
-
-/** Calls `decode` and converts its errors to input errors. @throws InputFormatError, InputUnsupportedError */
-export function decoding<T>(path: string, where: string, decode: () => T): T {
-  try {
-    return decode();
-  } catch (cause) {
-    if (cause instanceof OverLimit)
-      throw new InputUnsupportedError(path, where, cause.message);
-    if (!(cause instanceof MalformedFlatbuffer)) throw cause;
-    const text = `invalid metadata: ${cause.message}`;
-    throw new InputFormatError(path, where, text, { cause });
-  }
-}
+const TYPES: Partial<Record<number, (table: FlatTable) => ArrowType>> = {
+  1: plain("Null"),
+  2: decodeInt,
+  3: (table) => ({ kind: "FloatingPoint", precision: table.int(0, 2) }),
+  4: plain("Binary"),
+  5: plain("Utf8"),
+  6: plain("Bool"),
+  7: (table) => ({
+    kind: "Decimal",
+    precision: table.int(0, 4),
+    scale: table.int(1, 4),
+    bitWidth: oneOf([32, 64, 128, 256], table.int(2, 4, 128), "bits"),
+  }),
+  8: (table) => ({
+    kind: "Date",
+    unit: oneOf([0, 1], table.int(0, 2, 1), "unit"),
+  }),
+  9: (table) => {
+    const unit = timeUnit(table, 1);
+    // Seconds and milliseconds are int32; microseconds and nanoseconds are int64.
+    const bitWidth = oneOf([unit < 2 ? 32 : 64], table.int(1, 4, 32), "bits");
+    return { kind: "Time", unit, bitWidth };
+  },
+  10: (table) => ({
+    kind: "Timestamp",
+    unit: timeUnit(table, 0),
+    timezone: table.string(1),
+  }),
+  11: (table) => ({
+    kind: "Interval",
+    unit: oneOf([0, 1, 2], table.int(0, 2), "unit"),
+  }),
+  12: plain("List"),
+  13: plain("Struct"),
+  14: (table) => ({
+    kind: "Union",
+    mode: table.int(0, 2),
+    typeIds: table.structs(1, 4, (buffer, at) => buffer.int(at, 4)),
+  }),
+  15: (table) => ({ kind: "FixedSizeBinary", byteWidth: table.int(0, 4) }),
+  16: (table) => ({ kind: "FixedSizeList", listSize: table.int(0, 4) }),
+  17: (table) => ({ kind: "Map", keysSorted: table.int(0, 1) !== 0 }),
+  18: (table) => ({ kind: "Duration", unit: timeUnit(table, 1) }),
+  19: plain("LargeBinary"),
+  20: plain("LargeUtf8"),
+  21: plain("LargeList"),
+  22: plain("RunEndEncoded"),
+  23: plain("BinaryView"),
+  24: plain("Utf8View"),
+  25: plain("ListView"),
+  26: plain("LargeListView"),
+};

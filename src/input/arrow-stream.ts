@@ -1,12 +1,14 @@
+import { MalformedFlatbuffer } from "../arrow/flatbuffer.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import { checkLimit, OverLimit } from "../io/limits.js";
 import {
   type Block,
+  decodeMessage,
   type Footer,
   type MessageMetadata,
-  readMessage,
   type Schema,
 } from "./arrow-metadata.js";
-import { type InputFile, readInput } from "./read-input.js";
+import { type InputFile, inputReader, type Readable } from "./read-input.js";
 
 // An Arrow IPC stream (Format/Columnar.rst, "IPC Streaming Format") stored as a file:
 //
@@ -15,6 +17,9 @@ import { type InputFile, readInput } from "./read-input.js";
 
 const PREFIX_BYTES = 8;
 const CONTINUATION = 0xffffffff;
+
+/** MetadataVersion V4 and V5, as stored. */
+const VERSIONS_READ = [3, 4];
 
 /**
  * Returns the equivalent of a footer for a stream. Reads the metadata of each message, but no bodies.
@@ -84,8 +89,7 @@ export function messageAt(
         ? "the stream is truncated: it has no end-of-stream marker (use --allow-missing-eos if its writer never writes one)"
         : `the stream is truncated: it ends at byte ${bytes}, inside a message`,
     );
-  const prefix = new Uint8Array(PREFIX_BYTES);
-  readInput(file, prefix, offset);
+  const prefix = inputReader(file)(offset, PREFIX_BYTES);
   const view = new DataView(prefix.buffer);
   const [marker, length] = [view.getUint32(0, true), view.getInt32(4, true)];
   if (marker !== CONTINUATION)
@@ -115,4 +119,65 @@ export function messageAt(
       `the stream is truncated: it ends at byte ${bytes}, this message at byte ${endOf(block)}`,
     );
   return { ...block, message };
+}
+
+/**
+ * Reads the metadata of a message and checks its version and lengths.
+ * @param bodyBytes size that the footer declares; null if there is no footer
+ * @throws InputFormatError, InputUnsupportedError
+ */
+export function readMessage(
+  file: Readable,
+  {
+    offset,
+    metadataBytes,
+    bodyBytes,
+  }: Pick<Block, "offset" | "metadataBytes"> & { bodyBytes: number | null },
+  where: string,
+): MessageMetadata {
+  const { path } = file;
+  const error = (text: string) => new InputFormatError(path, where, text);
+  checkLimit(file, where, "maxMetadataBytes", METADATA, metadataBytes);
+  const bytes = inputReader(file)(offset, metadataBytes);
+  const view = new DataView(bytes.buffer);
+  // Arrow before 0.15 wrote no continuation marker before the length.
+  const prefix = view.getUint32(0, true) === 0xffffffff ? 8 : 4;
+  const length = view.getInt32(prefix - 4, true);
+  if (length <= 0 || length > metadataBytes - prefix)
+    throw error(
+      `expected metadata of 1 to ${metadataBytes - prefix} bytes, found ${length}`,
+    );
+  const message = decoding(path, where, () =>
+    decodeMessage(bytes.subarray(prefix, prefix + length)),
+  );
+  if (!VERSIONS_READ.includes(message.version))
+    throw new InputUnsupportedError(
+      path,
+      where,
+      `expected metadata version V4 or V5, found V${message.version + 1}; ${REWRITE}`,
+    );
+  if (bodyBytes !== null && message.bodyBytes !== bodyBytes)
+    throw error(
+      `expected a body of ${bodyBytes} bytes as declared in the footer, found ${message.bodyBytes}`,
+    );
+  return message;
+}
+
+/** Name of the limited quantity in messages. */
+export const METADATA = "bytes of metadata";
+
+/** Advice for files that softjac cannot read. */
+export const REWRITE = "read the file with pyarrow and write it again";
+
+/** Calls `decode` and converts its errors to input errors. @throws InputFormatError, InputUnsupportedError */
+export function decoding<T>(path: string, where: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (cause) {
+    if (cause instanceof OverLimit)
+      throw new InputUnsupportedError(path, where, cause.message);
+    if (!(cause instanceof MalformedFlatbuffer)) throw cause;
+    const text = `invalid metadata: ${cause.message}`;
+    throw new InputFormatError(path, where, text, { cause });
+  }
 }

@@ -12,10 +12,9 @@ import type { Read } from "../arrow/read-window.js";
 import { type DataBuffer, VIEW_BYTES, viewedBytes } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import { axesOf, rowIndices } from "../results/row-indices.js";
-import type { LogitsFile } from "./logits-file.js";
+import { type LogitsFile, overlapping } from "./logits-file.js";
 import { inputReader } from "./read-input.js";
 import type { CopiedRows } from "./record-batch.js";
-import { overlapping } from "./source-ranges.js";
 
 /** Returns the pieces of copied column k for rows `[rowStart, rowEnd)`, except the rows in `excluded` (ascending). */
 export function copiedPieces(

@@ -8,9 +8,13 @@ import { integerAt, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
 import { axesOf, indexOfRow } from "../results/row-indices.js";
-import type { LogitsFile } from "./logits-file.js";
+import {
+  type LogitsFile,
+  type SourceRows,
+  sourceRanges,
+  sourcesOf,
+} from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
-import { type SourceRows, sourceRanges, sourcesOf } from "./source-ranges.js";
 
 interface Source extends SourceRows {
   /** Number that replaces a null value in a row that is not null. */

@@ -11,9 +11,8 @@ import { readFooter } from "./arrow-file.js";
 import type { Block } from "./arrow-metadata.js";
 import { endOf, messageAt } from "./arrow-stream.js";
 import { copiedPieces } from "./copied-pieces.js";
-import type { LogitsFile } from "./logits-file.js";
+import { type LogitsFile, sourceRanges, sourcesOf } from "./logits-file.js";
 import { type InputFile, inputReader, readInput } from "./read-input.js";
-import { sourceRanges, sourcesOf } from "./source-ranges.js";
 
 /** Range of the offsets of lists or strings, and the location of their values. */
 interface Offsets extends ByteRange {

@@ -1,10 +1,17 @@
-import { InputUnsupportedError } from "../errors.js";
+import {
+  InputUnsupportedError,
+  LogitsColumnError,
+  SoftjacError,
+} from "../errors.js";
+import type { LogitsEvent } from "../options/hooks.js";
+import { shortName } from "../printable.js";
 import { keyCount } from "../results/row-axes.js";
 import { arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
-import { rejectLabels } from "./first-rows.js";
+import { USE_BINARY } from "./candidates.js";
 import { openInput } from "./input-file.js";
 import { arraysOpener, inputFormat } from "./input-format.js";
+import { InputRows } from "./input-rows.js";
 import { interpreting } from "./interpreting.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
 import type { InputFile } from "./read-input.js";
@@ -69,15 +76,105 @@ async function locateColumns(
       const { parquetAsArrow } = await import("./parquet/parquet-as-arrow.js");
       open = await parquetAsArrow(file, options);
     }
-    container = arrowContainer(
-      open,
-      format === "arrow-file" ? format : "arrow-stream",
-      options,
-    );
+    container = arrowContainer(open, format, options);
   } catch (error) {
     open.close();
     throw error;
   }
   // Reports state the size of the file, not of a decoded copy.
   return { ...(await locateLogits(container, options)), bytes: file.bytes };
+}
+
+/** Limits of what is inspected; a row with more values is not. */
+const MAX_ROWS = 1000;
+const MAX_VALUES = 1 << 20;
+
+/** Label that trainers ignore; it often pads labels and is never a logit. */
+const IGNORED_LABEL = -100;
+
+/** Maximum distance of a sum of probabilities from 1. */
+const SUM_TOLERANCE = 1e-3;
+
+/**
+ * Rejects a column of integers that the user did not choose if its first rows contain -100.
+ * @throws LogitsColumnError
+ */
+async function rejectLabels(
+  logits: LogitsFile,
+  { column, columns }: Pick<OpenOptions, "column" | "columns">,
+): Promise<void> {
+  const name = logits.selection.column;
+  if (column !== undefined || columns !== undefined || name === undefined)
+    return;
+  if (logits.type.includes("float")) return;
+  const row = rowOfLabels(logits, await firstRows(logits));
+  if (row < 0) return;
+  throw new LogitsColumnError(
+    logits.path,
+    `column ${shortName(name)} of ${logits.type} has ${IGNORED_LABEL} in row ${row}, which marks labels to ignore; if these are logits, choose them with --column`,
+  );
+}
+
+/** Reports which logits are used, and warns if their first rows look like probabilities or labels. */
+export async function reportLogits(
+  logits: LogitsFile,
+  onEvent: ((event: LogitsEvent) => void) | undefined,
+): Promise<void> {
+  if (!onEvent) return;
+  const { selection, classes, classNames, type, notes } = logits;
+  onEvent({
+    event: "logits",
+    column: selection.column ?? selection.columns ?? null,
+    classes,
+    type,
+    firstClass: classNames?.[0] ?? null,
+    lastClass: classNames?.at(-1) ?? null,
+  });
+  const warn = (message: string) => onEvent({ event: "warning", message });
+  notes.forEach(warn);
+  if (classes === 1)
+    warn(
+      `${shortName(logits.column)}: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}`,
+    );
+  // Rows of a remote file are not fetched before they are computed.
+  const rows = logits.present ? [] : await firstRows(logits);
+  if (classes > 1 && rows.length > 0 && rows.every(isProbabilities))
+    warn(
+      `${shortName(logits.column)}: the values of each of the first ${rows.length} rows are at least 0 and sum to 1; these look like probabilities, and softmax expects logits`,
+    );
+  if (selection.column === undefined && rowOfLabels(logits, rows) >= 0)
+    warn(
+      `${shortName(logits.column)}: values of ${IGNORED_LABEL} among ${type} look like labels to ignore, and softmax expects logits`,
+    );
+}
+
+/** Returns the first row of integers that contains -100, or -1. */
+function rowOfLabels(
+  { type }: LogitsFile,
+  rows: readonly Float64Array[],
+): number {
+  if (type.includes("float")) return -1;
+  return rows.findIndex((row) => row.includes(IGNORED_LABEL));
+}
+
+function isProbabilities(row: Float64Array): boolean {
+  const sum = row.reduce((a, b) => a + b, 0);
+  return row.every((x) => x >= 0) && Math.abs(sum - 1) <= SUM_TOLERANCE;
+}
+
+/** Reads the first rows; returns none on an input error, which the run will report with its position. @throws MissingRangesError */
+async function firstRows(logits: LogitsFile): Promise<Float64Array[]> {
+  const count = Math.min(
+    logits.rows,
+    MAX_ROWS,
+    Math.floor(MAX_VALUES / logits.classes),
+  );
+  const input = new InputRows({ ...logits, inputs: [] });
+  try {
+    await input.load(0, count);
+  } catch (error) {
+    if (error instanceof SoftjacError) return [];
+    throw error;
+  }
+  return Array.from({ length: count }, (_, row) => input.values(row, 0));
 }

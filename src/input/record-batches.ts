@@ -1,12 +1,7 @@
 import { buffersOf, type Field, storedType } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import {
-  type Block,
-  type MessageMetadata,
-  positionOf,
-  type Schema,
-} from "./arrow-metadata.js";
+import type { Block, MessageMetadata, Schema } from "./arrow-metadata.js";
 import type { InputFile } from "./read-input.js";
 import {
   type BatchContext,
@@ -108,9 +103,10 @@ function contextOf(
   block: Block,
   where: string,
 ): BatchContext {
-  const { offset, metadataBytes, bodyBytes } = block;
+  const { offset, metadataBytes, bodyBytes, originalOffset } = block;
   const bodyStart = offset + metadataBytes;
-  return { path, where, bodyStart, bodyBytes, position: positionOf(block) };
+  const position = originalOffset ?? offset;
+  return { path, where, bodyStart, bodyBytes, position };
 }
 
 /** Returns a function that computes the spans of a batch; they vary only with the numbers of data buffers of view columns. */

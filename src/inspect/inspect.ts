@@ -1,21 +1,28 @@
+import type { Field } from "../arrow/field.js";
 import {
   AbortedError,
   InputUnsupportedError,
   LogitsColumnError,
   RaggedRowError,
 } from "../errors.js";
-import {
-  type DescribedColumn,
-  describeInput,
-  type InputDescription,
-} from "../input/describe-input.js";
+import { candidateOf as arrayCandidate } from "../input/arrays/choose-arrays.js";
+import { arrowContainer } from "../input/arrow-container.js";
+import type { Candidate } from "../input/candidates.js";
 import { openInput } from "../input/input-file.js";
+import {
+  arraysOpener,
+  type InputFormat,
+  inputFormat,
+} from "../input/input-format.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpreting, interpretingWith } from "../input/interpreting.js";
+import { candidateOf } from "../input/logits-column.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
+import { readFooter } from "../input/parquet/parquet-footer.js";
 import type { InputFile } from "../input/read-input.js";
+import { recordBatches } from "../input/record-batches.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { type RunOptions, resolveOptions } from "../options/run-options.js";
@@ -46,12 +53,11 @@ export interface Inspection extends InputDescription {
   values: ValueScan | null;
 }
 
-/** Column of logits. */
-export interface LogitsDescription
-  extends Pick<LogitsFile, "column" | "dtype" | "classes"> {
-  /** Storage of the logits in the file: a list type, a struct or separate columns. */
-  storage: LogitsFile["storage"];
-}
+/** Column of logits; `storage` is a list type, a struct or separate columns. */
+export type LogitsDescription = Pick<
+  LogitsFile,
+  "column" | "dtype" | "classes" | "storage"
+>;
 
 /** Summary of all logits of a file. */
 export interface ValueScan {
@@ -79,7 +85,9 @@ export async function inspect(
   resolve("inspect", options);
   const { input } = options;
   const file = await openInput(input, hooks);
-  const description = await describeInput(file, options).catch((error) => {
+  const description = await interpreting(file.path, "structure", () =>
+    describe(file, options),
+  ).catch((error) => {
     file.close();
     throw error;
   });
@@ -208,4 +216,87 @@ async function scanValues(
   }
   const range = min > max ? { min: null, max: null } : { min, max };
   return { ...range, maskedLogits, badRows, firstBadRow };
+}
+
+/** Structure of a file. */
+interface InputDescription {
+  format: InputFormat;
+  /** Names of the compression codecs in the file; empty if it is uncompressed. */
+  compression: string[];
+  /** Number of record batches (Arrow) or row groups (Parquet); null for formats without them. */
+  batches: number | null;
+  /** Number of rows of the largest record batch or row group; null for formats without them. */
+  largestBatchRows: number | null;
+  rows: number;
+  columns: DescribedColumn[];
+}
+
+/** Column or array of a file. */
+interface DescribedColumn {
+  name: string;
+  /** Type, and shape of an array. */
+  type: string;
+  /** Reason why it cannot be the logits; null if its type and shape allow it. */
+  reason: string | null;
+}
+
+/** Describes an open file without reading its values. @throws InputFormatError, InputUnsupportedError, IoError */
+async function describe(
+  file: InputFile,
+  options: InspectOptions,
+): Promise<InputDescription> {
+  const format = inputFormat(file);
+  const openArrays = await arraysOpener(format);
+  if (openArrays) {
+    const { arrays } = await openArrays(file);
+    return {
+      format,
+      compression: [],
+      batches: null,
+      largestBatchRows: null,
+      rows: arrays.reduce((max, { shape }) => Math.max(max, shape[0] ?? 0), 0),
+      columns: arrays.map((array) =>
+        describeColumn(array.name, arrayCandidate(array, options)),
+      ),
+    };
+  }
+  const codecs = new Set<string | null>();
+  const batchRows: number[] = [];
+  let fields: Field[];
+  if (format === "parquet") {
+    const footer = readFooter(file);
+    for (const { rows, chunks } of footer.metadata.rowGroups) {
+      batchRows.push(rows);
+      for (const { compression } of chunks) codecs.add(compression);
+    }
+    ({ fields } = footer);
+  } else {
+    const open = { ...options, anyByteOrder: true };
+    const container = arrowContainer(file, format, open);
+    for (const { batch } of recordBatches(container)) {
+      batchRows.push(batch.rows);
+      codecs.add(batch.compression);
+    }
+    ({ fields } = container.schema);
+  }
+  return {
+    format,
+    compression: [...codecs].filter(
+      (codec): codec is string => codec !== null && codec !== "uncompressed",
+    ),
+    batches: batchRows.length,
+    largestBatchRows: batchRows.reduce((a, b) => Math.max(a, b), 0),
+    rows: batchRows.reduce((sum, rows) => sum + rows, 0),
+    columns: fields.map((field) =>
+      describeColumn(field.name, candidateOf(field, options.binary ?? false)),
+    ),
+  };
+}
+
+function describeColumn(
+  name: string | null,
+  { type, form, problem }: Candidate,
+): DescribedColumn {
+  const reason = form === null ? problem : null;
+  return { name: name ?? "array", type, reason };
 }

@@ -1,5 +1,5 @@
 import { InternalError, UsageError } from "../errors.js";
-import { openPlainArrow } from "../input/compression/open-plain.js";
+import { openPlainArrow } from "../input/arrow-container.js";
 import { checkUnwritten } from "../input/input-state.js";
 import { readInputAsync } from "../input/read-input.js";
 import type { ArrowContainer } from "../input/record-batches.js";

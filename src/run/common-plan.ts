@@ -7,7 +7,7 @@ import {
 import { tooLargeError } from "../errors.js";
 import { copiedBytesPerRow } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { sourcesOf } from "../input/source-ranges.js";
+import { sourcesOf } from "../input/logits-file.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { encodeDictionary } from "../output/arrow-writer.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";

@@ -1,5 +1,5 @@
 import type { LogitsFile } from "../input/logits-file.js";
-import { sourcesOf } from "../input/source-ranges.js";
+import { sourcesOf } from "../input/logits-file.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import type { ArrowWriter } from "../output/arrow-writer.js";

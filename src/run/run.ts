@@ -1,7 +1,6 @@
 import { SoftjacError } from "../errors.js";
-import { reportLogits } from "../input/first-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { openLogits } from "../input/open-logits.js";
+import { openLogits, reportLogits } from "../input/open-logits.js";
 import { checkHooks } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import {

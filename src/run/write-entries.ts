@@ -1,7 +1,7 @@
 import { InputUnsupportedError } from "../errors.js";
 import { copiedShapes } from "../input/copied-pieces.js";
+import { sourceRanges } from "../input/logits-file.js";
 import { inputReader } from "../input/read-input.js";
-import { sourceRanges } from "../input/source-ranges.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import {
   layoutHead,

@@ -1,7 +1,6 @@
 import { ftruncateSync } from "node:fs";
-import type { LogitsFile } from "../input/logits-file.js";
+import { type LogitsFile, sourceRanges } from "../input/logits-file.js";
 import { inputReader } from "../input/read-input.js";
-import { sourceRanges } from "../input/source-ranges.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import type { Piece, PositionedBatch } from "../output/jacobian-file.js";
 import type { RowRange } from "../results/row-axes.js";

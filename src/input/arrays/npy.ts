@@ -1,9 +1,10 @@
 import type { NumberType } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
 import { type InputFile, inputReader } from "../read-input.js";
-import { BOOLEANS, bigEndian } from "./number-coding.js";
 import {
   type ArrayContainer,
+  BOOLEANS,
+  bigEndian,
   bytesOf,
   isShape,
   type StoredArray,

@@ -4,11 +4,13 @@ import { checkLimit } from "../../io/limits.js";
 import { shortName } from "../../printable.js";
 import { type InputFile, inputReader } from "../read-input.js";
 import { repeatedKey } from "../repeated-key.js";
-import { BOOLEANS, FLOAT8, type NumberCoding } from "./number-coding.js";
 import {
   type ArrayContainer,
+  BOOLEANS,
   bytesOf,
+  FLOAT8,
   isShape,
+  type NumberCoding,
   type StoredArray,
 } from "./stored-array.js";
 

@@ -15,11 +15,10 @@ import { checkLimit } from "../../io/limits.js";
 import { checkSpace, outputCall } from "../../io/system-error.js";
 import type { DecompressTask } from "../../tasks/decompress-tasks.js";
 import { failureError } from "../../tasks/failure.js";
-import {
-  type BatchMetadata,
-  type Block,
-  type MessageMetadata,
-  positionOf,
+import type {
+  BatchMetadata,
+  Block,
+  MessageMetadata,
 } from "../arrow-metadata.js";
 import { dictionaryFields } from "../dictionaries.js";
 import type { OpenOptions } from "../logits-file.js";
@@ -140,7 +139,7 @@ function plainContainer(
       offset: start,
       metadataBytes: 0,
       bodyBytes: end - start,
-      originalOffset: positionOf(original),
+      originalOffset: body.context.position,
     };
     blocks.set(original, block);
     const buffers = batch.buffers.map((_, index) => {
