@@ -47,7 +47,10 @@ export function openArrow(path: string): ArrowContainer {
 export function arrowContainer(
   file: InputFile,
   format: InputFormat,
-  options: { allowMissingEos?: boolean | undefined; anyByteOrder?: boolean } = {},
+  options: {
+    allowMissingEos?: boolean | undefined;
+    anyByteOrder?: boolean;
+  } = {},
 ): ArrowContainer {
   const { allowMissingEos = false, anyByteOrder = false } = options;
   const isFile = format === "arrow-file";

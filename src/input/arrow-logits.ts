@@ -11,11 +11,9 @@ import {
   InputUnsupportedError,
   unknownClassesError,
 } from "../errors.js";
-import { positionNames } from "../printable.js";
+import { valuesOf } from "../results/catalogue.js";
 import { auxiliaryLengths } from "../results/columns.js";
-import { classesOfCodes } from "./class-decoder.js";
 import { decompressBodies } from "./compression/decompress-bodies.js";
-import { type CopiedColumn, selectCopied } from "./copied-columns.js";
 import {
   type DecodedNumbers,
   type DecodedSource,
@@ -23,13 +21,11 @@ import {
   NO_VALUES,
 } from "./decode-sources.js";
 import { locateDictionaries } from "./dictionaries.js";
-import { selectLogits } from "./logits-column.js";
-import type {
-  AuxiliaryColumn,
-  LogitsFile,
-  OpenOptions,
+import {
+  describeSources,
+  type LogitsFile,
+  type OpenOptions,
 } from "./logits-file.js";
-import { readableColumn, withNestedColumns } from "./nested-columns.js";
 import {
   matchedColumn,
   type NestedRows,
@@ -38,13 +34,6 @@ import {
   rowBounds,
   rowRuns,
 } from "./nested-rows.js";
-import {
-  asDecoded,
-  decodedColumn,
-  type LogitsColumn,
-  resultType,
-} from "./number-column.js";
-import { constantColumn, withPartitions } from "./partitions.js";
 import { inputReader, requireInput } from "./read-input.js";
 import {
   type ColumnSpan,
@@ -55,11 +44,12 @@ import {
 } from "./record-batch.js";
 import { type ArrowContainer, recordBatches } from "./record-batches.js";
 import {
-  checkValues,
-  isClassOption,
-  selectValues,
-  type ValueColumn,
-} from "./value-column.js";
+  readableColumn,
+  type SelectedColumns,
+  selectColumns,
+  withNestedColumns,
+} from "./select-columns.js";
+import { checkValues } from "./value-column.js";
 
 /**
  * Locates the logits, auxiliary columns and copied columns in an Arrow container, and checks the structure of every batch.
@@ -80,13 +70,13 @@ export async function locateLogits(
   };
   try {
     const whole = withNestedColumns(container, options);
-    const columns = selectColumns(whole, options);
-    const { logits, inputs, copied } = columns;
-    const columnIndices = [
-      ...[logits, ...inputs].flatMap(({ columns }) => columns),
-      ...copied.flatMap(({ index, constant }) => (constant ? [] : [index])),
-    ];
-    file = await decompressBodies(whole, [...new Set(columnIndices)], options);
+    const { fields } = whole.schema;
+    const { path } = container;
+    const selected = selectColumns(path, fields, whole.nested.length, options);
+    const logits = readableColumn(whole, selected.logits);
+    const inputs = selected.inputs.map((input) => readableColumn(whole, input));
+    const columns = { ...selected, logits, inputs };
+    file = await decompressBodies(whole, selected.indices, options);
     if (logits.nesting) {
       // Nested rows can be anywhere in the file, so a remote file is fetched first.
       requireInput(file, [{ start: 0, end: file.bytes }]);
@@ -108,11 +98,12 @@ export async function locateLogits(
       },
       ...inputs.map((input, n) => ({
         ...input,
-        classNames: isClassOption(input.option)
-          ? names
-          : input.option === "by"
-            ? { ...names, vocabulary: options.inputs[n]?.vocabulary }
-            : null,
+        classNames: {
+          class: names,
+          key: { ...names, vocabulary: options.inputs[n]?.vocabulary },
+          weight: null,
+          numbers: null,
+        }[valuesOf(input.option)],
         beside: nested && logits,
       })),
     ];
@@ -130,57 +121,6 @@ export async function locateLogits(
   }
 }
 
-interface SelectedColumns {
-  logits: LogitsColumn;
-  inputs: ValueColumn[];
-  copied: CopiedColumn[];
-}
-
-function selectColumns(
-  container: ArrowContainer,
-  options: OpenOptions,
-): SelectedColumns {
-  const { path, nested, schema } = container;
-  const { fields } = schema;
-  const { keep, partitions } = options;
-  const topLevel = fields.slice(0, fields.length - nested.length);
-  const columns = withPartitions(fields, partitions);
-  const copyable = withPartitions(topLevel, partitions);
-  const selected = selectLogits(path, fields, options);
-  const logits = readableColumn(
-    container,
-    // Lists of different lengths cannot be read in place.
-    options.pad && selected.values === null ? asDecoded(selected) : selected,
-  );
-  const { nesting } = logits;
-  const positions = nesting ? positionNames(nesting.axes ?? [0]) : [];
-  const ownNames = [...options.ownNames, ...positions];
-  return {
-    logits,
-    inputs: options.inputs.map(({ option, name }) => {
-      // Partitions have classes and groups, but no features or weights.
-      const isOfFile = option === "features" || option === "weight";
-      const column = selectValues(
-        path,
-        isOfFile ? fields : columns,
-        option,
-        name,
-        nesting !== undefined,
-      );
-      const partition = columns[column.columns[0] ?? 0]?.partition;
-      if (partition)
-        return { ...column, ...decodedColumn(name, [], 1), partition };
-      const isCoded =
-        isClassOption(option) && classesOfCodes(options.classNames) !== null;
-      return readableColumn(container, isCoded ? asDecoded(column) : column);
-    }),
-    copied: selectCopied(path, copyable, keep, ownNames).map((column) => {
-      const partition = copyable[column.index]?.partition;
-      return partition ? constantColumn(column, partition) : column;
-    }),
-  };
-}
-
 function buildLogitsFile(
   file: ArrowContainer,
   { logits, inputs, copied: selected }: SelectedColumns,
@@ -188,7 +128,7 @@ function buildLogitsFile(
   nested: NestedRows | null,
   options: OpenOptions,
 ): Omit<LogitsFile, "close"> {
-  const { path, fd, bytes, present, source } = file;
+  const { path } = file;
   const located = locateDictionaries(file, selected);
   const { dictionaries, dictionaryParts } = located;
   const copied = located.copied.map((column) =>
@@ -248,38 +188,38 @@ function buildLogitsFile(
     listLength(file, batches, 0, logits.storage) ??
     options.classes;
   if (classes === undefined) throw unknownClassesError(path);
+  const lengths = inputs.map((input, n) => {
+    const values =
+      decoded[n + 1]?.values ??
+      input.values ??
+      listLength(file, batches, n + 1, input.storage) ??
+      (auxiliaryLengths(input.option, classes)[0] as number);
+    checkValues(path, input, values, classes);
+    return values;
+  });
+  const described = sources.map((source, n) => ({
+    ...source,
+    values: lengths[n - 1] ?? classes,
+    decoded: decoded[n] ?? null,
+  }));
   return {
-    path,
-    fd,
-    bytes,
-    present,
-    source,
+    ...file,
     rows: rowStart,
     leading: nested?.leading ?? [rowStart],
     indexFd: nested?.indexFd ?? null,
-    classes,
-    type: logits.type,
-    dtype: resultType(logits.type),
-    storage: logits.storage,
-    column: logits.name,
+    ...describeSources(options, described),
     selection:
       options.columns === undefined
         ? { column: logits.name }
         : { columns: logits.name },
     classNames: logits.classNames,
     notes: [logits, nested, ...decoded].flatMap((part) => part?.note ?? []),
-    nullLogit: options.nullLogit ?? "error",
-    inputs: inputs.map((input, n) => {
-      const values = decoded[n + 1]?.values ?? input.values;
+    inputs: inputs.map(({ option, name, names, field }, n) => {
       const { vocabulary = new Map() } = options.inputs[n] ?? {};
-      const { field } = input;
-      return {
-        ...inputColumn(file, { ...input, values }, batches, n + 1, classes),
-        key: field && { field, vocabulary },
-      };
+      const key = field && { field, vocabulary };
+      return { option, name, names, key, values: lengths[n] as number };
     }),
     batches,
-    decodedFds: decoded.map((numbers) => numbers?.fd ?? null),
     copied: copied.map(({ column }) => column),
     partitions: (options.partitions ?? []).filter(
       ({ name }) =>
@@ -289,22 +229,6 @@ function buildLogitsFile(
     ),
     dictionaries,
   };
-}
-
-function inputColumn(
-  file: ArrowContainer,
-  input: ValueColumn,
-  batches: LogitsBatch[],
-  source: number,
-  classes: number,
-): Omit<AuxiliaryColumn, "key"> {
-  const values =
-    input.values ??
-    listLength(file, batches, source, input.storage) ??
-    (auxiliaryLengths(input.option, classes)[0] as number);
-  checkValues(file.path, input, values, classes);
-  const { option, name, names, storage, type, width } = input;
-  return { option, name, names, storage, type, width, values };
 }
 
 /** Returns the length of the first list that is not null, or null if there is none. Workers check that all others have the same. */

@@ -7,6 +7,7 @@ import {
 } from "../errors.js";
 import { isNoClass, isNull } from "../kernels/bad-row.js";
 import { shortList, shortName } from "../printable.js";
+import type { Partition } from "../results/run-metadata.js";
 import {
   ColumnDecoder,
   type DecodedRows,
@@ -222,4 +223,25 @@ export function oneHotClass(
       "expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
     );
   return one;
+}
+
+/** Returns the class number that a partition states, as one row; null for a null. @throws InputUnsupportedError */
+export function classOfPartition(
+  path: string,
+  { name, value, type }: Partition,
+  { given, fromFile, vocabulary }: ClassNames,
+): Float64Array | null {
+  if (value === null) return null;
+  if (vocabulary && type === "utf8") {
+    if (!vocabulary.has(value)) vocabulary.set(value, vocabulary.size);
+    return Float64Array.of(vocabulary.get(value) as number);
+  }
+  const names = given ?? fromFile ?? [];
+  const index = type === "int64" ? Number(value) : names.indexOf(value);
+  if (index >= 0 || type === "int64") return Float64Array.of(index);
+  throw new InputUnsupportedError(
+    path,
+    `directory ${name}=${value}`,
+    `expected one of the names of the classes (${names.join(", ") || "none"}); give them with --class-names`,
+  );
 }

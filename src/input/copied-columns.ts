@@ -1,4 +1,8 @@
-import type { CopiedForm, CopiedNode } from "../arrow/copied-nodes.js";
+import type {
+  CopiedBuffers,
+  CopiedForm,
+  CopiedNode,
+} from "../arrow/copied-nodes.js";
 import {
   type ArrowType,
   describeField,
@@ -6,7 +10,9 @@ import {
   fixedBits,
 } from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
+import type { Partition } from "../results/run-metadata.js";
 import { copiedIndices, namedColumns } from "./column-names.js";
+import { plainBuffers } from "./record-batch.js";
 
 /** Input column that `keep` copies to the output. */
 export interface CopiedColumn extends CopiedNode {
@@ -154,4 +160,40 @@ function dictionaryNode(
     field: { ...field, type: values.field.type },
     dictionaryValues: 0,
   };
+}
+
+/** Rows of a copied partition in memory; the output repeats them. */
+const ROWS = 256;
+
+/** Returns a copied column that repeats the value of a partition, with its buffers in memory. */
+export function constantColumn(
+  column: CopiedColumn,
+  { value }: Partition,
+): CopiedColumn & { constant: NonNullable<CopiedNode["constant"]> } {
+  const text = Buffer.from(value ?? "");
+  const isText = column.form === "text";
+  const numbers = BigInt64Array.from({ length: ROWS }, () =>
+    isText || value === null ? 0n : BigInt(value),
+  );
+  const offsets = Int32Array.from(
+    { length: ROWS + 1 },
+    (_, k) => k * text.byteLength,
+  );
+  const parts = isText
+    ? [offsets, ...new Array<Buffer>(ROWS).fill(text)]
+    : [numbers];
+  // Layout: validity bits (all zero, used only if the value is null), offsets of texts, values.
+  const memory = Buffer.concat([
+    new Uint8Array(ROWS / 8),
+    ...parts.map((part) =>
+      Buffer.from(part.buffer, part.byteOffset, part.byteLength),
+    ),
+  ]);
+  const start = ROWS / 8 + (isText ? offsets.byteLength : 0);
+  const buffers: CopiedBuffers = {
+    ...plainBuffers(ROWS, start, memory.byteLength - start),
+    nullCount: value === null ? ROWS : 0,
+    offsets: ROWS / 8,
+  };
+  return { ...column, constant: { memory: new Uint8Array(memory), buffers } };
 }

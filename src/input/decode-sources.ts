@@ -10,7 +10,11 @@ import { outputCall } from "../io/system-error.js";
 import { isNull, NULL_BITS_32 } from "../kernels/bad-row.js";
 import type { Partition } from "../results/run-metadata.js";
 import { OMIT_BINARY } from "./candidates.js";
-import { ClassDecoder, type ClassNames } from "./class-decoder.js";
+import {
+  ClassDecoder,
+  type ClassNames,
+  classOfPartition,
+} from "./class-decoder.js";
 import {
   ColumnDecoder,
   type DecodedRows,
@@ -20,7 +24,6 @@ import {
 import type { OpenOptions } from "./logits-file.js";
 import { matchedRows, rowBatch, rowBatches } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
-import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
 import {
   type ColumnSpan,

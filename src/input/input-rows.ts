@@ -8,20 +8,9 @@ import { integerAt, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
 import { axesOf, indexOfRow } from "../results/row-indices.js";
-import {
-  type LogitsFile,
-  type SourceRows,
-  sourceRanges,
-  sourcesOf,
-} from "./logits-file.js";
+import type { SourceSetup } from "../tasks/run-tasks.js";
+import { type LogitsFile, sourceRanges } from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
-
-interface Source extends SourceRows {
-  /** Number that replaces a null value in a row that is not null. */
-  nullValue: number;
-  /** Descriptor of the temporary file that holds the decoded source; null: the source is in the input. */
-  fd: number | null;
-}
 
 /** Consecutive rows of a range, from `row` on, whose values are contiguous in a buffer, from value `first` on. */
 interface Run {
@@ -35,21 +24,11 @@ interface Run {
  * logit masks its class. Holds one range of rows at a time.
  */
 export class InputRows {
-  readonly #file: LogitsFile;
-  readonly #sources: Source[];
   #start = 0;
   #end = 0;
   #loaded: Float64Array[] = [];
 
-  constructor(file: LogitsFile) {
-    const { nullLogit, decodedFds } = file;
-    this.#file = file;
-    this.#sources = sourcesOf(file).map((source, n) => ({
-      ...source,
-      nullValue: n === 0 && nullLogit === "mask" ? -Infinity : Number.NaN,
-      fd: decodedFds[n] ?? null,
-    }));
-  }
+  constructor(private readonly file: LogitsFile) {}
 
   holds(row: number): boolean {
     return row >= this.#start && row < this.#end;
@@ -57,7 +36,7 @@ export class InputRows {
 
   /** Returns the values of a loaded row of source n (0: the logits). */
   values(row: number, n: number): Float64Array {
-    const { values } = this.#sources[n] as Source;
+    const { values } = this.file.sources[n] as SourceSetup;
     const start = (row - this.#start) * values;
     return (this.#loaded[n] as Float64Array).subarray(start, start + values);
   }
@@ -67,15 +46,17 @@ export class InputRows {
    * @throws RaggedRowError, InputFormatError for invalid offsets, IoError
    */
   async load(start: number, end: number): Promise<void> {
-    const ranges = sourceRanges(this.#file, start, end);
+    const ranges = sourceRanges(this.file, start, end);
+    const nullLogit = this.file.nullLogit === "mask" ? -Infinity : Number.NaN;
     this.#end = this.#start;
     this.#loaded = [];
-    for (const [n, source] of this.#sources.entries()) {
+    for (const [n, source] of this.file.sources.entries()) {
       const out = new Float64Array((end - start) * source.values);
       for (const range of ranges[n] as SourceRange[]) {
         const at = (range.rowStart - start) * source.values;
         const count = (range.rowEnd - range.rowStart) * source.values;
-        await this.#fill(source, range, out.subarray(at, at + count));
+        const filled = out.subarray(at, at + count);
+        await this.#fill(source, range, filled, n === 0 ? nullLogit : NaN);
       }
       this.#loaded.push(out);
     }
@@ -84,11 +65,12 @@ export class InputRows {
   }
 
   async #fill(
-    source: Source,
+    source: SourceSetup,
     range: SourceRange,
     out: Float64Array,
+    nullValue: number,
   ): Promise<void> {
-    const { storage, width, values, type, nullValue, fd } = source;
+    const { storage, width, values, type, fd } = source;
     const { firstRow, rowStart, rowEnd, valueValidity } = range;
     const rows = rowEnd - rowStart;
     const isNull = await this.#nulls(range.validity, firstRow, rows);
@@ -129,18 +111,18 @@ export class InputRows {
   }
 
   #read(bytes: Uint8Array, position: number, fd: number | null = null) {
-    const { path } = this.#file;
-    const from = fd === null ? this.#file : { path, fd };
+    const { path } = this.file;
+    const from = fd === null ? this.file : { path, fd };
     return readInputAsync(from, bytes, position);
   }
 
   /** Returns the runs of lists that are not null; checks that every list has `values` values. */
   async #lists(
-    { name, storage, values }: Source,
+    { name, storage, values }: SourceSetup,
     { rowStart, rowEnd, offsets, valueCount }: SourceRange,
     isNull: (r: number) => boolean,
   ): Promise<Run[]> {
-    const { path } = this.#file;
+    const { path } = this.file;
     const rows = rowEnd - rowStart;
     const width = offsetWidth(storage);
     const bytes = new Uint8Array((rows + 1) * width);
@@ -152,7 +134,7 @@ export class InputRows {
       const last = integerAt(view, (r + 1) * width, width);
       const row = rowStart + r;
       if (!isNull(r) && last - first !== values) {
-        const index = indexOfRow(axesOf(this.#file), row);
+        const index = indexOfRow(axesOf(this.file), row);
         throw new RaggedRowError(path, name, index, values, last - first);
       }
       if (!(first >= 0 && last >= first && last <= valueCount))

@@ -12,10 +12,12 @@ import {
   type NumberType,
   numberWidth,
 } from "../arrow/field.js";
-import type { InputUse } from "../results/catalogue.js";
+import { type InputUse, valuesOf } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
+import type { SourceSetup } from "../tasks/run-tasks.js";
 import type { Vocabulary } from "./class-decoder.js";
 import type { CopiedColumn } from "./copied-columns.js";
+import { resultType } from "./number-column.js";
 import type { InputFile } from "./read-input.js";
 import type { LogitsBatch } from "./record-batch.js";
 
@@ -44,9 +46,9 @@ export interface LogitsFile extends InputFile {
   nullLogit: "error" | "mask";
   /** Other columns that results need, such as labels and tangents. */
   inputs: AuxiliaryColumn[];
+  /** The logits, then `inputs`. */
+  sources: SourceSetup[];
   batches: LogitsBatch[];
-  /** Temporary files of decoded sources (the logits, then the inputs); null for a source that is read in place. */
-  decodedFds: (number | null)[];
   copied: CopiedColumn[];
   /** Partitions among the copied columns and other inputs. */
   partitions: Partition[];
@@ -54,18 +56,12 @@ export interface LogitsFile extends InputFile {
 }
 
 /** Column of numbers other than the logits. */
-export interface AuxiliaryColumn {
+export interface AuxiliaryColumn extends Pick<SourceSetup, "name" | "values"> {
   option: InputUse;
-  name: string;
   /** Names of the columns or struct fields of features; null for lists and arrays. */
   names: readonly string[] | null;
   /** Field of a column whose values form groups, and the numbers of its strings; null for other columns. */
   key: { field: Field; vocabulary: Vocabulary } | null;
-  storage: ColumnStorage;
-  type: NumberType;
-  width: number;
-  /** Values per row. */
-  values: number;
 }
 
 export interface OpenOptions extends LogitsSelection {
@@ -109,13 +105,33 @@ export interface LogitsSelection {
   binary?: boolean | undefined;
 }
 
-/** Rows of numbers in a batch: the logits, or another column. */
-export type SourceRows = Omit<AuxiliaryColumn, "option" | "names" | "key">;
-
-/** Returns the logits, then the other inputs. */
-export function sourcesOf(file: LogitsFile): SourceRows[] {
-  const { column: name, storage, type, classes: values, inputs } = file;
-  return [{ name, storage, type, width: numberWidth(type), values }, ...inputs];
+/**
+ * Returns what a LogitsFile has of its sources: the logits, then the inputs of the options.
+ * @param located storage of each source, and the temporary file with its decoded numbers, if there is one
+ */
+export function describeSources(
+  { features, inputs, nullLogit = "error" }: OpenOptions,
+  located: readonly (Omit<SourceSetup, "width" | "holds" | "fd"> & {
+    decoded: { fd: number } | null;
+  })[],
+): Pick<
+  LogitsFile,
+  | ("sources" | "classes" | "type" | "dtype")
+  | ("storage" | "column" | "nullLogit")
+> {
+  const sources = located.map((source, n): SourceSetup => {
+    const { name, storage, type, values, decoded } = source;
+    const option = inputs[n - 1]?.option;
+    const logits = features === undefined ? "logits" : "numbers";
+    const holds = option ? valuesOf(option) : logits;
+    const width = numberWidth(type);
+    const fd = decoded?.fd ?? null;
+    return { name, storage, type, width, values, holds, fd };
+  });
+  const [logits] = sources as [SourceSetup];
+  const { name: column, storage, type, values: classes } = logits;
+  const dtype = resultType(type);
+  return { sources, classes, type, dtype, storage, column, nullLogit };
 }
 
 /** Returns, for each source, the ranges of the input's batches that hold rows `[rowStart, rowEnd)`. */
@@ -125,7 +141,7 @@ export function sourceRanges(
   rowEnd: number,
 ): SourceRange[][] {
   const batches = overlapping(file.batches, rowStart, rowEnd);
-  return sourcesOf(file).map(({ storage, width, values }, n) => {
+  return file.sources.map(({ storage, width, values }, n) => {
     const perOffset = offsetWidth(storage);
     const perRow =
       perOffset > 0 ? 0 : isSeparate(storage) ? width : values * width;

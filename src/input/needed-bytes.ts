@@ -11,7 +11,7 @@ import { readFooter } from "./arrow-file.js";
 import type { Block } from "./arrow-metadata.js";
 import { endOf, messageAt } from "./arrow-stream.js";
 import { copiedPieces } from "./copied-pieces.js";
-import { type LogitsFile, sourceRanges, sourcesOf } from "./logits-file.js";
+import { type LogitsFile, sourceRanges } from "./logits-file.js";
 import { type InputFile, inputReader, readInput } from "./read-input.js";
 
 /** Range of the offsets of lists or strings, and the location of their values. */
@@ -67,9 +67,9 @@ function* rangesOf(
   for (const { body, bodyStart, bodyBytes } of file.dictionaries)
     if (body === null) yield rangeAt(bodyStart, bodyBytes);
   const ranges = sourceRanges(file, rowStart, rowEnd);
-  for (const [n, source] of sourcesOf(file).entries()) {
-    if (file.decodedFds[n] !== null) continue;
-    const { storage, width: valueBytes, values } = source;
+  for (const [n, source] of file.sources.entries()) {
+    const { storage, width: valueBytes, values, fd } = source;
+    if (fd !== null) continue;
     const width = offsetWidth(storage);
     const perRow = isSeparate(storage) ? 1 : values;
     for (const range of ranges[n] ?? []) {

@@ -1,6 +1,6 @@
 import { describeField, type Field, fixedBits } from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
-import type { InputUse } from "../results/catalogue.js";
+import { type InputUse, valuesOf } from "../results/catalogue.js";
 import { auxiliaryLengths } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
 import { indexOfName, namedColumns } from "./column-names.js";
@@ -53,7 +53,7 @@ export function selectValues(
   const field = fields[index] as Field;
   if (option === "by")
     return { ...none, ...keyColumn(path, field, index, name), field };
-  const isClass = isClassOption(option) || option === "weight";
+  const isClass = valuesOf(option) === "class" || option === "weight";
   const column = isNested
     ? besideNested(field, index, isClass)
     : isClass
@@ -153,16 +153,12 @@ export function checkValues(
 
 /** Returns advice on the column that an option needs, as the end of a message. */
 export function adviceOn(option: InputUse): string {
-  if (isClassOption(option))
+  if (valuesOf(option) === "class")
     return "write one class number from 0 for each row";
   if (option === "weight") return "write one number from 0 for each row";
   return option === "covariance"
     ? "write the diagonal, the upper triangle or the whole matrix of each row"
     : "write one float per class for each row";
-}
-
-export function isClassOption(option: InputUse): boolean {
-  return option === "label" || option === "classColumn";
 }
 
 /** Returns the name of an option on the command line, without dashes. */

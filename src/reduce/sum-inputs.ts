@@ -1,10 +1,13 @@
-import { describeField, fixedBits, numberWidth } from "../arrow/field.js";
+import { describeField, fixedBits } from "../arrow/field.js";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
 import { bytes as formatBytes } from "../format-number.js";
 import { isText } from "../input/decoded-rows.js";
 import { checkUnchanged, stateAt } from "../input/input-state.js";
-import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
-import { sourceRanges, sourcesOf } from "../input/logits-file.js";
+import {
+  type LogitsFile,
+  type OpenOptions,
+  sourceRanges,
+} from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import { ACCUMULATOR_BYTES, BLOCK_ROWS, SumsSpace } from "../kernels/sums.js";
 import type { RunHooks } from "../options/hooks.js";
@@ -14,11 +17,7 @@ import { checkClassNames } from "../results/columns.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { axesOf, indexOfRow } from "../results/row-indices.js";
 import { runTasks } from "../run/run-tasks.js";
-import type {
-  SourceSetup,
-  SumsPass,
-  WorkerContext,
-} from "../tasks/run-tasks.js";
+import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
 import type { Coefficients } from "./coefficients.js";
 import { GroupTable, type KeyColumn } from "./group-table.js";
@@ -298,7 +297,7 @@ async function sumFile(
 ): Promise<void> {
   const { path, rows } = logits;
   const { coefficients, output, intercept } = request;
-  const sources = sourceSetups(logits, coefficients !== null);
+  const { sources } = logits;
   const rowBytes = sources.reduce(
     (sum, s) => sum + s.values * (s.width + 8),
     0,
@@ -399,26 +398,6 @@ async function sumFile(
     sums.firstBadRow.row = row;
   }
   sums.rows += rows;
-}
-
-function sourceSetups(logits: LogitsFile, areFeatures: boolean): SourceSetup[] {
-  const holds = (option: string): SourceSetup["holds"] => {
-    if (option === "by") return "key";
-    if (option === "weight") return "weight";
-    return option === "label" || option === "classColumn" ? "class" : "numbers";
-  };
-  return sourcesOf(logits).map((source, n) => ({
-    ...source,
-    name: n === 0 ? logits.column : (logits.inputs[n - 1]?.name as string),
-    width: numberWidth(source.type),
-    fd: logits.decodedFds[n] ?? null,
-    holds:
-      n > 0
-        ? holds(logits.inputs[n - 1]?.option as string)
-        : areFeatures
-          ? "numbers"
-          : "logits",
-  }));
 }
 
 /** Returns a number of rows in whole blocks, at least one. */

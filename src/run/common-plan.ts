@@ -7,7 +7,6 @@ import {
 import { tooLargeError } from "../errors.js";
 import { copiedBytesPerRow } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { sourcesOf } from "../input/logits-file.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { encodeDictionary } from "../output/arrow-writer.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
@@ -26,12 +25,11 @@ type SchemaColumn = Omit<TableColumn, "width" | "source">;
 /** Returns the part of a run's plan that all layouts share. */
 export function planCommon(options: ResolvedOptions, logits: LogitsFile) {
   const { onBadRow, threads, chunkRows } = options;
-  const { classes, copied } = logits;
+  const { classes, copied, sources } = logits;
   const all = { rowStart: 0, rowEnd: logits.rows };
   const { rowStart, rowEnd } = options.part ?? all;
   const rows = rowEnd - rowStart;
   const dtype = options.dtype ?? logits.dtype;
-  const sources = sourcesOf(logits);
   const positions = positionNames(axesOf(logits).inner);
   return {
     rowStart,

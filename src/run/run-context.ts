@@ -1,11 +1,9 @@
 import type { LogitsFile } from "../input/logits-file.js";
-import { sourcesOf } from "../input/logits-file.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import type { ArrowWriter } from "../output/arrow-writer.js";
 import type { OutputTarget } from "../output/output-target.js";
 import type { TaskPool } from "../pool/worker-pool.js";
-import { valuesOf } from "../results/catalogue.js";
 import { axesOf } from "../results/row-indices.js";
 import type { KernelMemory } from "../tasks/kernel-memory.js";
 import type { WorkerContext } from "../tasks/run-tasks.js";
@@ -44,11 +42,6 @@ export function workerContext(
   temperature: number,
 ): WorkerContext {
   const { slot, results, classes, loadRows, rowBlockSize, tileRows } = plan;
-  const { column, inputs, decodedFds } = logits;
-  const named = [
-    { name: column, holds: "logits" as const },
-    ...inputs.map(({ name, option }) => ({ name, holds: valuesOf(option) })),
-  ];
   return {
     ...memory,
     slotBytes: slot.bytes,
@@ -59,11 +52,7 @@ export function workerContext(
     axes: axesOf(logits),
     classes,
     temperature,
-    sources: sourcesOf(logits).map(({ storage, type, width, values }, n) => ({
-      ...(named[n] as (typeof named)[number]),
-      ...{ storage, type, width, values },
-      fd: decodedFds[n] ?? null,
-    })),
+    sources: logits.sources,
     results,
     loadRows,
     rowBlockSize,

@@ -3,7 +3,11 @@ import type { LogitsFile, OpenOptions } from "../../src/input/logits-file.js";
 import { openLogits } from "../../src/input/open-logits.js";
 
 /** Description of an input, and the numbers of each source (the logits, then the other inputs) by row. */
-type OpenedInput = LogitsFile & { sources: number[][][] };
+interface OpenedInput extends Omit<LogitsFile, "sources"> {
+  sources: number[][][];
+  /** Whether the logits were decoded to a temporary file. */
+  isDecoded: boolean;
+}
 
 /** Opens an input, reads rows (default: all) and closes it. */
 export async function openedInput(
@@ -17,12 +21,12 @@ export async function openedInput(
     const input = new InputRows(logits);
     const [first, last] = [start ?? 0, end ?? logits.rows];
     await input.load(first, last);
-    const sources = [0, ...logits.inputs.map((_, n) => n + 1)].map((n) =>
+    const sources = logits.sources.map((_, n) =>
       Array.from({ length: last - first }, (_, k) => [
         ...input.values(first + k, n),
       ]),
     );
-    return { ...logits, sources };
+    return { ...logits, sources, isDecoded: logits.sources[0]?.fd !== null };
   } finally {
     logits.close();
   }

@@ -4,16 +4,20 @@ import { arrowTypeOf, numberWidth, plainField } from "../../arrow/field.js";
 import { InputUnsupportedError } from "../../errors.js";
 import { checkLimit } from "../../io/limits.js";
 import { positionNames } from "../../printable.js";
+import { valuesOf } from "../../results/catalogue.js";
 import { classesOfCodes } from "../class-decoder.js";
 import { copiedColumn } from "../copied-columns.js";
 import { openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
-import type { LogitsFile, OpenOptions } from "../logits-file.js";
-import { resultType } from "../number-column.js";
+import {
+  describeSources,
+  type LogitsFile,
+  type OpenOptions,
+} from "../logits-file.js";
 import type { InputFile } from "../read-input.js";
 import { type LogitsBatch, plainBuffers, rowsAt } from "../record-batch.js";
-import { flagOf, isClassOption } from "../value-column.js";
+import { flagOf } from "../value-column.js";
 import type { ArrayRows } from "./array-axes.js";
 import {
   checkedInput,
@@ -49,8 +53,10 @@ export async function locateArrays(
   const [first] = logits as [LogitsArray];
   const { binary = false, keep } = options;
   const shape = shapeOf(logits, binary);
-  const { rows, leading, classes } = shape;
-  const coded = options.inputs.find(({ option }) => isClassOption(option));
+  const { rows, leading } = shape;
+  const coded = options.inputs.find(
+    ({ option }) => valuesOf(option) === "class",
+  );
   if (coded && classesOfCodes(options.classNames))
     throw new InputUnsupportedError(
       path,
@@ -84,12 +90,14 @@ export async function locateArrays(
       holds: "numbers" | "classes" | "margins",
     ) => locateRows(from, arrays, holds, options);
     sources.push(locate(logits, binary ? "margins" : "numbers"));
-    for (const { option, name, array } of inputs)
+    for (const { option, name, array } of inputs) {
+      const holds = valuesOf(option) === "class" ? "classes" : "numbers";
       sources.push(
         array
-          ? locate([array], isClassOption(option) ? "classes" : "numbers")
+          ? locate([array], holds)
           : await locateLabelFile(name, shape, options),
       );
+    }
     for (const array of copiedArrays) sources.push(locate([array], "numbers"));
   } catch (error) {
     close();
@@ -98,6 +106,11 @@ export async function locateArrays(
   const [source, ...rest] = sources as [LocatedRows, ...LocatedRows[]];
   const others = rest.slice(0, inputs.length);
   const copiedRows = rest.slice(inputs.length);
+  const column = options.columns ?? first.name ?? "array";
+  const named = [source, ...others].map((located, n) => ({
+    ...located,
+    name: inputs[n - 1]?.name ?? column,
+  }));
   let rowEnd = 0;
   const batches = logits.map((array, k): LogitsBatch => {
     const rowStart = rowEnd;
@@ -124,11 +137,7 @@ export async function locateArrays(
     rows,
     leading,
     indexFd: null,
-    classes,
-    type: source.type,
-    dtype: resultType(source.type),
-    storage: source.storage,
-    column: options.columns ?? first.name ?? "array",
+    ...describeSources(options, named),
     selection:
       options.columns !== undefined
         ? { columns: options.columns }
@@ -137,16 +146,13 @@ export async function locateArrays(
           : {},
     classNames: null,
     notes: [],
-    nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(({ option, name }, n) => {
-      const { storage, type, values } = others[n] as LocatedRows;
-      const width = numberWidth(type);
+      const { type, values } = others[n] as LocatedRows;
       const field = plainField(name, arrowTypeOf(type));
       const key = option === "by" ? { field, vocabulary: new Map() } : null;
-      return { option, name, names: null, key, storage, type, width, values };
+      return { option, name, names: null, key, values };
     }),
     batches,
-    decodedFds: [source, ...others].map(({ decoded }) => decoded?.fd ?? null),
     copied: copiedArrays.map(({ name, type }, index) => {
       const field = plainField(name as string, arrowTypeOf(type));
       const fd = copiedRows[index]?.decoded?.fd ?? null;

@@ -1,5 +1,5 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
-import type { InputUse } from "../../results/catalogue.js";
+import { type InputUse, valuesOf } from "../../results/catalogue.js";
 import { auxiliaryLengths } from "../../results/columns.js";
 import {
   type Candidate,
@@ -9,7 +9,7 @@ import {
 } from "../candidates.js";
 import { copiedIndices, findListed, indexOfName } from "../column-names.js";
 import type { LogitsSelection } from "../logits-file.js";
-import { adviceOn, flagOf, isClassOption } from "../value-column.js";
+import { adviceOn, flagOf } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   describeArray,
@@ -241,7 +241,7 @@ export function checkedInput(
   logits: LogitsShape,
 ): ArrayRows {
   const { type } = array;
-  const isClass = isClassOption(option);
+  const isClass = valuesOf(option) === "class";
   const isAny = isClass || option === "weight" || option === "features";
   const isKey = option === "by" && type !== null && !isFloat(type);
   const shapes = allowedShapes(option, logits, array.shape);
@@ -324,7 +324,7 @@ function allowedShapes(
     valueAxes: [classAxis],
   };
   const isOther = ({ shape }: RowShape) => `${shape}` !== `${asLogits.shape}`;
-  if (isClassOption(option)) {
+  if (valuesOf(option) === "class") {
     const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
     const others = outer.flatMap((rows) => [
       shape(rows),

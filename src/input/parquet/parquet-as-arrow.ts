@@ -1,5 +1,4 @@
 import { Worker } from "node:worker_threads";
-import type { Field } from "../../arrow/field.js";
 import { AbortedError, InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
 import {
@@ -11,14 +10,10 @@ import {
 import { type Failure, failureError } from "../../tasks/failure.js";
 import type { FileMetadata } from "../../tasks/parquet-metadata.js";
 import type { ParquetReply, ParquetSetup } from "../../tasks/parquet-tasks.js";
-import { selectCopied } from "../copied-columns.js";
-import { selectLogits } from "../logits-column.js";
 import type { OpenOptions } from "../logits-file.js";
-import { nestedColumns } from "../nested-columns.js";
-import { withPartitions } from "../partitions.js";
 import { type InputFile, requireInput } from "../read-input.js";
 import type { ColumnPath } from "../record-batches.js";
-import { selectValues } from "../value-column.js";
+import { nestedColumns, selectColumns } from "../select-columns.js";
 import {
   type ParquetFooter,
   readFooter,
@@ -45,7 +40,13 @@ export async function parquetAsArrow(
 ): Promise<InputFile> {
   const { path } = file;
   const footer = readFooter(file);
-  const paths = neededColumns(path, footer.fields, options);
+  const { fields } = footer;
+  const nested = nestedColumns(fields, options);
+  const all = [...fields, ...nested.map(({ field }) => field)];
+  const paths = [...fields.map((_, k) => [k]), ...nested.map((n) => n.path)];
+  const needed = selectColumns(path, all, nested.length, options).indices.map(
+    (index) => paths[index] as ColumnPath,
+  );
   // The thread reads any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const target = outputCall(
@@ -55,7 +56,7 @@ export async function parquetAsArrow(
   );
   try {
     if (options.isSample) footer.metadata = sampleOf(footer.metadata);
-    const setup = setupOf(file, footer, paths, target.fd);
+    const setup = setupOf(file, footer, needed, target.fd);
     const bytes = await decode(path, setup, options.signal);
     return {
       path,
@@ -72,33 +73,6 @@ export async function parquetAsArrow(
     target.close();
     throw error;
   }
-}
-
-/**
- * Returns the paths of the columns that a run reads.
- * @throws LogitsColumnError, InputUnsupportedError
- */
-function neededColumns(
-  path: string,
-  fields: Field[],
-  options: OpenOptions,
-): ColumnPath[] {
-  const { keep, ownNames, inputs, partitions } = options;
-  const nested = nestedColumns(fields, options);
-  const all = [...fields, ...nested.map(({ field }) => field)];
-  const paths = [...fields.map((_, k) => [k]), ...nested.map((n) => n.path)];
-  const columns = withPartitions(all, partitions);
-  const needed = [
-    selectLogits(path, all, options),
-    ...inputs.map(({ option, name }) =>
-      selectValues(path, columns, option, name),
-    ),
-  ].flatMap(({ columns }) => columns.filter((index) => index < all.length));
-  const copyable = withPartitions(fields, partitions);
-  const copied = selectCopied(path, copyable, keep, ownNames)
-    .map(({ index }) => index)
-    .filter((index) => index < fields.length);
-  return [...needed, ...copied].map((index) => paths[index] as ColumnPath);
 }
 
 /** Returns the metadata with only the first row group that has rows. */

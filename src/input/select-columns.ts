@@ -1,0 +1,182 @@
+import { arrowTypeOf, type Field, plainField } from "../arrow/field.js";
+import { positionNames } from "../printable.js";
+import { valuesOf } from "../results/catalogue.js";
+import type { Partition } from "../results/run-metadata.js";
+import { classesOfCodes } from "./class-decoder.js";
+import {
+  type CopiedColumn,
+  constantColumn,
+  selectCopied,
+} from "./copied-columns.js";
+import { selectLogits } from "./logits-column.js";
+import type { OpenOptions } from "./logits-file.js";
+import {
+  asDecoded,
+  decodedColumn,
+  type LogitsColumn,
+  type NumberColumn,
+} from "./number-column.js";
+import type { ColumnSpan } from "./record-batch.js";
+import {
+  type ArrowContainer,
+  type ColumnPath,
+  recordBatches,
+} from "./record-batches.js";
+import { selectValues, type ValueColumn } from "./value-column.js";
+
+/** Columns that a run reads. */
+export interface SelectedColumns {
+  logits: LogitsColumn;
+  inputs: ValueColumn[];
+  copied: CopiedColumn[];
+  /** Indices of these columns in the file. */
+  indices: number[];
+}
+
+/**
+ * Selects the columns that options name among those of a file, the struct fields that options name, and partitions.
+ * @param nested number of struct fields, which come last in `fields`
+ * @throws LogitsColumnError, InputUnsupportedError
+ */
+export function selectColumns(
+  path: string,
+  fields: Field[],
+  nested: number,
+  options: OpenOptions,
+): SelectedColumns {
+  const { keep, partitions, pad } = options;
+  const columns = withPartitions(fields, partitions);
+  const topLevel = fields.slice(0, fields.length - nested);
+  const copyable = withPartitions(topLevel, partitions);
+  const selected = selectLogits(path, fields, options);
+  // Lists of different lengths cannot be read in place.
+  const logits =
+    pad && selected.values === null ? asDecoded(selected) : selected;
+  const { nesting } = logits;
+  const positions = nesting ? positionNames(nesting.axes ?? [0]) : [];
+  const ownNames = [...options.ownNames, ...positions];
+  const inputs = options.inputs.map(({ option, name }) => {
+    // Partitions have classes and groups, but no features or weights.
+    const isOfFile = option === "features" || option === "weight";
+    const among = isOfFile ? fields : columns;
+    const column = selectValues(path, among, option, name, !!nesting);
+    const partition = columns[column.columns[0] ?? 0]?.partition;
+    if (partition)
+      return { ...column, ...decodedColumn(name, [], 1), partition };
+    const isCoded =
+      valuesOf(option) === "class" && classesOfCodes(options.classNames);
+    return isCoded ? asDecoded(column) : column;
+  });
+  const copied = selectCopied(path, copyable, keep, ownNames).map((column) => {
+    const partition = copyable[column.index]?.partition;
+    return partition ? constantColumn(column, partition) : column;
+  });
+  const indices = new Set([
+    ...[logits, ...inputs].flatMap(({ columns }) => columns),
+    ...copied.flatMap(({ index, constant }) => (constant ? [] : [index])),
+  ]);
+  return { logits, inputs, copied, indices: [...indices] };
+}
+
+/** Field of a file, or of a partition. */
+type PartitionedField = Field & { partition?: Partition };
+
+/** Returns the fields of a file, then those of its partitions. A column takes precedence over a partition of its name. */
+function withPartitions(
+  fields: readonly Field[],
+  partitions: readonly Partition[] = [],
+): PartitionedField[] {
+  const others = partitions.filter(
+    ({ name }) => !fields.some((field) => field.name === name),
+  );
+  const fieldOf = (partition: Partition) => {
+    const { name, type } = partition;
+    const arrowType =
+      type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
+    return { ...plainField(name, arrowType), nullable: true, partition };
+  };
+  return [...fields, ...others.map(fieldOf)];
+}
+
+// Struct fields named with dots (out.logits) are read as additional columns after those of the file.
+
+/** Field of a struct, renamed to its dotted name. */
+interface NestedColumn {
+  field: Field;
+  path: ColumnPath;
+}
+
+type Names = Pick<OpenOptions, "column" | "features" | "inputs">;
+
+/** Finds the struct fields that options name. A column of the same name takes precedence. */
+export function nestedColumns(
+  fields: readonly Field[],
+  { column, features, inputs }: Names,
+): NestedColumn[] {
+  const names = new Set([
+    column ?? "",
+    features ?? "",
+    ...inputs.map(({ name }) => name),
+  ]);
+  return [...names]
+    .filter((name) => !fields.some((field) => field.name === name))
+    .flatMap((name) => fieldsNamed(fields, name, name, []));
+}
+
+function fieldsNamed(
+  fields: readonly Field[],
+  rest: string,
+  name: string,
+  path: ColumnPath,
+): NestedColumn[] {
+  return fields.flatMap((field, k) => {
+    const here = [...path, k];
+    if (field.name === rest) return [{ field: { ...field, name }, path: here }];
+    const { type, dictionary, children } = field;
+    return type.kind === "Struct" &&
+      !dictionary &&
+      rest.startsWith(`${field.name}.`)
+      ? fieldsNamed(children, rest.slice(field.name.length + 1), name, here)
+      : [];
+  });
+}
+
+/** Returns the container with the struct fields that options name added as columns. */
+export function withNestedColumns(
+  container: ArrowContainer,
+  names: Names,
+): ArrowContainer {
+  const { schema } = container;
+  const nested = nestedColumns(schema.fields, names);
+  return {
+    ...container,
+    nested: nested.map(({ path }) => path),
+    schema: {
+      ...schema,
+      fields: [...schema.fields, ...nested.map(({ field }) => field)],
+    },
+  };
+}
+
+/** Returns the column, or a decoded one if a struct around it is null in a row. */
+export function readableColumn<Column extends NumberColumn>(
+  container: ArrowContainer,
+  column: Column,
+): Column {
+  return column.isDecoded || !hasNullParents(container, column.columns)
+    ? column
+    : asDecoded(column);
+}
+
+function hasNullParents(
+  container: ArrowContainer,
+  indices: readonly number[],
+): boolean {
+  const fileColumns = container.schema.fields.length - container.nested.length;
+  if (indices.every((index) => index < fileColumns)) return false;
+  for (const { batch, columns } of recordBatches(container))
+    for (const index of indices)
+      for (const { node } of (columns[index] as ColumnSpan).parents)
+        if (batch.nodes[node]?.nullCount) return true;
+  return false;
+}
