@@ -7,12 +7,17 @@ import { integerAt } from "../src/arrow/read-window.js";
 import { numbersAt, widenNumbers } from "../src/arrow/stored-numbers.js";
 import { NULL_BITS_32, NULL_BITS_64 } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
-import { rowIndices } from "../src/results/row-indices.js";
-import type { SourceSetup, WorkerContext } from "../src/tasks/run-tasks.js";
-import type { SourceOffsets } from "../src/tasks/slot-layout.js";
-import { readBits, readSource } from "./slot-bytes.js";
+import { rowIndices } from "../src/results/row-axes.js";
+import type { WorkerContext } from "../src/tasks/run-tasks.js";
+import type { SourceOffsets, SourceSetup } from "../src/tasks/slot-layout.js";
+import {
+  damaged,
+  readBits,
+  readSource,
+  TaskFailure,
+  withSide,
+} from "./slot-bytes.js";
 import type { SlotRows } from "./slot-rows.js";
-import { damaged, TaskFailure, withSide } from "./task-failure.js";
 
 /** Rows `[from, to)` of a load, which are in one input batch; the load starts at row `start`. */
 interface RowsOfPiece {

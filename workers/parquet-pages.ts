@@ -9,7 +9,7 @@ import type { ColumnChunk } from "../src/tasks/parquet-metadata.js";
 import type { ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { Damaged } from "./decompress/bytes.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
-import { damaged, withSide } from "./task-failure.js";
+import { damaged, withSide } from "./slot-bytes.js";
 
 /** First guess at the size of a page header; headers with long minimum and maximum values are larger. */
 const HEADER_BYTES = 512;

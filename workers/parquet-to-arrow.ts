@@ -4,7 +4,7 @@ import { writeFully } from "../src/io/positional.js";
 import type { RowGroup } from "../src/tasks/parquet-metadata.js";
 import type { ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { checkPages } from "./parquet-pages.js";
-import { damaged, TaskFailure, withSide } from "./task-failure.js";
+import { damaged, TaskFailure, withSide } from "./slot-bytes.js";
 
 /** Approximate size of a batch. Row groups are read whole, but decoded in batches. */
 const BATCH_BYTES = 16 << 20;

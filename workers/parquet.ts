@@ -7,7 +7,7 @@ import { systemFailure } from "../src/io/system-error.js";
 import type { ParquetReply, ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { readParquet } from "./parquet-pages.js";
 import { writeArrow } from "./parquet-to-arrow.js";
-import { damaged, TaskFailure } from "./task-failure.js";
+import { damaged, TaskFailure } from "./slot-bytes.js";
 
 /** Maximum length of a quoted error; the decoder may quote any amount of data. */
 const MAX_TEXT = 300;

@@ -3,9 +3,8 @@ import type { Kernel } from "../src/kernels/kernel.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
 import type { RowChunkTask, WorkerContext } from "../src/tasks/run-tasks.js";
 import { loadRows } from "./load-rows.js";
-import { writeSlot } from "./slot-bytes.js";
+import { damaged, writeSlot } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
-import { damaged } from "./task-failure.js";
 
 /**
  * Runs one task: reads the rows of the chunk into the slot, one load at a time, computes each load in row blocks, and

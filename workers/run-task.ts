@@ -18,10 +18,9 @@ import type {
 import { EntriesChunk } from "./entries-chunk.js";
 import { loadRows } from "./load-rows.js";
 import { computeRowChunk } from "./row-chunk.js";
-import { readInto } from "./slot-bytes.js";
+import { damaged, readInto, TaskFailure, withSide } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
 import { RowSummer } from "./sum-rows.js";
-import { damaged, TaskFailure, withSide } from "./task-failure.js";
 
 /** Returns a function that runs tasks with its own kernel, on a worker or (for small runs) on the main thread. */
 export function taskRunner(context: WorkerContext): (task: Task) => Reply {

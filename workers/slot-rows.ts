@@ -7,8 +7,9 @@ import type { Kernel } from "../src/kernels/kernel.js";
 import { enter } from "../src/kernels/portable/machine.js";
 import { ENTRY_BYTES, storeEntry } from "../src/kernels/portable/program.js";
 import type { ResultColumn } from "../src/results/columns.js";
-import type { SourceSetup, WorkerContext } from "../src/tasks/run-tasks.js";
-import { TaskFailure } from "./task-failure.js";
+import type { WorkerContext } from "../src/tasks/run-tasks.js";
+import type { SourceSetup } from "../src/tasks/slot-layout.js";
+import { TaskFailure } from "./slot-bytes.js";
 
 /** Settings of a worker that computing rows needs. */
 export type RowsContext = Pick<

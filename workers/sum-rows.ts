@@ -9,8 +9,8 @@ import type {
   WorkerContext,
 } from "../src/tasks/run-tasks.js";
 import { loadRows } from "./load-rows.js";
+import { TaskFailure } from "./slot-bytes.js";
 import { SlotRows } from "./slot-rows.js";
-import { TaskFailure } from "./task-failure.js";
 
 /** Adds the rows of tasks to sums. Each task returns its sums, so that nothing but the task is lost with the thread. */
 export class RowSummer {

@@ -8,11 +8,9 @@ import type { RunHooks } from "../options/hooks.js";
 import { openPending } from "../output/commit.js";
 import {
   batchMetadata,
-  headPiece,
   type JacobianFileHeadSpec,
   type JacobianFileLayout,
   layoutJacobianFile,
-  tailPiece,
 } from "../output/jacobian-file.js";
 import type { PendingOutput } from "../output/output-target.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
@@ -211,6 +209,7 @@ async function writeLogits(
     writeFully(output.fd, bytes, offset);
   }
   checkStopped(hooks);
-  for (const { offset, bytes } of [headPiece(layout), tailPiece(layout)])
-    writeFully(output.fd, bytes, offset);
+  const { start, tail, bytes } = layout;
+  writeFully(output.fd, start, 0);
+  writeFully(output.fd, tail, bytes - tail.byteLength);
 }

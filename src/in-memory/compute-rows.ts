@@ -5,8 +5,7 @@ import { kernelOn } from "../kernels/simd-kernel.js";
 import { type AuxiliaryName, valuesOf } from "../results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "../results/columns.js";
 import { allocateKernelMemory } from "../tasks/kernel-memory.js";
-import { planRowBlocks } from "../tasks/plan-row-blocks.js";
-import { layoutSlot } from "../tasks/slot-layout.js";
+import { layoutSlot, planRowBlocks } from "../tasks/slot-layout.js";
 
 /** Typed array of logits and results. */
 export type FloatArray = Float64Array | Float32Array;
@@ -138,7 +137,7 @@ export function sourcesOf({
   classes,
   inputs,
 }: Pick<Rows, "logits" | "classes" | "inputs">) {
-  const stored = { storage: "fixed-size-list", widened: false } as const;
+  const stored = { storage: "fixed-size-list" } as const;
   const float64 = { ...stored, type: "float64", width: 8 } as const;
   const float32 = { ...stored, type: "float32", width: 4 } as const;
   const type = logits instanceof Float32Array ? float32 : float64;

@@ -11,7 +11,7 @@ import { NodeReader, outputNodes } from "../arrow/node-reader.js";
 import type { Read } from "../arrow/read-window.js";
 import { type DataBuffer, VIEW_BYTES, viewedBytes } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
-import { axesOf, rowIndices } from "../results/row-indices.js";
+import { axesOf, rowIndices } from "../results/row-axes.js";
 import { type LogitsFile, overlapping } from "./logits-file.js";
 import { inputReader } from "./read-input.js";
 import type { CopiedRows } from "./record-batch.js";

@@ -7,8 +7,8 @@ import {
 import { integerAt, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
-import { axesOf, indexOfRow } from "../results/row-indices.js";
-import type { SourceSetup } from "../tasks/run-tasks.js";
+import { axesOf, indexOfRow } from "../results/row-axes.js";
+import type { SourceSetup } from "../tasks/slot-layout.js";
 import { type LogitsFile, sourceRanges } from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
 

@@ -14,7 +14,7 @@ import {
 } from "../arrow/field.js";
 import { type InputUse, valuesOf } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
-import type { SourceSetup } from "../tasks/run-tasks.js";
+import type { SourceSetup } from "../tasks/slot-layout.js";
 import type { Vocabulary } from "./class-decoder.js";
 import type { CopiedColumn } from "./copied-columns.js";
 import { resultType } from "./number-column.js";
@@ -26,7 +26,7 @@ export interface LogitsFile extends InputFile {
   rows: number;
   /** Lengths of the axes of the rows, in C order: for an array all axes but that of the classes, for a column `[rows]`. */
   leading: readonly number[];
-  /** Descriptor of the temporary file with the indices of rows in ragged lists (row-indices.ts); null without one. */
+  /** Descriptor of the temporary file with the indices of rows in ragged lists (results/row-axes.ts); null without one. */
   indexFd: number | null;
   classes: number;
   /** Type of the logits as stored. */

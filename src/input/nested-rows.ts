@@ -117,7 +117,7 @@ export function rowRuns(columns: readonly RowBounds[]): RowRun[] {
 /** Axes and indices of the rows of a nested column. */
 export interface NestedRows {
   leading: number[];
-  /** Temporary file with the indices of the rows (row-indices.ts); null if they follow from `leading`. */
+  /** Temporary file with the indices of the rows (results/row-axes.ts); null if they follow from `leading`. */
   indexFd: number | null;
   /** Note for the user about null table rows. */
   note: string | null;

@@ -27,7 +27,7 @@ import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { type RunOptions, resolveOptions } from "../options/run-options.js";
 import type { Layout } from "../results/catalogue.js";
-import { layoutSizes, type OutputSize } from "../run/output-sizes.js";
+import { layoutSizes, type OutputSize } from "../run/dry-run.js";
 
 /** Options of `inspect`. Only `input` is required. */
 export interface InspectOptions

@@ -8,9 +8,9 @@ import {
   EMITS,
   isDropped,
   isEntriesLayout,
+  isJacobian,
   type Layout,
 } from "../results/catalogue.js";
-import { isJacobian } from "../results/columns.js";
 import {
   auxiliaryColumns,
   checkEmit,

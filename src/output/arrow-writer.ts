@@ -9,14 +9,12 @@ import { PositionalFile, type Sequential } from "../io/sequential.js";
 import {
   type BatchNulls,
   batchMetadata,
-  headPiece,
+  encodeTail,
   type JacobianFileHead,
   type JacobianFileHeadSpec,
-  layoutTail,
   type Piece,
   type PositionedBatch,
-  streamBytes,
-  tailPiece,
+  STREAM_START,
 } from "./jacobian-file.js";
 import type { OutputTarget } from "./output-target.js";
 
@@ -81,11 +79,9 @@ export class ArrowWriter {
     const { file, spec, output } = this;
     const isStream = output.stream !== undefined;
     const blocks = [this.#dictionaries, this.#batches] as const;
-    const tail = layoutTail(spec, ...blocks, file.position);
-    const { offset, bytes } = tailPiece(tail, isStream);
-    await file.add(bytes, offset);
+    await file.add(encodeTail(spec, ...blocks, isStream), file.position);
     await file.finish();
-    return isStream ? streamBytes(tail) : tail.bytes;
+    return file.position - (isStream ? STREAM_START : 0);
   }
 
   /** Waits until nothing is being written; ignores errors. */
@@ -111,7 +107,7 @@ function* headPieces(
   sources: readonly CopiedDictionary[],
   read: Read,
 ): Generator<Piece> {
-  yield headPiece(head);
+  yield { offset: 0, bytes: head.start };
   for (const [k, { offset, metadataBytes }] of head.dictionaries.entries()) {
     const source = sources[k] as CopiedDictionary;
     yield { offset, bytes: framed(encodeDictionary(source), offset) };

@@ -24,6 +24,8 @@ import {
 //   …            footer | int32 length | ARROW1
 
 const MAGIC = new TextEncoder().encode("ARROW1");
+/** The bytes of a file from here to the end-of-stream marker are a valid Arrow stream. */
+export const STREAM_START = 8;
 const EOS_BYTES = 8;
 /** Size of a Block struct in the footer, one per record batch. */
 const FOOTER_BLOCK_BYTES = 24;
@@ -38,8 +40,6 @@ export interface JacobianFileHeadSpec {
 export type JacobianFileLayout = ReturnType<typeof layoutJacobianFile>;
 /** The part of a file before its first record batch. */
 export type JacobianFileHead = ReturnType<typeof layoutHead>;
-/** The part of a file after its last record batch. */
-type JacobianFileTail = ReturnType<typeof layoutTail>;
 export type PositionedBatch = ReturnType<typeof positionBatch>;
 
 /** Bytes at an offset of the file. */
@@ -61,7 +61,8 @@ export function layoutJacobianFile(
     batches.push(batch);
     end = batch.bodyStart + batch.bodyBytes;
   }
-  return layoutEnd(spec, head, batches);
+  const tail = encodeTail(spec, head.dictionaries, batches);
+  return { ...head, batches, tail, bytes: end + tail.byteLength };
 }
 
 /** Consecutive record batches of the same shape. */
@@ -76,7 +77,7 @@ export function measureJacobianFile(
   batches: Iterable<UniformBatches>,
 ) {
   const head = layoutHead(spec);
-  const empty = layoutTail(spec, head.dictionaries, [], head.end);
+  const empty = encodeTail(spec, head.dictionaries, []);
   let end = head.end;
   let largestBodyBytes = 0;
   let batchCount = 0;
@@ -91,14 +92,18 @@ export function measureJacobianFile(
     largestBodyBytes = Math.max(largestBodyBytes, first.bodyBytes);
     batchCount += count;
   }
-  const bytes = empty.bytes + end - head.end + batchCount * FOOTER_BLOCK_BYTES;
+  const bytes = end + empty.byteLength + batchCount * FOOTER_BLOCK_BYTES;
   return { bytes, largestBodyBytes };
 }
 
 /** Encodes the schema and computes the offsets of the dictionaries. */
 export function layoutHead(spec: JacobianFileHeadSpec) {
-  const schema = framed(schemaMessage(spec.fields, spec.metadata), 8);
-  let end = 8 + schema.byteLength;
+  const message = schemaMessage(spec.fields, spec.metadata);
+  const schema = framed(message, STREAM_START);
+  const start = new Uint8Array(STREAM_START + schema.byteLength);
+  start.set(MAGIC);
+  start.set(schema, STREAM_START);
+  let end = start.byteLength;
   const dictionaries = spec.dictionaries.map((source) => {
     const block = {
       offset: end,
@@ -109,7 +114,8 @@ export function layoutHead(spec: JacobianFileHeadSpec) {
     return block;
   });
   return {
-    schema,
+    /** Magic and schema. */
+    start,
     dictionaries,
     /** Offset of the first record batch. */
     end,
@@ -126,71 +132,21 @@ export function positionBatch(shape: JacobianBatchShape, offset: number) {
   return { offset, metadataBytes, bodyBytes, shape, layout, bodyStart };
 }
 
-/** Appends the footer after the batches. */
-export function layoutEnd(
-  spec: JacobianFileHeadSpec,
-  head: JacobianFileHead,
-  batches: PositionedBatch[],
-) {
-  const last = batches.at(-1);
-  const end = last ? last.bodyStart + last.bodyBytes : head.end;
-  const tail = layoutTail(spec, head.dictionaries, batches, end);
-  return { ...head, batches, ...tail };
-}
-
-/** Encodes the footer for messages that end at `end`. */
-export function layoutTail(
+/** Returns the bytes after the last record batch: end-of-stream marker, footer and closing magic; for a stream the marker alone. */
+export function encodeTail(
   { fields, metadata }: Pick<JacobianFileHeadSpec, "fields" | "metadata">,
   dictionaries: MessageBlock[],
   batches: MessageBlock[],
-  end: number,
-) {
-  const footerStart = end + EOS_BYTES;
+  isStream = false,
+): Uint8Array {
   const encoded = footer(fields, metadata, dictionaries, batches);
-  return {
-    footerStart,
-    footer: encoded,
-    /** Size of the whole file. */
-    bytes: footerStart + encoded.byteLength + 4 + MAGIC.byteLength,
-  };
-}
-
-/** The bytes of a file from here to the end-of-stream marker are a valid Arrow stream. */
-export const STREAM_START = 8;
-
-/** Returns magic and schema. */
-export function headPiece({ schema }: JacobianFileHead): Piece {
-  const bytes = new Uint8Array(STREAM_START + schema.byteLength);
-  bytes.set(magic());
-  bytes.set(schema, STREAM_START);
-  return { offset: 0, bytes };
-}
-
-/** Returns the first bytes of a file, up to STREAM_START. */
-export function magic(): Uint8Array {
-  const bytes = new Uint8Array(STREAM_START);
-  bytes.set(MAGIC);
-  return bytes;
-}
-
-/** Returns the end-of-stream marker, footer and closing magic; for a stream the marker alone. */
-export function tailPiece(layout: JacobianFileTail, isStream = false): Piece {
-  const tail = new Uint8Array(layout.bytes - layout.footerStart + EOS_BYTES);
+  const end = EOS_BYTES + encoded.byteLength;
+  const tail = new Uint8Array(end + 4 + MAGIC.byteLength);
   tail.fill(0xff, 0, 4);
-  tail.set(layout.footer, EOS_BYTES);
-  new DataView(tail.buffer).setInt32(
-    EOS_BYTES + layout.footer.byteLength,
-    layout.footer.byteLength,
-    true,
-  );
-  tail.set(MAGIC, tail.byteLength - MAGIC.byteLength);
-  const bytes = isStream ? tail.subarray(0, EOS_BYTES) : tail;
-  return { offset: layout.footerStart - EOS_BYTES, bytes };
-}
-
-/** Returns the size of the output as a stream: without magic and footer. */
-export function streamBytes({ footerStart }: JacobianFileTail): number {
-  return footerStart - STREAM_START;
+  tail.set(encoded, EOS_BYTES);
+  new DataView(tail.buffer).setInt32(end, encoded.byteLength, true);
+  tail.set(MAGIC, end + 4);
+  return isStream ? tail.subarray(0, EOS_BYTES) : tail;
 }
 
 /** Null counts of a record batch: of each node of the copied columns, and of each result. */

@@ -10,10 +10,14 @@ import {
   type InputUse,
   isEntriesLayout,
 } from "../results/catalogue.js";
-import { type ResultColumn, resultColumns } from "../results/columns.js";
+import {
+  type ResultColumn,
+  resultColumns,
+  type TableColumn,
+  tableColumns,
+} from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import { type TableColumn, tableColumns } from "../results/table-columns.js";
 import type { IndexColumns } from "./stored-table.js";
 
 /** Called for each column that is missing, or not as expected. */

@@ -1,5 +1,5 @@
+import { isPerExample } from "../results/columns.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import { isPerExample } from "../results/table-columns.js";
 import type { FileBytes } from "./byte-source.js";
 import {
   findColumns,

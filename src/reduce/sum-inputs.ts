@@ -15,7 +15,7 @@ import { WorkerPool } from "../pool/worker-pool.js";
 import type { AuxiliaryName } from "../results/catalogue.js";
 import { checkClassNames } from "../results/columns.js";
 import { partitionReader } from "../results/path-partitions.js";
-import { axesOf, indexOfRow } from "../results/row-indices.js";
+import { axesOf, indexOfRow } from "../results/row-axes.js";
 import { runTasks } from "../run/run-tasks.js";
 import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
@@ -322,12 +322,7 @@ async function sumFile(
   const slot = layoutSlot({
     ...{ loadRows: chunkRows, rowBlockSize: 1, tileRows: 1, slack: 0 },
     classes: shape.classes,
-    sources: sources.map((source, n) => ({
-      ...source,
-      widened:
-        source.type !== "float64" &&
-        !(n === 0 && !coefficients && source.type === "float32"),
-    })),
+    sources,
     results: [],
   });
   const memory = workerPool.memory(slots * slot.bytes);

@@ -175,3 +175,8 @@ export type DroppedName = (typeof DROPPED)[number];
 export function isDropped(name: string): name is DroppedName {
   return (DROPPED as readonly string[]).includes(name);
 }
+
+/** Whether the layout applies to a result. */
+export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
+  return name === "jacobian" || name === "log_jacobian";
+}

@@ -8,9 +8,9 @@ import {
   type EmitName,
   isDropped,
   isEntriesLayout,
+  isJacobian,
   type Layout,
 } from "./catalogue.js";
-import { isJacobian } from "./columns.js";
 
 /** Name of a result of a run. */
 export type RunEmit = EmitName | DroppedName;

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { readFully } from "../io/positional.js";
 import { indexName, positionNames } from "../printable.js";
 
 /**
@@ -8,7 +9,7 @@ import { indexName, positionNames } from "../printable.js";
 export interface RowAxes {
   /** Lengths of the axes after the first; for ragged lists, the length of the longest. */
   inner: readonly number[];
-  /** Descriptor of the temporary file with the indices of ragged rows (row-indices.ts); null if they follow from `inner`. */
+  /** Descriptor of the temporary file with the indices of ragged rows; null if they follow from `inner`. */
   fd: number | null;
 }
 
@@ -82,4 +83,50 @@ export function nameOfKey(inner: readonly number[], key: number): string {
 export interface RowRange {
   rowStart: number;
   rowEnd: number;
+}
+
+// The temporary file of ragged rows holds float64 [rows, axes], row-major: the row and the positions of each row.
+
+const BYTES = 8;
+
+export function axesOf({
+  leading,
+  indexFd,
+}: {
+  leading: readonly number[];
+  indexFd: number | null;
+}): RowAxes {
+  return { inner: leading.slice(1), fd: indexFd };
+}
+
+/** Returns the indices of rows `[start, end)`: one array per index column, `row` first. @throws system errors */
+export function rowIndices(
+  { inner, fd }: RowAxes,
+  start: number,
+  end: number,
+): Float64Array[] {
+  const axes = inner.length + 1;
+  const count = end - start;
+  const columns = Array.from({ length: axes }, () => new Float64Array(count));
+  if (fd === null) {
+    for (let k = 0; k < count; k++)
+      for (const [n, index] of indexOfKey(inner, start + k).entries())
+        (columns[n] as Float64Array)[k] = index;
+    return columns;
+  }
+  const records = new Float64Array(count * axes);
+  readFully(fd, new Uint8Array(records.buffer), start * axes * BYTES);
+  for (const [n, column] of columns.entries())
+    for (let k = 0; k < count; k++) column[k] = records[k * axes + n] as number;
+  return columns;
+}
+
+/** Returns the index of a row: the row, then the positions. */
+export function indexOfRow(axes: RowAxes, row: number): number[] {
+  return rowIndices(axes, row, row + 1).map(([index]) => index as number);
+}
+
+/** Formats a row for messages: `row 3, position 7`. */
+export function nameOfRow(axes: RowAxes, row: number): string {
+  return indexName(indexOfRow(axes, row));
 }

@@ -11,12 +11,11 @@ import type { ResolvedOptions } from "../options/run-options.js";
 import { encodeDictionary } from "../output/arrow-writer.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
 import { positionNames } from "../printable.js";
-import { resultColumns } from "../results/columns.js";
+import { resultColumns, type TableColumn } from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
-import { axesOf } from "../results/row-indices.js";
-import type { TableColumn } from "../results/table-columns.js";
+import { axesOf } from "../results/row-axes.js";
 import { MAX_MEMORY_BYTES } from "../tasks/kernel-memory.js";
-import { isWidened, type SlotLayout } from "../tasks/slot-layout.js";
+import type { SlotLayout } from "../tasks/slot-layout.js";
 import { metadataOf } from "./open-options.js";
 
 /** A column of results in the schema. */
@@ -50,10 +49,7 @@ export function planCommon(options: ResolvedOptions, logits: LogitsFile) {
     }),
     /** Names of the index columns after `row`. */
     positions,
-    sources: sources.map((source, n) => ({
-      ...source,
-      widened: isWidened(source.type, n > 0),
-    })),
+    sources,
     /** Bytes read per row: the logits and the other inputs. */
     sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
     /** Returns the head of the output file; `results` are its columns after the copied ones. */

@@ -1,18 +1,122 @@
 import { tooLargeError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import type { ResolvedOptions } from "../options/run-options.js";
-import { EMITS, type EntriesLayout } from "../results/catalogue.js";
-import { isJacobian } from "../results/columns.js";
+import { EMITS, type EntriesLayout, isJacobian } from "../results/catalogue.js";
 import {
   isPerExample,
   positionColumns,
   type TableColumn,
   tableColumns,
-} from "../results/table-columns.js";
+} from "../results/columns.js";
 import type { EntriesSetup } from "../tasks/run-tasks.js";
 import { layoutEntriesSlot } from "../tasks/slot-layout.js";
 import { planCommon, withinMemory } from "./common-plan.js";
-import { planEntriesRows } from "./entries-rows.js";
+
+/** Input of the planning arithmetic for layouts csr and coo. */
+interface EntriesRowsInput {
+  /** First row of the run in its input. */
+  rowStart: number;
+  rows: number;
+  classes: number;
+  layout: EntriesLayout;
+  /** Bytes read per row: the logits and the other inputs. */
+  sourceBytes: number;
+  /** Output bytes per example without its entries: results and copied columns. */
+  exampleBytes: number;
+  /** Output bytes per entry. */
+  entryBytes: number;
+  topK: number | undefined;
+  threads: number;
+  chunkRows?: number | undefined;
+}
+
+const MiB = 1 << 20;
+/** Size limit of the examples, and of the entries, of a record batch. */
+const BATCH_BYTES = 24 * MiB;
+/** Entries of a slot: small enough to stay in the cache until the main thread copies them. */
+const SLOT_BYTES = 8 * MiB;
+/** Input and results of a task. */
+const CHUNK_BYTES = MiB;
+const MAX_CHUNK_ROWS = 8192;
+/** Up to this size the main thread is faster than a pool. */
+const INLINE_BYTES = 4 * MiB;
+
+/** The part of a plan that is known before the kernel has counted the entries. */
+export type EntriesRows = ReturnType<typeof planEntriesRows>;
+
+/** Plans a run. Pure. Record batches depend on the entries only, not on threads or tasks. */
+export function planEntriesRows(input: EntriesRowsInput) {
+  const { rowStart, rows, classes, layout, exampleBytes, entryBytes } = input;
+  const block = classes * classes;
+  const maxEntries = Math.min(block, input.topK ?? block);
+  const batchExamples = Math.max(1, Math.floor(BATCH_BYTES / exampleBytes));
+  const batchEntries = wholeWords(BATCH_BYTES / entryBytes);
+  const chunkRows = Math.max(
+    1,
+    Math.min(
+      input.chunkRows ??
+        Math.floor(CHUNK_BYTES / (input.sourceBytes + exampleBytes)),
+      MAX_CHUNK_ROWS,
+      rows,
+    ),
+  );
+  const slotEntries = Math.max(
+    classes,
+    Math.min(
+      Math.floor(SLOT_BYTES / entryBytes),
+      chunkRows * Math.min(maxEntries, Number.MAX_SAFE_INTEGER / chunkRows),
+    ),
+  );
+  const maxBytes = rows * (exampleBytes + maxEntries * entryBytes);
+  const task = { chunkRows, slotEntries, maxEntries };
+  const firstRows = rowsOfNextTask(task, 0, 0);
+  const threads =
+    maxBytes + rows * input.sourceBytes <= INLINE_BYTES
+      ? 0
+      : Math.min(input.threads, Math.ceil(rows / firstRows));
+  return {
+    rowStart,
+    rows,
+    classes,
+    /** Limits of a record batch. In layout coo every batch except the last has exactly `batchEntries` entries. */
+    batchExamples: layout === "csr" ? batchExamples : batchEntries,
+    batchEntries,
+    /** Row limit of a task; tasks are smaller if rows have many entries. */
+    chunkRows,
+    // A task is loaded whole; blocks are never in a slot.
+    loadRows: chunkRows,
+    rowBlockSize: chunkRows,
+    tileRows: classes,
+    /** Capacity of a slot in entries; at least `classes`, so that every row of a block fits. */
+    slotEntries,
+    /** Upper bound of the entries per example. */
+    maxEntries,
+    /** Size of an output that stores every entry. */
+    maxBytes,
+    threads,
+    slots: threads === 0 ? 1 : 2 * threads + 1,
+  };
+}
+
+/** Rounds down to a multiple of 64, so that bitmaps and buffers of batches end on whole words. */
+function wholeWords(rows: number): number {
+  return Math.max(64, Math.floor(rows / 64) * 64);
+}
+
+/**
+ * Returns the number of rows of the next task: an estimate of the rows that fill two thirds of a slot, from the entries of
+ * the rows so far. It affects only how evenly threads are loaded.
+ */
+export function rowsOfNextTask(
+  plan: Pick<EntriesRows, "chunkRows" | "slotEntries" | "maxEntries">,
+  rowsDone: number,
+  entriesDone: number,
+): number {
+  const { chunkRows, slotEntries, maxEntries } = plan;
+  const perRow = rowsDone > 0 ? entriesDone / rowsDone : maxEntries;
+  const rows = Math.floor((2 * slotEntries) / (3 * Math.max(perRow, 1e-3)));
+  return Math.max(1, Math.min(rows, chunkRows));
+}
 
 /** The plan of a run in layout csr or coo. Offsets in the output are known only when record batches are complete. */
 export type EntriesPlan = ReturnType<typeof planEntries>;

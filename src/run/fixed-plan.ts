@@ -10,9 +10,8 @@ import {
   type UniformBatches,
 } from "../output/jacobian-file.js";
 import { MAX_DENSE_BYTES } from "../results/catalogue.js";
-import type { ResultColumn } from "../results/columns.js";
+import { positionColumns, type ResultColumn } from "../results/columns.js";
 import { keyCount } from "../results/row-axes.js";
-import { positionColumns } from "../results/table-columns.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
 import { planCommon, withinMemory } from "./common-plan.js";
 import { tooManyItems } from "./copy-column-task.js";

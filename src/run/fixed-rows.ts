@@ -1,5 +1,5 @@
 import type { RowRange } from "../results/row-axes.js";
-import { type PlannedResult, planRowBlocks } from "../tasks/plan-row-blocks.js";
+import { type PlannedResult, planRowBlocks } from "../tasks/slot-layout.js";
 
 /** Input of the planning arithmetic for results of known size. */
 export interface FixedRowsInput {

@@ -4,7 +4,7 @@ import type { ResolvedOptions } from "../options/run-options.js";
 import type { ArrowWriter } from "../output/arrow-writer.js";
 import type { OutputTarget } from "../output/output-target.js";
 import type { TaskPool } from "../pool/worker-pool.js";
-import { axesOf } from "../results/row-indices.js";
+import { axesOf } from "../results/row-axes.js";
 import type { KernelMemory } from "../tasks/kernel-memory.js";
 import type { WorkerContext } from "../tasks/run-tasks.js";
 import type { RunPlan } from "./run-plan.js";

@@ -1,8 +1,7 @@
 import { type CallCost, startClock } from "../io/report-clock.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
-import { ONE_AXIS, type RowAxes } from "../results/row-axes.js";
-import { indexOfRow } from "../results/row-indices.js";
+import { indexOfRow, ONE_AXIS, type RowAxes } from "../results/row-axes.js";
 import { VERSION } from "../version.js";
 
 /** Report of a run: the value that it returns, or `report` of the error that it throws. */

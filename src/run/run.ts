@@ -10,9 +10,8 @@ import {
 } from "../options/run-options.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import { WorkerPool } from "../pool/worker-pool.js";
-import { computeAndCommit } from "./compute-and-commit.js";
+import { computeAndCommit, openOutput } from "./compute-and-commit.js";
 import { openOptions } from "./open-options.js";
-import { openOutput } from "./open-output.js";
 import { prestartWorkers } from "./prestart-workers.js";
 import { planRun, type RunPlan, sizeWarning } from "./run-plan.js";
 import { ReportBuilder, type RunReport } from "./run-report.js";

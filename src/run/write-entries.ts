@@ -13,8 +13,7 @@ import type { RowRange } from "../results/row-axes.js";
 import type { EntriesPart, EntriesTask } from "../tasks/run-tasks.js";
 import { copyTask, tooManyItems } from "./copy-column-task.js";
 import { type EntriesBatch, EntriesBatches } from "./entries-batches.js";
-import type { EntriesPlan } from "./entries-plan.js";
-import { rowsOfNextTask } from "./entries-rows.js";
+import { type EntriesPlan, rowsOfNextTask } from "./entries-plan.js";
 import { countWritten, type RunContext } from "./run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "./run-tasks.js";
 

@@ -12,8 +12,7 @@ import {
 } from "../io/system-error.js";
 import { DifferentByte } from "../io/write-or-compare.js";
 import { CODED, COUNTED, NULL_IN_CLASS } from "../kernels/bad-row.js";
-import { ONE_AXIS, type RowAxes } from "../results/row-axes.js";
-import { indexOfRow } from "../results/row-indices.js";
+import { indexOfRow, ONE_AXIS, type RowAxes } from "../results/row-axes.js";
 
 /** Reason of a failed task, as data: thrown errors lose their fields between threads. */
 export type Failure =

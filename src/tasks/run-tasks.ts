@@ -1,6 +1,5 @@
-import type { ColumnStorage, SourceRange } from "../arrow/column-storage.js";
+import type { SourceRange } from "../arrow/column-storage.js";
 import type { CopiedNode, CopiedPiece } from "../arrow/copied-nodes.js";
-import type { NumberType } from "../arrow/field.js";
 import type { NodeTarget } from "../arrow/node-copier.js";
 import type { PresentBytes } from "../io/fetched-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
@@ -8,7 +7,7 @@ import type { SumsSpec } from "../kernels/sums.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { RowAxes } from "../results/row-axes.js";
 import type { Failure } from "./failure.js";
-import type { EntriesOffsets, SlotLayout } from "./slot-layout.js";
+import type { EntriesOffsets, SlotLayout, SourceSetup } from "./slot-layout.js";
 
 // Messages between the main thread and the workers. Bulk data stays in the slots and in the files.
 
@@ -96,19 +95,6 @@ export interface EntriesSetup extends EntriesOffsets {
   capacity: number;
   /** Offsets and widths of the columns whose values are repeated for every entry of an example. */
   examples: { offset: number; width: number }[];
-}
-
-/** A source of numbers: name and storage of its columns, and the number of values of a row. */
-export interface SourceSetup {
-  name: string;
-  storage: ColumnStorage;
-  type: NumberType;
-  width: number;
-  values: number;
-  /** Kind of the values: logits, class numbers, or any finite numbers. */
-  holds: "logits" | "class" | "numbers" | "weight" | "key";
-  /** Descriptor of the file of its decoded rows; null: the input. */
-  fd: number | null;
 }
 
 /** A task on rows `[rowStart, rowEnd)` of the file, which owns the slot. */

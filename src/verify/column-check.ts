@@ -2,7 +2,7 @@ import type { OutputColumn } from "../reader/output-columns.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
 import type { ReferenceValues } from "../reference/scaled.js";
 import type { RowAxes } from "../results/row-axes.js";
-import { indexOfRow, nameOfRow } from "../results/row-indices.js";
+import { indexOfRow, nameOfRow } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 
 /** Context that all checks of a file share. */

@@ -7,8 +7,12 @@ import type {
   RowRange,
   StoredBatch,
 } from "../reader/stored-table.js";
-import { keyOfIndex, nameOfKey, type RowAxes } from "../results/row-axes.js";
-import { rowIndices } from "../results/row-indices.js";
+import {
+  keyOfIndex,
+  nameOfKey,
+  type RowAxes,
+  rowIndices,
+} from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { Problems } from "./column-check.js";
 import type { RowChecker } from "./row-checker.js";

@@ -13,8 +13,7 @@ import {
 } from "../reader/output-columns.js";
 import { openStoredRows } from "../reader/stored-rows.js";
 import { auxiliaryColumns, checkEmit } from "../results/emit-options.js";
-import { nameOfKey } from "../results/row-axes.js";
-import { axesOf } from "../results/row-indices.js";
+import { axesOf, nameOfKey } from "../results/row-axes.js";
 import {
   readStoredRun,
   type StoredRun,

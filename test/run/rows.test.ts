@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { planEntriesRows, rowsOfNextTask } from "../../src/run/entries-rows.js";
+import { planEntriesRows, rowsOfNextTask } from "../../src/run/entries-plan.js";
 import {
   batchRange,
   chunksOf,
@@ -20,7 +20,7 @@ function shape(classes: number, width: 4 | 8 = 8) {
   const results = [result(classes, null), result(classes * classes, "square")];
   return { classes, sourceBytes: 8 * classes, results };
 }
-const scalar = { values: 1, listSize: 1, width: 8, block: null };
+const scalar = { values: 1, listSize: 1, width: 8, block: null } as const;
 const usual: FixedRowsInput = {
   ...{ rowStart: 0, rows: 1_000_000, copiedBytesPerRow: 0, threads: 2 },
   ...shape(10),
@@ -35,10 +35,9 @@ function planOf(change: Partial<FixedRowsInput> = {}) {
 
 function slotBytes(input: FixedRowsInput, values: number[]): number {
   const { results } = input;
-  const source = { storage: "fixed-size-list" as const, width: 8 };
   const sources = values.map((values) => ({
-    ...source,
-    ...{ values, widened: false },
+    ...({ storage: "fixed-size-list", type: "float64" } as const),
+    ...{ width: 8, values, holds: "logits" as const },
   }));
   const plan = planFixedRows(input);
   return layoutSlot({ ...plan, results, slack: 4096, sources }).bytes;

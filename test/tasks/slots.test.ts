@@ -10,6 +10,9 @@ import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
 
+const LOGITS = { type: "float32", holds: "logits" } as const;
+const LABELS = { type: "int16", holds: "class" } as const;
+
 const anySlot = fc.record({
   storage: fc.constantFrom("fixed-size-list", "list", "columns"),
   rows: fc.constantFrom([1, 1], [7, 3], [64, 64]),
@@ -25,8 +28,8 @@ test("regions are aligned, in order, long enough and apart", () => {
       const slot = layoutSlot({
         ...{ loadRows, rowBlockSize, tileRows, classes, slack: 100 },
         sources: [
-          { storage, width: 4, values: classes, widened: false },
-          { storage, width: 2, values: 1, widened: true },
+          { ...LOGITS, storage, width: 4, values: classes },
+          { ...LABELS, storage, width: 2, values: 1 },
         ],
         results: [
           { values: classes, width: 8, block: null },

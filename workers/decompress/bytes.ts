@@ -1,5 +1,5 @@
 import { readFully, writeFully } from "../../src/io/positional.js";
-import { withSide } from "../task-failure.js";
+import { withSide } from "../slot-bytes.js";
 
 /** Error of damaged compressed bytes. */
 export class Damaged extends Error {}

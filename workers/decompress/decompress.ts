@@ -6,7 +6,7 @@ import type {
   DecompressTask,
 } from "../../src/tasks/decompress-tasks.js";
 import type { Failure } from "../../src/tasks/failure.js";
-import { TaskFailure } from "../task-failure.js";
+import { TaskFailure } from "../slot-bytes.js";
 import { CompressedBytes, Damaged, DecodedBytes } from "./bytes.js";
 import { decodeLz4 } from "./lz4-frame.js";
 
