@@ -67,8 +67,12 @@ export {
   StoppedError,
   UsageError,
 } from "./errors.js";
-export { type GenerateReport, generate } from "./generate/generate.js";
-export type { GenerateOptions, LogitsKind } from "./generate/options.js";
+export type { LogitsKind } from "./generate/draws.js";
+export {
+  type GenerateOptions,
+  type GenerateReport,
+  generate,
+} from "./generate/generate.js";
 export type { FloatArray, ResultArray } from "./in-memory/compute-rows.js";
 export {
   type EntriesOptions,
@@ -100,6 +104,7 @@ export type {
 } from "./options/hooks.js";
 export type { RunOptions } from "./options/run-options.js";
 export type { QueueOptions } from "./queue/connection.js";
+export type { WorkerOptions } from "./queue/job-handler.js";
 export type { AttemptOptions } from "./queue/jobs.js";
 export {
   type SubmitOptions,
@@ -108,7 +113,6 @@ export {
 } from "./queue/submit.js";
 export { type WaitOptions, waitForDataset } from "./queue/wait.js";
 export { runWorker, type WorkerReport } from "./queue/worker.js";
-export type { WorkerOptions } from "./queue/worker-options.js";
 export type { JacobianBatch } from "./reader/block-access.js";
 export type { BlockResult } from "./reader/block-columns.js";
 export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";

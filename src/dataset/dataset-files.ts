@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { isS3 } from "../io/location.js";
+import type { RunReport } from "../run/run-report.js";
 import { canonicalJson, type DatasetPlan, type Shard } from "./dataset-plan.js";
 import type { BytesOptions } from "./options.js";
 
@@ -70,7 +71,7 @@ function digits(index: number): string {
 }
 
 /** Record of a completed shard, also part of the manifest; the same bytes in every process. */
-export interface ShardRecord extends Shard {
+export interface ShardRecord extends Shard, RowCounts {
   fingerprint: string;
   shard: number;
   /** Name of the shard's file. */
@@ -79,13 +80,13 @@ export interface ShardRecord extends Shard {
   bytes: number;
   /** null without `checksums`. */
   sha256: string | null;
-  badRows: number;
-  firstBadRow: number | null;
-  /** null except for the layouts csr and coo; so are `droppedMax` and `droppedSum`. */
-  entries: number | null;
-  droppedMax: number | null;
-  droppedSum: number | null;
 }
+
+/** Counts that a record has as the report of a run over the rows of the shard has them. */
+type RowCounts = Pick<
+  RunReport,
+  "badRows" | "firstBadRow" | "entries" | "droppedMax" | "droppedSum"
+>;
 
 /** Fields of a record that are known only once the shard is computed. */
 export type ShardResult = Omit<

@@ -86,53 +86,41 @@ export class GracefulStop {
   }
 }
 
-/** Waits for work, or rejects when `signal` is aborted; the work itself is abandoned. @throws AbortedError */
-export function orAborted<T>(
+/**
+ * Waits for work, or rejects with `error()` when `signal` is aborted. The work itself is abandoned, and its later errors are
+ * ignored.
+ */
+export async function orAborted<T>(
   signal: AbortSignal | undefined,
   work: Promise<T>,
+  error = (): Error => new AbortedError({ cause: signal?.reason }),
 ): Promise<T> {
-  return raceAbandon(work, (abandon) => {
-    const abort = () => abandon(new AbortedError({ cause: signal?.reason }));
-    if (signal?.aborted) abort();
-    signal?.addEventListener("abort", abort);
-    return () => signal?.removeEventListener("abort", abort);
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(error());
   });
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
 }
 
-/**
- * Rejects with `stalled()` when `work` has not called `alive` for `seconds`; the work itself is abandoned.
- */
-export function withWatchdog<T>(
+/** Rejects with `stalled()` when `work` has not called `alive` for `seconds`; the work itself is abandoned. */
+export async function withWatchdog<T>(
   seconds: number,
   work: (alive: () => void) => Promise<T>,
   stalled: () => Error,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  return raceAbandon(
-    work(() => timer?.refresh()),
-    (abandon) => {
-      timer = setTimeout(() => abandon(stalled()), seconds * 1000);
-      return () => clearTimeout(timer);
-    },
-  );
-}
-
-/**
- * Waits for work, or rejects when `watch` calls `abandon`. Later errors of the work are ignored.
- * @param watch returns a function that stops watching
- */
-async function raceAbandon<T>(
-  work: Promise<T>,
-  watch: (abandon: (error: Error) => void) => () => void,
-): Promise<T> {
-  let unwatch = () => {};
-  const abandoned = new Promise<never>((_, reject) => {
-    unwatch = watch(reject);
-  });
+  const abandon = new AbortController();
+  const timer = setTimeout(() => abandon.abort(), seconds * 1000);
   try {
-    return await Promise.race([abandoned, work]);
+    const working = work(() => timer.refresh());
+    return await orAborted(abandon.signal, working, stalled);
   } finally {
-    unwatch();
+    clearTimeout(timer);
   }
 }
 

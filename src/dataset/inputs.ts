@@ -4,12 +4,10 @@ import { checkSame, SINCE_PLANNED, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import type { RowRange } from "../results/row-axes.js";
-import type { PlannedState } from "./dataset-plan.js";
+import type { PinnedInput, PlannedState } from "./dataset-plan.js";
 
 /** Input and its expected state. */
-export interface InputWithState extends PlannedState {
-  name: string;
-}
+export type InputWithState = PlannedState & Pick<PinnedInput, "name">;
 
 /** Access to the inputs of a run, in a directory or an object store. */
 export interface Inputs {

@@ -74,10 +74,7 @@ export function resolveDataset(given: DatasetOptions) {
     );
   checkLimits(options);
   const run = Object.entries(given).filter(([name]) => RUN.includes(name));
-  const optionsFor = (input: string) =>
-    withoutLocalSync(
-      resolveOptions({ ...Object.fromEntries(run), input, output }),
-    );
+  const optionsFor = optionsOver(Object.fromEntries(run), output);
   optionsFor(inputs[0] as string);
   if (label?.endsWith(".npy") && existsSync(label))
     throw new UsageError(
@@ -118,14 +115,16 @@ export function shardOptions(
     ...(isEntriesLayout(options.layout) && { threshold }),
     ...Object.fromEntries(inputs.map(({ option, name }) => [option, name])),
     ...processOptions,
-    output,
   };
-  return (input) => withoutLocalSync(resolveOptions({ ...run, input }));
+  return optionsOver(run, output);
 }
 
-/** Turns `sync` off for S3, because the local file of a shard need not be durable. */
-function withoutLocalSync(options: ResolvedOptions): ResolvedOptions {
-  return isS3(options.output) ? { ...options, sync: false } : options;
+/** Returns a function from an input to the options of a run over it. For S3, the local file of a shard need not be durable. */
+function optionsOver(run: Partial<RunOptions>, output: string) {
+  return (input: string): ResolvedOptions => {
+    const options = resolveOptions({ ...run, input, output });
+    return isS3(output) ? { ...options, sync: false } : options;
+  };
 }
 
 /** @throws UsageError for a time limit within the grace */

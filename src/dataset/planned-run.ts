@@ -2,8 +2,12 @@ import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../io/location.js";
 import { openStore } from "../storage/open-store.js";
-import type { StoreAccess } from "../storage/store.js";
-import { hasFolders, type ObjectStore, type Store } from "../storage/store.js";
+import {
+  hasFolders,
+  type ObjectStore,
+  type Store,
+  type StoreAccess,
+} from "../storage/store.js";
 import {
   decodeJson,
   PLAN,

@@ -13,8 +13,7 @@ import { logitsIn } from "../input/open-logits.js";
 import type { RowRange } from "../results/row-axes.js";
 import { openStore } from "../storage/open-store.js";
 import { StagedFile } from "../storage/staged-file.js";
-import type { StoreAccess } from "../storage/store.js";
-import { ReplacedError } from "../storage/store.js";
+import { ReplacedError, type StoreAccess } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
 import type { Inputs, InputWithState } from "./inputs.js";
 

@@ -4,11 +4,11 @@ import { mapConcurrent } from "../io/map-concurrent.js";
 import { isAlive } from "../io/temporary-names.js";
 import { resolve } from "../options/check-options.js";
 import { openStore } from "../storage/open-store.js";
-import type { S3Options } from "../storage/store.js";
 import {
   filesIn,
   hasFolders,
   type ObjectStore,
+  type S3Options,
   type Store,
   type Stored,
 } from "../storage/store.js";

@@ -4,21 +4,65 @@ import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { delay, withTimeout, withWatchdog } from "../dataset/graceful-stop.js";
-import { shardOptions } from "../dataset/options.js";
-import { isInvalidInput } from "../dataset/run-files.js";
+import { type ProcessOptions, shardOptions } from "../dataset/options.js";
 import { ShardComputer } from "../dataset/shard-computer.js";
-import { AbortedError, StalledError, WorkerError } from "../errors.js";
-import { isFullDisk } from "../io/system-error.js";
+import { StalledError } from "../errors.js";
+import type { Resolved } from "../options/check-options.js";
 import type { StoreAccess } from "../storage/store.js";
-import type { Connection } from "./connection.js";
+import type { Connection, QueueOptions } from "./connection.js";
 import { type LocationCheck, openJobRun } from "./job-runs.js";
 import {
+  attemptsOf,
+  failureKind,
   failureText,
   JobRefusedError,
   type JobsRun,
   parseShardJob,
+  rejectUsedUp,
 } from "./jobs.js";
-import type { ResolvedWorkerOptions, WorkerCounts } from "./worker-options.js";
+
+/** Options of `runWorker`. Only `queue` is required. */
+export interface WorkerOptions extends QueueOptions, ProcessOptions {
+  /** Directories and URLs that jobs may read and write; default: the current directory. */
+  allow?: readonly string[] | undefined;
+  /** Seconds without renewal after which another worker may take the shard; default: 60. */
+  lease?: number | undefined;
+  /** Seconds after which an attempt at a shard fails; default: 3,600. */
+  shardTimeout?: number | undefined;
+  /** Seconds without progress after which an attempt fails; default: 600. */
+  stallTimeout?: number | undefined;
+  /** Whether to skip invalid inputs and compute the shards of the others; default: false. */
+  keepGoing?: boolean | undefined;
+  /** Seconds without new shards after the disk was full; default: 30. */
+  diskPause?: number | undefined;
+  /** Seconds without work after which the worker returns; default: no limit. */
+  idleLimit?: number | undefined;
+  /** Seconds after which the worker ends with StoppedError; default: no limit. */
+  timeLimit?: number | undefined;
+}
+
+export type WorkerDefaults =
+  | "keepGoing"
+  | "stallTimeout"
+  | "shardTimeout"
+  | "lease"
+  | "diskPause";
+export type ResolvedWorkerOptions = Resolved<WorkerOptions, WorkerDefaults>;
+
+/** Totals in the report of a worker. */
+export class WorkerCounts {
+  shardsComputed = 0;
+  shardsUpToDate = 0;
+  /** Number of failed attempts. */
+  shardsFailed = 0;
+  /** Number of shards that were returned to the queue. */
+  shardsReleased = 0;
+  rowsComputed = 0;
+  bytesWritten = 0;
+  badRows = 0;
+  /** Inputs that were skipped, with the error of each. */
+  skippedInputs: { name: string; error: string }[] = [];
+}
 
 interface HandlerContext extends Pick<Connection, "bullmq"> {
   options: ResolvedWorkerOptions;
@@ -234,53 +278,4 @@ export class HeldJob {
     this.end();
     this.abandon();
   }
-}
-
-/** Codes of errors that every attempt would repeat. */
-const FINAL = [
-  "ERR_INPUT_CHANGED",
-  "ERR_JOB_REFUSED",
-  "ERR_USAGE",
-  "ERR_OUTPUT_EXISTS",
-];
-
-/**
- * Classifies the failure of a shard. `stopped` and `full disk` release the job, `passing` retries it, and `final` does
- * not, because every attempt on any machine would fail.
- */
-export function failureKind(
-  error: unknown,
-): "stopped" | "full disk" | "final" | "passing" {
-  if (error instanceof AbortedError) return "stopped";
-  if (isFullDisk(error)) return "full disk";
-  const { code = "" } = (error ?? {}) as { code?: string };
-  // A dead thread may have run out of memory. Other internal errors are deterministic.
-  const isInternal = code === "ERR_INTERNAL" && !(error instanceof WorkerError);
-  return isInvalidInput(error) || FINAL.includes(code) || isInternal
-    ? "final"
-    : "passing";
-}
-
-/** Releases use no attempt, so their number is limited. */
-const MAX_RELEASES = 100;
-
-/** Returns the number of attempts that failed or whose worker died or lost its lease, and its maximum. */
-function attemptsOf({ attemptsMade, stalledCounter, opts }: Job) {
-  // BullMQ stores 0 for jobs without a number, and tries them once.
-  const attempts = Math.max(1, opts.attempts ?? 1);
-  return { ended: attemptsMade + stalledCounter, attempts };
-}
-
-/** @throws StalledError if no attempts are left, or if the job was released too often */
-function rejectUsedUp(job: Job): void {
-  const { ended, attempts } = attemptsOf(job);
-  if (ended >= attempts)
-    throw new StalledError(
-      `the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
-    );
-  // attemptsStarted includes this attempt.
-  if (job.attemptsStarted - ended > MAX_RELEASES)
-    throw new StalledError(
-      `workers released it ${MAX_RELEASES} times without finishing it`,
-    );
 }

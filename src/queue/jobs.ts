@@ -1,8 +1,14 @@
-import type { JobsOptions } from "bullmq";
+import type { Job, JobsOptions } from "bullmq";
 import { fingerprintOf } from "../dataset/dataset-plan.js";
 import { isInvalidInput } from "../dataset/run-files.js";
-import { SoftjacError } from "../errors.js";
-import type { OpenQueue } from "./open-queue.js";
+import {
+  AbortedError,
+  SoftjacError,
+  StalledError,
+  WorkerError,
+} from "../errors.js";
+import { isFullDisk } from "../io/system-error.js";
+import type { OpenQueue } from "./connection.js";
 
 export interface AttemptOptions {
   /** Maximum attempts per shard; invalid input is not retried. Default: 6. */
@@ -84,6 +90,55 @@ export function failureText(error: unknown): string {
 export function isInputFailure(text: string): boolean {
   const [, code] = /^(ERR_[A-Z_]+): /.exec(text) ?? [];
   return code === "ERR_INPUT_CHANGED" || isInvalidInput({ code });
+}
+
+/** Codes of errors that every attempt would repeat. */
+const FINAL = [
+  "ERR_INPUT_CHANGED",
+  "ERR_JOB_REFUSED",
+  "ERR_USAGE",
+  "ERR_OUTPUT_EXISTS",
+];
+
+/**
+ * Classifies the failure of a shard. `stopped` and `full disk` release the job, `passing` retries it, and `final` does
+ * not, because every attempt on any machine would fail.
+ */
+export function failureKind(
+  error: unknown,
+): "stopped" | "full disk" | "final" | "passing" {
+  if (error instanceof AbortedError) return "stopped";
+  if (isFullDisk(error)) return "full disk";
+  const { code = "" } = (error ?? {}) as { code?: string };
+  // A dead thread may have run out of memory. Other internal errors are deterministic.
+  const isInternal = code === "ERR_INTERNAL" && !(error instanceof WorkerError);
+  return isInvalidInput(error) || FINAL.includes(code) || isInternal
+    ? "final"
+    : "passing";
+}
+
+/** Releases use no attempt, so their number is limited. */
+const MAX_RELEASES = 100;
+
+/** Returns the number of attempts that failed or whose worker died or lost its lease, and its maximum. */
+export function attemptsOf({ attemptsMade, stalledCounter, opts }: Job) {
+  // BullMQ stores 0 for jobs without a number, and tries them once.
+  const attempts = Math.max(1, opts.attempts ?? 1);
+  return { ended: attemptsMade + stalledCounter, attempts };
+}
+
+/** @throws StalledError if no attempts are left, or if the job was released too often */
+export function rejectUsedUp(job: Job): void {
+  const { ended, attempts } = attemptsOf(job);
+  if (ended >= attempts)
+    throw new StalledError(
+      `the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
+    );
+  // attemptsStarted includes this attempt.
+  if (job.attemptsStarted - ended > MAX_RELEASES)
+    throw new StalledError(
+      `workers released it ${MAX_RELEASES} times without finishing it`,
+    );
 }
 
 function jobOptions(options: AttemptOptions): JobsOptions {

@@ -3,9 +3,8 @@ import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
 import { planWithReport } from "../dataset/run-dataset.js";
 import { checkHooks, checkObject, resolve } from "../options/check-options.js";
-import type { QueueOptions } from "./connection.js";
+import { openQueue, type QueueOptions } from "./connection.js";
 import { type AttemptOptions, enqueue, queuedShards } from "./jobs.js";
-import { openQueue } from "./open-queue.js";
 
 /** Options of `submitDataset`. Only `inputs`, `output` and `queue` are required. */
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
@@ -35,8 +34,7 @@ export async function submitDataset(
   const { queue, queuePassword, queueName, connectTimeout, ...rest } = options;
   const { attempts, backoff, ...given } = rest;
   const where = { queue, queuePassword, queueName, connectTimeout };
-  const retries = { attempts, backoff };
-  resolve("submit", { ...where, ...retries });
+  resolve("submit", { ...where, attempts, backoff });
   const dataset = resolveDataset(given);
   const { onEvent } = hooks;
   return withReport(dataset, hooks, async (call) => {
@@ -52,7 +50,7 @@ export async function submitDataset(
       const { live, submissions: submission } = await queuedShards(open, jobs);
       const lost = missing.filter((shard) => !live.has(shard));
       const { length: shards } = lost;
-      await enqueue(open, jobs, lost, submission, retries);
+      await enqueue(open, jobs, lost, submission, options);
       if (shards > 0) onEvent?.({ event: "submitted", shards, submission });
       const queued = missing.length - shards;
       return { ...planned, queue: shown, submitted: shards, queued };

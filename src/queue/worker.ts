@@ -5,16 +5,20 @@ import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import { VERSION } from "../version.js";
-import { connect, queueAddress, reportOutages } from "./connection.js";
-import { JobHandler } from "./job-handler.js";
-import { allowedLocations } from "./job-runs.js";
-import { queueNameOf } from "./open-queue.js";
 import {
+  connect,
+  queueAddress,
+  queueNameOf,
+  reportOutages,
+} from "./connection.js";
+import {
+  JobHandler,
   type ResolvedWorkerOptions,
   WorkerCounts,
   type WorkerDefaults,
   type WorkerOptions,
-} from "./worker-options.js";
+} from "./job-handler.js";
+import { allowedLocations } from "./job-runs.js";
 
 /** Report of a worker: its return value, or `report` of its error. */
 export interface WorkerReport extends WorkerCounts, CallCost {

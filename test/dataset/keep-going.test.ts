@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
-import { softjac } from "../cli/support.js";
+import { softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -145,24 +145,21 @@ test("an input that changed after the plan is not skipped", async () => {
   expect((await built.datasetStatus({ output })).skippedInputs).toEqual([]);
 });
 
-test("--select computes these shards, --limit the first of them", async () => {
+test("--shard-index computes one of as many tasks as shards, --limit the first missing shards", async () => {
   const [output, whole] = [newOutput(), newOutput()];
   const run = { inputs: [good], shardRows: 10 };
   await built.planDataset({ ...run, output });
-  const task = (...args: string[]) =>
-    softjac("run-shard", "-o", output, ...args);
-  const missing = async () => (await built.datasetStatus({ output })).missing;
-  expectStatus(task("--select", "3,7-9"), 0);
-  expect(await missing()).toEqual([
-    0, 1, 2, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
-  ]);
-  expectStatus(task("--select", "0-4", "--limit", "2"), 0);
-  expect((await missing()).slice(0, 3)).toEqual([2, 4, 5]);
-  const beyond = expectStatus(task("--select", "18-20"), 64).stderr;
-  expect(beyond).toContain("select: expected shards from 0 to 19, found 20");
+  expectStatus(
+    typed`run-shard -o ${output} --shard-index 3 --shard-count 20`,
+    0,
+  );
+  expectStatus(typed`run-shard -o ${output} --limit 2`, 0);
+  const { missing } = await built.datasetStatus({ output });
+  expect(missing.slice(0, 3)).toEqual([2, 4, 5]);
+  expect(missing).toHaveLength(17);
   for (const wrong of ["x", "3-1", "1,,2", "-1"])
-    expect(task(`--select=${wrong}`).stderr).toContain(
-      `--select: expected numbers and ranges as in 3,7-9, found "${wrong}"`,
+    expect(typed`show ${output} --row 1 --position=${wrong}`.stderr).toContain(
+      `--position: expected numbers and ranges as in 3,7-9, found "${wrong}"`,
     );
   await built.runShards({ output });
   await built.finalizeDataset({ output });

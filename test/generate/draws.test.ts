@@ -1,13 +1,11 @@
 import { expect, test } from "vitest";
 import {
+  naturalLog,
+  normalQuantile,
   philox,
   storeLogits,
   storeUniforms,
 } from "../../src/generate/draws.js";
-import {
-  naturalLog,
-  normalQuantile,
-} from "../../src/generate/normal-quantile.js";
 import { EPSILON, errorInEpsilon, exact } from "../support/exact.js";
 import { random } from "../support/random.js";
 

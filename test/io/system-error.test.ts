@@ -20,7 +20,7 @@ import {
   systemErrorName,
 } from "../../src/io/system-error.js";
 import { openThreads } from "../../src/pool/piscina-threads.js";
-import { failureKind } from "../../src/queue/job-handler.js";
+import { failureKind } from "../../src/queue/jobs.js";
 
 const ERRNO: Record<string, number> = constants.errno;
 

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
+import type { WorkerOptions } from "../../src/queue/job-handler.js";
 import type { SubmitOptions } from "../../src/queue/submit.js";
 import type { WaitOptions } from "../../src/queue/wait.js";
 import type { WorkerReport } from "../../src/queue/worker.js";
-import type { WorkerOptions } from "../../src/queue/worker-options.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import {

@@ -3,15 +3,16 @@ import type { Job } from "bullmq";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AbortedError, IoError, UsageError } from "../../src/errors.js";
 import { queueAddress } from "../../src/queue/connection.js";
-import { failureKind, HeldJob } from "../../src/queue/job-handler.js";
+import { HeldJob } from "../../src/queue/job-handler.js";
 import { allowedLocations } from "../../src/queue/job-runs.js";
 import {
+  failureKind,
   failureText,
   isInputFailure,
   jobId,
   parseJobId,
 } from "../../src/queue/jobs.js";
-import { findLostShards } from "../../src/queue/queue-monitor.js";
+import { findLostShards } from "../../src/queue/wait.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // Functions that need no queue.

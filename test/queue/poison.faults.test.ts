@@ -8,7 +8,7 @@ import {
 import { join } from "node:path";
 import { afterAll, afterEach, expect } from "vitest";
 import { openPlannedRun } from "../../src/dataset/planned-run.js";
-import { QueueMonitor } from "../../src/queue/queue-monitor.js";
+import { QueueMonitor } from "../../src/queue/wait.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
