@@ -16,13 +16,13 @@ import {
   readVerifyReport,
   shownRows,
   summaryNumbers,
+  type VerifiedNumbers,
 } from "./numbers/summary.js";
 import type {
   OutputReport,
   PageNumbers,
   ReportOptions,
   ResolvedReportOptions,
-  SummaryNumbers,
 } from "./output-report.js";
 
 /**
@@ -74,7 +74,7 @@ export async function pageNumbers(
   results: FoundResults,
   collectedResults: CollectedResults,
   { results: path, output, title, label }: ResolvedReportOptions,
-  verified: SummaryNumbers["verified"],
+  verified: VerifiedNumbers | null,
 ): Promise<PageNumbers> {
   const { first, collected, pairs, shown } = collectedResults;
   const { run, sources } = first;

@@ -5,7 +5,6 @@ import {
   type NumberSources,
 } from "../../reader/reading-plan.js";
 import type { StoredRun } from "../../results/run-metadata.js";
-import type { ClassNumbers } from "../output-report.js";
 
 /** Sums by class, `[Q]` each. */
 export class ClassSums {
@@ -178,6 +177,8 @@ export function mostSensitive(sums: ClassSums, max: number): number[] {
     .sort((a, b) => a - b);
 }
 
+export type ClassNumbers = ReturnType<typeof classNumbers>;
+
 /** @param shown classes of `pairs` to show, ascending */
 export function classNumbers(
   run: StoredRun,
@@ -186,7 +187,7 @@ export function classNumbers(
   shown: readonly number[],
   sources: NumberSources,
   isLabelled: boolean,
-): ClassNumbers {
+) {
   const isKnown = pairs.rows > 0;
   const matrix = (value: (i: number, j: number) => number) =>
     shown.map((i) => shown.map((j) => value(i, j)));
@@ -194,13 +195,19 @@ export function classNumbers(
     rows > 0 ? Array.from(values, (value) => value / rows) : null;
   return {
     rows: Math.max(pairs.rows, sums.pRows),
+    /** Classes of the heatmaps, ascending. */
     shown: [...shown],
+    /** Mean |J|, `[shown, shown]`. */
     meanJacobian: isKnown ? matrix((i, j) => pairs.mean(i, j)) : null,
+    /** Number of rows by label and predicted class, `[shown, shown]`; null without labels or p. */
     confusion:
       pairs.labelledRows > 0 ? matrix((i, j) => pairs.confused(i, j)) : null,
+    /** Number of rows with a label and a predicted class. */
     confusionRows: pairs.labelledRows,
+    /** Mean J[k,k], `[Q]`. */
     sensitivity: share(sums.sensitivity, sums.sensitivityRows),
     meanP: share(sums.p, sums.pRows),
+    /** Number of rows by predicted class, by label, and by class that is both, `[Q]` each. */
     predicted: sums.pRows > 0 ? Array.from(sums.predicted) : null,
     labelled: isLabelled ? Array.from(sums.labelled) : null,
     correct: isLabelled && sums.pRows > 0 ? Array.from(sums.correct) : null,

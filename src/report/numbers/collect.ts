@@ -9,7 +9,6 @@ import {
 } from "../../reader/results-file.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { FoundResults } from "../../show/find-results.js";
-import type { ResolvedReportOptions } from "../output-report.js";
 import { ClassPairs, ClassSums, mostSensitive } from "./classes.js";
 import { CalibrationSums, ConfidenceSums } from "./confidence.js";
 import { Largest, type RowSummary, summarizeRow } from "./summary.js";
@@ -94,7 +93,7 @@ export interface CollectedResults {
  */
 export async function collectResults(
   results: FoundResults,
-  options: ResolvedReportOptions,
+  options: LabelChoice & { classes: number },
   hooks: RunHooks,
 ): Promise<CollectedResults> {
   let collected: Collected | null = null;

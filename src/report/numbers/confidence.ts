@@ -1,10 +1,5 @@
 import type { Example } from "../../reader/example-decoder.js";
 import type { NumberSources } from "../../reader/reading-plan.js";
-import type {
-  Bins,
-  CalibrationNumbers,
-  ConfidenceNumbers,
-} from "../output-report.js";
 
 const BINS = 40;
 /** Lower bound of log10 of the smallest subnormal, -323.3. */
@@ -87,17 +82,29 @@ export class ConfidenceSums {
   }
 }
 
+/** Histogram: `counts[k]` rows in the bin `[low + k width, low + (k + 1) width)`. */
+export interface Bins {
+  low: number;
+  width: number;
+  counts: number[];
+}
+
+export type ConfidenceNumbers = ReturnType<typeof confidenceNumbers>;
+
 /** @param withoutP number of rows whose blocks do not determine p */
 export function confidenceNumbers(
   sums: ConfidenceSums,
   sources: NumberSources,
   withoutP: number,
-): ConfidenceNumbers {
+) {
   const rows = Math.max(sums.confidence.rows, sums.uncertaintyRows);
   return {
+    /** Number of rows whose uncertainty or confidence is known. */
     rows,
     confidence: withMean(sums.confidence),
+    /** Histogram of log10 of the uncertainty, without rows whose uncertainty is 0. */
     uncertainty: uncertaintyOf(sums),
+    /** Histogram of the entropy in nats. */
     entropy: withMean(sums.entropy),
     reasons: reasonsOf(sources, withoutP, rows),
   };
@@ -111,7 +118,7 @@ function withMean(histogram: Histogram): (Bins & { mean: number }) | null {
 }
 
 /** Returns the uncertainty without the empty bins at both ends. */
-function uncertaintyOf(sums: ConfidenceSums): ConfidenceNumbers["uncertainty"] {
+function uncertaintyOf(sums: ConfidenceSums) {
   const { uncertaintyRows, uncertaintySum } = sums;
   if (uncertaintyRows === 0) return null;
   const { low, width, counts, rows, min, max } = sums.uncertainty;
@@ -125,7 +132,9 @@ function uncertaintyOf(sums: ConfidenceSums): ConfidenceNumbers["uncertainty"] {
     mean: uncertaintySum / uncertaintyRows,
     min: rows > 0 ? 10 ** min : null,
     max: rows > 0 ? 10 ** max : null,
+    /** Number of rows whose uncertainty is exactly 0. */
     zero: sums.zeroUncertainty,
+    /** Number of rows whose 1 - max p, and so p (1 - p), rounds to 0 in that type although the uncertainty is not 0. */
     lostFloat32: sums.lostFloat32,
     lostFloat64: sums.lostFloat64,
   };
@@ -202,12 +211,14 @@ export class CalibrationSums {
   }
 }
 
+export type CalibrationNumbers = ReturnType<typeof calibrationNumbers>;
+
 /** @param label name of the column of labels */
 export function calibrationNumbers(
   label: string,
   sums: CalibrationSums,
   { p }: NumberSources,
-): CalibrationNumbers {
+) {
   const { rows, unlabelled, nllSum, brierSum, zeroP } = sums;
   const total = (values: Float64Array) =>
     values.reduce((sum, value) => sum + value, 0);
@@ -216,9 +227,12 @@ export function calibrationNumbers(
   );
   return {
     label,
+    /** Number of rows with a label and p. */
     rows,
+    /** Number of rows without a label. */
     unlabelled,
     accuracy: rows > 0 ? total(sums.correct) / rows : null,
+    /** Expected calibration error with 15 bins of equal width. */
     ece: rows > 0 ? total(gaps) / rows : null,
     bins: Array.from(sums.binRows, (binRows, k) => {
       const mean = (values: Float64Array) =>
@@ -231,8 +245,11 @@ export function calibrationNumbers(
         accuracy: mean(sums.correct),
       };
     }),
+    /** Mean of -log p of the label in nats, without rows whose label has p = 0. */
     nll: rows > zeroP ? nllSum / (rows - zeroP) : null,
+    /** Number of rows whose label has p = 0. */
     zeroP,
+    /** Brier score: mean of the sum of (p_k - y_k)² over the classes, where y is 1 for the label and 0 elsewhere. */
     brier: rows > 0 ? brierSum / rows : null,
     reasons: calibrationReasons(p, rows),
   };

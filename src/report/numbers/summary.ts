@@ -10,20 +10,23 @@ import {
 } from "../../reader/results-file.js";
 import { indexOfKey } from "../../results/row-axes.js";
 import type { FoundResults } from "../../show/find-results.js";
-import type { ShownRow, ShownRows, SummaryNumbers } from "../output-report.js";
 import type { CollectedResults } from "./collect.js";
+
+export type SummaryNumbers = ReturnType<typeof summaryNumbers>;
 
 export function summaryNumbers(
   { parts, manifest }: FoundResults,
   { first, collected, inputs, bytes, rows }: CollectedResults,
-  verified: SummaryNumbers["verified"],
-): SummaryNumbers {
+  verified: VerifiedNumbers | null,
+) {
   const { run, sources, copiedColumns } = first;
   const { examples, badRows, withoutP, entries } = collected;
   const nullIfNaN = (value: number) => (Number.isNaN(value) ? null : value);
   return {
-    kind: manifest ? "dataset" : "file",
+    kind: manifest ? ("dataset" as const) : ("file" as const),
+    /** Version of softjac that wrote the output. */
     writtenBy: run.version ?? null,
+    /** Names of the inputs. */
     sources: inputs,
     shards: parts.length,
     layout: run.layout,
@@ -33,24 +36,33 @@ export function summaryNumbers(
     threshold: run.threshold,
     topK: run.topK || null,
     classes: run.classes,
+    /** Number of rows of the logits. */
     rows,
     rowsWithResults: examples - badRows,
     badRows,
+    /** Number of rows that the output omits. */
     rowsSkipped: rows - examples,
+    /** Number of rows with results that do not determine p. */
     rowsWithoutP: sources.p ? withoutP : examples - badRows,
     bytes,
+    /** Number of stored entries in the layouts csr and coo, if they were read. */
     entries: sources.jacobian === "entries" ? entries : null,
+    /** Largest and sum of the absolute values of dropped entries. */
     droppedMax: nullIfNaN(collected.droppedMax),
     droppedSum: nullIfNaN(collected.droppedSum),
     copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
+    /** Inputs of a dataset that were skipped, with the error of each. */
     skippedInputs: [...(manifest?.leftOut ?? [])],
     from: sources,
     verified,
   };
 }
 
+/** Results of a verification; errors and guaranteed bounds in ε. */
+export type VerifiedNumbers = ReturnType<typeof readVerifyReport>;
+
 /** @throws InputMissingError, InputFormatError, IoError */
-export function readVerifyReport(path: string): SummaryNumbers["verified"] {
+export function readVerifyReport(path: string) {
   const report = readJson(path);
   const { ok, rowsChecked, columns, output } = report;
   // Version 0.1.0 wrote problems as findings.
@@ -75,16 +87,12 @@ export function readVerifyReport(path: string): SummaryNumbers["verified"] {
       return {
         name: String(name),
         ok: isOk === true,
-        maxError: numberOrNull(maxError),
-        bound: numberOrNull(bound),
+        maxError: typeof maxError === "number" ? maxError : null,
+        bound: typeof bound === "number" ? bound : null,
       };
     }),
     problems: problems.map(String),
   };
-}
-
-function numberOrNull(value: unknown): number | null {
-  return typeof value === "number" ? value : null;
 }
 
 function readJson(path: string): Record<string, unknown> {
@@ -124,17 +132,13 @@ export class Largest<Item> {
   }
 }
 
-/** Numbers of a row, copied from an Example, which is reused, and its table row. */
-export interface RowSummary
-  extends Omit<ShownRow, "positions" | "input" | "copied">,
-    Pick<Example, "batch" | "k"> {
-  fileIndex: number;
-}
+export type RowSummary = ReturnType<typeof summarizeRow>;
 
+/** Returns the numbers of a row, copied from an Example, which is reused, and its table row. */
 export function summarizeRow(
   { row, batch, k, p, ...example }: Example,
   fileIndex: number,
-): RowSummary {
+) {
   const [confidence = null, uncertainty = null, entropy = null] = [
     example.confidence,
     example.uncertainty,
@@ -144,49 +148,70 @@ export function summarizeRow(
     example.predicted,
     example.label,
   ].map((k) => (k < 0 ? null : k));
-  const likely = p && likelyClasses(p);
   const numbers = { confidence, uncertainty, entropy, predicted, label };
-  return { row, batch, k, fileIndex, ...numbers, likely };
+  return {
+    ...{ row, batch, k, fileIndex },
+    ...numbers,
+    /** Up to 5 classes with the largest p, largest first; null if the output does not determine p. */
+    likely:
+      p &&
+      Array.from(p, (value, k) => ({ class: k, p: value }))
+        .sort((a, b) => b.p - a.p || a.class - b.class)
+        .slice(0, SHOWN_CLASSES),
+  };
 }
 
-function likelyClasses(p: ArrayLike<number>): RowSummary["likely"] {
-  return Array.from(p, (value, k) => ({ class: k, p: value }))
-    .sort((a, b) => b.p - a.p || a.class - b.class)
-    .slice(0, SHOWN_CLASSES);
+export type ShownRow = ReturnType<typeof shownRow>;
+
+function shownRow(
+  { row: key, fileIndex: _, batch, k, ...numbers }: RowSummary,
+  input: string | null,
+  { inner }: Pick<ResultsFile, "inner">,
+  copied: CopiedValues,
+) {
+  const [row = 0, ...positions] = indexOfKey(inner, key);
+  return {
+    row,
+    /** Indices along the axes after the first; empty for rows of one axis. */
+    positions,
+    /** Name of the input, if there are several. */
+    input,
+    ...numbers,
+    /** Values of the copied columns as text. */
+    copied: copied.read(batch, k),
+  };
 }
+
+export type ShownRows = Awaited<ReturnType<typeof shownRows>>;
 
 /** Returns the rows with the values of their copied columns. @throws SoftjacError if these cannot be read */
 export async function shownRows(
   results: FoundResults,
   rows: readonly RowSummary[],
   { copiedColumns, sources }: Pick<ResultsFile, "copiedColumns" | "sources">,
-): Promise<ShownRows> {
+) {
   const shown = new Map<RowSummary, ShownRow>();
   for (const [fileIndex, { path, input }] of results.parts.entries()) {
     const own = rows.filter((row) => row.fileIndex === fileIndex);
     if (own.length === 0) continue;
     const opened = await openResultsFile(path);
     try {
-      const { inner, file, copiedColumns } = opened;
-      const columns = copiedColumns.slice(0, MAX_COPIED_COLUMNS);
+      const columns = opened.copiedColumns.slice(0, MAX_COPIED_COLUMNS);
       const indices = columns.map(({ columnIndex }) => columnIndex);
-      const copied = new CopiedValues(file, indices);
-      for (const summary of own) {
-        const { fileIndex: _, batch, k, row: key, ...numbers } = summary;
-        const [row = 0, ...positions] = indexOfKey(inner, key);
-        const where = { row, positions, input };
-        const values = copied.read(batch, k);
-        shown.set(summary, { ...where, ...numbers, copied: values });
-      }
+      const copied = new CopiedValues(opened.file, indices);
+      for (const summary of own)
+        shown.set(summary, shownRow(summary, input, opened, copied));
     } finally {
       await opened.close();
     }
   }
   return {
+    /** Names of the shown copied columns; hiddenColumns counts the others. */
     copiedColumns: copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
       .map(({ name }) => name),
     hiddenColumns: Math.max(0, copiedColumns.length - MAX_COPIED_COLUMNS),
+    /** 20 rows by decreasing uncertainty, or by 1 - confidence or entropy if the uncertainty is unknown. */
     mostUncertain: rows.map((row) => shown.get(row) as ShownRow),
     reasons: reasonsOf(sources),
   };

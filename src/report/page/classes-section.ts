@@ -1,5 +1,6 @@
 import { count } from "../../format-number.js";
-import type { ClassNumbers, OutputReport } from "../output-report.js";
+import type { ClassNumbers } from "../numbers/classes.js";
+import type { OutputReport } from "../output-report.js";
 import {
   cellNumber,
   digits,

@@ -1,11 +1,11 @@
 import { count } from "../../format-number.js";
-import { LOST } from "../numbers/confidence.js";
 import type {
   Bins,
   CalibrationNumbers,
   ConfidenceNumbers,
-  OutputReport,
-} from "../output-report.js";
+} from "../numbers/confidence.js";
+import { LOST } from "../numbers/confidence.js";
+import type { OutputReport } from "../output-report.js";
 import {
   digits,
   figure,

@@ -1,11 +1,11 @@
 import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
 import type {
-  OutputReport,
   ShownRow,
   ShownRows,
   SummaryNumbers,
-} from "../output-report.js";
+} from "../numbers/summary.js";
+import type { OutputReport } from "../output-report.js";
 import {
   digits,
   type Html,
