@@ -30,29 +30,24 @@ const { output, report, text } = await pageOf(
   { input: DIGITS, dtype: "float64", keep: ["id", "label", "split"] },
   label,
 );
-/** The elements of the page, without the embedded numbers. */
-const markup = text.replace(/<script[\s\S]*?<\/script>/g, "");
-
 test("the page loads nothing", () => {
-  expect(markup).not.toMatch(/\b(?:src|href|action|poster|data)="(?!#|data:,)/);
+  expect(text).not.toMatch(/\b(?:src|href|action|poster|data)="(?!#|data:,)/);
   expect(text).not.toMatch(
-    /@import|url\(|<iframe|<object|<link(?! rel="icon" href="data:,")/,
+    /<script|@import|url\(|<iframe|<object|<link(?! rel="icon" href="data:,")/,
   );
-  expect(markup).toMatch(
+  expect(text).toMatch(
     /Content-Security-Policy" content="default-src (&#39;|')none/,
   );
   expect(text).not.toMatch(/https?:\/\/(?!www\.w3\.org\/)/);
 });
 
 test("every picture has a caption with the number of rows", () => {
-  const captions = [
-    ...markup.matchAll(/<figcaption>([\s\S]*?)<\/figcaption>/g),
-  ];
+  const captions = [...text.matchAll(/<figcaption>([\s\S]*?)<\/figcaption>/g)];
   expect(captions.length).toBe(7);
   for (const [, caption = ""] of captions)
     expect(caption.replace(/<[^>]*>/g, "")).toMatch(/1,797 rows/);
   for (const part of [/<figure/g, /<svg/g, /<svg[^>]*role="img"/g])
-    expect(markup.match(part)?.length).toBe(7);
+    expect(text.match(part)?.length).toBe(7);
 });
 
 /** Returns the path of three rows with a column of texts. */
@@ -74,8 +69,7 @@ const evilPage = await pageOf(
 test("text of files is escaped", () => {
   const { text } = evilPage;
   expect(text).toContain("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;");
-  expect(text).not.toMatch(/<script>alert|<img|<!--|\u2028/);
-  expect(text.match(/<\/script>/g)?.length).toBe(1);
+  expect(text).not.toMatch(/<\/?script|<img|<!--|\u2028/);
 });
 
 test("pages are under 3 MB, and show 200 characters of a text", async () => {
@@ -155,7 +149,7 @@ describe.skipIf(!CHROMIUM)("in a browser", async () => {
   ];
 
   test("the page shows the numbers of the report", async () => {
-    const { summary, confidence, calibration, classes } = report;
+    const { confidence, calibration, classes } = report;
     const short = (x: number | null | undefined, max?: number) =>
       digits(x as number, max);
     const { uncertainty } = confidence;
@@ -206,9 +200,6 @@ describe.skipIf(!CHROMIUM)("in a browser", async () => {
           String(classes.labelled?.[k]),
         ]),
       );
-      const [json] = await textOf("#numbers");
-      const embedded = JSON.parse(json as string);
-      expect(embedded).toMatchObject({ summary, confidence });
     });
   });
 

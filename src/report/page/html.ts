@@ -16,16 +16,6 @@ export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   );
 }
 
-/** Returns JSON for a script element of type application/json, which the JSON cannot close. */
-export function embeddedJson(value: unknown): Html {
-  const text = JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) =>
-      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return new Html(text);
-}
-
 function markupOf(value: Value): string {
   if (value === null) return "";
   if (value instanceof Html) return value.markup;

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { PageNumbers } from "../output-report.js";
 import { classesSection } from "./classes-section.js";
 import { calibrationSection, confidenceSection } from "./confidence-section.js";
-import { embeddedJson, Html, html } from "./html.js";
+import { Html, html } from "./html.js";
 import { SHADES } from "./plot.js";
 import { rowsSection, summarySection } from "./summary-section.js";
 
@@ -50,7 +50,6 @@ ${new Html(pageStyle())}
 <main>
 ${sections.map(({ drawn }) => drawn)}
 </main>
-<script type="application/json" id="numbers">${embeddedJson(embeddedNumbers(numbers))}</script>
 </body>
 </html>
 `.markup;
@@ -64,26 +63,4 @@ function pageStyle(): string {
     (_, k) => `.s${k} { background: var(--h${k}); color: var(--t${k}); }\n`,
   );
   return readFileSync(path, "utf8") + shades.join("");
-}
-
-/** Returns the numbers without paths, and numbers by class for the shown classes only. */
-function embeddedNumbers({
-  results: _,
-  output: __,
-  classes,
-  ...numbers
-}: PageNumbers): object {
-  const ofShown = (values: number[] | null) =>
-    values && classes.shown.map((k) => values[k] as number);
-  return {
-    ...numbers,
-    classes: {
-      ...classes,
-      sensitivity: ofShown(classes.sensitivity),
-      meanP: ofShown(classes.meanP),
-      predicted: ofShown(classes.predicted),
-      labelled: ofShown(classes.labelled),
-      correct: ofShown(classes.correct),
-    },
-  };
 }
