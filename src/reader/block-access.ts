@@ -126,14 +126,6 @@ export abstract class BlockAccess<Row = number> {
   }
 }
 
-/** Blocks of the rows that begin in a record batch. */
-export interface BatchBlocks {
-  /** Keys of the rows (src/results/row-axes.ts), ascending. */
-  keys: Float64Array;
-  /** Returns the block of row `keys[k]`; null for a bad row. */
-  block(k: number): Promise<ExampleBlock | null>;
-}
-
 /**
  * Rows of one record batch. Methods take the index of a row in the batch, 0 to count - 1. Reading rows in order reads the
  * file sequentially.
@@ -145,18 +137,24 @@ export class JacobianBatch extends BlockAccess {
   readonly positions: readonly Float64Array[];
   /** Number of rows in the batch. */
   readonly count: number;
-  readonly #blocks: BatchBlocks;
+  readonly #blockAt: (k: number) => Promise<ExampleBlock | null>;
 
-  constructor(classes: number, inner: readonly number[], blocks: BatchBlocks) {
+  /** @param keys keys of the rows (src/results/row-axes.ts), ascending */
+  constructor(
+    classes: number,
+    inner: readonly number[],
+    keys: readonly number[],
+    blockAt: (k: number) => Promise<ExampleBlock | null>,
+  ) {
     super(classes);
-    const indices = Array.from(blocks.keys, (key) => indexOfKey(inner, key));
+    const indices = keys.map((key) => indexOfKey(inner, key));
     const [rows, ...positions] = [0, ...inner].map((_, n) =>
       Float64Array.from(indices, (index) => index[n] as number),
     );
     this.rows = rows as Float64Array;
     this.positions = positions;
-    this.count = blocks.keys.length;
-    this.#blocks = blocks;
+    this.count = keys.length;
+    this.#blockAt = blockAt;
   }
 
   protected override async example(k: number): Promise<ExampleBlock | null> {
@@ -165,7 +163,7 @@ export class JacobianBatch extends BlockAccess {
         `k: expected an example from 0 to ${this.count - 1}, found ${shortValue(k)}`,
         "k",
       );
-    return this.#blocks.block(k);
+    return this.#blockAt(k);
   }
 }
 
@@ -185,7 +183,7 @@ async function* tiles(
 }
 
 /** Returns rows `[iStart, iEnd)` as a dense array. */
-export async function wholeRows(
+async function wholeRows(
   { classes, dtype, rows }: ExampleBlock,
   iStart: number,
   iEnd: number,

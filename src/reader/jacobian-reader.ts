@@ -5,12 +5,7 @@ import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { shortValue } from "../printable.js";
 import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
 import { checkPositions, keyOfIndex, nameOfKey } from "../results/row-axes.js";
-import {
-  type BatchBlocks,
-  BlockAccess,
-  JacobianBatch,
-  wholeRows,
-} from "./block-access.js";
+import { BlockAccess, JacobianBatch } from "./block-access.js";
 import type { BlockResult } from "./block-columns.js";
 import type { BlockFormat } from "./block-format.js";
 import { ReadAhead } from "./byte-source.js";
@@ -157,11 +152,10 @@ export class JacobianReader
     const setMissing = (end: number) => {
       for (; next < end; next++) if (layout !== "coo") setBlock(next, null);
     };
-    for await (const { keys, block } of this.#batches())
+    for await (const { keys, batch } of this.#batches())
       for (const [k, row] of keys.entries()) {
         setMissing(row);
-        const example = await block(k);
-        setBlock(row, example && (await wholeRows(example, 0, classes)));
+        setBlock(row, await batch.block(k));
         next = row + 1;
       }
     setMissing(rows);
@@ -170,20 +164,20 @@ export class JacobianReader
 
   /** Yields the rows in order, one record batch at a time; in coo only rows that have entries. */
   async *[Symbol.asyncIterator](): AsyncGenerator<JacobianBatch> {
-    for await (const blocks of this.#batches())
-      yield new JacobianBatch(this.classes, this.positionLengths, blocks);
+    for await (const { batch } of this.#batches()) yield batch;
   }
 
-  #batches(): AsyncGenerator<BatchBlocks> {
+  #batches() {
     return interpretingEach(this.path, "rows", this.#uncheckedBatches());
   }
 
-  async *#uncheckedBatches(): AsyncGenerator<BatchBlocks> {
+  async *#uncheckedBatches() {
     const [format, table] = [this.#format, this.#table];
+    const { classes, inner } = format;
     const numbersOf = table.numbersInOrder();
     let before = -1;
     for (const [batch, { count }] of table.batches.entries()) {
-      const rows: number[] = [];
+      const keys: number[] = [];
       const starts: number[] = [];
       for (let start = 0; start < count; start += PAGE) {
         const end = Math.min(start + PAGE, count);
@@ -191,7 +185,7 @@ export class JacobianReader
         for (const [k, row] of numbers.entries()) {
           if (row === before) continue;
           before = row;
-          rows.push(row);
+          keys.push(row);
           starts.push(start + k);
         }
       }
@@ -203,16 +197,14 @@ export class JacobianReader
         const end = starts[k + 1];
         const continues = table.isCoo && batch + 1 < table.batches.length;
         if (end === undefined && continues)
-          return table.find(rows[k] as number);
+          return table.find(keys[k] as number);
         return [{ batch, start, end: end ?? count }];
       };
-      yield {
-        keys: Float64Array.from(rows),
-        block: async (k) => {
-          const row = rows[k] as number;
-          return readBlock(format, table, row, await rangesOf(k), source);
-        },
+      const blockAt = async (k: number) => {
+        const row = keys[k] as number;
+        return readBlock(format, table, row, await rangesOf(k), source);
       };
+      yield { keys, batch: new JacobianBatch(classes, inner, keys, blockAt) };
     }
   }
 

@@ -20,16 +20,16 @@ import {
   type BlockResult,
   selectBlockColumns,
 } from "./block-columns.js";
-import { blockFormat, declaredTensor } from "./block-format.js";
+import { blockFormat } from "./block-format.js";
 import { type FileBytes, openFileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { StoredTable } from "./stored-table.js";
 
 /** Options of `openJacobian`: facts that files of other tools do not record. */
 export interface OpenJacobianOptions {
-  /** Number of classes Q; required for csr and coo. */
+  /** Number of classes Q; required if the file does not record it. */
   classes?: number;
-  /** Layout; required if the length of the lists fits several layouts and `classes` is not given. */
+  /** Layout; required for bsr, packed and dense if the file does not record it. */
   layout?: Layout;
   /** Number of rows M of the logits; default: the last row number plus 1. */
   rows?: number;
@@ -89,11 +89,8 @@ export async function readerOf(
   const columns = selectBlockColumns(path, fields, metadata);
   const isCoo = columns.storage === "coo";
   const table = new StoredTable(bytes, columns, columns.parts, isCoo);
-  const tensor = declaredTensor(path, fields, columns);
   const { rowShape, threshold = null } = metadata;
-  const stated = rowShape
-    ? keyCount(rowShape)
-    : (metadata.rows ?? (tensor?.length === 3 ? tensor[1] : undefined));
+  const stated = rowShape ? keyCount(rowShape) : metadata.rows;
   const { last } = await table.ends();
   if (stated !== undefined && last >= stated)
     throw new InputFormatError(
@@ -103,8 +100,7 @@ export async function readerOf(
     );
   const end = stated ?? last + 1;
   const rows = metadata.rows ?? end;
-  const facts = { path, fields, columns, table, tensor, metadata };
-  const format = await blockFormat(facts, rows);
+  const format = blockFormat(path, fields, columns, metadata, rows);
   // Ragged lists leave gaps between the keys, and the file does not list these gaps.
   if (rows !== end) Object.assign(format, { rowStart: 0, rowEnd: end });
   const close = () => bytes.close();

@@ -1,11 +1,11 @@
-import { blockRowStart } from "../results/columns.js";
+import { productOf } from "../input/number-column.js";
 import {
   entriesOfFactors,
   entryIndices,
   indexProblem,
   triangleIndex,
 } from "./block-entries.js";
-import type { BlockFormat } from "./block-format.js";
+import { type BlockFormat, listShape } from "./block-format.js";
 import type { ByteSource } from "./byte-source.js";
 import {
   type FloatArray,
@@ -88,17 +88,14 @@ function rowBlock(
 
 /** Opens a block of bsr, packed or dense: a list of all values. */
 async function listedBlock(
-  { layout, classes, rows, dtype }: BlockFormat,
+  format: BlockFormat,
   { source, columns, k }: StoredParts,
   row: number,
 ): Promise<ExampleBlock> {
+  const { layout, classes, rows, dtype } = format;
   const column = columns[0] as StoredColumn;
   const [first = 0, last = 0] = await column.bounds(source, k, k + 1);
-  const triangle = blockRowStart("triangle", classes, classes);
-  const expected =
-    layout === "packed"
-      ? triangle
-      : classes * classes * (layout === "dense" ? rows : 1);
+  const expected = productOf(listShape(format) ?? []);
   if (last - first !== expected)
     throw column.error(
       `expected ${expected} values for ${classes} classes in layout ${layout}, found ${last - first} in row ${k} of the batch`,
@@ -125,7 +122,7 @@ async function listedBlock(
         if (layout === "dense")
           values.set(await read(index(i, 0), classes), to);
         else {
-          whole ??= read(0, triangle);
+          whole ??= read(0, expected);
           const stored = await whole;
           for (let j = 0; j < classes; j++)
             values[to + j] = stored[index(i, j)] as number;

@@ -108,8 +108,8 @@ const EXPECTED: [layout: "bsr" | "csr" | "coo", outcomes: Outcomes][] = [
     "bsr",
     {
       bodies: { [FORMAT]: 17, [OTHER]: 112, same: 119 },
-      metadata: { [FORMAT]: 292, same: 143 },
-      bits: { [FORMAT]: 40, [OTHER]: 16, same: 44 },
+      metadata: { [FORMAT]: 292, [USAGE]: 9, same: 134 },
+      bits: { [FORMAT]: 40, [USAGE]: 4, [OTHER]: 16, same: 40 },
     },
   ],
   [

@@ -8,6 +8,8 @@ import { writeResults } from "../support/results-file.js";
 
 const path = workDirectory()("rows");
 
+const options = { layout: "bsr", classes: 1 } as const;
+
 /** Writes a file of one class in which the block of a row is its row number. */
 function writeRows(rows: number[], batchRows: number[]): void {
   const lists = fixedSizeList(new Float64(), 1);
@@ -22,7 +24,7 @@ function writeRows(rows: number[], batchRows: number[]): void {
 
 /** Expects that lookups find some rows and, as missing, their successors. */
 async function expectRows(rows: number[], looked = rows): Promise<void> {
-  await using reader = await built.openJacobian(path);
+  await using reader = await built.openJacobian(path, options);
   const [first, last] = [rows[0], rows.at(-1)];
   for (const row of [...looked, ...looked.map((row) => row + 1), 0])
     if (rows.includes(row))
@@ -79,7 +81,7 @@ test.each([
   for (const batchRows of [[4], [2], [1]]) {
     writeRows(rows, batchRows);
     const read = async () => {
-      await using reader = await built.openJacobian(path);
+      await using reader = await built.openJacobian(path, options);
       for await (const { count } of reader) expect(count).toBeGreaterThan(0);
     };
     await expect(read(), `${batchRows}`).rejects.toThrow(
