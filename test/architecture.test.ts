@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  * modules on lower levels only, type imports included.
  */
 const LEVELS = [
-  ["version.ts", "format-number.ts", "printable.ts"],
+  ["version.ts", "bisect.ts", "format-number.ts", "printable.ts"],
   ["errors.ts"],
   ["io", "kernels"],
   ["arrow", "results"],

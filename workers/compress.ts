@@ -94,7 +94,5 @@ function lz4Frame(
 }
 
 function uint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
+  return new Uint8Array(Uint32Array.of(value).buffer);
 }

@@ -1,3 +1,4 @@
+import { bitAt } from "../src/arrow/bitmap.js";
 import { FetchedRanges } from "../src/io/fetched-ranges.js";
 import { readFully, ShortReadError } from "../src/io/positional.js";
 import { systemFailure } from "../src/io/system-error.js";
@@ -48,8 +49,7 @@ export function readBits(
   const bytes = new Uint8Array(Math.ceil((first + count) / 8) - start);
   readInto(context, bytes, position + start);
   const skip = first - 8 * start;
-  return (k) =>
-    (((bytes[(skip + k) >> 3] as number) >> ((skip + k) & 7)) & 1) === 1;
+  return (k) => bitAt(bytes, skip + k) === 1;
 }
 
 /** Writes bytes from the memory of the slots to the output. */

@@ -9,8 +9,7 @@ export function appendBits(
   count: number,
 ): void {
   for (let k = 0; k < count; k++) {
-    const s = from + k;
-    if (source && !((source[s >> 3] as number) & (1 << (s & 7)))) continue;
+    if (source && bitAt(source, from + k) === 0) continue;
     const t = at + k;
     target[t >> 3] = (target[t >> 3] as number) | (1 << (t & 7));
   }
@@ -24,7 +23,6 @@ export function bitAt(bitmap: Uint8Array, k: number): number {
 /** Counts the zeros among the first `count` bits. */
 export function countZeros(bitmap: Uint8Array, count: number): number {
   let zeros = 0;
-  for (let k = 0; k < count; k++)
-    if (!((bitmap[k >> 3] as number) & (1 << (k & 7)))) zeros++;
+  for (let k = 0; k < count; k++) zeros += 1 - bitAt(bitmap, k);
   return zeros;
 }

@@ -18,7 +18,7 @@ export type ArrowType =
   | { kind: "Map"; keysSorted: boolean }
   | { kind: "Union"; mode: number; typeIds: number[] };
 
-export interface DictionaryEncoding {
+interface DictionaryEncoding {
   id: number;
   /** Type of the indices; the field's `type` is the type of the values. */
   indexType: ArrowType;

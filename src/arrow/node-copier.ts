@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { appendBits, countZeros } from "./bitmap.js";
+import { appendBits, bitAt, countZeros } from "./bitmap.js";
 import { BufferWriter } from "./buffer-writer.js";
 import {
   type CopiedBuffers,
@@ -311,6 +311,5 @@ function isSet(
   { from }: CopiedPiece,
   k: number,
 ): boolean {
-  const bit = k - (from & ~7);
-  return !valid || ((valid[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
+  return !valid || bitAt(valid, k - (from & ~7)) === 1;
 }

@@ -1,3 +1,4 @@
+import { countWhile } from "../bisect.js";
 import {
   type CopiedBuffers,
   type CopiedNode,
@@ -119,17 +120,6 @@ export class NodeReader {
       yield nestedPiece(part, at, at + 1);
     }
   }
-}
-
-/** Returns how many of the first `count` indices fulfil a condition that holds for all lower ones, too (bisection). */
-function countWhile(count: number, holds: (k: number) => boolean): number {
-  let [low, high] = [0, count];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (holds(middle)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Returns a function that reads integer k of a buffer of `count` integers. */

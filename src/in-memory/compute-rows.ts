@@ -1,4 +1,5 @@
 import { type RowsContext, SlotRows } from "../../workers/slot-rows.js";
+import { numbersAt } from "../arrow/stored-numbers.js";
 import { BadRowError, UsageError } from "../errors.js";
 import type { Kernel } from "../kernels/kernel.js";
 import { kernelOn } from "../kernels/simd-kernel.js";
@@ -42,9 +43,10 @@ export function computeInMemory(
         `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}; use run on files instead`,
         "rows",
       );
-  const arrays = columns.map(
-    ({ type, values }) => new ARRAYS[type](rows * values),
-  );
+  const arrays = columns.map(({ type, values, width }) => {
+    const length = rows * values;
+    return arrayAt(new ArrayBuffer(length * width), type, 0, length);
+  });
   const sources = sourcesOf(input);
   const { rowBlockSize, tileRows } = planRowBlocks(
     classes,
@@ -109,26 +111,14 @@ export function computeInMemory(
   return arrays;
 }
 
-const ARRAYS = {
-  int32: Int32Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const;
-
-type View = new (
-  buffer: ArrayBufferLike,
-  address: number,
-  length: number,
-) => ResultArray;
-
 /** Returns a view of `length` values at `address`. */
 export function arrayAt(
   buffer: ArrayBufferLike,
-  type: keyof typeof ARRAYS,
+  type: ResultColumn["type"],
   address: number,
   length: number,
 ): ResultArray {
-  return new (ARRAYS[type] as View)(buffer, address, length);
+  return numbersAt(buffer, address, type, length) as ResultArray;
 }
 
 /** Returns the sources of a slot: the logits, then the auxiliary inputs. */

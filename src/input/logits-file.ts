@@ -12,6 +12,7 @@ import {
   type NumberType,
   numberWidth,
 } from "../arrow/field.js";
+import { countWhile } from "../bisect.js";
 import { type InputUse, valuesOf } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
 import type { SourceSetup } from "../tasks/slot-layout.js";
@@ -167,15 +168,12 @@ export function overlapping(
   rowStart: number,
   rowEnd: number,
 ): LogitsBatch[] {
-  let low = 0;
-  let high = batches.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((batches[middle] as LogitsBatch).rowEnd <= rowStart) low = middle + 1;
-    else high = middle;
-  }
+  const before = countWhile(
+    batches.length,
+    (k) => (batches[k] as LogitsBatch).rowEnd <= rowStart,
+  );
   const result: LogitsBatch[] = [];
-  for (let k = low; k < batches.length; k++) {
+  for (let k = before; k < batches.length; k++) {
     const batch = batches[k] as LogitsBatch;
     if (batch.rowStart >= rowEnd) break;
     if (batch.rowEnd > batch.rowStart) result.push(batch);

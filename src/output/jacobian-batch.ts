@@ -24,8 +24,6 @@ export interface ResultShape {
   width: number;
 }
 
-export type JacobianBatchLayout = ReturnType<typeof layoutJacobianBatch>;
-
 /**
  * Computes the offset of every buffer of a record batch, from the start of its body. `buffers` are in schema order.
  *

@@ -31,7 +31,6 @@ export interface OutputTarget extends Readonly<DirectTarget> {
 
 /** An output that is being written: a temporary file next to the target path, or a stream. */
 export interface PendingOutput extends OutputTarget {
-  readonly temporaryPath: string;
   /** Makes the output durable and renames it to its final path, atomically. */
   commit(): Promise<void>;
   /** Removes the output. Does nothing after a commit. */

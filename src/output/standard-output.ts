@@ -27,7 +27,6 @@ export function openStandardOutput(): PendingOutput {
     compare: false,
     direct: -1,
     stream,
-    temporaryPath: "",
     reportWritten: () => {},
     stop,
     async commit() {

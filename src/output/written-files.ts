@@ -14,7 +14,7 @@ import type { FileUse } from "../options/options-table.js";
 import { STANDARD_OUTPUT } from "./output-target.js";
 
 /** A format of outputs: its description in messages, and its file extensions, the usual one first. */
-export interface NamedFormat {
+interface NamedFormat {
   writes: string;
   extensions: readonly string[];
 }

@@ -1,3 +1,4 @@
+import { countWhile } from "../bisect.js";
 import { productOf } from "../input/number-column.js";
 import {
   entriesOfFactors,
@@ -253,16 +254,8 @@ function sparseBlock(
   values: FloatArray,
 ): ExampleBlock {
   /** Returns the position of the first index that is `min` or more. */
-  const lowerBound = (min: number) => {
-    let low = 0;
-    let high = indices.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((indices[middle] as number) < min) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
+  const lowerBound = (min: number) =>
+    countWhile(indices.length, (k) => (indices[k] as number) < min);
   return {
     classes,
     dtype,

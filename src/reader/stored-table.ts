@@ -1,3 +1,4 @@
+import { countWhile } from "../bisect.js";
 import type { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
 import { locateValues } from "../input/record-batch.js";
@@ -213,14 +214,9 @@ export class StoredTable {
 
   /** Returns the index of the batch that contains a table row of the file. */
   #batchOf(tableRow: number): number {
-    let low = 0;
-    let high = this.batches.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if ((this.batches[middle] as StoredBatch).start <= tableRow) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    const startsBefore = (k: number) =>
+      (this.batches[k] as StoredBatch).start <= tableRow;
+    return countWhile(this.batches.length, startsBefore) - 1;
   }
 
   /** Returns an error that names the column `row`. */

@@ -1,3 +1,4 @@
+import { countWhile } from "../bisect.js";
 import { InputUnsupportedError, tooLargeError } from "../errors.js";
 import { copiedShapes } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
@@ -145,15 +146,8 @@ export function rowsWithin(
   rowStart: number,
   rowEnd: number,
 ): readonly number[] {
-  const countBefore = (row: number): number => {
-    let [low, high] = [0, rows.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((rows[middle] as number) < row) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
+  const countBefore = (row: number) =>
+    countWhile(rows.length, (k) => (rows[k] as number) < row);
   return rows.slice(countBefore(rowStart), countBefore(rowEnd));
 }
 

@@ -38,7 +38,7 @@ const INLINE_BYTES = 6 * MiB;
 const START_BYTES = 64 * MiB;
 
 /** Record batches and tasks of a run. They are counted, not listed, so that the size of a plan is constant. */
-export type FixedRows = ReturnType<typeof planFixedRows>;
+type FixedRows = ReturnType<typeof planFixedRows>;
 
 /** Plans a run. Pure. Record batches do not depend on threads or chunk size, so that neither do the output bytes. */
 export function planFixedRows(input: FixedRowsInput) {

@@ -19,41 +19,30 @@ export type RunSizes = FixedSizes | EntriesPlan;
  * Plans a run. Reads nothing but the last offsets of copied text columns.
  * @throws InputUnsupportedError if the output cannot be stored; the message lists smaller outputs that can
  */
-export function planRun(options: ResolvedOptions, logits: LogitsFile): RunPlan {
-  return withAdvice(planFixed, options, logits);
-}
+export const planRun = withAdvice(planFixed);
 
 /** Returns the sizes of a run like `planRun`. */
-export function sizeRun(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-): RunSizes {
-  return withAdvice(sizeFixed, options, logits);
+export const sizeRun = withAdvice(sizeFixed);
+
+type Planner<Plan> = (options: ResolvedOptions, logits: LogitsFile) => Plan;
+
+function withAdvice<P>(fixed: Planner<P>): Planner<P | EntriesPlan> {
+  const plan = plannerOf(fixed);
+  return (options, logits) => {
+    try {
+      return plan(options, logits);
+    } catch (error) {
+      throw withAlternatives(error, options, logits);
+    }
+  };
 }
 
-type PlanFixed<P> = (options: ResolvedOptions, logits: LogitsFile) => P;
-
-function withAdvice<P>(
-  fixed: PlanFixed<P>,
-  options: ResolvedOptions,
-  logits: LogitsFile,
-): P | EntriesPlan {
-  try {
-    return planWith(fixed, options, logits);
-  } catch (error) {
-    throw withAlternatives(error, options, logits);
-  }
-}
-
-function planWith<P>(
-  fixed: PlanFixed<P>,
-  options: ResolvedOptions,
-  logits: LogitsFile,
-): P | EntriesPlan {
-  const { layout } = options;
-  return isEntriesLayout(layout)
-    ? planEntries(options, logits, layout)
-    : fixed(options, logits);
+/** Returns the planner of all layouts, given that of results of known size. */
+function plannerOf<P>(fixed: Planner<P>): Planner<P | EntriesPlan> {
+  return (options, logits) =>
+    isEntriesLayout(options.layout)
+      ? planEntries(options, logits, options.layout)
+      : fixed(options, logits);
 }
 
 /** Appends outputs that fit to the message of an error about insufficient space; returns the error. */
@@ -87,7 +76,7 @@ function alternativeOutputs(
 ): string {
   const fits = (make: () => ResolvedOptions) => {
     try {
-      return planWith(sizeFixed, make(), logits).maxBytes <= maxBytes;
+      return plannerOf(sizeFixed)(make(), logits).maxBytes <= maxBytes;
     } catch (error) {
       if (error instanceof SoftjacError) return false;
       throw error;

@@ -6,10 +6,10 @@ import { failureError } from "../tasks/failure.js";
 import type { Reply, Task } from "../tasks/run-tasks.js";
 import type { RunContext } from "./run-context.js";
 
-export type SuccessReply = Extract<Reply, { ok: true }>;
+type SuccessReply = Extract<Reply, { ok: true }>;
 
 /** Fields of a run that running tasks needs. */
-export interface TaskContext
+interface TaskContext
   extends Pick<RunContext, "pool" | "signal" | "onProgress"> {
   options: { output: string };
   logits: { path: string };

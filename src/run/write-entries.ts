@@ -143,10 +143,7 @@ async function copyColumns(
 ): Promise<CopiedColumns> {
   const { logits } = context;
   const { rowStart, rowEnd, skipped, rows } = batch;
-  const hasCopied = logits.copied.length > 0;
-  const shapes = hasCopied
-    ? copiedShapes(logits, rowStart, rowEnd, skipped)
-    : [];
+  const shapes = copiedShapes(logits, rowStart, rowEnd, skipped);
   const [tooMany] = tooManyItems(logits, shapes);
   if (tooMany) throw tooMany;
   const positioned = positionBatch(
@@ -159,7 +156,8 @@ async function copyColumns(
     },
     offset,
   );
-  if (!hasCopied) return { positioned, copied: new Uint8Array(0), nulls: [] };
+  if (shapes.length === 0)
+    return { positioned, copied: new Uint8Array(0), nulls: [] };
   const end = positioned.layout.results[0]?.validity ?? positioned.bodyBytes;
   if (end > MAX_COPIED_BYTES)
     throw new InputUnsupportedError(

@@ -30,7 +30,7 @@ export type PlannedResult = Pick<
 >;
 
 /** Sizes that determine the regions of a slot. */
-export interface SlotSpec {
+interface SlotSpec {
   loadRows: number;
   rowBlockSize: number;
   tileRows: number;
