@@ -240,7 +240,7 @@ export class AbortedError extends SoftjacError {
   }
 }
 
-/** Error of a dataset call that was stopped by its signal or time limit. Completed shards are kept; the same call resumes. */
+/** Error of a dataset call that was stopped by its signal. Completed shards are kept; the same call resumes. */
 export class StoppedError extends SoftjacError {
   readonly code = "ERR_STOPPED";
   override readonly exitCode = EXIT.stopped;

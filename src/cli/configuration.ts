@@ -177,6 +177,8 @@ const REMOVED: Readonly<Record<string, string>> = {
   "status-file": "use --metrics FILE, --log-format json or softjac status",
   tolerance: "the bounds of docs/results.md are guaranteed",
   "tensor-type": "the jacobian column is always marked as a tensor",
+  "time-limit":
+    "timeout --preserve-status SECONDS softjac … stops a command after a time",
 };
 
 /** Returns the message for an option of an earlier version; null for any other name. */

@@ -30,7 +30,7 @@ export type DatasetEvent =
   /** Shard that is computed again because a worker thread crashed. */
   | { event: "shard retried"; shard: number; file: string; error: string }
   /** Stop: no more shards are started. */
-  | { event: "stopping"; reason: StopReason; graceSeconds: number }
+  | { event: "stopping"; reason: "signal"; graceSeconds: number }
   | { event: "published" }
   /** Submission of shards to a queue; `submission` counts earlier submissions of the run. */
   | { event: "submitted"; shards: number; submission: number }
@@ -46,8 +46,6 @@ export type DatasetEvent =
     }
   /** Shard that a queue worker returned to its queue, for other workers. */
   | { event: "shard released"; shard: number; file: string; reason: string };
-
-export type StopReason = "signal" | "time limit";
 
 /** Callbacks and stop signal of a call on a dataset. */
 export interface DatasetHooks extends RunHooks {

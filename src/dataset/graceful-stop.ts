@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AbortedError, StalledError } from "../errors.js";
-import type { DatasetHooks, StopReason } from "./events.js";
+import type { DatasetHooks } from "./events.js";
 
 export interface StopLimits {
   /** Seconds to finish or abandon the current shard after a stop. */
   readonly grace: number;
-  /** Seconds after which the call ends. */
-  readonly timeLimit: number | undefined;
   /** Seconds without progress after which the call fails. */
   readonly stallTimeout: number;
 }
@@ -29,7 +27,6 @@ export class GracefulStop {
   readonly #abort = new AbortController();
   readonly #end = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
-  reason: StopReason | null = null;
 
   /** Aborted when no more shards may start. */
   readonly stopSignal: AbortSignal = this.#stopping.signal;
@@ -40,12 +37,9 @@ export class GracefulStop {
     private readonly limits: Partial<StopLimits>,
     private readonly hooks: Pick<DatasetHooks, "signal" | "onEvent">,
   ) {
-    const { grace = 0, timeLimit } = limits;
     const { signal } = hooks;
-    if (signal?.aborted) this.#onSignal();
-    signal?.addEventListener("abort", this.#onSignal);
-    if (timeLimit !== undefined)
-      this.#after(timeLimit - grace, () => this.#stop("time limit"));
+    if (signal?.aborted) this.#stop();
+    signal?.addEventListener("abort", this.#stop);
   }
 
   /**
@@ -65,20 +59,17 @@ export class GracefulStop {
 
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
-    this.hooks.signal?.removeEventListener("abort", this.#onSignal);
+    this.hooks.signal?.removeEventListener("abort", this.#stop);
   }
 
-  readonly #onSignal = () => this.#stop("signal");
-
-  #stop(reason: StopReason): void {
-    if (this.reason) return;
-    this.reason = reason;
+  readonly #stop = () => {
     const { grace = 0 } = this.limits;
     this.#stopping.abort();
     this.#after(grace * SHARD_SHARE, () => this.#abort.abort());
     this.#after(Math.max(grace, MIN_GRACE), () => this.#end.abort());
-    this.hooks.onEvent?.({ event: "stopping", reason, graceSeconds: grace });
-  }
+    const event = { event: "stopping", reason: "signal" } as const;
+    this.hooks.onEvent?.({ ...event, graceSeconds: grace });
+  };
 
   #after(seconds: number, call: () => void): void {
     if (seconds <= 0) call();

@@ -11,7 +11,6 @@ import {
 import { ARROW, checkName } from "../output/written-files.js";
 import { isAuxiliaryName, isEntriesLayout } from "../results/catalogue.js";
 import type { S3Options } from "../storage/store.js";
-import type { StopLimits } from "./graceful-stop.js";
 
 /** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */
 export interface DatasetOptions
@@ -40,8 +39,6 @@ export interface DatasetOptions
   allowMissing?: boolean | undefined;
   /** Seconds to finish or abandon the current shard after a stop; default: 25. */
   grace?: number | undefined;
-  /** Seconds after which the call ends, with StoppedError if shards remain; default: no limit. */
-  timeLimit?: number | undefined;
   /** Seconds without progress after which the call fails with StalledError; default: 600. */
   stallTimeout?: number | undefined;
 }
@@ -72,7 +69,6 @@ export function resolveDataset(given: DatasetOptions) {
       "layout: dense cannot be split into shards; use bsr, packed, csr, coo or factored",
       "layout",
     );
-  checkLimits(options);
   const run = Object.entries(given).filter(([name]) => RUN.includes(name));
   const optionsFor = optionsOver(Object.fromEntries(run), output);
   optionsFor(inputs[0] as string);
@@ -125,15 +121,6 @@ function optionsOver(run: Partial<RunOptions>, output: string) {
     const options = resolveOptions({ ...run, input, output });
     return isS3(output) ? { ...options, sync: false } : options;
   };
-}
-
-/** @throws UsageError for a time limit within the grace */
-export function checkLimits({ grace, timeLimit }: StopLimits): void {
-  if (timeLimit !== undefined && timeLimit <= grace)
-    throw new UsageError(
-      `timeLimit: expected more than the grace period (${grace} s), found ${timeLimit}`,
-      "timeLimit",
-    );
 }
 
 /** Options of a process, which do not affect the output bytes. */

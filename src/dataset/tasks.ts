@@ -6,7 +6,6 @@ import { summaryOf } from "./dataset-plan.js";
 import { type DatasetReport, publish, withReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
-  checkLimits,
   type DatasetOptions,
   type ProcessOptions,
   shardOptions,
@@ -28,7 +27,7 @@ export interface StatusOptions extends S3Options {
 export interface TaskOptions
   extends StatusOptions,
     ProcessOptions,
-    Pick<DatasetOptions, "keepGoing" | "grace" | "timeLimit" | "stallTimeout"> {
+    Pick<DatasetOptions, "keepGoing" | "grace" | "stallTimeout"> {
   /** Index i of the task, 0-based: it computes shards i, i + n, i + 2n, …; default: all shards. */
   shardIndex?: number | undefined;
   /** Number of tasks n. */
@@ -57,7 +56,6 @@ export async function runShards(
   const { output, run: fingerprint, limit } = resolved;
   const { threads, chunkRows, sync } = resolved;
   const isWanted = shardFilter(options);
-  checkLimits(resolved);
   return withReport(resolved, hooks, async (call) => {
     const { report, stopping } = call;
     const access = { ...options, signal: stopping.abortSignal };

@@ -506,10 +506,6 @@ const DATASETS = [
       // Kubernetes and Slurm kill a process 30 s after the signal.
       { range: [0, 86_400], default: 25 },
     ),
-    timeLimit: seconds(
-      "Seconds after which the command exits with 75 (default: no limit)",
-      { commands: ["dataset", "run-shard", "worker", "wait"] },
-    ),
     stallTimeout: seconds(
       "Seconds without progress after which the shard is given up (exit code 75; on a queue the attempt fails)",
       {

@@ -37,8 +37,6 @@ export interface WorkerOptions extends QueueOptions, ProcessOptions {
   diskPause?: number | undefined;
   /** Seconds without work after which the worker returns; default: no limit. */
   idleLimit?: number | undefined;
-  /** Seconds after which the worker ends with StoppedError; default: no limit. */
-  timeLimit?: number | undefined;
 }
 
 export type WorkerDefaults =

@@ -34,8 +34,6 @@ export interface WaitOptions
     FinalizeOptions {
   /** Seconds between checks of the dataset; default: 5. */
   poll?: number | undefined;
-  /** Seconds after which the call ends with StoppedError; default: no limit. */
-  timeLimit?: number | undefined;
 }
 
 /**

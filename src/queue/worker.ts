@@ -43,7 +43,7 @@ export async function runWorker(
   checkHooks(hooks);
   const resolved = resolve<WorkerOptions, WorkerDefaults>("worker", options);
   const { shown: queue } = queueAddress(options);
-  const { timeLimit, idleLimit } = options;
+  const { idleLimit } = options;
   const cost = startClock();
   const counts = new WorkerCounts();
   const finish = (status: WorkerReport["status"]): WorkerReport => ({
@@ -51,7 +51,7 @@ export async function runWorker(
     ...counts,
     ...cost(counts.rowsComputed),
   });
-  const stopping = new GracefulStop({ timeLimit }, hooks);
+  const stopping = new GracefulStop({}, hooks);
   const stop = stopping.stopSignal;
   try {
     const { handler, end } = await start(resolved, counts, stop, hooks);

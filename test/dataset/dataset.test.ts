@@ -297,11 +297,6 @@ test.each<[Options, code: string, message: string | RegExp]>([
     /is inside the input .*logits; choose a path outside/,
   ],
   [{ shardRows: 0 }, "ERR_USAGE", /^shardRows/],
-  [
-    { timeLimit: 25 },
-    "ERR_USAGE",
-    "timeLimit: expected more than the grace period (25 s), found 25",
-  ],
 ])("refused: %j", async (options, code, message) => {
   const output = newOutput();
   await refused(run(output, options), code, message);

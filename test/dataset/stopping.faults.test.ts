@@ -31,8 +31,8 @@ describe("a stop", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  const state = ({ stopSignal, abortSignal, reason }: GracefulStop) => [
-    ...[stopSignal.aborted, abortSignal.aborted, reason],
+  const state = ({ stopSignal, abortSignal }: GracefulStop) => [
+    ...[stopSignal.aborted, abortSignal.aborted],
   ];
   /** Collects the error of work that never ends. */
   function errorsOf(work: Promise<unknown>): unknown[] {
@@ -49,9 +49,9 @@ describe("a stop", () => {
     const stopping = new GracefulStop({ grace: 10 }, { signal, onEvent });
     const errors = errorsOf(stopping.race(never));
     vi.advanceTimersByTime(1e9);
-    expect(state(stopping)).toEqual([false, false, null]);
+    expect(state(stopping)).toEqual([false, false]);
     controller.abort();
-    expect(state(stopping)).toEqual([true, false, "signal"]);
+    expect(state(stopping)).toEqual([true, false]);
     vi.advanceTimersByTime(7999);
     expect(stopping.abortSignal.aborted).toBe(false);
     vi.advanceTimersByTime(1);
@@ -65,21 +65,10 @@ describe("a stop", () => {
     stopping.close();
   });
 
-  test("by the time limit: the grace before it", () => {
-    const stopping = new GracefulStop({ grace: 10, timeLimit: 60 }, {});
-    vi.advanceTimersByTime(49_999);
-    expect(state(stopping)).toEqual([false, false, null]);
-    vi.advanceTimersByTime(1);
-    expect(state(stopping)).toEqual([true, false, "time limit"]);
-    vi.advanceTimersByTime(8000);
-    expect(stopping.abortSignal.aborted).toBe(true);
-    stopping.close();
-  });
-
   test("by an earlier signal, without grace: both signals at once", () => {
     const signal = AbortSignal.abort();
     const stopping = new GracefulStop({ grace: 0 }, { signal });
-    expect(state(stopping)).toEqual([true, true, "signal"]);
+    expect(state(stopping)).toEqual([true, true]);
     stopping.close();
   });
 
@@ -220,14 +209,4 @@ describe("threads", () => {
       expectContinues(started.output, { shardsUpToDate: 2 });
     },
   );
-
-  test("that are slow: 75 at the time limit, and completed shards are kept", async () => {
-    const limit = wordsOf`--time-limit 1.5 --grace 0.5`;
-    const slow = { THREADS_AT: ".arrow" };
-    const { output, ended } = begin("wait", limit, slow);
-    const { code, stderr } = await ended;
-    expect(code, stderr).toBe(75);
-    expect(stderr).toMatch(/stopped (with \d of 6 shards done|before)/);
-    expectContinues(output, { status: "done" });
-  });
 });

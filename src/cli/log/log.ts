@@ -78,7 +78,7 @@ function eventText(event: DatasetEvent): string | null {
         ? `submitted again: ${count(event.shards)} shards`
         : null;
     case "stopping":
-      return stoppingText(event.reason, event.graceSeconds);
+      return stoppingText(event.graceSeconds);
     default:
       return null;
   }
@@ -93,11 +93,9 @@ function logitsText(event: Extract<DatasetEvent, { event: "logits" }>): string {
   return `reading logits from ${from} (${type}, ${number}${names})`;
 }
 
-function stoppingText(reason: string, grace: number): string {
+function stoppingText(grace: number): string {
   const end = grace > 0 ? `has ${grace} s to finish` : "is abandoned";
-  return reason === "signal"
-    ? `stopping: the current shard ${end} (a second signal stops at once)`
-    : `stopping for the ${reason}: the current shard ${end}`;
+  return `stopping: the current shard ${end} (a second signal stops at once)`;
 }
 
 function heartbeatText(status: Status): string {
