@@ -1,23 +1,21 @@
 import { basename, dirname, join } from "node:path";
 import { resolveLocation } from "../io/location.js";
-import { mapConcurrent } from "../io/map-concurrent.js";
 import { isAlive } from "../io/temporary-names.js";
 import { resolve } from "../options/check-options.js";
 import { openStore } from "../storage/open-store.js";
 import {
-  filesIn,
   hasFolders,
   type ObjectStore,
   type S3Options,
   type Store,
   type Stored,
 } from "../storage/store.js";
-import { COMMITS, isDatasetFile, PLAN, SUCCESS } from "./dataset-files.js";
+import { COMMITS, isDatasetFile } from "./dataset-files.js";
 import type { DatasetHooks } from "./events.js";
 
 /** Options of `removeStaleRuns`. Only `output` is required. */
 export interface StaleRunsOptions extends S3Options {
-  /** Path of the dataset (stale runs are next to it), or s3://bucket/prefix (they are inside). */
+  /** Path of the dataset (stale runs are next to it), or s3://bucket/prefix (unfinished uploads are inside). */
   output: string;
   /** Minimum hours since the last change in a directory; default: 72. */
   olderThan?: number | undefined;
@@ -40,7 +38,8 @@ export interface StaleRunsReport {
 
 /**
  * Removes stale runs next to a dataset: directories of unfinished runs that have not changed for `olderThan` hours, and
- * temporary files of processes of this machine that no longer run. Removes nothing else, and never follows links.
+ * temporary files of processes of this machine that no longer run; on S3, unfinished uploads. Removes nothing else, and never
+ * follows links.
  */
 export async function removeStaleRuns(
   options: StaleRunsOptions,
@@ -55,7 +54,7 @@ export async function removeStaleRuns(
   const store = await openStore(output, { ...given, signal });
   const unfinished = await (hasFolders(store)
     ? unfinishedFolders(store, output)
-    : unfinishedObjects(store as ObjectStore, output));
+    : unfinishedUploads(store as ObjectStore, output));
   const lists = { removed: [], kept: [], shards: {} };
   const report: StaleRunsReport = { output, dryRun, ...lists };
   const inUse = new Set(
@@ -80,7 +79,7 @@ interface Removable {
   remove(): Promise<void>;
 }
 
-/** Directory of an unfinished run, unfinished upload, or objects of an unfinished run. */
+/** Directory of an unfinished run, or unfinished upload. */
 interface Unfinished extends Removable {
   run: string;
   /** Time of the last change, in milliseconds since 1970. */
@@ -148,48 +147,20 @@ async function lastChange(
   return last;
 }
 
-/** Returns the unfinished uploads below a prefix, and the objects of its run if that is not published. */
-async function unfinishedObjects(
+/** Returns the unfinished multipart uploads of a run. */
+async function unfinishedUploads(
   store: ObjectStore,
   out: string,
 ): Promise<Unfinished[]> {
-  const unfinished: Unfinished[] = [];
+  const uploads: Unfinished[] = [];
   const unused = { isInUse: false, isDead: false, stale: [] };
-  const common = { run: out, shards: 0, ...unused };
   for await (const { name, started, abort } of store.uploadsIn(out))
     if (isDatasetFile(name.slice(out.length + 1)))
-      unfinished.push({
-        ...common,
+      uploads.push({
+        ...{ run: out, shards: 0, ...unused },
         path: `${name} (an upload that has not ended)`,
         changed: started,
         remove: abort,
       });
-  const objects = await filesIn(store, out);
-  for (const [name, stored] of await filesIn(store, `${out}/${COMMITS}`))
-    objects.set(`${COMMITS}/${name}`, stored);
-  const own = [...objects.keys()].filter(isDatasetFile);
-  const records = own.filter((name) => name.startsWith(`${COMMITS}/`));
-  const isRun = objects.has(PLAN) || records.length > 0;
-  if (objects.has(SUCCESS) || !isRun) return unfinished;
-  const times = own.map((name) => objects.get(name)?.modified ?? 0);
-  const shards = records.filter((name) => RECORD.test(basename(name)));
-  // The plan is removed first, so that other processes of the run stop; records are removed last.
-  const inOrder = [
-    own.filter((name) => name === PLAN),
-    own.filter((name) => name !== PLAN && !records.includes(name)),
-    records,
-  ];
-  unfinished.push({
-    ...common,
-    path: out,
-    changed: Math.max(...times, ...unfinished.map(({ changed }) => changed)),
-    shards: shards.length,
-    async remove() {
-      for (const names of inOrder)
-        await mapConcurrent(names, 16, (name) =>
-          store.remove(`${out}/${name}`),
-        );
-    },
-  });
-  return unfinished;
+  return uploads;
 }
