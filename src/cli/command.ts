@@ -14,8 +14,8 @@ export interface CommandSpec {
   options: readonly OptionSpec[];
   /** Names of the options that `--help` shows; `--help --all` shows the others too. */
   common: readonly string[];
-  /** Example command lines without "softjac <name>", each with a description. */
-  examples: readonly (readonly [line: string, what: string])[];
+  /** Example command lines without "softjac <name>", alone or with a description. */
+  examples: readonly (string | readonly [line: string, what: string])[];
   /** Last lines of the full help. */
   epilogue?: string;
   /** Runs the command and returns the exit code. `options` have the types of the options table. */

@@ -48,11 +48,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       ...["label", "column", "columns", "output", "force", "json", "quiet"],
     ],
     examples: [
-      ["logits.arrow -o mean.arrow --by region", ""],
-      [
-        "data.parquet -o fisher.arrow --features 'x_*' --intercept --coefficients B.npy --label y --emit loglik,score,fisher",
-        "",
-      ],
+      "logits.arrow -o mean.arrow --by region",
+      "data.parquet -o fisher.arrow --features 'x_*' --intercept --coefficients B.npy --label y --emit loglik,score,fisher",
     ],
     epilogue: `Results for --emit beyond the means of results of run:\n${reductionHelp()}`,
     load: async () => (await import("../reduce/reduce.js")).reduce,
@@ -68,10 +65,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ...["label", "of", "contrast", "by", "weight", "output", "json"],
     ],
     examples: [
-      [
-        "data.parquet --features age,educ --intercept --coefficients B.npy --label y",
-        "",
-      ],
+      "data.parquet --features age,educ --intercept --coefficients B.npy --label y",
     ],
     load: async () => (await import("../effects/effects.js")).effects,
     text: effectsReportText,
@@ -87,7 +81,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Merge the files that reduce or effects wrote with --partial. The result is that of one command over all their inputs.",
     common: ["output", "partial", "force", "json", "quiet"],
-    examples: [["a.partial.arrow b.partial.arrow -o all.arrow", ""]],
+    examples: ["a.partial.arrow b.partial.arrow -o all.arrow"],
     load: async () => (await import("../effects/merge.js")).mergePartials,
     text: (report) =>
       "emit" in report ? reduceText(report) : effectsReportText(report),
@@ -101,7 +95,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     common: [
       ...["label", "column", "columns", "weight", "output", "force", "json"],
     ],
-    examples: [["validation.arrow --label y -o T.json", ""]],
+    examples: ["validation.arrow --label y -o T.json"],
     load: async () => (await import("../calibrate/calibrate.js")).calibrate,
     text: calibrateText,
     textIsResult: true,
@@ -113,7 +107,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       "Show one row of an output: its copied columns, p as bars and the block as shades, with numbers where they fit.",
     common: ["row", "position", "input", "classes", "json"],
     examples: [
-      ["jacobian.arrow --row 17", ""],
+      "jacobian.arrow --row 17",
       ["jacobian/ --row 17 --input train.arrow", "A row of a dataset"],
     ],
     load: async () => (await import("../show/show.js")).show,
@@ -135,7 +129,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ...["seed", "json", "quiet"],
     ],
     examples: [
-      ["jacobian.arrow --input logits.arrow", ""],
+      "jacobian.arrow --input logits.arrow",
       ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],
     ],
     load: async () => (await import("../verify/verify.js")).verify,
@@ -148,10 +142,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Describe a file, the logits that a run would use, and the output size of each layout.",
     common: ["column", "columns", "dtype", "scan", "json"],
-    examples: [
-      ["logits.arrow", ""],
-      ["logits.arrow --scan --json", ""],
-    ],
+    examples: ["logits.arrow", "logits.arrow --scan --json"],
     load: async () => (await import("../inspect/inspect.js")).inspect,
     text: inspectText,
     textIsResult: true,
@@ -163,8 +154,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       "Write an HTML page about an output file or dataset: confidence, calibration, classes and rows. The page is one file and needs no network.",
     common: ["label", "classes", "output", "force", "json", "quiet"],
     examples: [
-      ["jacobian.arrow -o report.html", ""],
-      ["jacobian.arrow -o report.html --label label", ""],
+      "jacobian.arrow -o report.html",
+      "jacobian.arrow -o report.html --label label",
     ],
     load: async () => (await import("../report/report.js")).report,
     text: outputReportText,
@@ -183,8 +174,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       ...["json", "quiet"],
     ],
     examples: [
-      ["logits.arrow --rows 1000000 --classes 10", ""],
-      ["logits.arrow --rows 100 --classes 5 --kind notebook --seed 7", ""],
+      "logits.arrow --rows 1000000 --classes 10",
+      "logits.arrow --rows 100 --classes 5 --kind notebook --seed 7",
     ],
     load: async () => (await import("../generate/generate.js")).generate,
     text: generateText,
@@ -195,7 +186,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Plan a dataset without computing it. Tasks then compute its shards with softjac run-shard, and softjac finalize publishes it.",
     common: COMMON_RUN_OPTIONS,
-    examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
+    examples: ["'logits/**/*.arrow' -o jacobian/ --layout packed"],
     load: async () => (await import("../dataset/run-dataset.js")).planDataset,
     text: datasetText,
   }),
@@ -207,7 +198,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     common: ["output", "shardIndex", "shardCount", "threads", "json", "quiet"],
     examples: [
       ["-o jacobian/", "Task from the scheduler"],
-      ["-o jacobian/ --shard-index 3 --shard-count 16", ""],
+      "-o jacobian/ --shard-index 3 --shard-count 16",
     ],
     epilogue:
       "Supported schedulers: Slurm, Kubernetes Indexed Jobs, PBS and LSF (with --shard-count), AWS Batch, Cloud Run, Google Batch, Grid Engine.",
@@ -226,7 +217,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "Publish a dataset once all its shards are computed",
     description: "Publish a planned dataset once all its shards are computed.",
     common: ["overwrite", "json", "quiet"],
-    examples: [["jacobian/", ""]],
+    examples: ["jacobian/"],
     load: async () => (await import("../dataset/tasks.js")).finalizeDataset,
     text: datasetText,
   }),
@@ -236,7 +227,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Show which shards of a planned or published dataset are done, missing or damaged.",
     common: ["json"],
-    examples: [["jacobian/", ""]],
+    examples: ["jacobian/"],
     load: async () => (await import("../dataset/tasks.js")).datasetStatus,
     text: statusText,
     exitCode: ({ status, problems }) =>
@@ -249,10 +240,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
     common: ["olderThan", "dryRun", "json"],
-    examples: [
-      ["jacobian/ --dry-run", ""],
-      ["jacobian/ --older-than 24", ""],
-    ],
+    examples: ["jacobian/ --dry-run", "jacobian/ --older-than 24"],
     load: async () =>
       (await import("../dataset/stale-runs.js")).removeStaleRuns,
     text: gcText,
@@ -264,9 +252,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Plan a dataset and submit its shards to a queue on a Redis server. Workers on any machine compute them, and softjac wait publishes the dataset.",
     common: [...COMMON_RUN_OPTIONS, "queue"],
-    examples: [
-      ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost", ""],
-    ],
+    examples: ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost"],
     epilogue: SECRETS,
     load: async () => (await import("../queue/submit.js")).submitDataset,
     complete: withoutPassword,
@@ -279,8 +265,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       "Compute shards of datasets from a queue on a Redis server until stopped. Any number of machines that can reach the datasets can run workers.",
     common: ["queue", "allow", "idleLimit", "threads", "json", "quiet"],
     examples: [
-      ["--queue redis://localhost --allow /data", ""],
-      ["--queue redis://localhost --idle-limit 60", ""],
+      "--queue redis://localhost --allow /data",
+      "--queue redis://localhost --idle-limit 60",
     ],
     epilogue: SECRETS,
     load: async () => (await import("../queue/worker.js")).runWorker,
@@ -295,7 +281,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Wait until workers have computed all shards of a dataset, then publish it. With --queue, shards that the queue lost are submitted again.",
     common: ["queue", "overwrite", "json", "quiet"],
-    examples: [["jacobian/ --queue redis://localhost", ""]],
+    examples: ["jacobian/ --queue redis://localhost"],
     epilogue: SECRETS,
     load: async () => (await import("../queue/wait.js")).waitForDataset,
     complete: withoutPassword,

@@ -69,7 +69,12 @@ function describe(parser: Argv, command: CommandSpec, showAll: boolean): Argv {
   const argument = argumentOf(command);
   parser
     .usage(`$0 ${callOf(command)}\n\n${description}`)
-    .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
+    .example(
+      examples.map((example) => {
+        const [line = "", what = ""] = [example].flat();
+        return [`$0 ${name} ${line}`, what];
+      }),
+    )
     .epilogue("");
   // verify has its own --all, which also shows all options if --help is given.
   if (!flags.some((option) => option.name === "all"))

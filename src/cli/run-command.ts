@@ -29,8 +29,8 @@ export const RUN_COMMAND: CommandSpec = {
   options: optionsOf("run", "dataset").filter(({ name }) => name !== "input"),
   common: [...COMMON_RUN_OPTIONS, "force", "dryRun"],
   examples: [
-    ["logits.parquet -o jacobian.arrow --keep id,label", ""],
-    ["'logits/**/*.npy' -o jacobian/", ""],
+    "logits.parquet -o jacobian.arrow --keep id,label",
+    "'logits/**/*.npy' -o jacobian/",
   ],
   epilogue: `Results for --emit, with p = softmax(o/T):\n${emitHelp()}`,
   async execute({ inputs, ...given }, settings, line) {

@@ -4,6 +4,7 @@ import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import {
   blockEntries,
+  entriesOfFactors,
   entryIndices,
   indexProblem,
   type StoredBlock,
@@ -32,6 +33,8 @@ export interface Example {
   label: number;
   /** Block, if it is the source of |J|. */
   block: StoredBlock | null;
+  /** Returns entry (i, j) of the block, stored or computed from p; null for a list of entries, and if p is unknown. */
+  entry: ((i: number, j: number) => number) | null;
   droppedMax: number;
   droppedSum: number;
 }
@@ -43,6 +46,7 @@ const UNKNOWN = {
   uncertainty: Number.NaN,
   entropy: Number.NaN,
   block: null,
+  entry: null,
   droppedMax: Number.NaN,
   droppedSum: Number.NaN,
 };
@@ -103,6 +107,17 @@ export class ExampleDecoder {
         : example.p
           ? entropyOf(example.p, predicted, example.uncertainty)
           : Number.NaN;
+    const { p: found, uncertainty: rest } = example;
+    if (example.block)
+      example.entry =
+        example.block.kind === "entries"
+          ? null
+          : this.#entriesOf(example.block);
+    else if (found)
+      example.entry = entriesOfFactors(
+        { p: found, predicted, uncertainty: rest },
+        this.run.temperature,
+      );
     example.droppedMax = number("dropped_max");
     example.droppedSum = number("dropped_sum");
     return example;

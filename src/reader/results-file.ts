@@ -12,14 +12,9 @@ import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import type { BlockResult } from "./block-columns.js";
 import { openFileBytes } from "./byte-source.js";
 import { type Example, ExampleDecoder } from "./example-decoder.js";
-import type { JacobianReader } from "./jacobian-reader.js";
 import { readerOf } from "./open-jacobian.js";
 import { expectedColumns, resultNames } from "./output-columns.js";
-import {
-  type NumberSources,
-  neededColumns,
-  numberSources,
-} from "./reading-plan.js";
+import { neededColumns, numberSources } from "./reading-plan.js";
 import {
   openStoredRows,
   type StoredRow,
@@ -38,26 +33,7 @@ interface Labels extends DecodedNumbers {
 }
 
 /** Open file of results: a whole output, or a shard of a dataset. */
-export interface ResultsFile {
-  path: string;
-  bytes: number;
-  run: StoredRun;
-  /** Lengths of the axes of the positions; empty for rows of one axis. */
-  inner: readonly number[];
-  sources: NumberSources;
-  /** Columns that are not results. */
-  copiedColumns: CopiedColumn[];
-  file: ArrowContainer;
-  /** Note for the user about labels. */
-  note: string | null;
-  /** Yields all rows in order, in chunks of bounded memory. Iterating over a chunk decodes its rows, and may throw. */
-  scan(): AsyncGenerator<Iterable<Example>>;
-  /** Returns the row with a key (src/results/row-axes.ts); null if the file does not have it. */
-  find(row: number): Promise<Example | null>;
-  /** Opens a reader of stored blocks, which is closed with the file. */
-  openBlocks(result: BlockResult): Promise<JacobianReader>;
-  close(): Promise<void>;
-}
+export type ResultsFile = Awaited<ReturnType<typeof open>>;
 
 interface CopiedColumn {
   name: string;
@@ -77,7 +53,7 @@ export function openResultsFile(
   return interpreting(path, "structure", () => open(path, choice));
 }
 
-async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
+async function open(path: string, choice: LabelChoice) {
   const bytes = await openFileBytes(path);
   const { file } = bytes;
   let labels: Labels | null = null;
@@ -117,18 +93,24 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
       path,
       bytes: file.bytes,
       run,
+      /** Lengths of the axes of the positions; empty for rows of one axis. */
       inner,
       sources,
+      /** Columns that are not results. */
       copiedColumns,
       file,
+      /** Note for the user about labels. */
       note: labels?.note ?? null,
+      /** Yields all rows in order, in chunks of bounded memory. Iterating over a chunk decodes its rows, and may throw. */
       scan: () => interpretingEach(path, "rows", decoded(stored, decoder)),
-      find: (row) =>
+      /** Returns the row with a key (src/results/row-axes.ts); null if the file does not have it. */
+      find: (row: number) =>
         interpreting(path, nameOfKey(inner, row), async () => {
           const storedRow = await stored.find(row);
           return storedRow && decoder.decode(storedRow);
         }),
-      openBlocks: (result) =>
+      /** Opens a reader of stored blocks, which is closed with the file. */
+      openBlocks: (result: BlockResult) =>
         interpreting(path, "structure", () => readerOf(bytes, { result })),
       close,
     };

@@ -4,7 +4,6 @@ import { interpreting } from "../input/interpreting.js";
 import { resolve } from "../options/check-options.js";
 import { shortList } from "../printable.js";
 import type { BlockResult } from "../reader/block-columns.js";
-import { entriesOfFactors } from "../reader/block-entries.js";
 import { CopiedValues } from "../reader/copied-values.js";
 import type { Example } from "../reader/example-decoder.js";
 import { openResultsFile, type ResultsFile } from "../reader/results-file.js";
@@ -179,7 +178,7 @@ async function shownRow(
     ...{ shown, p, restOfP },
     ...(isNull
       ? { result: null, blockFrom: null, block: null }
-      : await blockOf(file, key, shown, p, example)),
+      : await blockOf(file, key, shown, example)),
   };
 }
 
@@ -218,19 +217,16 @@ async function blockOf(
   file: ResultsFile,
   key: number,
   shown: readonly number[],
-  p: readonly number[] | null,
   example: Example | null,
 ): Promise<Pick<ShownRow, "result" | "blockFrom" | "block">> {
-  const { emit, layout, temperature } = file.run;
+  const { emit, layout } = file.run;
   const result = (["jacobian", "log_jacobian"] as const).find((name) =>
     emit.includes(name),
   );
   if (!result) {
-    if (!example || !p) return { result: null, blockFrom: null, block: null };
-    const predicted = shown.indexOf(example.predicted);
-    const factors = { p, predicted, uncertainty: example.uncertainty };
-    const entry = entriesOfFactors(factors, temperature);
-    const block = p.map((_, i) => p.map((_, j) => entry(i, j)));
+    const entry = example?.entry;
+    if (!entry) return { result: null, blockFrom: null, block: null };
+    const block = shown.map((i) => shown.map((j) => entry(i, j)));
     return { result: "jacobian", blockFrom: "p", block };
   }
   const reader = await file.openBlocks(result);

@@ -31,14 +31,14 @@ export interface Comparison {
 
 /** Compares all rows in order. @throws InputFormatError, IoError, AbortedError */
 export async function compareAllRows(comparison: Comparison): Promise<void> {
-  const { run, stored, input, problems, onProgress } = comparison;
+  const { run, stored, input, checker, problems, onProgress } = comparison;
   const { batches, inner } = stored.table;
   const keyOf = rowKeys(comparison);
   let next = run.rowStart;
   const compare = async (storedRow: StoredRow | null) => {
     if (!input.holds(next))
       await input.load(next, Math.min(next + stored.chunkRows, run.rows));
-    compareRow(comparison, next++, storedRow);
+    checker.check(next++, storedRow);
   };
   for await (const rows of stored.scan(validNumbers(comparison, keyOf))) {
     checkAborted(comparison);
@@ -64,7 +64,7 @@ export async function compareSampledRows(
   comparison: Comparison,
   rows: Float64Array,
 ): Promise<void> {
-  const { run, stored, input, problems, onProgress } = comparison;
+  const { run, stored, input, checker, problems, onProgress } = comparison;
   const { table } = stored;
   const keyOf = rowKeys(comparison);
   const rowsOfFile = run.rowEnd - run.rowStart;
@@ -85,29 +85,9 @@ export async function compareSampledRows(
   for (const [done, row] of rows.entries()) {
     checkAborted(comparison);
     await input.load(row, row + 1);
-    const storedRow = await stored.find(keyOf(row), await find(row));
-    compareRow(comparison, row, storedRow);
+    checker.check(row, await stored.find(keyOf(row), await find(row)));
     onProgress(done + 1);
   }
-}
-
-/** Compares a loaded row of the input with the output. */
-function compareRow(
-  { checker, stored, problems }: Comparison,
-  row: number,
-  storedRow: StoredRow | null,
-): void {
-  if (!storedRow) {
-    checker.checkAbsent(row);
-    return;
-  }
-  checker.checkPresent(row, storedRow.cells);
-  for (const [n, stray] of storedRow.strays.entries())
-    if (stray)
-      problems.addToRow(
-        row,
-        `column ${stored.columns[n]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.position.join(", ")}]`,
-      );
 }
 
 function checkAborted({ signal }: Comparison): void {

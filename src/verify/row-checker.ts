@@ -1,5 +1,5 @@
 import type { PresentColumn } from "../reader/output-columns.js";
-import type { Cells } from "../reader/stored-rows.js";
+import type { Cells, StoredRow } from "../reader/stored-rows.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import {
@@ -50,8 +50,22 @@ export class RowChecker {
         : null;
   }
 
-  /** Checks a row that the output has. */
-  checkPresent(row: number, cells: Cells): void {
+  /** Checks a row of the input, which is loaded. @param stored the row in the output; null if the output lacks it */
+  check(row: number, stored: StoredRow | null): void {
+    if (!stored) {
+      this.#checkAbsent(row);
+      return;
+    }
+    this.#checkPresent(row, stored.cells);
+    for (const [n, stray] of stored.strays.entries())
+      if (stray)
+        this.context.problems.addToRow(
+          row,
+          `column ${this.columns[n]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.position.join(", ")}]`,
+        );
+  }
+
+  #checkPresent(row: number, cells: Cells): void {
     const { problems } = this.context;
     const isGood = this.#load(row);
     const mismatch = cells.findIndex((cell) => (cell === null) === isGood);
@@ -74,7 +88,7 @@ export class RowChecker {
   }
 
   /** Checks that the output may lack a row: a bad row, or in coo a row without entries. */
-  checkAbsent(row: number): void {
+  #checkAbsent(row: number): void {
     const { problems, run } = this.context;
     if (this.#load(row)) {
       if (run.layout !== "coo") problems.addToRow(row, "the row is missing");

@@ -1,4 +1,3 @@
-import { blockEntries, entriesOfFactors } from "../../reader/block-entries.js";
 import type { Example } from "../../reader/example-decoder.js";
 import {
   mayOmitEntries,
@@ -19,11 +18,9 @@ export class ClassSums {
   readonly labelled: Float64Array;
   readonly correct: Float64Array;
   readonly #classes: number;
-  readonly #entryOf: EntryLookup;
 
-  constructor(classes: number, temperature: number) {
+  constructor(classes: number) {
     this.#classes = classes;
-    this.#entryOf = entryLookup(classes, temperature);
     this.sensitivity = new Float64Array(classes);
     this.p = new Float64Array(classes);
     this.predicted = new Float64Array(classes);
@@ -43,10 +40,9 @@ export class ClassSums {
     if (label >= 0 && predicted === label) bump(this.correct, label, 1);
   }
 
-  #addDiagonal(example: Example): void {
+  #addDiagonal({ block, entry }: Example): void {
     const Q = this.#classes;
-    const stored = storedDiagonal(example.block, Q);
-    const entry = stored ? null : this.#entryOf(example);
+    const stored = storedDiagonal(block, Q);
     if (!stored && !entry) return;
     for (let k = 0; k < Q; k++)
       bump(this.sensitivity, k, stored?.[k] ?? entry?.(k, k) ?? 0);
@@ -62,7 +58,6 @@ export class ClassPairs {
   /** Number of rows with p and a label. */
   labelledRows = 0;
   readonly #classes: number;
-  readonly #entryOf: EntryLookup;
   /** Index of a class in `shown`, or -1. */
   readonly #indexOf: Int32Array;
   /** Sums of |J|, `[shown, shown]`; only the upper triangle is used. */
@@ -71,10 +66,9 @@ export class ClassPairs {
   readonly #confusion: Float64Array;
 
   /** @param shown classes, ascending */
-  constructor(classes: number, shown: readonly number[], temperature: number) {
+  constructor(classes: number, shown: readonly number[]) {
     this.#classes = classes;
     this.shown = shown;
-    this.#entryOf = entryLookup(classes, temperature);
     this.#indexOf = new Int32Array(classes).fill(-1);
     for (const [index, k] of shown.entries()) this.#indexOf[k] = index;
     this.#sums = new Float64Array(shown.length ** 2);
@@ -82,7 +76,7 @@ export class ClassPairs {
   }
 
   add(example: Example): void {
-    const { p, predicted, label, block } = example;
+    const { p, predicted, label, block, entry } = example;
     if (p && label >= 0) {
       this.labelledRows++;
       this.#bump(this.#confusion, label, predicted, 1);
@@ -97,7 +91,6 @@ export class ClassPairs {
           this.#bump(this.#sums, i, j, Math.abs(block.values[n] as number));
       }
     } else {
-      const entry = this.#entryOf(example);
       if (!entry) return;
       const { shown } = this;
       for (const [a, i] of shown.entries())
@@ -144,20 +137,6 @@ function storedDiagonal(
       diagonal[index / (classes + 1)] = block.values[n] as number;
   }
   return diagonal;
-}
-
-type EntryLookup = (
-  example: Example,
-) => ((i: number, j: number) => number) | null;
-
-/** Returns a lookup of entries of a block, stored or computed from p; the lookup is null if neither is known. */
-function entryLookup(classes: number, temperature: number): EntryLookup {
-  const entriesOf = blockEntries(classes);
-  return ({ block, p, predicted, uncertainty }) => {
-    if (block) return entriesOf(block);
-    const factors = p && { p, predicted, uncertainty };
-    return factors && entriesOfFactors(factors, temperature);
-  };
 }
 
 function bump(sums: Float64Array, index: number, by: number): void {

@@ -35,14 +35,12 @@ export class Collected {
   readonly pairs: ClassPairs | null;
   readonly mostUncertain = new Largest<RowSummary>(SHOWN_ROWS);
 
-  constructor({ classes, temperature }: StoredRun) {
+  constructor({ classes }: StoredRun) {
     this.confidence = new ConfidenceSums(classes);
-    this.classes = new ClassSums(classes, temperature);
+    this.classes = new ClassSums(classes);
     const all = Array.from({ length: classes }, (_, k) => k);
     this.pairs =
-      classes <= ALL_PAIRS_CLASSES
-        ? new ClassPairs(classes, all, temperature)
-        : null;
+      classes <= ALL_PAIRS_CLASSES ? new ClassPairs(classes, all) : null;
   }
 
   /** @param fileIndex index of the file of the row */
@@ -112,9 +110,9 @@ export async function collectResults(
     (example, fileIndex) => collected?.add(example, fileIndex),
   );
   const sums = collected as unknown as Collected;
-  const { classes, temperature } = first.run;
+  const { classes } = first.run;
   const shown = mostSensitive(sums.classes, options.classes);
-  const pairs = sums.pairs ?? new ClassPairs(classes, shown, temperature);
+  const pairs = sums.pairs ?? new ClassPairs(classes, shown);
   if (pairs !== sums.pairs)
     await readFiles(
       ...([results, options, hooks, totals.rows] as const),
