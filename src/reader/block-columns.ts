@@ -19,15 +19,15 @@ import type { IndexColumns } from "./stored-table.js";
 
 /** Columns that store blocks. */
 export interface BlockColumns extends IndexColumns {
-  /** `lists` stands for bsr, packed or dense, which the length of the lists distinguishes. */
-  storage: "lists" | Exclude<Layout, "bsr" | "packed" | "dense">;
+  layout: Layout;
   result: BlockResult;
-  /** Column of the block for `lists`; else the columns of PARTS. */
+  /** Columns of PARTS, or the column of lists. */
   parts: NumberColumn[];
 }
 
 type Part = [name: string, isList: boolean, kind: NumberKind];
-const PARTS: Record<Exclude<BlockColumns["storage"], "lists">, Part[]> = {
+/** Columns of blocks; absent for bsr, packed and dense, which have one column of lists, named after the result. */
+const PARTS: Partial<Record<Layout, Part[]>> = {
   csr: [
     ["indices", true, "whole"],
     ["values", true, "float"],
@@ -60,66 +60,61 @@ export function selectBlockColumns(
   const index = ["row", ...positionNames(inner)].map((name) =>
     numbers([name, false, "whole"]),
   );
-  const storage = storageOf(path, fields, metadata, names);
-  const result = resultOf(path, storage, metadata, names);
-  const parts: Part[] =
-    storage === "lists" ? [[result, true, "float"]] : PARTS[storage];
-  return { storage, result, index, inner, parts: parts.map(numbers) };
+  const layout = layoutOf(path, fields, metadata, names);
+  const result = resultOf(path, layout, metadata, names);
+  const parts = PARTS[layout] ?? [[result, true, "float"]];
+  return { layout, result, index, inner, parts: parts.map(numbers) };
 }
 
-function storageOf(
+function layoutOf(
   path: string,
   fields: readonly Field[],
   { layout }: BlockMetadata,
   names: ReadonlySet<string>,
-): BlockColumns["storage"] {
-  const isList = layout === "bsr" || layout === "packed" || layout === "dense";
-  const candidates = (["lists", "csr", "coo", "factored"] as const).filter(
-    (storage) =>
-      storage === "lists"
-        ? names.has("jacobian") || names.has("log_jacobian")
-        : PARTS[storage].every(([name]) => names.has(name)),
+): Layout {
+  const lists = BLOCK_RESULTS.find((name) => names.has(name));
+  const others = (["csr", "coo", "factored"] as const).filter((layout) =>
+    PARTS[layout]?.every(([name]) => names.has(name)),
   );
-  const stated = isList ? "lists" : layout;
-  const storage = stated
-    ? candidates.find((storage) => storage === stated)
-    : candidates[0];
-  if (storage) return storage;
+  if (layout && (PARTS[layout] ? others.includes(layout as never) : lists))
+    return layout;
+  if (!layout && lists)
+    throw new UsageError(
+      `layout: ${path} has no softjac.layout; give the layout of column ${lists} as an option`,
+      "layout",
+    );
+  if (!layout && others[0]) return others[0];
   const found = listColumns(fields);
-  if (!stated)
+  if (!layout)
     throw new InputUnsupportedError(
       path,
       "schema",
       `expected a column jacobian or log_jacobian, or columns indices and values, or i, j and value, or softmax, argmax and tail, found ${found}`,
     );
-  const expected =
-    stated === "lists"
-      ? "a column jacobian or log_jacobian"
-      : `columns ${PARTS[stated].map(([name]) => name).join(", ")}`;
+  const columns = PARTS[layout]?.map(([name]) => name).join(", ");
   throw new InputFormatError(
     path,
     "schema",
-    `expected ${expected} for layout ${layout} (from softjac.layout or the option), found ${found}`,
+    `expected ${columns ? `columns ${columns}` : "a column jacobian or log_jacobian"} for layout ${layout} (from softjac.layout or the option), found ${found}`,
   );
 }
 
 function resultOf(
   path: string,
-  storage: BlockColumns["storage"],
+  layout: Layout,
   { result, emit }: BlockMetadata,
   names: ReadonlySet<string>,
 ): BlockResult {
   const has = (name: BlockResult) => {
-    if (storage === "lists") return names.has(name);
+    if (!PARTS[layout]) return names.has(name);
     // The factors determine both blocks.
-    return storage === "factored" || (emit?.includes(name) ?? true);
+    return layout === "factored" || (emit?.includes(name) ?? true);
   };
   if (result !== undefined && !has(result))
     throw new UsageError(`result: ${path} has no result ${result}`, "result");
-  const isLog =
-    storage === "lists"
-      ? !has("jacobian")
-      : emit?.includes("log_jacobian") && !emit.includes("jacobian");
+  const isLog = PARTS[layout]
+    ? emit?.includes("log_jacobian") && !emit.includes("jacobian")
+    : !has("jacobian");
   return result ?? (isLog ? "log_jacobian" : "jacobian");
 }
 

@@ -37,23 +37,17 @@ export interface BlockFormat {
  *
  * @param metadata metadata of the file, completed by the options
  * @param rows M
- * @throws InputFormatError, InputUnsupportedError; UsageError for an unknown layout or number of classes
+ * @throws InputFormatError, InputUnsupportedError; UsageError for an unknown number of classes
  */
 export function blockFormat(
   path: string,
   fields: readonly Field[],
-  { storage, result, parts, inner }: BlockColumns,
+  { layout, result, parts, inner }: BlockColumns,
   metadata: RunMetadata,
   rows: number,
 ): BlockFormat {
   const { classes, rowStart = 0, rowEnd = rows, temperature = null } = metadata;
   const [first] = parts as [NumberColumn];
-  const layout = storage === "lists" ? metadata.layout : storage;
-  if (!layout)
-    throw new UsageError(
-      `layout: ${path} has no softjac.layout; give the layout of column ${first.name} as an option`,
-      "layout",
-    );
   if (classes === undefined)
     throw new UsageError(
       `classes: ${path} has no softjac.classes; give the number of classes as an option`,
@@ -65,7 +59,7 @@ export function blockFormat(
       `column ${result}`,
       "layout packed cannot store log_jacobian, which is not symmetric",
     );
-  const values = storage === "factored" ? first : (parts.at(-1) ?? first);
+  const values = layout === "factored" ? first : (parts.at(-1) ?? first);
   const reject = ({ name }: NumberColumn, text: string): never => {
     throw new InputFormatError(path, `column ${name}`, text);
   };

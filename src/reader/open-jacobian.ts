@@ -87,7 +87,7 @@ export async function readerOf(
   const { fields } = file.schema;
   const metadata = withOptions(file, options);
   const columns = selectBlockColumns(path, fields, metadata);
-  const isCoo = columns.storage === "coo";
+  const isCoo = columns.layout === "coo";
   const table = new StoredTable(bytes, columns, columns.parts, isCoo);
   const { rowShape, threshold = null } = metadata;
   const stated = rowShape ? keyCount(rowShape) : metadata.rows;

@@ -171,6 +171,7 @@ test.each<[string, string, ResultsFile["columns"], object?, number[]?]>([
     "blocks of text",
     "ERR_INPUT_UNSUPPORTED file: column jacobian: expected fixed_size_list or list of float32 or float64, found utf8",
     [row, ["jacobian", new Utf8(), ["a", "b"]]],
+    { layout: "bsr", classes: 1 },
   ],
   [
     "row numbers of float64",

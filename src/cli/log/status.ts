@@ -101,16 +101,8 @@ const SEPARATOR = "  ";
 const MIN_BAR = 10;
 const MAX_BAR = 40;
 
-interface ProgressBar {
-  update(status: Status): void;
-  /** Writes a line above the bar. */
-  line(text: string): void;
-  stop(): void;
-}
-
-export async function openProgressBar(
-  terminal: NodeJS.WriteStream,
-): Promise<ProgressBar> {
+/** Opens a bar that its first update shows. */
+export async function openProgressBar(terminal: NodeJS.WriteStream) {
   const { SingleBar } = (await import("cli-progress")).default;
   const bar = new SingleBar({
     stream: terminal,
@@ -124,12 +116,13 @@ export async function openProgressBar(
   });
   let started = false;
   return {
-    update(status) {
+    update(status: Status) {
       if (started) bar.update(status.rowsDone, { status });
       else bar.start(status.rows, status.rowsDone, { status });
       started = true;
     },
-    line: (text) => terminal.write(`\r\x1b[K${printableLines(text)}`),
+    /** Writes a line above the bar. */
+    line: (text: string) => terminal.write(`\r\x1b[K${printableLines(text)}`),
     stop() {
       if (started) bar.stop();
       started = false;
