@@ -80,14 +80,3 @@ test("functions on arrays need options", async () => {
   ])
     await expectUsageError("options: expected an object, found nothing", call);
 });
-
-test("a message about a covariance has all numbers of values that are valid", async () => {
-  await expectUsageError(
-    "covariance: expected 20, 110 or 200 values (10, 55 or 100 for each of 2 rows), found 100",
-    () =>
-      built.softmaxResults(new Float64Array(20), {
-        ...{ rows: 2, classes: 10, emit: ["variance"] },
-        covariance: new Float64Array(100),
-      }),
-  );
-});

@@ -152,17 +152,3 @@ function blocksOf(
     });
   return out;
 }
-
-test("options of the output", async () => {
-  const usual = await readTwice({});
-  for (const options of [
-    { threads: 1, chunkRows: 7 },
-    { onBadRow: "null" as const },
-  ])
-    expect(await readTwice(options), JSON.stringify(options)).toEqual(usual);
-  const { label, classColumn } = all;
-  const kept = { ...usual, y: label, k: classColumn };
-  expect(await readTwice({ keep: ["y", "k"] })).toEqual(kept);
-  const warm = await readTwice({ temperature: 2 });
-  expect(warm.softmax).not.toEqual(usual.softmax);
-});
