@@ -17,7 +17,7 @@ export function computeRowChunk(
 ): number[] {
   const context = { ...others, output: { ...output, memory: task.target } };
   const { slot, results } = context;
-  const base = task.slot * context.slotBytes;
+  const base = task.slot * context.slot.bytes;
   const slotRows = new SlotRows(context, kernel, base);
   const badRows: number[] = [];
   for (
@@ -55,7 +55,7 @@ export function computeRowChunk(
       });
     }
   }
-  if (context.skipBadRows) checkAsScanned(task, badRows);
+  if (context.onBadRow === "skip") checkAsScanned(task, badRows);
   return badRows;
 }
 

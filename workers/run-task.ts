@@ -61,7 +61,7 @@ function findBadRows(
   kernel: Kernel,
   { slot, rowStart, rowEnd, pieces }: ScanTask,
 ): number[] {
-  const slotRows = new SlotRows(context, kernel, slot * context.slotBytes);
+  const slotRows = new SlotRows(context, kernel, slot * context.slot.bytes);
   const badRows: number[] = [];
   for (let start = rowStart; start < rowEnd; start += context.loadRows) {
     const rows = Math.min(context.loadRows, rowEnd - start);
@@ -83,7 +83,7 @@ function computeEntries(
 ): { badRows: number[]; part: EntriesPart } {
   const { slot, rowStart, rowEnd } = task;
   const rows = rowEnd - rowStart;
-  const slotRows = new SlotRows(context, kernel, slot * context.slotBytes);
+  const slotRows = new SlotRows(context, kernel, slot * context.slot.bytes);
   const entries = context.entries as EntriesSetup;
   const chunk = new EntriesChunk(slotRows, entries, rows);
   const from = task.from ?? { row: 0, i: -1 };

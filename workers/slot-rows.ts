@@ -194,10 +194,10 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
  * `start` is the number of the first row in the slot.
  */
 export function rejectRow(rows: SlotRows, row: number, start: number): number {
-  const { stopAtBadRow } = rows.context;
-  const reason = rows.badRowReason(row, !stopAtBadRow);
-  if (reason && (stopAtBadRow || reason.advice))
+  const isEnd = rows.context.onBadRow === "error";
+  const reason = rows.badRowReason(row, !isEnd);
+  if (reason && (isEnd || reason.advice))
     throw new TaskFailure({ kind: "bad-row", row: start + row, ...reason });
-  if (stopAtBadRow) throw new Error(`row ${row} of a load has no bad value`);
+  if (isEnd) throw new Error(`row ${row} of a load has no bad value`);
   return start + row;
 }

@@ -33,7 +33,7 @@ export class RowSummer {
   } {
     const context = this.#context;
     const { passes, keys } = this.#setup;
-    const base = slot * context.slotBytes;
+    const base = slot * context.slot.bytes;
     const slotRows = new SlotRows(context, this.#kernel, base);
     const rows = rowEnd - rowStart;
     loadRows(slotRows, pieces, rowStart, rowEnd);
@@ -118,9 +118,8 @@ export class RowSummer {
 
   /** Throws TaskFailure if bad rows end the task or the row's label is invalid. */
   #reject(slotRows: SlotRows, row: number, rowStart: number): void {
-    const { stopAtBadRow } = this.#context;
     const reason = this.#reason(slotRows, row);
-    if (!stopAtBadRow && !reason.advice) return;
+    if (this.#context.onBadRow !== "error" && !reason.advice) return;
     throw new TaskFailure({
       kind: "bad-row",
       row: rowStart + row,

@@ -15,7 +15,8 @@ import { WorkerPool } from "../pool/worker-pool.js";
 import type { AuxiliaryName } from "../results/catalogue.js";
 import { checkClassNames } from "../results/columns.js";
 import { partitionReader } from "../results/path-partitions.js";
-import { axesOf, indexOfRow } from "../results/row-axes.js";
+import { indexOfRow } from "../results/row-axes.js";
+import { readingContext } from "../run/run-context.js";
 import { runTasks } from "../run/run-tasks.js";
 import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
@@ -329,21 +330,13 @@ async function sumFile(
   const of = (holds: (option: string) => boolean) =>
     logits.inputs.flatMap(({ option }, n) => (holds(option) ? [n + 1] : []));
   const context: WorkerContext = {
-    ...memory,
-    slotBytes: slot.bytes,
-    slot,
-    sourceFd: logits.fd,
-    sourcePresent: logits.present?.toShare() ?? null,
+    ...readingContext(logits, slot, memory),
     output: { fd: -1, direct: -1, compare: false },
-    axes: axesOf(logits),
     classes: shape.classes,
     temperature: 1,
-    sources,
     results: [],
     ...{ loadRows: chunkRows, rowBlockSize: 1, tileRows: 1, entries: null },
-    maskNulls: logits.nullLogit === "mask",
-    stopAtBadRow: request.onBadRow === "error",
-    skipBadRows: false,
+    onBadRow: request.onBadRow,
     sums: {
       module,
       passes: sums.passes,

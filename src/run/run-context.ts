@@ -7,6 +7,7 @@ import type { TaskPool } from "../pool/worker-pool.js";
 import { axesOf } from "../results/row-axes.js";
 import type { KernelMemory } from "../tasks/kernel-memory.js";
 import type { WorkerContext } from "../tasks/run-tasks.js";
+import type { SlotLayout } from "../tasks/slot-layout.js";
 import type { RunPlan } from "./run-plan.js";
 import type { ReportBuilder } from "./run-report.js";
 
@@ -41,25 +42,29 @@ export function workerContext(
   memory: KernelMemory,
   temperature: number,
 ): WorkerContext {
-  const { slot, results, classes, loadRows, rowBlockSize, tileRows } = plan;
+  const { results, classes, loadRows, rowBlockSize, tileRows, onBadRow } = plan;
+  return {
+    ...readingContext(logits, plan.slot, memory),
+    output: { fd, direct, compare },
+    ...{ results, classes, loadRows, rowBlockSize, tileRows, onBadRow },
+    temperature,
+    entries: plan.kind === "entries" ? plan.setup : null,
+  };
+}
+
+/** Returns the settings of workers for reading rows of an input into slots. */
+export function readingContext(
+  logits: LogitsFile,
+  slot: SlotLayout,
+  memory: KernelMemory,
+) {
   return {
     ...memory,
-    slotBytes: slot.bytes,
     slot,
     sourceFd: logits.fd,
     sourcePresent: logits.present?.toShare() ?? null,
-    output: { fd, direct, compare },
     axes: axesOf(logits),
-    classes,
-    temperature,
     sources: logits.sources,
-    results,
-    loadRows,
-    rowBlockSize,
-    tileRows,
-    entries: plan.kind === "entries" ? plan.setup : null,
     maskNulls: logits.nullLogit === "mask",
-    stopAtBadRow: plan.onBadRow === "error",
-    skipBadRows: plan.onBadRow === "skip",
   };
 }

@@ -5,8 +5,9 @@ import type { PresentBytes } from "../io/fetched-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { SumsSpec } from "../kernels/sums.js";
 import type { ResultColumn } from "../results/columns.js";
-import type { RowAxes } from "../results/row-axes.js";
+import type { RowAxes, RowRange } from "../results/row-axes.js";
 import type { Failure } from "./failure.js";
+import type { KernelMemory } from "./kernel-memory.js";
 import type { EntriesOffsets, SlotLayout, SourceSetup } from "./slot-layout.js";
 
 // Messages between the main thread and the workers. Bulk data stays in the slots and in the files.
@@ -20,14 +21,8 @@ export interface TaskMessage {
 }
 
 /** Settings of a run. The main thread owns the file descriptors. */
-export interface WorkerContext {
-  /** The compiled SIMD kernel, or null for the plain one. */
-  module: WebAssembly.Module | null;
-  memory: WebAssembly.Memory | null;
-  /** Memory of the slots: the buffer of `memory`, if there is one. */
-  buffer: SharedArrayBuffer;
-  /** Bytes from one slot to the next; slot 0 is at address 0. */
-  slotBytes: number;
+export interface WorkerContext extends KernelMemory {
+  /** Layout of the slots, which are consecutive from address 0. */
   slot: SlotLayout;
   sourceFd: number;
   /** Ranges of the input that have been fetched; null: all. */
@@ -45,10 +40,8 @@ export interface WorkerContext {
   tileRows: number;
   /** Whether a null logit masks its class (`--null-logit mask`). */
   maskNulls: boolean;
-  /** Whether the first bad row ends the task (`--on-bad-row error`). */
-  stopAtBadRow: boolean;
-  /** Whether bad rows are left out of the output (`--on-bad-row skip`); tasks list them. */
-  skipBadRows: boolean;
+  /** Whether the first bad row ends the task (error), or tasks list bad rows: their results are null, or left out (skip). */
+  onBadRow: "error" | "null" | "skip";
   /** Settings of the layouts csr and coo. */
   entries: EntriesSetup | null;
   /** Settings of sums over rows. */
@@ -97,15 +90,9 @@ export interface EntriesSetup extends EntriesOffsets {
   examples: { offset: number; width: number }[];
 }
 
-/** A task on rows `[rowStart, rowEnd)` of the file, which owns the slot. */
-interface RowsTask {
+/** A task that owns a slot and reads rows `[rowStart, rowEnd)` of the file. */
+interface ReadTask extends RowRange {
   slot: number;
-  rowStart: number;
-  rowEnd: number;
-}
-
-/** A task that reads rows. */
-interface ReadTask extends RowsTask {
   /** Byte ranges of the rows, per source. */
   pieces: SourceRange[][];
 }
