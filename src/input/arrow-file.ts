@@ -2,8 +2,13 @@ import { describeField } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
 import { checkLimit } from "../io/limits.js";
 import { decodeFooter, type Footer, type Schema } from "./arrow-metadata.js";
-import { decoding, METADATA, readMessage } from "./arrow-stream.js";
-import { type InputFile, inputReader } from "./read-input.js";
+import { decoding, endOf, METADATA, readMessage } from "./arrow-stream.js";
+import {
+  failing,
+  type InputFile,
+  inputReader,
+  requireInput,
+} from "./read-input.js";
 
 // The random-access form of Arrow IPC (Format/Columnar.rst, "IPC File Format"):
 //
@@ -19,41 +24,40 @@ const TAIL_BYTES = 4 + MAGIC.length;
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function locateFile(file: InputFile): Footer {
-  const { footer, footerStart } = readFooter(file);
-  checkBlocks(file, footer, footerStart);
-  return footer;
-}
-
-/** Reads the footer and its start, without checking the blocks. @throws as locateFile */
-export function readFooter(file: InputFile): {
-  footer: Footer;
-  footerStart: number;
-} {
   const { path, bytes } = file;
-  const error = (text: string) => new InputFormatError(path, "footer", text);
+  const fail = failing(file, "footer");
   const smallest = HEAD_BYTES + TAIL_BYTES;
   if (bytes < smallest)
-    throw error(
+    fail(
       `expected at least ${smallest} bytes, found ${bytes}: the file is truncated`,
     );
   const read = inputReader(file);
   const tail = read(bytes - TAIL_BYTES, TAIL_BYTES);
   const magic = String.fromCharCode(...tail.subarray(4));
   if (magic !== MAGIC)
-    throw error(
+    fail(
       `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}")`,
     );
   const footerBytes = new DataView(tail.buffer).getInt32(0, true);
   const room = bytes - smallest;
   if (footerBytes <= 0 || footerBytes > room)
-    throw error(
-      `expected a footer of 1 to ${room} bytes, found ${footerBytes}`,
-    );
+    fail(`expected a footer of 1 to ${room} bytes, found ${footerBytes}`);
   checkLimit(file, "footer", "maxMetadataBytes", METADATA, footerBytes);
   const footerStart = bytes - TAIL_BYTES - footerBytes;
   const encoded = read(footerStart, footerBytes);
   const footer = decoding(path, "footer", () => decodeFooter(encoded));
-  return { footer, footerStart };
+  const { dictionaries, recordBatches } = footer;
+  // Of a remote file, the metadata of all blocks and the 8 bytes after their bodies are fetched at once.
+  const ranges = [...dictionaries, ...recordBatches].flatMap((block) => [
+    { start: block.offset, end: block.offset + block.metadataBytes },
+    { start: endOf(block), end: endOf(block) + 8 },
+  ]);
+  requireInput(
+    file,
+    ranges.filter(({ start, end }) => start >= 0 && end <= bytes),
+  );
+  checkBlocks(file, footer, footerStart);
+  return footer;
 }
 
 /** Checks that blocks lie inside the file, do not overlap, and have no unlisted message between them. */
@@ -71,15 +75,12 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
   ].sort((a, b) => a.offset - b.offset);
   let previousEnd = HEAD_BYTES;
   for (const { offset, metadataBytes, bodyBytes, where } of blocks) {
-    const error = (text: string) =>
-      new InputFormatError(file.path, where, text);
+    const fail = failing(file, where);
     if (metadataBytes < 8)
-      throw error(
-        `expected metadata of at least 8 bytes, found ${metadataBytes}`,
-      );
+      fail(`expected metadata of at least 8 bytes, found ${metadataBytes}`);
     const last = offset + metadataBytes + bodyBytes;
     if (offset < previousEnd || bodyBytes < 0 || last > end)
-      throw error(
+      fail(
         `expected a block within bytes ${previousEnd} to ${end}, found bytes ${offset} to ${last}`,
       );
     checkLimit(file, where, "maxMetadataBytes", METADATA, metadataBytes);

@@ -8,7 +8,12 @@ import {
   type MessageMetadata,
   type Schema,
 } from "./arrow-metadata.js";
-import { type InputFile, inputReader, type Readable } from "./read-input.js";
+import {
+  failing,
+  type InputFile,
+  inputReader,
+  type Readable,
+} from "./read-input.js";
 
 // An Arrow IPC stream (Format/Columnar.rst, "IPC Streaming Format") stored as a file:
 //
@@ -78,10 +83,8 @@ export function messageAt(
   where: string,
   allowMissingEnd: boolean,
 ): (Block & { message: MessageMetadata }) | null {
-  const { path, bytes } = file;
-  const fail = (text: string): never => {
-    throw new InputFormatError(path, where, text);
-  };
+  const { bytes } = file;
+  const fail = failing(file, where);
   if (offset === bytes && allowMissingEnd) return null;
   if (bytes - offset < PREFIX_BYTES)
     fail(
@@ -136,7 +139,7 @@ export function readMessage(
   where: string,
 ): MessageMetadata {
   const { path } = file;
-  const error = (text: string) => new InputFormatError(path, where, text);
+  const fail = failing(file, where);
   checkLimit(file, where, "maxMetadataBytes", METADATA, metadataBytes);
   const bytes = inputReader(file)(offset, metadataBytes);
   const view = new DataView(bytes.buffer);
@@ -144,7 +147,7 @@ export function readMessage(
   const prefix = view.getUint32(0, true) === 0xffffffff ? 8 : 4;
   const length = view.getInt32(prefix - 4, true);
   if (length <= 0 || length > metadataBytes - prefix)
-    throw error(
+    fail(
       `expected metadata of 1 to ${metadataBytes - prefix} bytes, found ${length}`,
     );
   const message = decoding(path, where, () =>
@@ -157,7 +160,7 @@ export function readMessage(
       `expected metadata version V4 or V5, found V${message.version + 1}; ${REWRITE}`,
     );
   if (bodyBytes !== null && message.bodyBytes !== bodyBytes)
-    throw error(
+    fail(
       `expected a body of ${bodyBytes} bytes as declared in the footer, found ${message.bodyBytes}`,
     );
   return message;

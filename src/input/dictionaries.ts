@@ -9,7 +9,7 @@ import { NodeCopier } from "../arrow/node-copier.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { type CopiedColumn, copiedColumn } from "./copied-columns.js";
 import { measureNode } from "./copied-pieces.js";
-import { inputReader } from "./read-input.js";
+import { failing, inputReader } from "./read-input.js";
 import {
   type ColumnSpan,
   locateColumn,
@@ -62,17 +62,16 @@ export function locateDictionaries(
 
   for (const dictionaryBatch of dictionaryBatches(file, fields)) {
     const { context, columns, id, isDelta, field } = dictionaryBatch;
-    const error = (text: string) =>
-      new InputFormatError(path, context.where, text);
+    const fail = failing(file, context.where);
     const earlier = parts.get(id) ?? [];
     const last = earlier.at(-1);
     if (!last && isDelta)
-      throw error(
+      fail(
         `a delta of dictionary ${id} (column ${field.name}) comes before the dictionary itself`,
       );
     if (last && !isDelta) {
       if (format === "arrow-file")
-        throw error(
+        fail(
           `dictionary ${id} (column ${field.name}) is replaced; only delta dictionaries may follow a dictionary of a file`,
         );
       replaced.add(id);

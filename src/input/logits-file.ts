@@ -13,6 +13,7 @@ import {
   numberWidth,
 } from "../arrow/field.js";
 import { countWhile } from "../bisect.js";
+import type { RunOptions } from "../options/run-options.js";
 import { type InputUse, valuesOf } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
 import type { SourceSetup } from "../tasks/slot-layout.js";
@@ -65,7 +66,9 @@ export interface AuxiliaryColumn extends Pick<SourceSetup, "name" | "values"> {
   key: { field: Field; vocabulary: Vocabulary } | null;
 }
 
-export interface OpenOptions extends LogitsSelection {
+export interface OpenOptions
+  extends LogitsSelection,
+    Pick<RunOptions, "classNames" | "pad" | "nullLogit" | "allowMissingEos"> {
   keep: readonly string[];
   /** Names of the other columns that results need. */
   inputs: readonly {
@@ -74,18 +77,10 @@ export interface OpenOptions extends LogitsSelection {
     /** Numbers of the strings of a column whose values form groups. */
     vocabulary?: Vocabulary;
   }[];
-  /** Names of the classes, for labels that are strings; default: names of the columns or fields of the logits. */
-  classNames?: readonly string[] | undefined;
   /** Names of the result columns; copied columns must have other names. */
   ownNames: readonly string[];
   /** Partitions that the path of the file states; default: none. */
   partitions?: readonly Partition[] | undefined;
-  /** Whether lists of logits may have different lengths; missing classes are masked. Default: false. */
-  pad?: boolean | undefined;
-  /** Handling of a null logit; default: error. */
-  nullLogit?: "error" | "mask" | undefined;
-  /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */
-  allowMissingEos?: boolean | undefined;
   /** Number of classes if no row states it; default: reject such a file. */
   classes?: number | undefined;
   /** Whether to read only the first row group that has rows (Parquet); default: false. */
@@ -95,15 +90,10 @@ export interface OpenOptions extends LogitsSelection {
   signal?: AbortSignal | undefined;
 }
 
-export interface LogitsSelection {
-  column?: string | undefined;
-  columns?: string | undefined;
+export interface LogitsSelection
+  extends Pick<RunOptions, "column" | "columns" | "classAxis" | "binary"> {
   /** A column of lists, or columns of numbers, of features: rows of any finite numbers instead of logits. */
   features?: string | undefined;
-  /** Axis of the classes in an array; negative values count from the end. Default: the last of two or three axes. */
-  classAxis?: number | undefined;
-  /** Whether the file has margins z, whose logits are (0, z); default: false. */
-  binary?: boolean | undefined;
 }
 
 /**

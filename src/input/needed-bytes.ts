@@ -7,12 +7,10 @@ import {
   type ByteRange,
   MissingRangesError,
 } from "../io/fetched-ranges.js";
-import { readFooter } from "./arrow-file.js";
-import type { Block } from "./arrow-metadata.js";
 import { endOf, messageAt } from "./arrow-stream.js";
 import { copiedPieces } from "./copied-pieces.js";
 import { type LogitsFile, sourceRanges } from "./logits-file.js";
-import { type InputFile, inputReader, readInput } from "./read-input.js";
+import { type InputFile, inputReader } from "./read-input.js";
 
 /** Range of the offsets of lists or strings, and the location of their values. */
 interface Offsets extends ByteRange {
@@ -153,8 +151,8 @@ function bitRange(
 const SMALL_BYTES = 1 << 20;
 
 /**
- * Yields the byte ranges of a file's structure, step by step: the ranges of a step must be fetched before the next is
- * requested. It is only a prefetch that saves round trips while the file is opened; damage is reported there.
+ * Yields byte ranges of a file's structure, step by step: the ranges of a step must be fetched before the next is requested.
+ * It is only a prefetch that saves round trips while the file is opened; damage is reported there.
  */
 export function* structureBytes(
   file: InputFile,
@@ -168,43 +166,15 @@ export function* structureBytes(
     { start: 0, end: BLOCK_BYTES },
     { start: bytes - BLOCK_BYTES, end: bytes },
   ];
-  const head = new Uint8Array(6);
-  readInput(file, head, 0);
-  const start = String.fromCharCode(...head);
-  if (start === "ARROW1") yield* arrowFileRanges(file);
-  if (start.startsWith("\xff\xff\xff\xff")) yield* arrowStreamRanges(file);
-}
-
-/** Yields the ranges of every block's metadata and of the 8 bytes after its body. */
-function* arrowFileRanges(file: InputFile): Generator<readonly ByteRange[]> {
-  const footer = yield* fetching(() => readFooter(file).footer);
-  if (!footer) return;
-  yield [...footer.dictionaries, ...footer.recordBatches]
-    .flatMap((block) => [
-      { start: block.offset, end: block.offset + block.metadataBytes },
-      { start: endOf(block), end: endOf(block) + 8 },
-    ])
-    .filter(({ start, end }) => start >= 0 && end <= file.bytes);
-}
-
-/** Yields the ranges of one message after the other, because each states where the next one begins. */
-function* arrowStreamRanges(file: InputFile): Generator<readonly ByteRange[]> {
-  let block: Block | null = { offset: 0, metadataBytes: 0, bodyBytes: 0 };
-  while (block) {
-    const offset: number = endOf(block);
-    block = yield* fetching(() => messageAt(file, offset, "message", true));
-  }
-}
-
-/** Yields the ranges that `read` lacks until it succeeds, then returns its result; null if the file is damaged. */
-function* fetching<T>(
-  read: () => T,
-): Generator<readonly ByteRange[], T | null> {
-  for (;;)
+  const isStream = inputReader(file)(0, 4).every((byte) => byte === 0xff);
+  // Each message of a stream states where the next one begins.
+  for (let offset = 0; isStream; )
     try {
-      return read();
+      const message = messageAt(file, offset, "message", true);
+      if (!message) return;
+      offset = endOf(message);
     } catch (error) {
-      if (!(error instanceof MissingRangesError)) return null;
+      if (!(error instanceof MissingRangesError)) return;
       yield error.ranges;
     }
 }

@@ -12,6 +12,15 @@ import type { InputSource } from "./input-state.js";
 /** Input, or a decoded copy of one. */
 export type Readable = Pick<InputFile, "path" | "fd" | "present">;
 
+/** Throws an InputFormatError about a part of a file. */
+export type Fail = (text: string, options?: ErrorOptions) => never;
+
+export function failing({ path }: { path: string }, where: string): Fail {
+  return (text, options) => {
+    throw new InputFormatError(path, where, text, options);
+  };
+}
+
 /** Checks that byte ranges are available before they are read elsewhere. @throws MissingRangesError */
 export function requireInput(
   { present }: Readable,

@@ -13,6 +13,7 @@ import type {
   Block,
   MessageMetadata,
 } from "./arrow-metadata.js";
+import { failing } from "./read-input.js";
 
 /** Rows of one record batch, and the absolute byte offsets of their buffers. */
 export interface LogitsBatch {
@@ -66,10 +67,8 @@ export function checkBatchShape(
   { context, batch }: BatchMessage,
   { nodes, buffers, views }: Omit<SchemaSpans, "columns">,
 ): void {
-  const { path, where, bodyBytes } = context;
-  const fail = (text: string): never => {
-    throw new InputFormatError(path, where, text);
-  };
+  const { where, bodyBytes } = context;
+  const fail = failing(context, where);
   if (batch.rows < 0) fail(`expected 0 or more rows, found ${batch.rows}`);
   if (batch.nodes.length !== nodes)
     fail(

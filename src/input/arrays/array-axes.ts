@@ -73,7 +73,9 @@ export function storageInPlace(
   const storage = STORAGES.find((storage) =>
     arrays.every((array) => fits(array, storage)),
   );
-  return arrays.some(({ coding }) => coding) ? null : (storage ?? null);
+  return arrays.some(({ coding }) => coding === "big-endian")
+    ? null
+    : (storage ?? null);
 }
 
 function fits(

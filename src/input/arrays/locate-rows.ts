@@ -60,7 +60,9 @@ export function locateRows(
       ),
       decoded: null,
     };
-  const sizes = arrays.map((array) => bytesOf(array) as number);
+  const sizes = arrays.map(
+    (array) => bytesOf(array.type, array.shape) as number,
+  );
   const total = sizes.reduce((a, b) => a + b, 0);
   checkLimit(file, whereOf(first), "maxDecodedBytes", "decoded bytes", total);
   requireInput(
@@ -151,19 +153,17 @@ function decodeArrays(
   const copies = areMargins ? 2 : 1;
   const width = numberWidth(type);
   return writeDecoded(file.path, options, copies * values, (target) =>
-    arrays.map(({ coding, ...array }, k) => {
+    arrays.map((array, k) => {
       const start = file.starts[k] as number;
       const offset = target.reserve(array.rows * array.values * copies * width);
       eachTile(array, (tile) => {
-        const stored = coding?.width ?? width;
-        const bytes = new Uint8Array(
-          valuesOf(ordered(tile, "stride")) * stored,
-        );
-        eachRun(tile, "stride", bytes, stored, (run, at) =>
+        const bytes = new Uint8Array(valuesOf(ordered(tile, "stride")) * width);
+        eachRun(tile, "stride", bytes, width, (run, at) =>
           readInput(file, run, start + at),
         );
-        const numbers = coding ? coding.decode(bytes) : bytes;
-        const copy = inCopyOrder(tile, numbers, width, copies);
+        if (array.coding === "big-endian" && width > 1)
+          Buffer.from(bytes.buffer)[`swap${(8 * width) as 16 | 32 | 64}`]();
+        const copy = inCopyOrder(tile, bytes, width, copies);
         eachRun(tile, "copyStride", copy, copies * width, (run, at) =>
           writeFully(target.fd, run, offset + at),
         );
@@ -175,7 +175,7 @@ function decodeArrays(
 
 /** Visits tiles that together cover an array. Axes are in the order of the copy, slowest first. */
 function eachTile(
-  { rows, values, rowAxes, valueAxes }: Omit<ArrayRows, "coding">,
+  { rows, values, rowAxes, valueAxes }: ArrayRows,
   visit: (tile: readonly TiledAxis[]) => void,
 ): void {
   let copyStride = rows * values;

@@ -1,10 +1,12 @@
 import type { NumberType } from "../../arrow/field.js";
-import { InputFormatError } from "../../errors.js";
-import { type InputFile, inputReader } from "../read-input.js";
+import {
+  type Fail,
+  failing,
+  type InputFile,
+  inputReader,
+} from "../read-input.js";
 import {
   type ArrayContainer,
-  BOOLEANS,
-  bigEndian,
   bytesOf,
   isShape,
   type StoredArray,
@@ -50,10 +52,8 @@ interface NpyBytes {
 export async function npyHeader(
   source: NpyBytes,
 ): Promise<Omit<StoredArray, "name">> {
-  const { path, where, bytes } = source;
-  const fail = (text: string): never => {
-    throw new InputFormatError(path, where, text);
-  };
+  const { where, bytes } = source;
+  const fail = failing(source, where);
   let head = await source.head(HEAD_BYTES);
   const magic = String.fromCharCode(...head.subarray(0, MAGIC.length));
   if (magic !== MAGIC)
@@ -82,8 +82,8 @@ export async function npyHeader(
     head.subarray(prefix, start),
   );
   const array = parseHeader(text, fail);
-  const { type, coding, shape } = array;
-  const expected = type && bytesOf({ type, coding, shape });
+  const { type, shape } = array;
+  const expected = type && bytesOf(type, shape);
   if (type && expected !== bytes - start)
     fail(
       `expected ${expected ?? "at most 2^53 - 1"} bytes of values for shape (${shape.join(", ")}) of ${type}, found ${bytes - start}${expected && bytes - start < expected ? ": the file is truncated" : ""}`,
@@ -108,7 +108,7 @@ const ENTRY = new RegExp(
 
 function parseHeader(
   text: string,
-  fail: (text: string) => never,
+  fail: Fail,
 ): Omit<StoredArray, "name" | "start"> {
   const entries: [key: string, value: string][] = [];
   let at = /^[ \t\r\n]*\{[ \t\r\n]*/.exec(text)?.[0].length ?? 0;
@@ -186,14 +186,13 @@ function npyType(
     DESCRIPTIONS[descr.charAt(1)] ?? (descr.startsWith(">") && "big-endian");
   const text = descr.slice(0, 20);
   const stored = described ? `${text} (${described})` : text;
-  if (descr === "|b1") return { type: "uint8", coding: BOOLEANS, stored };
+  if (descr === "|b1") return { type: "uint8", coding: "boolean", stored };
   if (!/^(?:[<>](?:f[248]|[iu][1248])|\|[iu]1)$/.test(descr))
     return { type: null, coding: null, stored };
   const [order, kind, digit] = descr;
-  const width = Number(digit) as 1 | 2 | 4 | 8;
   return {
-    type: `${TYPES[kind as string]}${8 * width}` as NumberType,
-    coding: order === ">" && width !== 1 ? bigEndian(width) : null,
+    type: `${TYPES[kind as string]}${8 * Number(digit)}` as NumberType,
+    coding: order === ">" ? "big-endian" : null,
     stored,
   };
 }

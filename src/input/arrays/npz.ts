@@ -9,20 +9,20 @@ import { AnonymousFile } from "../../io/anonymous-file.js";
 import { checkLimit } from "../../io/limits.js";
 import { outputCall } from "../../io/system-error.js";
 import type { OpenOptions } from "../logits-file.js";
-import { type InputFile, inputReader, requireInput } from "../read-input.js";
+import {
+  type Fail,
+  failing,
+  type InputFile,
+  inputReader,
+  requireInput,
+} from "../read-input.js";
 import { npyHeader } from "./npy.js";
 import type {
   ArrayContainer,
   StoredArray,
   UnpackedArrays,
 } from "./stored-array.js";
-import {
-  type Fail,
-  failing,
-  readZipMembers,
-  unsupported,
-  type ZipMember,
-} from "./zip-archive.js";
+import { readZipMembers, unsupported, type ZipMember } from "./zip-archive.js";
 
 const SUFFIX = ".npy";
 

@@ -6,11 +6,8 @@ import { type InputFile, inputReader } from "../read-input.js";
 import { repeatedKey } from "../repeated-key.js";
 import {
   type ArrayContainer,
-  BOOLEANS,
   bytesOf,
-  FLOAT8,
   isShape,
-  type NumberCoding,
   type StoredArray,
 } from "./stored-array.js";
 
@@ -24,25 +21,20 @@ import {
 /** Limit of the format. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-const TYPES = new Map<string, NumberType>([
-  ["F16", "float16"],
-  ["BF16", "bfloat16"],
-  ["F32", "float32"],
-  ["F64", "float64"],
-  ["I8", "int8"],
-  ["I16", "int16"],
-  ["I32", "int32"],
-  ["I64", "int64"],
-  ["U8", "uint8"],
-  ["U16", "uint16"],
-  ["U32", "uint32"],
-  ["U64", "uint64"],
-  ["F8_E4M3", "float32"],
-  ["F8_E5M2", "float32"],
-  ["BOOL", "uint8"],
-]);
+const KINDS: Record<string, string> = {
+  BF: "bfloat",
+  F: "float",
+  I: "int",
+  U: "uint",
+};
 
-const CODINGS: Record<string, NumberCoding> = { ...FLOAT8, BOOL: BOOLEANS };
+/** Returns the type of a dtype such as `F32`; null if it is not supported. */
+function typeOf(dtype: string): NumberType | null {
+  const [, kind = "", bits] =
+    /^(BF(?=16$)|F(?!8$)|[IU])(8|16|32|64)$/.exec(dtype) ?? [];
+  if (dtype === "BOOL") return "uint8";
+  return bits ? (`${KINDS[kind]}${bits}` as NumberType) : null;
+}
 
 /** Opens a safetensors file. @throws InputFormatError, IoError */
 export function openSafetensors(file: InputFile): ArrayContainer {
@@ -110,9 +102,9 @@ function tensor(
     return fail(
       `expected [begin, end] for data_offsets, found [${offsets.slice(0, 8).join(", ")}]`,
     );
-  const type = TYPES.get(dtype) ?? null;
-  const coding = (type && CODINGS[dtype]) ?? null;
-  const bytes = type && bytesOf({ type, coding, shape });
+  const type = typeOf(dtype);
+  const coding = dtype === "BOOL" ? "boolean" : null;
+  const bytes = type && bytesOf(type, shape);
   if (type && bytes !== end - begin)
     return fail(
       `expected ${bytes ?? "at most 2^53 - 1"} bytes of values for shape [${shape.join(", ")}] of ${coding ? dtype : type}, found ${end - begin}`,

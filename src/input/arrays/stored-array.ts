@@ -1,63 +1,9 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
-import { float16Value } from "../../arrow/stored-numbers.js";
 import { LogitsColumnError } from "../../errors.js";
 import { shortList } from "../../printable.js";
 import type { NamedItems } from "../column-names.js";
 import type { OpenOptions } from "../logits-file.js";
 import type { InputFile } from "../read-input.js";
-
-/** Encoding of numbers that are not little-endian numbers of their type; such arrays are decoded to a temporary file. */
-export interface NumberCoding {
-  /** Bytes per stored number. */
-  width: number;
-  /** Decodes to little-endian numbers of the array's type; may modify `stored`. */
-  decode(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
-}
-
-export function bigEndian(width: 2 | 4 | 8): NumberCoding {
-  return {
-    width,
-    decode(stored) {
-      const swap = `swap${8 * width}` as "swap16" | "swap32" | "swap64";
-      Buffer.from(stored.buffer)[swap]();
-      return stored;
-    },
-  };
-}
-
-/** Booleans of one byte each; accepted as labels only. */
-export const BOOLEANS: NumberCoding = { width: 1, decode: (stored) => stored };
-
-/** 8-bit floats (OCP 8-bit floating point, 2023), decoded exactly to float32, by safetensors name. */
-export const FLOAT8: Readonly<Record<string, NumberCoding>> = {
-  F8_E4M3: float8(e4m3Value),
-  // E5M2 is the upper half of a float16.
-  F8_E5M2: float8((bits) => float16Value(bits << 8)),
-};
-
-/** Decodes E4M3: sign, 4 bits of exponent (bias 7), 3 bits of fraction; no infinities. */
-function e4m3Value(bits: number): number {
-  const sign = bits & 0x80 ? -1 : 1;
-  const exponent = (bits >> 3) & 15;
-  const fraction = bits & 7;
-  if (exponent === 15 && fraction === 7) return Number.NaN;
-  return exponent === 0
-    ? sign * fraction * 2 ** -9
-    : sign * (8 + fraction) * 2 ** (exponent - 10);
-}
-
-function float8(read: (bits: number) => number): NumberCoding {
-  const values = Float32Array.from({ length: 256 }, (_, bits) => read(bits));
-  return {
-    width: 1,
-    decode(stored) {
-      const numbers = new Float32Array(stored.length);
-      for (let k = 0; k < stored.length; k++)
-        numbers[k] = values[stored[k] as number] as number;
-      return new Uint8Array(numbers.buffer);
-    },
-  };
-}
 
 /** Array as a NumPy or safetensors file declares it. */
 export interface StoredArray {
@@ -65,8 +11,8 @@ export interface StoredArray {
   name: string | null;
   /** Type of the numbers; null if it is not supported. */
   type: NumberType | null;
-  /** Encoding of the numbers; null for little-endian numbers of this type. */
-  coding: NumberCoding | null;
+  /** Big-endian numbers, which are decoded to a temporary file, or booleans of one byte, which are accepted as labels only. */
+  coding: "big-endian" | "boolean" | null;
   /** Type as the file writes it. */
   stored: string;
   shape: readonly number[];
@@ -114,14 +60,12 @@ export function isShape(value: unknown): value is number[] {
 }
 
 /** Returns the size of the stored values in bytes; null if it exceeds 2^53 - 1. */
-export function bytesOf({
-  type,
-  coding,
-  shape,
-}: Pick<NumberArray, "type" | "coding" | "shape">): number | null {
+export function bytesOf(
+  type: NumberType,
+  shape: readonly number[],
+): number | null {
   if (shape.includes(0)) return 0;
-  const width = coding?.width ?? numberWidth(type);
-  const bytes = shape.reduce((product, length) => product * length, width);
+  const bytes = shape.reduce((a, b) => a * b, numberWidth(type));
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
@@ -156,7 +100,7 @@ export function namedArrays(
 
 /** Whether an array has a supported type other than booleans. */
 export function isNumbers(array: StoredArray): array is NumberArray {
-  return array.type !== null && array.coding !== BOOLEANS;
+  return array.type !== null && array.coding !== "boolean";
 }
 
 export function isFloat(type: string): boolean {
@@ -174,6 +118,7 @@ const TYPE_ADVICE: readonly [stored: RegExp, advice: string][] = [
     "raw bytes of width 2 are probably bfloat16: save x.astype(numpy.float32), or save the array as safetensors",
   ],
   [/^[<>]c|^C64/, "save the real part, x.real"],
+  [/^F8/, "save x.float()"],
   [/^[<>]f\d\d/, 'save x.astype("f8")'],
   [/^\|O/, 'save numpy.stack(x).astype("f8")'],
   [/^[<>|][US]/, 'if the text is numbers, save x.astype("f8")'],

@@ -1,6 +1,11 @@
-import { InputFormatError, InputUnsupportedError } from "../../errors.js";
+import { InputUnsupportedError } from "../../errors.js";
 import { checkLimit } from "../../io/limits.js";
-import { type InputFile, inputReader } from "../read-input.js";
+import {
+  type Fail,
+  failing,
+  type InputFile,
+  inputReader,
+} from "../read-input.js";
 
 // A zip archive (APPNOTE.TXT, section 4.3) is read from its end:
 //
@@ -42,14 +47,6 @@ export interface ZipMember {
   /** Byte offset in the archive: of its local header (offset), and of its data (position). */
   offset: number;
   position: number;
-}
-
-export type Fail = (text: string, options?: ErrorOptions) => never;
-
-export function failing({ path }: InputFile, where: string): Fail {
-  return (text, options) => {
-    throw new InputFormatError(path, where, text, options);
-  };
 }
 
 /** Describes why a member cannot be read; null if it can. */

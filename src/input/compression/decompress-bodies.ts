@@ -8,7 +8,6 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { integerAt, viewOf } from "../../arrow/read-window.js";
-import { InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
 import type { ByteRange } from "../../io/fetched-ranges.js";
 import { checkLimit } from "../../io/limits.js";
@@ -22,7 +21,7 @@ import type {
 } from "../arrow-metadata.js";
 import { dictionaryFields } from "../dictionaries.js";
 import type { OpenOptions } from "../logits-file.js";
-import { inputReader, requireInput } from "../read-input.js";
+import { failing, inputReader, requireInput } from "../read-input.js";
 import type { ColumnSpan, RecordBatch } from "../record-batch.js";
 import {
   type ArrowContainer,
@@ -222,9 +221,7 @@ function decompressTask(
 ): DecompressTask | null {
   const { buffers, compression } = batch;
   const { offset, length } = buffers[index] as BatchMetadata["buffers"][number];
-  const fail = (text: string): never => {
-    throw new InputFormatError(container.path, where, text);
-  };
+  const fail = failing(container, where);
   const expected = offsets
     ? lastOffset(container.path, targetFd, offsets, decoded)
     : bytes;

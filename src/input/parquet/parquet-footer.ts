@@ -2,6 +2,7 @@ import {
   type ArrowType,
   arrowTypeOf,
   type Field,
+  type NumberType,
   plainField,
 } from "../../arrow/field.js";
 import { MalformedFlatbuffer } from "../../arrow/flatbuffer.js";
@@ -222,46 +223,30 @@ const TIMESTAMP: ArrowType = { kind: "Timestamp", unit: 2, timezone: null };
 const BYTES: ArrowType = { kind: "Binary" };
 const FIXED_BYTES = 7;
 
-const BY_LOGICAL: { readonly [kind: number]: ArrowType } = {
-  1: TEXT,
-  4: TEXT,
-  6: DAYS,
-  7: TIME,
-  8: TIMESTAMP,
-  11: { kind: "Null" },
-  12: TEXT,
-  15: arrowTypeOf("float16"),
+type TypesByNumber = Readonly<Record<number, ArrowType>>;
+
+const BY_LOGICAL: TypesByNumber = {
+  ...{ 1: TEXT, 4: TEXT, 6: DAYS, 7: TIME, 8: TIMESTAMP, 12: TEXT },
+  ...{ 11: { kind: "Null" }, 15: arrowTypeOf("float16") },
 };
 
-const BY_CONVERTED: { readonly [converted: number]: ArrowType } = {
-  0: TEXT,
-  4: TEXT,
-  6: DAYS,
-  7: TIME,
-  8: TIME,
-  9: TIMESTAMP,
-  10: TIMESTAMP,
-  11: arrowTypeOf("uint8"),
-  12: arrowTypeOf("uint16"),
-  13: arrowTypeOf("uint32"),
-  14: arrowTypeOf("uint64"),
-  15: arrowTypeOf("int8"),
-  16: arrowTypeOf("int16"),
-  17: arrowTypeOf("int32"),
-  18: arrowTypeOf("int64"),
-  19: TEXT,
+/** Signed integers follow the unsigned ones of 8, 16, 32 and 64 bits, which start at 11. */
+const INTEGERS = ["uint", "int"].flatMap((kind) =>
+  [8, 16, 32, 64].map((bits) => arrowTypeOf(`${kind}${bits}` as NumberType)),
+);
+
+const BY_CONVERTED: TypesByNumber = {
+  ...{ 0: TEXT, 4: TEXT, 6: DAYS, 7: TIME, 8: TIME, 9: TIMESTAMP },
+  ...{ 10: TIMESTAMP, 19: TEXT },
+  ...Object.fromEntries(INTEGERS.map((type, k) => [11 + k, type])),
 };
 
 /** Arrow types by the stored value of Type. */
-const BY_TYPE: readonly ArrowType[] = [
-  { kind: "Bool" },
-  arrowTypeOf("int32"),
-  arrowTypeOf("int64"),
-  TIMESTAMP,
-  arrowTypeOf("float32"),
-  arrowTypeOf("float64"),
-  BYTES,
-];
+const BY_TYPE: TypesByNumber = {
+  ...{ 0: { kind: "Bool" }, 3: TIMESTAMP, 6: BYTES },
+  ...{ 1: arrowTypeOf("int32"), 2: arrowTypeOf("int64") },
+  ...{ 4: arrowTypeOf("float32"), 5: arrowTypeOf("float64") },
+};
 
 function leafType(node: SchemaNode): ArrowType {
   const { type = -1, typeLength = 0, converted = -1 } = node;
