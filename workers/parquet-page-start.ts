@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync, constants as zlib } from "node:zlib";
 import { checkPackageFile } from "../src/io/system-error.js";
 import { Damaged } from "./decompress/bytes.js";
-import { decodeBlock } from "./decompress/lz4-block.js";
+import { decodeBlock } from "./decompress/lz4.js";
 
 /** Bytes of a page that are decoded first: enough for the levels of most pages. */
 const START_BYTES = 64 << 10;

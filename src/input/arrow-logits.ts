@@ -150,10 +150,7 @@ function buildLogitsFile(
     const buffers = sources.map((source, n) => {
       const start = decoded[n]?.starts[batchNumber];
       if (start !== undefined) return rowsAt([start]);
-      const rows = source.nesting
-        ? rowBatch(record, source.nesting, source.columns[0] as number)
-        : record;
-      return locateValues(rows, source);
+      return locateValues(rowBatch(record, source), source);
     });
     const batchStart = rowStart;
     const runs = nested

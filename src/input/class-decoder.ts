@@ -63,8 +63,6 @@ export function classesOfCodes(
 export class ClassDecoder {
   /** Note for the user, if the codes of a dictionary of strings are the classes. */
   note: string | null = null;
-  readonly #file: ArrowContainer;
-  readonly #field: Field;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #areGiven: boolean;
   /** Classes of numbers; null if numbers are the classes. */
@@ -75,13 +73,11 @@ export class ClassDecoder {
 
   /** @throws InputFormatError, InputUnsupportedError, IoError; LogitsColumnError for strings without class names */
   constructor(
-    file: ArrowContainer,
-    field: Field,
+    private readonly file: ArrowContainer,
+    private readonly field: Field,
     { given, fromFile, vocabulary }: ClassNames,
   ) {
     const names = given ?? fromFile ?? [];
-    this.#file = file;
-    this.#field = field;
     this.#vocabulary = vocabulary;
     this.#classes = vocabulary ?? new Map(names.map((name, k) => [name, k]));
     // verify passes the names stored in an output as both, because an output does not record their origin.
@@ -98,12 +94,12 @@ export class ClassDecoder {
   /** Returns one class number per row of a record batch, whose first row is row `first` of the file. */
   rows(record: RecordBatch, column: number, first: number): DecodedRows {
     const span = record.columns[column] as ColumnSpan;
-    const decoder = new ColumnDecoder(this.#file, record, span);
-    if (this.#field.dictionary) {
+    const decoder = new ColumnDecoder(this.file, record, span);
+    if (this.field.dictionary) {
       const codes = decoder.numbers();
       const values =
         this.#parts &&
-        partsBefore(this.#file, this.#parts, record.context.position).flatMap(
+        partsBefore(this.file, this.#parts, record.context.position).flatMap(
           ({ values }) => values,
         );
       for (const [k, code] of codes.entries())
@@ -111,7 +107,7 @@ export class ClassDecoder {
           codes[k] = this.#classOfCode(code, values, first + k);
       return singleRows(codes);
     }
-    if (isText(this.#field)) {
+    if (isText(this.field)) {
       const textOf = decoder.texts();
       return singleRows(
         decoder.mapped((k) => this.#classOf(textOf(k), first + k)),
@@ -130,7 +126,7 @@ export class ClassDecoder {
           return Object.is(found, number) ? row : Float64Array.of(found);
         }
         const where = this.#where(first + k);
-        return Float64Array.of(oneHotClass(row, this.#file.path, where));
+        return Float64Array.of(oneHotClass(row, this.file.path, where));
       },
     };
   }
@@ -138,7 +134,7 @@ export class ClassDecoder {
   #classOfCode(code: number, values: readonly Value[], row: number): number {
     if (!(code >= 0 && code < values.length))
       throw new InputFormatError(
-        this.#file.path,
+        this.file.path,
         this.#where(row),
         `expected an index of one of ${values.length} dictionary values, found ${code}`,
       );
@@ -157,14 +153,14 @@ export class ClassDecoder {
   }
 
   #dictionary(id: number): Part[] | null {
-    const { name } = this.#field;
-    const plain = { ...this.#field, dictionary: null };
+    const { name } = this.field;
+    const plain = { ...this.field, dictionary: null };
     if (!isText(plain) && !isDecodableNumber(plain)) return null;
     const parts: Part[] = [];
-    const fields = new Map([[id, this.#field]]);
-    for (const batch of dictionaryBatches(this.#file, fields)) {
+    const fields = new Map([[id, this.field]]);
+    for (const batch of dictionaryBatches(this.file, fields)) {
       const [span] = batch.columns as [ColumnSpan];
-      const decoder = new ColumnDecoder(this.#file, batch, span);
+      const decoder = new ColumnDecoder(this.file, batch, span);
       const textOf = isText(plain) && decoder.texts();
       const numbers = textOf ? decoder.mapped((k) => k) : decoder.numbers();
       const values = Array.from(numbers, (n, k): Value => {
@@ -178,7 +174,7 @@ export class ClassDecoder {
     if (parts.some(({ values }) => values.some(isKnown))) return parts;
     if (parts.filter(({ isDelta }) => !isDelta).length > 1)
       throw new InputUnsupportedError(
-        this.#file.path,
+        this.file.path,
         `column ${name}`,
         "the stream replaces its dictionary, so that its codes are no classes; give the names of the classes with --class-names",
       );
@@ -198,14 +194,14 @@ export class ClassDecoder {
     const names = shortList([...this.#classes.keys()], shortName);
     const advice = this.#areGiven ? "add it to" : "give the names with";
     throw new InputUnsupportedError(
-      this.#file.path,
+      this.file.path,
       this.#where(row),
       `"${shortName(text)}" is not the name of a class (${names}); ${advice} --class-names, or use null for rows without a label`,
     );
   }
 
   #where(row: number): string {
-    return `column ${this.#field.name}, row ${row}`;
+    return `column ${this.field.name}, row ${row}`;
   }
 }
 

@@ -78,11 +78,6 @@ const FORMS: Partial<
   RunEndEncoded: ["runs", 2],
 };
 
-/** Forms whose output has offsets. */
-const WITH_OFFSETS: readonly CopiedForm[] = [
-  ...(["text", "views", "list", "list-view"] as const),
-];
-
 /** Returns the node of a field; null if its type cannot be copied. */
 function copiedNode(
   field: Field,
@@ -102,6 +97,7 @@ function copiedNode(
   const isWhole = field.children.length === count && children.length === count;
   const listSize = type.kind === "FixedSizeList" ? type.listSize : 0;
   if (!form || !isWhole || listSize < 0) return null;
+  const hasOffsets = ["text", "views", "list", "list-view"].includes(form);
   const node: CopiedNode = {
     name,
     field: {
@@ -113,11 +109,7 @@ function copiedNode(
     fd: null,
     bits,
     signed: type.kind === "Int" && type.signed,
-    offsetBytes: WITH_OFFSETS.includes(form)
-      ? type.kind.startsWith("Large")
-        ? 8
-        : 4
-      : 0,
+    offsetBytes: hasOffsets ? (type.kind.startsWith("Large") ? 8 : 4) : 0,
     listSize,
     dictionaryValues: null,
     children,

@@ -22,14 +22,10 @@ import {
   setNull,
 } from "./decoded-rows.js";
 import type { OpenOptions } from "./logits-file.js";
-import { matchedRows, rowBatch, rowBatches } from "./nested-rows.js";
+import { matchedRows, rowBatch } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { requireInput } from "./read-input.js";
-import {
-  type ColumnSpan,
-  checkRows,
-  type RecordBatch,
-} from "./record-batch.js";
+import type { ColumnSpan, RecordBatch } from "./record-batch.js";
 import { type ArrowContainer, recordBatches } from "./record-batches.js";
 
 /** Column of numbers that is decoded before the run. */
@@ -115,8 +111,7 @@ export function decodeSource(
   const decoded = writeDecoded(path, options, values, (target) => {
     let [first, tableRow] = [0, 0];
     return Array.from(recordBatches(file), (record) => {
-      for (const index of source.columns) checkColumn(record, index);
-      const ownBatch = nesting ? rowBatch(record, nesting, column) : record;
+      const ownBatch = rowBatch(record, source);
       const rows = partition
         ? { length: record.batch.rows, at: () => constant }
         : classes
@@ -125,11 +120,18 @@ export function decodeSource(
       const matched = beside
         ? matchedRows(file, record, source, beside, tableRow)
         : null;
-      const batchRows = { rows, matched, first };
       const decodedBytes = target.bytes + 8 * values * rows.length;
       const where = `column ${source.name}`;
       checkLimit(file, where, "maxDecodedBytes", "decoded bytes", decodedBytes);
-      const start = appendRows(target, path, source, values, batchRows);
+      const start = appendRows(
+        target,
+        path,
+        source,
+        values,
+        rows,
+        matched,
+        first,
+      );
       first += rows.length;
       tableRow += record.batch.rows;
       return start;
@@ -138,32 +140,22 @@ export function decodeSource(
   return { ...decoded, note: classes?.note ?? null };
 }
 
-/** Checks that a column and the fields of a struct have one value per row. @throws InputFormatError */
-function checkColumn(record: RecordBatch, column: number): void {
-  const span = record.columns[column] as ColumnSpan;
-  const { field, children, parents } = span;
-  const fields = field.type.kind === "Struct" ? children : [];
-  for (const checked of [span, ...parents, ...fields])
-    checkRows(record, checked, field.name);
-}
-
 /** Number of values per write; a longer row is written whole. */
 const VALUES_PER_WRITE = 1 << 20;
 
-/** Rows of a record batch, which starts at row `first` of the file: all rows if `matched` is null, else those it lists. */
-interface RowsOfBatch {
-  rows: DecodedRows;
-  matched: Float64Array | null;
-  first: number;
-}
-
-/** Appends rows and returns their offset. Pads or rejects rows of another length. @throws RaggedRowError */
+/**
+ * Appends rows of a record batch, which starts at row `first` of the file: all rows if `matched` is null, else those it lists.
+ * Pads or rejects rows of another length. Returns the offset of the first.
+ * @throws RaggedRowError
+ */
 function appendRows(
   target: AnonymousFile,
   path: string,
   { name, type, masksNulls, pads = false }: DecodedSource,
   values: number,
-  { rows, matched, first }: RowsOfBatch,
+  rows: DecodedRows,
+  matched: Float64Array | null,
+  first: number,
 ): number {
   const { length } = matched ?? rows;
   const start = target.reserve(0);
@@ -219,8 +211,8 @@ export const NO_VALUES =
 function rowLength(file: ArrowContainer, source: DecodedSource): number | null {
   const where = `column ${source.name}`;
   let [longest, count] = [0, 0];
-  for (const batch of rowBatches(file, source)) {
-    const rows = rowsOf(file, batch, source, count);
+  for (const record of recordBatches(file)) {
+    const rows = rowsOf(file, rowBatch(record, source), source, count);
     for (let k = 0; k < rows.length; k++, count++) {
       const length = rows.at(k)?.length ?? null;
       if (length !== null && !source.pads) {

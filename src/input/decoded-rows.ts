@@ -16,9 +16,7 @@ import { NULL_BITS_64 } from "../kernels/bad-row.js";
 import { inputReader, type Readable } from "./read-input.js";
 import {
   type ColumnSpan,
-  locateBuffer,
   locateColumn,
-  nodeOf,
   type RecordBatch,
 } from "./record-batch.js";
 
@@ -44,26 +42,22 @@ export function singleRows(numbers: Float64Array): DecodedRows {
 export class ColumnDecoder {
   readonly length: number;
 
+  /** @throws InputFormatError if the column has not one value per row, or a buffer is too short */
   constructor(
     private readonly file: Readable,
     private readonly record: Pick<RecordBatch, "context" | "batch">,
     private readonly span: ColumnSpan,
+    private readonly located = locateColumn(record, span),
   ) {
-    this.length = nodeOf(record, span).length;
+    this.length = located.length;
   }
 
   /** Returns one number per value of a column of numbers, or of structs of one number. @throws InputFormatError, InputUnsupportedError, IoError */
   numbers(): Float64Array {
     const { field, children } = this.span;
     const type = storedType(field);
-    const [only] = children;
-    const out = only ? this.#child(only).numbers() : this.#stored(type);
-    if (out.length < this.length)
-      throw new InputFormatError(
-        this.file.path,
-        `${this.record.context.where}, column ${field.name}`,
-        `expected ${this.length} values, found ${out.length}`,
-      );
+    const out =
+      children.length > 0 ? this.#child(0).numbers() : this.#stored(type);
     const isNull = this.nulls();
     for (let k = 0; k < this.length; k++)
       if (isNull(k)) setNull(out, k);
@@ -113,7 +107,7 @@ export class ColumnDecoder {
     if (field.dictionary || children.length === 0) {
       return singleRows(this.numbers()).at;
     }
-    const columns = children.map((child) => this.#child(child).numbers());
+    const columns = children.map((_, k) => this.#child(k).numbers());
     if (field.type.kind === "Struct") return (k) => numbersAt(columns, k);
     const [values] = columns as [Float64Array];
     const [start, end] = this.bounds();
@@ -122,12 +116,8 @@ export class ColumnDecoder {
 
   /** Decodes Spark vectors: dense ones (type 1) store all values, sparse ones (type 0) only those at `indices`. */
   #vectors(): (k: number) => Float64Array {
-    const child = (name: string) =>
-      this.#child(
-        this.span.children.find(
-          ({ field }) => field.name === name,
-        ) as ColumnSpan,
-      );
+    const names = this.span.children.map(({ field }) => field.name);
+    const child = (name: string) => this.#child(names.indexOf(name));
     const kinds = child("type").numbers();
     const sizes = child("size").numbers();
     const indices = child("indices").rows();
@@ -155,7 +145,7 @@ export class ColumnDecoder {
   /** Returns a function from k to value k of a column of strings, for values that are not null. Both throw InputFormatError and IoError. */
   texts(): (k: number) => string {
     const read = inputReader(this.file);
-    const { data, values, valuesBytes } = locateColumn(this.record, this.span);
+    const { data, values, valuesBytes } = this.located;
     if (data) {
       const views = viewOf(this.#bytes("values"));
       let value = 0;
@@ -179,8 +169,7 @@ export class ColumnDecoder {
 
   /** Returns functions to the start and end of list or text k, as item indices. @throws InputFormatError */
   bounds(
-    items = this.span.children.map((child) => this.#child(child).length)[0] ??
-      0,
+    items = this.located.children[0]?.length ?? 0,
   ): [start: (k: number) => number, end: (k: number) => number] {
     const { type } = this.span.field;
     if (type.kind === "FixedSizeList") {
@@ -210,28 +199,28 @@ export class ColumnDecoder {
   /** Returns a predicate for null values; values inside a null struct count as null. */
   nulls(): (k: number) => boolean {
     const bits = this.#bytes("validity");
-    const outer = this.span.parents.map((parent) =>
-      new ColumnDecoder(this.file, this.record, parent).nulls(),
-    );
+    const outer = this.span.parents.map((parent) => {
+      // The run may not read the other fields of the struct.
+      const struct = { ...parent, children: [] };
+      return new ColumnDecoder(this.file, this.record, struct).nulls();
+    });
     return (k) =>
       (bits.length > 0 && bitAt(bits, k) === 0) ||
       outer.some((isNull) => isNull(k));
   }
 
-  #child(span: ColumnSpan): ColumnDecoder {
-    return new ColumnDecoder(this.file, this.record, span);
+  #child(k: number): ColumnDecoder {
+    const span = this.span.children[k] as ColumnSpan;
+    const located = this.located.children[k];
+    return new ColumnDecoder(this.file, this.record, span, located);
   }
 
   #bytes(role: BufferLayout["role"]): Uint8Array<ArrayBuffer> {
     const layout = buffersOf(storedType(this.span.field));
-    const k = layout.findIndex((buffer) => buffer.role === role);
-    const buffer = layout[k];
-    const bytes = buffer
-      ? bufferBytes(buffer, nodeOf(this.record, this.span))
-      : 0;
+    const buffer = layout.find((buffer) => buffer.role === role);
+    const bytes = buffer ? bufferBytes(buffer, this.located) : 0;
     if (bytes === 0) return new Uint8Array(0);
-    const position = locateBuffer(this.record, this.span, k, bytes);
-    return inputReader(this.file)(position, bytes);
+    return inputReader(this.file)(this.located[role], bytes);
   }
 
   #fail(item: string, k: number, text: string): never {

@@ -51,7 +51,7 @@ export function selectLogits(
       `--columns ${columns}: --binary reads one column of margins; choose it with --column`,
     );
   if (columns !== undefined)
-    return separateColumns(path, fields, columns, CLASSES);
+    return separateColumns(path, fields, columns, "class");
   const index =
     column === undefined
       ? onlyColumn(path, fields, binary)
@@ -67,13 +67,6 @@ export function selectLogits(
   );
 }
 
-/** Names in messages about several columns: their option, and what each of them is. */
-interface ColumnsOption {
-  flag: string;
-  each: string;
-}
-const CLASSES: ColumnsOption = { flag: "--columns", each: "class" };
-
 /**
  * Finds features: a column of lists or structs of numbers, or columns of numbers.
  * @throws LogitsColumnError, InputUnsupportedError
@@ -87,8 +80,7 @@ export function selectFeatures(
   const field = fields[index];
   if (field && !isDecodableNumber(field) && rowsOfNumbers(field, index))
     return listColumn(path, field, index);
-  const option = { flag: "--features", each: "feature" };
-  return separateColumns(path, fields, features, option);
+  return separateColumns(path, fields, features, "feature");
 }
 
 /** Forms of logits that are found without --column, in order of preference. */
@@ -278,8 +270,9 @@ function separateColumns(
   path: string,
   fields: Field[],
   list: string,
-  { flag, each }: ColumnsOption,
+  each: "class" | "feature",
 ): LogitsColumn {
+  const flag = each === "class" ? "--columns" : "--features";
   const found = findListed(namedColumns(path, fields), list, flag);
   const indices = found.flatMap(({ indices }) => indices);
   rejectRepeated(

@@ -24,22 +24,14 @@ import { type ArrowContainer, recordBatches } from "./record-batches.js";
 // A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are the child's rows
 // (lists), or its values divided into rows (tensors). Null table rows have no rows.
 
-/** Yields record batches whose rows are the rows of a column. @throws as recordBatches */
-export function* rowBatches(
-  file: ArrowContainer,
-  { nesting, columns: [index = 0] }: NumberColumn,
-): Generator<RecordBatch> {
-  for (const record of recordBatches(file))
-    yield nesting ? rowBatch(record, nesting, index) : record;
-}
-
-/** Returns a record batch whose rows are the rows of the column at `index`. */
+/** Returns a record batch whose rows are the rows of a column. */
 export function rowBatch(
   record: RecordBatch,
-  { row, isChild, axes }: Nesting,
-  index: number,
+  { nesting, columns: [index = 0] }: NumberColumn,
 ): RecordBatch {
+  if (!nesting) return record;
   const { batch, columns } = record;
+  const { row, isChild, axes } = nesting;
   const span = columns[index] as ColumnSpan;
   if (isChild) {
     const child = span.children[0] as ColumnSpan;
@@ -55,7 +47,7 @@ export function rowBatch(
 }
 
 /** First row of each table row of a record batch, and its number of rows. */
-export interface RowBounds {
+interface RowBounds {
   starts: Float64Array;
   counts: Float64Array;
 }
@@ -93,7 +85,7 @@ export function rowBounds(
 }
 
 /** Rows that are consecutive in the logits and in each column that is matched with them row by row. */
-export interface RowRun {
+interface RowRun {
   /** First row in the logits, then in each column. */
   firsts: number[];
   count: number;
@@ -212,7 +204,7 @@ export function matchedRows(
 }
 
 /** Copied column, and the lists around its values if they are matched with the rows of the logits one by one. */
-export interface MatchedColumn {
+interface MatchedColumn {
   column: CopiedColumn;
   list: NumberColumn | null;
 }

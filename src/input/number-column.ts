@@ -1,6 +1,5 @@
 import type { ColumnStorage } from "../arrow/column-storage.js";
 import {
-  type ArrowType,
   type Field,
   type FloatType,
   type NumberType,
@@ -43,11 +42,6 @@ export function singleNumbers(
   return describe(field, index, field, kind, "columns", 1);
 }
 
-const LISTS: Partial<Record<ArrowType["kind"], ColumnStorage>> = {
-  List: "list",
-  LargeList: "large-list",
-};
-
 /** Describes lists of numbers, or a struct of numbers of one type; null for other types. */
 export function listedNumbers(
   field: Field,
@@ -68,8 +62,8 @@ export function listedNumbers(
     );
     return same ? ofChild("struct", children.length) : null;
   }
-  const storage = LISTS[type.kind];
-  return storage ? ofChild(storage, null) : null;
+  if (type.kind === "List") return ofChild("list", null);
+  return type.kind === "LargeList" ? ofChild("large-list", null) : null;
 }
 
 function describe(

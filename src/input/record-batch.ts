@@ -161,11 +161,8 @@ export function locateColumn(
 }
 
 /** Checks that a column has one value per row of the batch. @throws InputFormatError */
-export function checkRows(
-  record: BatchMessage,
-  span: ColumnSpan,
-  name = span.field.name,
-): void {
+export function checkRows(record: BatchMessage, span: ColumnSpan): void {
+  const { name } = span.field;
   const { length } = nodeOf(record, span);
   const { rows } = record.batch;
   if (length !== rows)
@@ -243,7 +240,7 @@ export function nodeOf(
 }
 
 /** Returns the absolute offset of the column's k-th buffer, which must have at least `bytes` bytes. @throws InputFormatError */
-export function locateBuffer(
+function locateBuffer(
   record: BatchMessage,
   { field, buffer }: ColumnSpan,
   k: number,

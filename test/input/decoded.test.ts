@@ -124,9 +124,13 @@ test.each([0, 1, 2])(
     // Three nodes of length 3 without nulls: the struct and its fields.
     const nodes = BigInt64Array.of(3n, 0n, 3n, 0n, 3n, 0n);
     write(patched(bytes, nodes, nodes.with(2 * node, 2n)));
+    const message =
+      node === 0
+        ? "column z: expected 3 values, one per row, found 2"
+        : `column z.${"-ab"[node]}: expected at least 3 values, found 2`;
     await refused(
       { column: "z" },
-      "record batch 0: column z: expected 3 values, one per row, found 2",
+      `record batch 0: ${message}`,
       "ERR_INPUT_FORMAT",
     );
   },

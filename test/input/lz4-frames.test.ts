@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { decompress } from "../../workers/decompress/decompress.js";
-import { Xxh32 } from "../../workers/decompress/xxh32.js";
+import { Xxh32 } from "../../workers/decompress/lz4.js";
 import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
 import { flippedBits } from "../support/damaged-runs.js";
 import { workDirectory } from "../support/logits-input.js";

@@ -8,7 +8,7 @@ import type {
 import type { Failure } from "../../src/tasks/failure.js";
 import { TaskFailure } from "../slot-bytes.js";
 import { CompressedBytes, Damaged, DecodedBytes } from "./bytes.js";
-import { decodeLz4 } from "./lz4-frame.js";
+import { decodeLz4 } from "./lz4.js";
 
 /** Bytes that are copied at once. */
 const STEP_BYTES = 1 << 20;

@@ -61,24 +61,50 @@ export async function decompressBodies(
     COPY_FAILED,
     () => new AnonymousFile(options.scratch),
   );
+  const close = () => target.close();
+  const blocks = new Map<Block, Block>();
+  const messages = new Map<Block, MessageMetadata>();
   try {
     // An offset of 0 means that a buffer is absent.
     target.reserve(64);
     // Decoded one by one, so that the buffers of a dictionary are contiguous: its body is copied whole.
-    for (const group of [batches, ...dictionaries.map((body) => [body])])
+    for (const group of [batches, ...dictionaries.map((body) => [body])]) {
+      const offset = target.bytes;
       await decodeGroup(container, target, group, options);
-    return plainContainer(container, target, bodies);
+      const bodyBytes = target.bytes - offset;
+      for (const { block: original, context, message, ...body } of group) {
+        const originalOffset = context.position;
+        const block = { offset, metadataBytes: 0, bodyBytes, originalOffset };
+        blocks.set(original, block);
+        const batch = plainBatch(body, offset);
+        messages.set(block, { ...message, bodyBytes, batch });
+      }
+    }
   } catch (error) {
-    target.close();
+    close();
     throw error;
   }
+  const decodedBlock = (block: Block) => blocks.get(block) ?? [];
+  return {
+    ...container,
+    fd: target.fd,
+    bytes: target.bytes,
+    present: null,
+    recordBatches: container.recordBatches.flatMap(decodedBlock),
+    dictionaries: container.dictionaries.flatMap(decodedBlock),
+    message: (block) => messages.get(block) as MessageMetadata,
+    close: () => {
+      close();
+      container.close();
+    },
+  };
 }
 
 const COPY_FAILED = "could not be decompressed to a temporary file";
 
 function bodyOf(record: RecordBatch, spans: ColumnSpan[]): Body {
   const needed = spans.flatMap((span) => neededBuffers(record.batch, span));
-  return { ...record, needed, start: 0, end: 0, decoded: new Map() };
+  return { ...record, needed, decoded: new Map() };
 }
 
 function sourceBytes({ batch, context, needed }: Body): ByteRange[] {
@@ -97,7 +123,6 @@ async function decodeGroup(
   { scratch = tmpdir(), signal }: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<void> {
   const { path, fd } = container;
-  const start = target.bytes;
   for (const isKnown of [true, false]) {
     const tasks: DecompressTask[] = [];
     let free = target.bytes;
@@ -122,49 +147,18 @@ async function decodeGroup(
     const names = { input: path, output: path, writing: COPY_FAILED };
     if (failure) throw failureError(failure, names);
   }
-  for (const body of bodies) Object.assign(body, { start, end: target.bytes });
 }
 
-function plainContainer(
-  container: ArrowContainer,
-  target: AnonymousFile,
-  bodies: Body[],
-): ArrowContainer {
-  const messages = new Map<Block, MessageMetadata>();
-  const blocks = new Map<Block, Block>();
-  for (const body of bodies) {
-    const { block: original, message, batch, decoded, start, end } = body;
-    const block = {
-      offset: start,
-      metadataBytes: 0,
-      bodyBytes: end - start,
-      originalOffset: body.context.position,
-    };
-    blocks.set(original, block);
-    const buffers = batch.buffers.map((_, index) => {
-      const { offset = start, length = 0 } = decoded.get(index) ?? {};
-      return { offset: offset - start, length };
-    });
-    messages.set(block, {
-      ...message,
-      bodyBytes: block.bodyBytes,
-      batch: { ...batch, compression: null, buffers },
-    });
-  }
-  const decodedBlock = (block: Block) => blocks.get(block) ?? [];
-  return {
-    ...container,
-    fd: target.fd,
-    bytes: target.bytes,
-    present: null,
-    recordBatches: container.recordBatches.flatMap(decodedBlock),
-    dictionaries: container.dictionaries.flatMap(decodedBlock),
-    message: (block) => messages.get(block) as MessageMetadata,
-    close: () => {
-      target.close();
-      container.close();
-    },
-  };
+/** Returns the metadata of a batch whose decoded body starts at `bodyStart` of the target file. */
+function plainBatch(
+  { batch, decoded }: Pick<Body, "batch" | "decoded">,
+  bodyStart: number,
+): BatchMetadata {
+  const buffers = batch.buffers.map((_, index) => {
+    const { offset = bodyStart, length = 0 } = decoded.get(index) ?? {};
+    return { offset: offset - bodyStart, length };
+  });
+  return { ...batch, compression: null, buffers };
 }
 
 /** Buffer that a run may read. */
@@ -280,9 +274,6 @@ function lastOffset(
 /** Batch, and the location of its decoded buffers. */
 interface Body extends RecordBatch {
   needed: NeededBuffer[];
-  /** Byte range of its decoded buffers in the target file. */
-  start: number;
-  end: number;
   /** Location of each decoded buffer in the target file, by index in the batch. */
   decoded: Map<number, { offset: number; length: number }>;
 }

@@ -1,4 +1,6 @@
 import { Worker } from "node:worker_threads";
+import { framed, schemaMessage } from "../../arrow/encode-messages.js";
+import type { Field } from "../../arrow/field.js";
 import { AbortedError, InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
 import {
@@ -7,8 +9,16 @@ import {
   systemErrorOf,
   systemFailure,
 } from "../../io/system-error.js";
+import { encodeThrift } from "../../io/thrift.js";
 import { type Failure, failureError } from "../../tasks/failure.js";
-import type { FileMetadata } from "../../tasks/parquet-metadata.js";
+import {
+  ARROW_SCHEMA,
+  FILE_METADATA,
+  type FileMetadata,
+  logicalKind,
+  type SchemaElement,
+  type SchemaNode,
+} from "../../tasks/parquet-metadata.js";
 import type { ParquetReply, ParquetSetup } from "../../tasks/parquet-tasks.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, requireInput } from "../read-input.js";
@@ -19,7 +29,6 @@ import {
   readFooter,
   WRITE_AGAIN,
 } from "./parquet-footer.js";
-import { projectFooter } from "./project-footer.js";
 
 /** The built thread, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./parquet.js", import.meta.url);
@@ -56,14 +65,16 @@ export async function parquetAsArrow(
   );
   try {
     if (options.isSample) footer.metadata = sampleOf(footer.metadata);
-    const setup = setupOf(file, footer, needed, target.fd);
+    const projected = projectFooter(footer, needed);
+    const tailStart = footer.start;
+    const files = { fd: file.fd, target: target.fd };
+    const setup = { ...files, tailStart, ...projected, decoder };
     const bytes = await decode(path, setup, options.signal);
     return {
-      path,
+      ...file,
       fd: target.fd,
       bytes,
       present: null,
-      source: file.source,
       close: () => {
         target.close();
         file.close();
@@ -80,25 +91,6 @@ function sampleOf(metadata: FileMetadata): FileMetadata {
   const first = metadata.rowGroups.find(({ rows }) => rows > 0);
   const rowGroups = first ? [first] : [];
   return { ...metadata, rows: first?.rows ?? 0, rowGroups };
-}
-
-function setupOf(
-  { fd }: InputFile,
-  { start, metadata, arrowFields }: ParquetFooter,
-  paths: readonly ColumnPath[],
-  target: number,
-): ParquetSetup {
-  const { footer, rowGroups } = projectFooter(metadata, paths, arrowFields);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(footer.length);
-  return {
-    fd,
-    tail: Buffer.concat([footer, length, Buffer.from("PAR1")]),
-    tailStart: start,
-    rowGroups,
-    target,
-    decoder,
-  };
 }
 
 /** Decodes in a thread, and returns the size of the stream after the thread has ended. */
@@ -171,3 +163,96 @@ function errorOf(path: string, failure: Failure): Error {
 }
 
 const COPY_FAILED = "could not be decoded to a temporary file";
+
+const FORMAT_VERSION = 2;
+
+/**
+ * Returns the end of a file with only some columns and the fields that decoding needs, and its row groups. The decoder gets this
+ * footer instead of the file's, because it rejects whole files for columns and statistics that no run reads.
+ */
+function projectFooter(
+  { metadata: { schema, rows, rowGroups }, arrowFields }: ParquetFooter,
+  paths: readonly ColumnPath[],
+): Pick<ParquetSetup, "tail" | "rowGroups"> {
+  const elements: SchemaElement[] = [];
+  const nodes = new Set<SchemaNode>();
+  const add = (node: SchemaNode, paths: readonly ColumnPath[]) => {
+    const children = onPaths(node.children, paths);
+    elements.push(schemaElement(node, children.length));
+    nodes.add(node);
+    for (const [child, rest] of children) add(child, rest);
+  };
+  add(schema, paths);
+  const projected = rowGroups.map(({ rows, chunks }) => ({
+    rows,
+    chunks: chunks.filter(({ leaf }) => nodes.has(leaf)),
+  }));
+  const value = arrowFields && arrowSchema(projectFields(arrowFields, paths));
+  const footer = encodeThrift(FILE_METADATA, {
+    version: FORMAT_VERSION,
+    schema: elements,
+    rows,
+    rowGroups: projected.map(({ rows, chunks }) => ({
+      rows,
+      bytes: chunks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0),
+      // Encodings are stated by the pages, and paths by the schema.
+      columns: chunks.map((chunk) => ({
+        fileOffset: 0,
+        metadata: {
+          ...chunk,
+          encodings: [],
+          dictionary: chunk.dictionary > 0 ? chunk.dictionary : undefined,
+        },
+      })),
+    })),
+    keyValues: value === null ? undefined : [{ key: ARROW_SCHEMA, value }],
+  });
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(footer.length);
+  const tail = Buffer.concat([footer, length, Buffer.from("PAR1")]);
+  return { tail, rowGroups: projected };
+}
+
+/** Returns the children on the paths, each with the rest of its paths; all children if a path ends at the parent. */
+function onPaths<Child>(
+  children: readonly Child[],
+  paths: readonly ColumnPath[],
+): [child: Child, rest: ColumnPath[]][] {
+  if (paths.some(({ length }) => length === 0))
+    return children.map((child) => [child, [[]]]);
+  const rests = new Map<number, ColumnPath[]>();
+  for (const [k = -1, ...rest] of paths) {
+    const others = rests.get(k);
+    if (others) others.push(rest);
+    else rests.set(k, [rest]);
+  }
+  return children.flatMap((child, k): [Child, ColumnPath[]][] => {
+    const rest = rests.get(k);
+    return rest ? [[child, rest]] : [];
+  });
+}
+
+/**
+ * Returns the schema element of a node, without logical types VARIANT, GEOMETRY and GEOGRAPHY (logicalKind 0):
+ * their values are read as stored.
+ */
+function schemaElement(node: SchemaNode, childCount: number): SchemaElement {
+  const isLeaf = node.type !== undefined;
+  return {
+    ...node,
+    childCount: isLeaf ? undefined : childCount,
+    logical: logicalKind(node) > 0 ? node.logical : undefined,
+  };
+}
+
+function projectFields(fields: Field[], paths: readonly ColumnPath[]): Field[] {
+  return onPaths(fields, paths).map(([field, rest]) => ({
+    ...field,
+    children: projectFields(field.children, rest),
+  }));
+}
+
+function arrowSchema(fields: Field[]): string {
+  const message = framed(schemaMessage(fields, []), 0);
+  return Buffer.from(message).toString("base64");
+}
