@@ -47,7 +47,6 @@ import {
   readableColumn,
   type SelectedColumns,
   selectColumns,
-  withNestedColumns,
 } from "./select-columns.js";
 import { checkValues } from "./value-column.js";
 
@@ -69,10 +68,14 @@ export async function locateLogits(
     file.close();
   };
   try {
-    const whole = withNestedColumns(container, options);
-    const { fields } = whole.schema;
-    const { path } = container;
-    const selected = selectColumns(path, fields, whole.nested.length, options);
+    const { path, schema } = container;
+    const selected = selectColumns(path, schema.fields, options);
+    const { fields, nested: paths } = selected;
+    const whole = {
+      ...container,
+      nested: paths,
+      schema: { ...schema, fields },
+    };
     const logits = readableColumn(whole, selected.logits);
     const inputs = selected.inputs.map((input) => readableColumn(whole, input));
     const columns = { ...selected, logits, inputs };
@@ -205,10 +208,6 @@ function buildLogitsFile(
     leading: nested?.leading ?? [rowStart],
     indexFd: nested?.indexFd ?? null,
     ...describeSources(options, described),
-    selection:
-      options.columns === undefined
-        ? { column: logits.name }
-        : { columns: logits.name },
     classNames: logits.classNames,
     notes: [logits, nested, ...decoded].flatMap((part) => part?.note ?? []),
     inputs: inputs.map(({ option, name, names, field }, n) => {

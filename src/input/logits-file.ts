@@ -96,22 +96,27 @@ export interface LogitsSelection
   features?: string | undefined;
 }
 
+/** Name in messages of the array in an .npy file. */
+const UNNAMED = "array";
+
 /**
  * Returns what a LogitsFile has of its sources: the logits, then the inputs of the options.
  * @param located storage of each source, and the temporary file with its decoded numbers, if there is one
  */
 export function describeSources(
-  { features, inputs, nullLogit = "error" }: OpenOptions,
-  located: readonly (Omit<SourceSetup, "width" | "holds" | "fd"> & {
+  { columns, features, inputs, nullLogit = "error" }: OpenOptions,
+  located: readonly (Pick<SourceSetup, "storage" | "type" | "values"> & {
+    name: string | null;
     decoded: { fd: number } | null;
   })[],
 ): Pick<
   LogitsFile,
   | ("sources" | "classes" | "type" | "dtype")
-  | ("storage" | "column" | "nullLogit")
+  | ("storage" | "column" | "selection" | "nullLogit")
 > {
   const sources = located.map((source, n): SourceSetup => {
-    const { name, storage, type, values, decoded } = source;
+    const { storage, type, values, decoded } = source;
+    const name = source.name ?? UNNAMED;
     const option = inputs[n - 1]?.option;
     const logits = features === undefined ? "logits" : "numbers";
     const holds = option ? valuesOf(option) : logits;
@@ -121,8 +126,11 @@ export function describeSources(
   });
   const [logits] = sources as [SourceSetup];
   const { name: column, storage, type, values: classes } = logits;
+  const ofName = located[0]?.name === null ? {} : { column };
+  const selection = columns === undefined ? ofName : { columns };
   const dtype = resultType(type);
-  return { sources, classes, type, dtype, storage, column, nullLogit };
+  const all = { classes, type, dtype, storage, column, selection, nullLogit };
+  return { sources, ...all };
 }
 
 /** Returns, for each source, the ranges of the input's batches that hold rows `[rowStart, rowEnd)`. */

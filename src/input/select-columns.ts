@@ -29,25 +29,28 @@ export interface SelectedColumns {
   logits: LogitsColumn;
   inputs: ValueColumn[];
   copied: CopiedColumn[];
-  /** Indices of these columns in the file. */
+  /** Indices of these columns in `fields`. */
   indices: number[];
+  /** Fields of the file, then the fields of structs that options name, renamed to their dotted names. */
+  fields: Field[];
+  /** Paths of the latter. */
+  nested: ColumnPath[];
 }
 
 /**
- * Selects the columns that options name among those of a file, the struct fields that options name, and partitions.
- * @param nested number of struct fields, which come last in `fields`
+ * Selects the columns that options name among those of a file, the fields of structs, and partitions.
  * @throws LogitsColumnError, InputUnsupportedError
  */
 export function selectColumns(
   path: string,
-  fields: Field[],
-  nested: number,
+  fileFields: Field[],
   options: OpenOptions,
 ): SelectedColumns {
   const { keep, partitions, pad } = options;
+  const nested = nestedColumns(fileFields, options);
+  const fields = [...fileFields, ...nested.map(({ field }) => field)];
   const columns = withPartitions(fields, partitions);
-  const topLevel = fields.slice(0, fields.length - nested);
-  const copyable = withPartitions(topLevel, partitions);
+  const copyable = withPartitions(fileFields, partitions);
   const selected = selectLogits(path, fields, options);
   // Lists of different lengths cannot be read in place.
   const logits =
@@ -75,7 +78,10 @@ export function selectColumns(
     ...[logits, ...inputs].flatMap(({ columns }) => columns),
     ...copied.flatMap(({ index, constant }) => (constant ? [] : [index])),
   ]);
-  return { logits, inputs, copied, indices: [...indices] };
+  return {
+    ...{ logits, inputs, copied, indices: [...indices], fields },
+    nested: nested.map(({ path }) => path),
+  };
 }
 
 /** Field of a file, or of a partition. */
@@ -106,12 +112,10 @@ interface NestedColumn {
   path: ColumnPath;
 }
 
-type Names = Pick<OpenOptions, "column" | "features" | "inputs">;
-
 /** Finds the struct fields that options name. A column of the same name takes precedence. */
-export function nestedColumns(
+function nestedColumns(
   fields: readonly Field[],
-  { column, features, inputs }: Names,
+  { column, features, inputs }: OpenOptions,
 ): NestedColumn[] {
   const names = new Set([
     column ?? "",
@@ -141,42 +145,18 @@ function fieldsNamed(
   });
 }
 
-/** Returns the container with the struct fields that options name added as columns. */
-export function withNestedColumns(
-  container: ArrowContainer,
-  names: Names,
-): ArrowContainer {
-  const { schema } = container;
-  const nested = nestedColumns(schema.fields, names);
-  return {
-    ...container,
-    nested: nested.map(({ path }) => path),
-    schema: {
-      ...schema,
-      fields: [...schema.fields, ...nested.map(({ field }) => field)],
-    },
-  };
-}
-
 /** Returns the column, or a decoded one if a struct around it is null in a row. */
 export function readableColumn<Column extends NumberColumn>(
   container: ArrowContainer,
   column: Column,
 ): Column {
-  return column.isDecoded || !hasNullParents(container, column.columns)
-    ? column
-    : asDecoded(column);
-}
-
-function hasNullParents(
-  container: ArrowContainer,
-  indices: readonly number[],
-): boolean {
-  const fileColumns = container.schema.fields.length - container.nested.length;
-  if (indices.every((index) => index < fileColumns)) return false;
+  const { schema, nested } = container;
+  const fileColumns = schema.fields.length - nested.length;
+  const isOfFile = column.columns.every((index) => index < fileColumns);
+  if (column.isDecoded || isOfFile) return column;
   for (const { batch, columns } of recordBatches(container))
-    for (const index of indices)
+    for (const index of column.columns)
       for (const { node } of (columns[index] as ColumnSpan).parents)
-        if (batch.nodes[node]?.nullCount) return true;
-  return false;
+        if (batch.nodes[node]?.nullCount) return asDecoded(column);
+  return column;
 }

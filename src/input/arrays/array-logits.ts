@@ -106,10 +106,10 @@ export async function locateArrays(
   const [source, ...rest] = sources as [LocatedRows, ...LocatedRows[]];
   const others = rest.slice(0, inputs.length);
   const copiedRows = rest.slice(inputs.length);
-  const column = options.columns ?? first.name ?? "array";
   const named = [source, ...others].map((located, n) => ({
     ...located,
-    name: inputs[n - 1]?.name ?? column,
+    name:
+      n === 0 ? (options.columns ?? first.name) : (inputs[n - 1]?.name ?? ""),
   }));
   let rowEnd = 0;
   const batches = logits.map((array, k): LogitsBatch => {
@@ -138,12 +138,6 @@ export async function locateArrays(
     leading,
     indexFd: null,
     ...describeSources(options, named),
-    selection:
-      options.columns !== undefined
-        ? { columns: options.columns }
-        : first.name !== null
-          ? { column: first.name }
-          : {},
     classNames: null,
     notes: [],
     inputs: inputs.map(({ option, name }, n) => {

@@ -23,7 +23,7 @@ import type { ParquetReply, ParquetSetup } from "../../tasks/parquet-tasks.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, requireInput } from "../read-input.js";
 import type { ColumnPath } from "../record-batches.js";
-import { nestedColumns, selectColumns } from "../select-columns.js";
+import { selectColumns } from "../select-columns.js";
 import {
   type ParquetFooter,
   readFooter,
@@ -50,12 +50,8 @@ export async function parquetAsArrow(
   const { path } = file;
   const footer = readFooter(file);
   const { fields } = footer;
-  const nested = nestedColumns(fields, options);
-  const all = [...fields, ...nested.map(({ field }) => field)];
-  const paths = [...fields.map((_, k) => [k]), ...nested.map((n) => n.path)];
-  const needed = selectColumns(path, all, nested.length, options).indices.map(
-    (index) => paths[index] as ColumnPath,
-  );
+  const { indices, nested } = selectColumns(path, fields, options);
+  const needed = indices.map((k) => nested[k - fields.length] ?? [k]);
   // The thread reads any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const target = outputCall(
