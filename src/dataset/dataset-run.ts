@@ -360,14 +360,14 @@ export abstract class DatasetRun<S extends Store = Store> {
   async #putManifest(allowMissing: boolean): Promise<Uint8Array> {
     const { out, wip } = this.folders;
     const { inputs, leftOut } = this.plan.of;
+    const missing = await this.missing();
+    if (missing.length > 0)
+      throw new IncompleteError(out, missing, this.shards);
     const skipped = await this.files.allSkipped();
     const total = inputs.length + leftOut.length;
     if (skipped.length > 0 && !allowMissing)
       throw new InputsSkippedError(out, skipped, total);
     await this.files.removeSkippedShards();
-    const missing = await this.missing();
-    if (missing.length > 0)
-      throw new IncompleteError(out, missing, this.shards);
     const bytes = encodeJson(await this.#manifest(this.files));
     await this.putIdentical(`${wip}/${MANIFEST}`, bytes);
     return bytes;

@@ -61,8 +61,8 @@ export async function removeStaleRuns(
     unfinished.filter(({ isInUse }) => isInUse).map(({ run }) => run),
   );
   for (const item of unfinished) {
-    const { path, run, changed, shards, isDead, stale } = item;
-    if (shards > 0) report.shards[path] = shards;
+    const { path, run, changed, shards, isDead, stale = [] } = item;
+    if (shards) report.shards[path] = shards;
     const isStale = isDead || (changed <= limit && !inUse.has(run));
     if (!isStale) report.kept.push(path);
     for (const removable of isStale ? [item] : stale) {
@@ -81,17 +81,18 @@ interface Removable {
 
 /** Directory of an unfinished run, or unfinished upload. */
 interface Unfinished extends Removable {
-  run: string;
   /** Time of the last change, in milliseconds since 1970. */
   changed: number;
+  /** Fingerprint of the run of a directory. */
+  run?: string;
   /** Number of computed shards. */
-  shards: number;
+  shards?: number;
   /** Whether a process of this machine uses it. */
-  isInUse: boolean;
+  isInUse?: boolean;
   /** Whether it belongs to a process of this machine that has ended. */
-  isDead: boolean;
+  isDead?: boolean;
   /** Temporary files of processes that have ended. */
-  stale: Removable[];
+  stale?: Removable[];
 }
 
 /** Suffix of a run's directory after the dataset's name: use, fingerprint, process mark (repairs only), random digits. */
@@ -153,11 +154,9 @@ async function unfinishedUploads(
   out: string,
 ): Promise<Unfinished[]> {
   const uploads: Unfinished[] = [];
-  const unused = { isInUse: false, isDead: false, stale: [] };
   for await (const { name, started, abort } of store.uploadsIn(out))
     if (isDatasetFile(name.slice(out.length + 1)))
       uploads.push({
-        ...{ run: out, shards: 0, ...unused },
         path: `${name} (an upload that has not ended)`,
         changed: started,
         remove: abort,

@@ -1,4 +1,4 @@
-import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
+import { InputsSkippedError, UsageError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { S3Options } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
@@ -136,11 +136,7 @@ export async function finalizeDataset(
       if (await run.isPublished())
         return verifyPublished({ ...planned, ...call });
       run.rejectOtherVersion();
-      report.counts.skippedInputs = await run.skippedInputs();
-      const missing = await run.missing();
-      report.setMissing(missing, []);
-      if (missing.length > 0 && !(await run.isPublished()))
-        throw new IncompleteError(run.folders.out, missing, run.shards);
+      report.setMissing(await run.missing(), []);
       return publish(run, options, call);
     }),
   );

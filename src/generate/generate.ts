@@ -46,22 +46,18 @@ type Defaults = "kind" | "scale" | "seed" | "dtype" | "force" | "sync";
 /** Validated GenerateOptions with all defaults; frozen. */
 type ResolvedGenerateOptions = Resolved<GenerateOptions, Defaults>;
 
-interface GenerateProgress {
-  /** Number of rows written. */
-  rowsDone: number;
-  outputBytes: number;
-  recordBatches: number;
-}
-
 /** Report of `generate`: its return value, or `report` of its error. */
 export interface GenerateReport
   extends CallCost,
-    GenerateProgress,
     Omit<ResolvedGenerateOptions, "scale" | "force" | "sync"> {
   softjac: string;
   status: "done" | "failed";
   /** Standard deviation for kind normal; otherwise null. */
   scale: number | null;
+  /** Number of rows written. */
+  rowsDone: number;
+  outputBytes: number;
+  recordBatches: number;
 }
 
 /**
@@ -195,7 +191,7 @@ async function writeLogits(
   options: ResolvedGenerateOptions,
   layout: JacobianFileLayout,
   output: PendingOutput,
-  progress: GenerateProgress,
+  progress: Pick<GenerateReport, "rowsDone">,
   hooks: RunHooks,
 ): Promise<void> {
   const { rows, classes, dtype, kind, scale, seed } = options;

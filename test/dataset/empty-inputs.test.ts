@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { Field, FixedSizeList, Float32, Float64, List } from "apache-arrow";
 import { expect, test } from "vitest";
@@ -25,7 +25,7 @@ function write(name: string, rows: Rows, type = LISTS): string {
 }
 
 /** Returns the softmax rows of every shard of a run. */
-async function shardsOf(options: Partial<DatasetOptions>, hooks = {}) {
+async function shardsOf(options: Partial<DatasetOptions>) {
   const output = newOutput();
   const common = {
     output,
@@ -33,7 +33,7 @@ async function shardsOf(options: Partial<DatasetOptions>, hooks = {}) {
     onBadRow: "null" as const,
   };
   const run = { inputs: [], ...common, ...options };
-  const { shards } = await built.runDataset(run, hooks);
+  const { shards } = await built.runDataset(run);
   const rows = Array.from({ length: shards }, (_, k) => {
     const table = tableFromIPC(readFileSync(partOf(output, k, shards)));
     const column = table.getChild("softmax");
@@ -98,24 +98,4 @@ test("an empty file of another float type needs --dtype", async () => {
   );
   const { rows } = await shardsOf({ inputs, dtype: "float32" });
   expect(rows).toEqual([[], [one]]);
-});
-
-test("files that pipelines write beside data are ignored, unless they are named", async () => {
-  const input = at("pipeline");
-  mkdirSync(`${input}/.hidden`, { recursive: true });
-  const source = readFileSync(write("a.arrow", [[1, 2, 3]]));
-  for (const name of ["b.arrow", "_metadata", ".b.arrow.crc", ".hidden/c"])
-    writeFileSync(`${input}/${name}`, source);
-  for (const name of ["_SUCCESS", "b.arrow.crc", "schema.json", "notes.txt"])
-    writeFileSync(`${input}/${name}`, "");
-  const warnings: string[] = [];
-  const onEvent = ({ event, message = "" }: Record<string, string>) =>
-    event === "warning" && warnings.push(message);
-  const found = await shardsOf({ inputs: [input] }, { onEvent });
-  expect(found.rows).toEqual([[one]]);
-  expect(warnings).toEqual([
-    "6 files are ignored because of the name: .b.arrow.crc, _SUCCESS, _metadata, b.arrow.crc, notes.txt, schema.json; give the path of such a file to read it",
-  ]);
-  const inputs = [`${input}/_metadata`, `${input}/.b.arrow.crc`];
-  expect((await shardsOf({ inputs })).rows).toEqual([[one], [one]]);
 });

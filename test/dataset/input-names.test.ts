@@ -136,16 +136,18 @@ test("a link to an ancestor of itself is not followed", () => {
 });
 
 test("files beside data are counted, not read, unless they are named", () => {
-  copy("mixed/a.npy");
-  copy("mixed/sub/b.npy");
+  for (const name of ["a", "sub/b", "_metadata", ".hidden/c"])
+    copy(`mixed/${name}.npy`);
   for (const name of ["data.json", "sub/README.md", "a.npy.sha256", "_SUCCESS"])
     fs.writeFileSync(at(`mixed/${name}`), "{}");
   const mixed = at("mixed");
   const { stderr } = expectStatus(typed`run ${mixed} -o ${newOutput()}`, 0);
   expect(stderr).toContain(
-    "softjac: 4 files are ignored because of the name: _SUCCESS, a.npy.sha256, data.json, README.md; give the path of such a file to read it\n",
+    "softjac: 5 files are ignored because of the name: _SUCCESS, _metadata.npy, a.npy.sha256, data.json, README.md; give the path of such a file to read it\n",
   );
   expect(stderr).toMatch(/inputs +2, /);
+  const hidden = typed`run ${mixed} ${mixed}/_metadata.npy -o ${newOutput()}`;
+  expect(expectStatus(hidden, 0).stderr).toMatch(/4 files are.*inputs +3, /s);
   for (const name of ["data.json", "*.json"]) {
     const named = typed`run ${mixed} ${mixed}/${name} -o ${newOutput()}`;
     const { stderr } = expectStatus(named, 65);

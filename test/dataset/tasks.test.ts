@@ -116,16 +116,6 @@ test("nothing is published with shards that were truncated, changed, replaced by
   expect(filesOf(output)).toEqual(filesOf(whole));
 });
 
-test("an input that changed since the plan is refused", async () => {
-  const input = join(at("changing"), "a.arrow");
-  fs.cpSync(folder, at("changing"), { recursive: true });
-  const output = newOutput();
-  await built.planDataset({ ...options, inputs: [at("changing")], output });
-  makeNewer(input);
-  const changed = /a.arrow: changed since the run was planned \(modified /;
-  await refused(built.runShards({ output }), "ERR_INPUT_CHANGED", changed);
-});
-
 test("several runs for one output need --run; status prefers the published one", async () => {
   const output = newOutput();
   const plan = async (temperature: number) => {
