@@ -1,8 +1,8 @@
 import type { Kernel } from "./kernel.js";
-import { JACOBIAN, needsLog, SOFTMAX } from "./portable/codes.js";
+import { needsLog, SOFTMAX } from "./portable/codes.js";
 import { storeExpTable } from "./portable/exp-table.js";
 import { storeLog } from "./portable/log.js";
-import { enter, loadF64, storeValue } from "./portable/machine.js";
+import { enter } from "./portable/machine.js";
 import {
   ENTRY_BYTES,
   entryBytes,
@@ -14,23 +14,16 @@ import {
 } from "./portable/program.js";
 import { storePortableResult } from "./portable/results.js";
 import { countEntries, storeEntries } from "./portable/sparse.js";
-import { diagonalAt, storeSoftmax } from "./portable/vectors.js";
-import {
-  EXP_TABLE,
-  pAt,
-  storeTemperature,
-  TEMPERATURE,
-} from "./portable/work.js";
+import { storeSoftmax } from "./portable/vectors.js";
+import { EXP_TABLE, storeTemperature } from "./portable/work.js";
 import { softmaxRow } from "./softmax.js";
 
 /** Returns the reference kernel on `buffer`, which checks the SIMD kernel in tests and replaces it where it cannot run. */
 export function plainKernel(buffer: ArrayBufferLike): Kernel {
   const store: Kernel["storeResult"] = (...result) => {
-    const [code, work, classes, iStart, iEnd, , , out, float32] = result;
-    if (code === SOFTMAX) storeSoftmax(work, classes, out, float32);
-    else if (code === JACOBIAN)
-      storeTile(work, classes, iStart, iEnd, out, float32);
-    else return storePortableResult(...result) ? 1 : 0;
+    const [code, work, classes, , , , , out, float32] = result;
+    if (code !== SOFTMAX) return storePortableResult(...result) ? 1 : 0;
+    storeSoftmax(work, classes, out, float32);
     return 1;
   };
 
@@ -153,30 +146,4 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
       for (let r = 0; r < rows; r++) numbers[r] = BigInt(first + r);
     },
   };
-}
-
-/**
- * Writes rows [iStart, iEnd) of the block J = (diag(p) - p pᵀ)/T to `out`, row-major `[iEnd - iStart, classes]`; float32
- * rounds each entry once.
- *
- * J[i,j] = -p_i p_j; J[k,k] = p_k (1 - p_k) for k != argmax, where p_k <= 1/2 and nothing cancels;
- * J[a,a] = p_a·(tail/S), since 1 - p_a = tail/S. With p within 1.2 ε each entry is within 3 ε.
- */
-function storeTile(
-  work: number,
-  classes: number,
-  iStart: number,
-  iEnd: number,
-  out: number,
-  float32: boolean,
-): void {
-  const temperature = loadF64(work + TEMPERATURE);
-  let at = 0;
-  for (let i = iStart; i < iEnd; i++) {
-    const pi = pAt(work, i);
-    for (let j = 0; j < classes; j++) {
-      const entry = i === j ? diagonalAt(work, i) : 0 - pi * pAt(work, j);
-      storeValue(out, at++, entry / temperature, float32);
-    }
-  }
 }

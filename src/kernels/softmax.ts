@@ -1,4 +1,12 @@
-import { loadF32, loadF64, storeF64, storeI32 } from "./portable/machine.js";
+import { diagonal, scaledPair, scaledProduct } from "./portable/entries.js";
+import {
+  leading26,
+  loadF32,
+  loadF64,
+  loadI32,
+  storeF64,
+  storeI32,
+} from "./portable/machine.js";
 import {
   ARGMAX,
   clearHeader,
@@ -6,13 +14,20 @@ import {
   errorOfProduct,
   errorOfSum,
   HEADER,
+  PAIR_UNSCALE,
+  paddedClasses,
+  ROOT,
+  ROOT_LOW,
   SCALE,
+  SMALLEST,
   storePeak,
   TAIL,
   TAIL_LOW,
   TEMPERATURE,
   TOTAL,
   TOTAL_LOW,
+  UNIT,
+  UNIT_LOW,
   vectorAt,
   WINNER,
 } from "./portable/work.js";
@@ -22,9 +37,9 @@ import {
  *
  * With m = max o, a = first argmax: d + delta = (o_k - m)/T exactly (two-difference, and remainder of the division),
  * e_k = exp(d + delta) in two doubles, tail = Σ e_k over k != a, compensated (Knuth), S = 1 + tail in two doubles, and
- * p_k = e_k/S with a first-order correction for the low parts. e, tail and S are scaled by 2^512 (see below).
+ * p_k = e_k/S in two doubles, of which the first has 26 bits (see storeQuotients). e, tail and S are scaled by 2^512.
  *
- * The error of p is within 1.2 ε: the roundings of the quotient and of the correction, and 0.15·2^-52 from exp and tail.
+ * The relative error of each pair is within 0.05 ε (docs/numerics.md); p is the sum of its pair, rounded once.
  *
  * @returns false for a bad row (a NaN, a +inf, or only -inf), every p of which is 0
  */
@@ -84,21 +99,82 @@ export function softmaxRow(
   }
 
   const S = SCALE + tail;
-  const c = (errorOfSum(SCALE, tail, S) + tailLow) / S;
-  const inverse = 1 / S;
-  for (let k = 0; k < classes; k++) {
-    const e = k === a ? SCALE : loadF64(high + 8 * k);
-    const correction = (loadF64(low + 8 * k) - e * c) * inverse;
-    storeF64(work + HEADER + 8 * k, e / S + correction);
-  }
-  storeF64(work + WINNER, tail / S + (tailLow - tail * c) * inverse);
+  const SLow = errorOfSum(SCALE, tail, S) + tailLow;
   storeI32(work + ARGMAX, a);
   storeF64(work + TAIL, tail);
   storeF64(work + TAIL_LOW, tailLow);
   storeF64(work + TOTAL, S);
-  storeF64(work + TOTAL_LOW, c);
+  storeF64(work + TOTAL_LOW, SLow / S);
   storePeak(work, m);
+  if (temperature === 1) storeQuotients(work, classes, S, SLow, true, true);
+  else {
+    storeQuotients(work, classes, S, SLow, true, false);
+    storeQuotients(work, classes, S, SLow, false, true);
+  }
   return true;
+}
+
+/**
+ * Divides each e_k, and the tail, by S. With `p`, stores p_k and 1 - p_a; with `pairs`, stores the pairs P_k = p_k·2^256/√T
+ * and the diagonal of J, which for a is the product of P_a and (1 - p_a)·2^256/√T.
+ *
+ * D = S·√T·2^-256 in two doubles, the high one in two parts. high = e/D, cut to 26 bits, so that the products of high and the
+ * two parts, and the first difference below, are exact; low = (e - high·D)/D is then within 2^-77 of e/D.
+ */
+function storeQuotients(
+  work: number,
+  classes: number,
+  S: number,
+  SLow: number,
+  p: boolean,
+  pairs: boolean,
+): void {
+  const root = pairs ? loadF64(work + ROOT) : PAIR_UNSCALE;
+  const rootLow = pairs ? loadF64(work + ROOT_LOW) : 0;
+  const D = S * root;
+  const DLow = errorOfProduct(S, root, D) + (S * rootLow + SLow * root);
+  const first = leading26(D);
+  const second = D - first;
+  const inverse = 1 / D;
+  const highOf = (e: number) => leading26(e * inverse);
+  const negatedLowOf = (e: number, eLow: number, high: number) =>
+    (high * first - e + high * second + (high * DLow - eLow)) * inverse;
+  const a = loadI32(work + ARGMAX);
+  const unit = loadF64(work + UNIT);
+  const unitLow = loadF64(work + UNIT_LOW);
+  let smallest = Infinity;
+  for (let k = 0; k < classes; k++) {
+    const e = k === a ? SCALE : loadF64(vectorAt(work, classes, 1) + 8 * k);
+    const eLow = loadF64(vectorAt(work, classes, 2) + 8 * k);
+    const high = highOf(e);
+    const low = negatedLowOf(e, eLow, high);
+    if (p) storeF64(work + HEADER + 8 * k, scaledPair(high, low));
+    if (!pairs) continue;
+    const middle = high - 0.5 * low;
+    storeF64(vectorAt(work, classes, 7) + 8 * k, high);
+    storeF64(vectorAt(work, classes, 8) + 8 * k, low);
+    storeF64(vectorAt(work, classes, 9) + 8 * k, middle);
+    if (high !== 0 && high < smallest) smallest = high;
+    storeF64(
+      vectorAt(work, classes, 10) + 8 * k,
+      diagonal(high, low, middle, unit, unitLow),
+    );
+  }
+  const tail = loadF64(work + TAIL);
+  const high = highOf(tail);
+  const low = negatedLowOf(tail, loadF64(work + TAIL_LOW), high);
+  if (p) storeF64(work + WINNER, scaledPair(high, low));
+  if (!pairs) return;
+  storeF64(work + SMALLEST, smallest);
+  const own = vectorAt(work, classes, 7) + 8 * a;
+  const ownLow = loadF64(own + 8 * paddedClasses(classes));
+  const small =
+    loadF64(own + 16 * paddedClasses(classes)) * low +
+    ownLow * (high - 0.5 * low);
+  storeF64(
+    vectorAt(work, classes, 10) + 8 * a,
+    scaledProduct(loadF64(own) * high, small),
+  );
 }
 
 // exp(d + delta)·2^512 is computed as an unevaluated sum high + low, for d <= 0.

@@ -1,5 +1,6 @@
+import { diagonalAt, storeRowEntries } from "./entries.js";
 import { loadF64, storeF64, storeValue } from "./machine.js";
-import { diagonalAt } from "./vectors.js";
+
 import {
   errorOfSum,
   pAt,
@@ -14,7 +15,24 @@ import {
 
 // Blocks: every function stores rows [iStart, iEnd), row-major. a = argmax.
 
-/** Stores the upper triangle, row by row, each row from its diagonal on (the order of numpy.triu_indices). */
+/** Stores J = (diag(p) - p pᵀ)/T. */
+export function storeJacobian(
+  work: usize,
+  classes: usize,
+  iStart: usize,
+  iEnd: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const width: usize = float32 ? 4 : 8;
+  for (let i = iStart; i < iEnd; i++) {
+    storeRowEntries(work, classes, i, 0, classes, out, float32);
+    storeValue(out, i, diagonalAt(work, classes, i), float32);
+    out += classes * width;
+  }
+}
+
+/** Stores the upper triangle of J, row by row, each row from its diagonal on (the order of numpy.triu_indices). */
 export function storePacked(
   work: usize,
   classes: usize,
@@ -23,13 +41,10 @@ export function storePacked(
   out: usize,
   float32: bool,
 ): void {
-  const t = loadF64(work + TEMPERATURE);
   const width: usize = float32 ? 4 : 8;
   for (let i = iStart; i < iEnd; i++) {
-    const p = pAt(work, i);
-    storeValue(out, 0, diagonalAt(work, i) / t, float32);
-    for (let j = i + 1; j < classes; j++)
-      storeValue(out, j - i, (0.0 - p * pAt(work, j)) / t, float32);
+    storeRowEntries(work, classes, i, i, classes, out, float32);
+    storeValue(out, 0, diagonalAt(work, classes, i), float32);
     out += (classes - i) * width;
   }
 }

@@ -38,3 +38,10 @@ export function needsLog(code: i32): bool {
     code === ENTROPY
   );
 }
+
+/** Returns whether a result is computed from the pairs of p (entries.ts). */
+export function needsPairs(code: i32): bool {
+  return (
+    code === JACOBIAN || code === PACKED || code === COLUMN || code === DIAGONAL
+  );
+}

@@ -1,20 +1,7 @@
-import {
-  loadI32,
-  moveUpF64,
-  moveUpI32,
-  storeF64,
-  storeI32,
-} from "./machine.js";
-import {
-  classAt,
-  keptClassAt,
-  keptPAt,
-  newClassAt,
-  placeAt,
-} from "./sparse-space.js";
-import { pAt } from "./work.js";
+import { loadI32, moveUpI32, storeI32 } from "./machine.js";
+import { classAt, keptClassAt, newClassAt, placeAt } from "./sparse-space.js";
 
-// The classes j of the kept entries (i, j) of a row, in ascending order, with their p. A row with a larger p has all classes
+// The classes j of the kept entries (i, j) of a row, in ascending order. A row with a larger p has all classes
 // of a row with a smaller p, and maybe more: from the smallest p of a tile on, each row adds classes to those of the previous
 // one. A row moves at most as many values as it has entries; sorting and searching all added classes takes Q log Q steps.
 
@@ -23,7 +10,6 @@ const MANY: usize = 8;
 
 /** Adds the classes of places [size, end) to the classes of places [0, size). */
 export function addClasses(
-  work: usize,
   classes: usize,
   space: usize,
   size: usize,
@@ -31,7 +17,7 @@ export function addClasses(
 ): void {
   let added = end - size;
   if (added * MANY >= classes) {
-    collectClasses(work, classes, space, end);
+    collectClasses(classes, space, end);
     return;
   }
   for (let s = size; s < end; s++)
@@ -46,25 +32,17 @@ export function addClasses(
     const k = loadI32(newClassAt(space, classes, added - 1));
     const at = classesBefore(classes, space, old, k as usize);
     moveUpI32(keptClassAt(space, classes, at), old - at, added);
-    moveUpF64(keptPAt(space, classes, at), old - at, added);
     storeI32(keptClassAt(space, classes, at + added - 1), k);
-    storeF64(keptPAt(space, classes, at + added - 1), pAt(work, k as usize));
     old = at;
   }
 }
 
 /** Stores the classes of places [0, end) anew. */
-function collectClasses(
-  work: usize,
-  classes: usize,
-  space: usize,
-  end: usize,
-): void {
+function collectClasses(classes: usize, space: usize, end: usize): void {
   let n: usize = 0;
   for (let k: usize = 0; k < classes; k++) {
     if (loadI32(placeAt(space, classes, k)) >= (end as i32)) continue;
     storeI32(keptClassAt(space, classes, n), k as i32);
-    storeF64(keptPAt(space, classes, n), pAt(work, k));
     n = n + 1;
   }
 }

@@ -66,25 +66,40 @@ export function addI32(out: usize, from: usize, term: i32, count: usize): void {
     i32s[(out >>> 2) + k] = (i32s[(from >>> 2) + k] as i32) + term;
 }
 
-/** Stores 0 - factor·x for `count` float64 x. */
-export function storeNegatedProducts(
+const number = new Float64Array(1);
+const words = new Uint32Array(number.buffer);
+
+/** Returns the leading 26 of the 53 bits of a normal number. */
+export function leading26(value: f64): f64 {
+  number[0] = value;
+  words[0] = (words[0] as number) & 0xf8000000;
+  return number[0] as f64;
+}
+
+/** Stores a·x + (b·y + c·z) for `count` float64 x, y and z, as float64 or rounded once to float32. */
+export function storeSumsOfProducts(
   out: usize,
-  from: usize,
-  factor: f64,
+  float32: bool,
   count: usize,
+  a: f64,
+  x: usize,
+  b: f64,
+  y: usize,
+  c: f64,
+  z: usize,
 ): void {
   for (let k: usize = 0; k < count; k++)
-    f64s[(out >>> 3) + k] = 0.0 - factor * (f64s[(from >>> 3) + k] as f64);
+    storeValue(
+      out,
+      k,
+      a * (f64s[(x >>> 3) + k] as f64) +
+        (b * (f64s[(y >>> 3) + k] as f64) + c * (f64s[(z >>> 3) + k] as f64)),
+      float32,
+    );
 }
 
 /** Moves `count` int32 up by `shift` values. */
 export function moveUpI32(at: usize, count: usize, shift: usize): void {
   const start = at >>> 2;
   i32s.copyWithin(start + shift, start, start + count);
-}
-
-/** Moves `count` float64 up by `shift` values. */
-export function moveUpF64(at: usize, count: usize, shift: usize): void {
-  const start = at >>> 3;
-  f64s.copyWithin(start + shift, start, start + count);
 }

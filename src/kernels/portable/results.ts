@@ -1,6 +1,7 @@
 import {
   storeCovariance,
   storeFactor,
+  storeJacobian,
   storeLogJacobian,
   storePacked,
   storeVariance,
@@ -38,7 +39,7 @@ function covarianceValues(classes: usize, form: i32): usize {
 
 /**
  * Stores one result of the row in the work area to `out`; for a block, its rows [iStart, iEnd). Each kernel has its own
- * code for SOFTMAX and JACOBIAN. `input` is the address of the row's auxiliary input (float64); `param` is a class, or the
+ * code for SOFTMAX. `input` is the address of the row's auxiliary input (float64); `param` is a class, or the
  * form of a covariance. Returns false if the input is not finite, or not a class number.
  */
 export function storePortableResult(
@@ -89,7 +90,9 @@ export function storePortableResult(
     else storeValue(out, 0, -logSoftmaxAt(work, classes, label), float32);
     return true;
   }
-  if (code === codes.PACKED)
+  if (code === codes.JACOBIAN)
+    storeJacobian(work, classes, iStart, iEnd, out, float32);
+  else if (code === codes.PACKED)
     storePacked(work, classes, iStart, iEnd, out, float32);
   else if (code === codes.LOG_JACOBIAN)
     storeLogJacobian(work, classes, iStart, iEnd, out, float32);

@@ -1,5 +1,4 @@
 import { loadF64 } from "./machine.js";
-import { diagonalAt } from "./vectors.js";
 import {
   errorOfSum,
   LOG,
@@ -15,6 +14,7 @@ import {
   TOTAL_LOW,
   UNSCALE,
   vectorAt,
+  WINNER,
   winnerOf,
 } from "./work.js";
 
@@ -55,7 +55,7 @@ export function gini(work: usize, classes: usize): f64 {
   const correction = others * loadF64(work + TOTAL_LOW);
   return (
     (others - correction) / loadF64(work + TOTAL) +
-    diagonalAt(work, winnerOf(work))
+    pAt(work, winnerOf(work)) * loadF64(work + WINNER)
   );
 }
 

@@ -1,4 +1,5 @@
 import { LOG_JACOBIAN } from "./codes.js";
+import { productAt, storeRowEntries } from "./entries.js";
 import { addClasses, classesBefore } from "./kept-classes.js";
 import {
   addI32,
@@ -8,7 +9,6 @@ import {
   loadI32,
   storeF64,
   storeI32,
-  storeNegatedProducts,
   storeValue,
 } from "./machine.js";
 import {
@@ -16,7 +16,6 @@ import {
   classAt,
   endAt,
   keptClassAt,
-  keptPAt,
   LEAST,
   LOG_SOFTMAX_BLOCK,
   nextAt,
@@ -55,7 +54,7 @@ export function countEntries(
 ): f64 {
   const log = code === LOG_JACOBIAN;
   storeF64(space + LOG_SOFTMAX_BLOCK, log ? 1.0 : 0.0);
-  prepareSpace(work, classes, space);
+  prepareSpace(work, classes, space, log);
   let minValue = threshold > 5e-324 ? threshold : 5e-324;
   let tie = 0.0;
   if (topK > 0.0) {
@@ -108,7 +107,7 @@ function rowCount(
   const s = loadI32(placeAt(space, classes, k));
   const end = loadI32(endAt(space, classes, s as usize));
   const entries = s < end ? end - 1 : end;
-  return isKept(ownEntry(work, k, t, log), minValue, float32)
+  return isKept(ownEntry(work, classes, k, t, log), minValue, float32)
     ? entries + 1
     : entries;
 }
@@ -253,7 +252,7 @@ function storeRows(
     const i = loadI32(tileAt(space, classes, n - 1)) as usize;
     const s = loadI32(placeAt(space, classes, i)) as usize;
     const end = loadI32(endAt(space, classes, s)) as usize;
-    if (end > size) addClasses(work, classes, space, size, end);
+    if (end > size) addClasses(classes, space, size, end);
     size = end;
     storeRow(
       work,
@@ -286,16 +285,13 @@ function storeRow(
 ): void {
   const t = loadF64(work + TEMPERATURE);
   const log = loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
-  const p = pAt(work, i);
   const keptClasses = keptClassAt(space, classes, 0);
-  let ps = keptPAt(space, classes, 0);
-  if (log) ps = 0;
   const before = classesBefore(classes, space, size, i);
   let at = loadI32(nextAt(space, classes, i)) as usize;
   storeIndices(classes, i, keptClasses, 0, before, at, indices, columns);
-  storeProducts(p, ps, 0, before, t, values, at, float32);
+  storeKept(work, classes, space, i, 0, before, values, at, float32);
   at = at + before;
-  const diagonal = ownEntry(work, i, t, log);
+  const diagonal = ownEntry(work, classes, i, t, log);
   if (isKept(diagonal, minValue, float32)) {
     if (columns === 0) storeI32(indices + 4 * at, (i * classes + i) as i32);
     else {
@@ -309,7 +305,7 @@ function storeRow(
   if (after < size && loadI32(keptClasses + 4 * after) === (i as i32))
     after = after + 1;
   storeIndices(classes, i, keptClasses, after, size, at, indices, columns);
-  storeProducts(p, ps, after, size, t, values, at, float32);
+  storeKept(work, classes, space, i, after, size, values, at, float32);
 }
 
 /** Stores i·Q + j, or i and j, for the kept classes j with index [from, to), from entry `at` on. */
@@ -333,25 +329,40 @@ function storeIndices(
   addI32(columns + 4 * at, first, 0, count);
 }
 
-/** Stores -p·p_j/T for the p_j with index [from, to) of `ps`, or -p/T if `ps` is 0, from entry `at` on. */
-function storeProducts(
-  p: f64,
-  ps: usize,
+/** Stores the entries (i, j) of the kept classes j with index [from, to), from entry `at` on. */
+function storeKept(
+  work: usize,
+  classes: usize,
+  space: usize,
+  i: usize,
   from: usize,
   to: usize,
-  t: f64,
   values: usize,
   at: usize,
   float32: bool,
 ): void {
-  if (ps === 0 || t !== 1.0 || float32) {
-    for (let n = from; n < to; n++) {
-      const product = ps === 0 ? p : p * loadF64(ps + 8 * n);
-      storeValue(values, at + n - from, over(0.0 - product, t), float32);
-    }
-    return;
-  }
-  storeNegatedProducts(values + 8 * at, ps + 8 * from, p, to - from);
+  const out = values + (float32 ? 4 : 8) * at;
+  const first = keptClassAt(space, classes, from);
+  if (loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0) {
+    const entry = over(0.0 - pAt(work, i), loadF64(work + TEMPERATURE));
+    for (let n = from; n < to; n++) storeValue(out, n - from, entry, float32);
+  } else if (
+    to > from &&
+    loadI32(first) + ((to - from - 1) as i32) ===
+      loadI32(keptClassAt(space, classes, to - 1))
+  ) {
+    // Consecutive classes, as in a block without small entries.
+    const j = loadI32(first) as usize;
+    storeRowEntries(work, classes, i, j, j + to - from, out, float32);
+  } else
+    for (let n = from; n < to; n++)
+      storeValue(
+        out,
+        n - from,
+        0.0 -
+          productAt(work, classes, i, loadI32(first + 4 * (n - from)) as usize),
+        float32,
+      );
 }
 
 /** Removes all but the first TIES_LEFT ties of a row. Returns the number of entries that remain. */

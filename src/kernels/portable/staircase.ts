@@ -1,11 +1,19 @@
+import { diagonalAt, productAt } from "./entries.js";
 import { loadF64, loadI32, rounded32, storeI32 } from "./machine.js";
-import { endAt, LOG_SOFTMAX_BLOCK, restAt, sortedAt } from "./sparse-space.js";
-import { diagonalAt } from "./vectors.js";
+import {
+  classAt,
+  endAt,
+  LOG_SOFTMAX_BLOCK,
+  restAt,
+  sortedAt,
+} from "./sparse-space.js";
 import {
   errorOfSum,
   over,
   pAt,
+  SCALE,
   TEMPERATURE,
+  UNSCALE,
   WINNER,
   winnerOf,
 } from "./work.js";
@@ -13,12 +21,30 @@ import {
 // Finds the entries of a block with |J_ij| >= threshold without visiting the others.
 //
 // With p sorted from large to small, the entries |J_ij| = p_i p_j/T (i ≠ j) above a threshold form a staircase: the larger
-// p_i, the more of the sorted p_j. In the block of log-softmax, |J_ij| = p_i/T, they are whole rows. Rounding is monotonic,
-// so the staircase is exact for the values as stored. Sorting takes Q log Q steps, walking the staircase 2 Q.
+// p_i, the more of the sorted p_j. In the block of log-softmax, |J_ij| = p_i/T, they are whole rows. Equal factors give equal
+// products, and a larger factor gives a larger product, so the staircase is exact for the values as stored. (Factors that
+// differ by less than 2^-75 of their size may give products in the other order.) Sorting takes Q log Q steps, walking the
+// staircase 2 Q.
 
 /** Returns the value as stored. */
 export function stored(value: f64, float32: bool): f64 {
   return float32 ? rounded32(value) : value;
+}
+
+/** Returns |J_ij| of the classes at two places. */
+function productOf(
+  work: usize,
+  classes: usize,
+  space: usize,
+  s: usize,
+  other: usize,
+): f64 {
+  return productAt(
+    work,
+    classes,
+    loadI32(classAt(space, classes, s)) as usize,
+    loadI32(classAt(space, classes, other)) as usize,
+  );
 }
 
 function isLog(space: usize): bool {
@@ -26,8 +52,14 @@ function isLog(space: usize): bool {
 }
 
 /** Returns the diagonal entry (k, k). */
-export function ownEntry(work: usize, k: usize, t: f64, log: bool): f64 {
-  if (!log) return over(diagonalAt(work, k), t);
+export function ownEntry(
+  work: usize,
+  classes: usize,
+  k: usize,
+  t: f64,
+  log: bool,
+): f64 {
+  if (!log) return diagonalAt(work, classes, k);
   const diagonal =
     k === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - pAt(work, k);
   return over(diagonal, t);
@@ -49,19 +81,20 @@ export function walk(
   let end = classes;
   let total = 0.0;
   for (let s: usize = 0; s < classes; s++) {
-    const p = sortedAt(space, s);
-    if (log) {
-      end = stored(over(p, t), float32) >= threshold ? classes : 0;
-    } else
+    if (log)
+      end =
+        stored(over(sortedAt(space, s), t), float32) >= threshold ? classes : 0;
+    else
       while (
         end > 0 &&
-        stored(over(p * sortedAt(space, end - 1), t), float32) < threshold
+        stored(productOf(work, classes, space, s, end - 1), float32) < threshold
       )
         end = end - 1;
     storeI32(endAt(space, classes, s), end as i32);
     total += end as f64;
     if (s < end) total -= 1.0;
-    if (stored(ownEntry(work, s, t, log), float32) >= threshold) total += 1.0;
+    if (stored(ownEntry(work, classes, s, t, log), float32) >= threshold)
+      total += 1.0;
   }
   return total;
 }
@@ -81,11 +114,13 @@ export function largestUnder(
     let end = loadI32(endAt(space, classes, s)) as usize;
     if (end === s) end = end + 1;
     if (end < classes) {
-      const p = sortedAt(space, s);
-      const value = stored((log ? p : p * sortedAt(space, end)) / t, float32);
+      const value = stored(
+        log ? sortedAt(space, s) / t : productOf(work, classes, space, s, end),
+        float32,
+      );
       if (value > largest) largest = value;
     }
-    const diagonal = stored(ownEntry(work, s, t, log), float32);
+    const diagonal = stored(ownEntry(work, classes, s, t, log), float32);
     if (diagonal < threshold && diagonal > largest) largest = diagonal;
   }
   return largest;
@@ -151,12 +186,14 @@ export function droppedSum(
     const next = sum + term;
     lost += errorOfSum(sum, term, next);
     sum = next;
-    const diagonal = ownEntry(work, s, 1.0, log);
-    if (stored(diagonal / t, float32) < threshold) {
+    if (stored(ownEntry(work, classes, s, t, log), float32) < threshold) {
+      const diagonal = log
+        ? ownEntry(work, classes, s, 1.0, log)
+        : diagonalAt(work, classes, s) * SCALE;
       const all = sum + diagonal;
       lost += errorOfSum(sum, diagonal, all);
       sum = all;
     }
   }
-  return (sum + lost) / t;
+  return log ? (sum + lost) / t : (sum + lost) * UNSCALE;
 }

@@ -1,3 +1,4 @@
+import { diagonalAt, storeRowEntries } from "./entries.js";
 import { loadF64, storeF64, storeValue } from "./machine.js";
 import {
   errorOfSum,
@@ -11,7 +12,7 @@ import {
   winnerOf,
 } from "./work.js";
 
-// Results of `classes` values; a = argmax, w = 1 - p_a = tail/S. The division by T comes last.
+// Results of `classes` values; a = argmax, w = 1 - p_a = tail/S. But for entries of J, the division by T comes last.
 
 export function storeSoftmax(
   work: usize,
@@ -44,21 +45,14 @@ export function storeLogSoftmax(
     storeValue(out, k, logSoftmaxAt(work, classes, k), float32);
 }
 
-/** Returns p_k (1 - p_k), or p_a·w for k = a, not divided by T. */
-export function diagonalAt(work: usize, k: usize): f64 {
-  const p = pAt(work, k);
-  return k === winnerOf(work) ? p * loadF64(work + WINNER) : p * (1.0 - p);
-}
-
 export function storeDiagonal(
   work: usize,
   classes: usize,
   out: usize,
   float32: bool,
 ): void {
-  const t = loadF64(work + TEMPERATURE);
   for (let k: usize = 0; k < classes; k++)
-    storeValue(out, k, over(diagonalAt(work, k), t), float32);
+    storeValue(out, k, diagonalAt(work, classes, k), float32);
 }
 
 /** Stores column j of the (symmetric) block, with the same bits as the block. */
@@ -69,12 +63,8 @@ export function storeColumn(
   out: usize,
   float32: bool,
 ): void {
-  const t = loadF64(work + TEMPERATURE);
-  const p = pAt(work, j);
-  for (let i: usize = 0; i < classes; i++) {
-    const entry = i === j ? diagonalAt(work, j) : 0.0 - p * pAt(work, i);
-    storeValue(out, i, over(entry, t), float32);
-  }
+  storeRowEntries(work, classes, j, 0, classes, out, float32);
+  storeValue(out, j, diagonalAt(work, classes, j), float32);
 }
 
 /** Stores (p - e_y)/T. p_y - 1 is -w if y = a, and does not cancel otherwise. */

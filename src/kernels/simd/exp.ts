@@ -20,13 +20,13 @@ export function storeExpConstants(constants: usize): void {
   store<i64>(constants, SCALE_EXPONENT + 1023, 72);
 }
 
-/** Stores exp(d + delta)·2^512 as two f64x2 `high` and `low`; exactly 0 in lanes with d <= -1000 or not `wanted`. */
+/** Stores exp(d + delta)·2^512 as two f64x2 `high` and `low`; exactly 0 in lanes with d <= -1000. */
 @inline
 export function storeScaledExp(
-  d: v128, delta: v128, wanted: v128, work: usize, constants: usize, high: usize, low: usize,
+  d: v128, delta: v128, work: usize, constants: usize, high: usize, low: usize,
 ): void {
   const floor = v128.load64_splat(constants, 0);
-  const live = v128.and(f64x2.gt(d, floor), wanted);
+  const live = f64x2.gt(d, floor);
   d = f64x2.pmax(floor, d);
   delta = v128.and(delta, live);
 

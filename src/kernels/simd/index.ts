@@ -1,6 +1,6 @@
 // Exports of the module: the interface Kernel of src/kernels/kernel.ts. There are no allocations and no globals: all
 // instances share one memory, and a call accesses only the memory that its arguments refer to.
-import { JACOBIAN, needsLog, PACKED, PRODUCT, SOFTMAX } from "../portable/codes.js";
+import { JACOBIAN, needsLog, needsPairs, PACKED, PRODUCT, SOFTMAX } from "../portable/codes.js";
 import { storeLog } from "../portable/log.js";
 import { fillI32 } from "../portable/machine.js";
 import {
@@ -8,7 +8,7 @@ import {
 } from "../portable/program.js";
 import { storePortableResult } from "../portable/results.js";
 import { HEADER, secondArea } from "../portable/work.js";
-import { storeTile32, storeTile64, storeTriangle } from "./jacobian";
+import { storeTile } from "./jacobian";
 import { isQuick, storeQuickRow } from "./quick";
 import { clearRow, prepare, setTemperature, softmaxPair } from "./softmax";
 
@@ -17,7 +17,7 @@ export { countEntries, storeEntries } from "../portable/sparse.js";
 
 export function loadRow(source: usize, float32: bool, classes: usize, temperature: f64, work: usize): i32 {
   setTemperature(work, classes, temperature);
-  if (softmaxPair(source, source, float32, classes, work, true) & 1) {
+  if (softmaxPair(source, source, float32, classes, work, true, true) & 1) {
     storeLog(work);
     return 1;
   }
@@ -33,12 +33,7 @@ export function storeResult(
     return 1;
   }
   if (code == JACOBIAN) {
-    if (float32) storeTile32(work, classes, iStart, iEnd, out);
-    else storeTile64(work, classes, iStart, iEnd, out);
-    return 1;
-  }
-  if (code == PACKED) {
-    storeTriangle(work, classes, iStart, iEnd, out, float32);
+    storeTile(work, classes, iStart, iEnd, out, float32);
     return 1;
   }
   return storePortableResult(code, work, classes, iStart, iEnd, input, param, out, float32) ? 1 : 0;
@@ -65,10 +60,12 @@ export function storeRows(
   const sourceBytes = classes << (sourceFloat32 ? 2 : 3);
   const end = program + results * ENTRY_BYTES;
   let log = false;
+  let pairs = false;
   let whole = false;
   for (let entry = program; entry < end; entry += ENTRY_BYTES) {
     const code = entryCode(entry);
     log = log || needsLog(code);
+    pairs = pairs || needsPairs(code);
     whole = whole || (code != SOFTMAX && code != JACOBIAN && code != PACKED && code != PRODUCT);
   }
   const other = secondArea(work, classes);
@@ -81,14 +78,14 @@ export function storeRows(
       const row = source + r * sourceBytes;
       if (storeQuickRow(row, sourceFloat32, classes, work, program, end, r)) continue;
       unsure++;
-      const good = softmaxPair(row, row, sourceFloat32, classes, work, whole);
+      const good = softmaxPair(row, row, sourceFloat32, classes, work, pairs, whole);
       if (!storeRow(program, end, r, work, classes, log, (good & 1) != 0)) store<i32>(badRows + (bad++ << 2), <i32>r);
     }
   }
   for (; r < rows; r += 2) {
     const first = source + r * sourceBytes;
     const pair = r + 1 < rows;
-    const good = softmaxPair(first, pair ? first + sourceBytes : first, sourceFloat32, classes, work, whole);
+    const good = softmaxPair(first, pair ? first + sourceBytes : first, sourceFloat32, classes, work, pairs, whole);
     if (!storeRow(program, end, r, work, classes, log, (good & 1) != 0)) store<i32>(badRows + (bad++ << 2), <i32>r);
     if (pair && !storeRow(program, end, r + 1, other, classes, log, (good & 2) != 0)) {
       store<i32>(badRows + (bad++ << 2), <i32>r + 1);

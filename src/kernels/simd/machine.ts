@@ -56,13 +56,28 @@ export function addI32(out: usize, from: usize, term: i32, count: usize): void {
   for (let k = whole; k < count; k++) store<i32>(out + (k << 2), load<i32>(from + (k << 2)) + term);
 }
 
-export function storeNegatedProducts(out: usize, from: usize, factor: f64, count: usize): void {
-  const whole = count & ~1;
-  const two = f64x2.splat(factor);
-  const zero = f64x2.splat(0);
-  for (let k: usize = 0; k < whole; k += 2)
-    v128.store(out + (k << 3), f64x2.sub(zero, f64x2.mul(two, v128.load(from + (k << 3)))));
-  if (whole != count) store<f64>(out + (whole << 3), 0.0 - factor * load<f64>(from + (whole << 3)));
+@inline
+export function leading26(value: f64): f64 {
+  return reinterpret<f64>(reinterpret<i64>(value) & ~0x7ffffff);
+}
+
+export function storeSumsOfProducts(
+  out: usize, float32: bool, count: usize, a: f64, x: usize, b: f64, y: usize, c: f64, z: usize,
+): void {
+  const va = f64x2.splat(a);
+  const vb = f64x2.splat(b);
+  const vc = f64x2.splat(c);
+  const bytes = (count & ~1) << 3;
+  for (let k: usize = 0; k < bytes; k += 16) {
+    const small = f64x2.add(f64x2.mul(vb, v128.load(y + k)), f64x2.mul(vc, v128.load(z + k)));
+    const value = f64x2.add(f64x2.mul(va, v128.load(x + k)), small);
+    if (float32) v128.store64_lane(out + (k >> 1), f32x4.demote_f64x2_zero(value), 0);
+    else v128.store(out + k, value);
+  }
+  if (count & 1) {
+    const value = a * load<f64>(x + bytes) + (b * load<f64>(y + bytes) + c * load<f64>(z + bytes));
+    storeValue(out, count - 1, value, float32);
+  }
 }
 
 export function moveUpI32(at: usize, count: usize, shift: usize): void {
@@ -70,11 +85,4 @@ export function moveUpI32(at: usize, count: usize, shift: usize): void {
   let end = at + (count << 2);
   for (; end >= at + 16; end -= 16) v128.store(end - 16 + by, v128.load(end - 16));
   for (; end > at; end -= 4) store<i32>(end - 4 + by, load<i32>(end - 4));
-}
-
-export function moveUpF64(at: usize, count: usize, shift: usize): void {
-  const by = shift << 3;
-  let end = at + (count << 3);
-  for (; end >= at + 16; end -= 16) v128.store(end - 16 + by, v128.load(end - 16));
-  if (end > at) store<f64>(end - 8 + by, load<f64>(end - 8));
 }

@@ -134,7 +134,7 @@ function softmaxRows(p: Plan, first: usize, second: usize): i32 {
   if (p.coefficients == 0) {
     const shift: usize = p.float32 ? 2 : 3;
     const good = softmaxPair(
-      p.logits + (first * classes << shift), p.logits + (second * classes << shift), p.float32 != 0, classes, p.work, true,
+      p.logits + (first * classes << shift), p.logits + (second * classes << shift), p.float32 != 0, classes, p.work, true, true,
     );
     if (p.x == 0) return good;
     return good & finiteRows(p, first, second);
@@ -144,7 +144,7 @@ function softmaxRows(p: Plan, first: usize, second: usize): i32 {
   storeLogits(p, first, second);
   const row = classes << 3;
   const logits = p.logitPairs;
-  return good & softmaxPair(logits, logits + row, false, classes, p.work, true, logits + 2 * row, logits + 3 * row);
+  return good & softmaxPair(logits, logits + row, false, classes, p.work, true, true, logits + 2 * row, logits + 3 * row);
 }
 
 /** Returns 1 if the features of the first row are finite, plus 2 if those of the second one are. */
