@@ -18,14 +18,19 @@ const span = (values) => {
 };
 export function accuracyTable(results) {
   const rows = [
-    "| logits | NumPy, PyTorch, JAX: softmax | diagonal of J | off-diagonal | softjac: softmax | diagonal | off-diagonal |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+    "| logits | NumPy, PyTorch, JAX: softmax | diagonal of J | off-diagonal | softjac: softmax | diagonal | off-diagonal | in ulp | correctly rounded |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ...Object.entries(ACCURACY_KINDS).map(([kind, title]) => {
-      const { softjac, ...peers } = results[kind];
+      const { softjac, ulp, correct, ...peers } = results[kind];
       const cells = [0, 1, 2].map((k) =>
         span(Object.values(peers).map((errors) => errors[k])),
       );
-      return `| ${[title, ...cells, ...softjac.map((x) => `**${x.toFixed(1)}**`)].join(" | ")} |`;
+      const own = [
+        ...softjac.map((x) => x.toFixed(2)),
+        Math.max(...ulp).toFixed(3),
+        `${(100 * Math.min(...correct)).toFixed(1)} %`,
+      ];
+      return `| ${[title, ...cells, ...own.map((x) => `**${x}**`)].join(" | ")} |`;
     }),
   ];
   return rows.join("\n");

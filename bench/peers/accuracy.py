@@ -1,7 +1,8 @@
 """Largest relative errors, in units of 2^-52, of softmax and of its Jacobian: NumPy, PyTorch, JAX and a softjac output.
 
 usage: accuracy.py generate DIGITS.arrow OUTDIR          writes one float64 input per kind of logits
-       accuracy.py measure IN.arrow OUT.arrow            prints JSON: {tool: [softmax, diagonal, off-diagonal]}
+       accuracy.py measure IN.arrow OUT.arrow            prints JSON: {tool: [softmax, diagonal, off-diagonal]}, and for softjac
+                                                         "ulp", the same in ulp, and "correct", shares of correctly rounded values
 
 The truth is 60-digit arithmetic (mpmath). Values whose truth is below 2^-1022 are measured in units of 2^-1074.
 """
@@ -80,6 +81,11 @@ def error(value, true):
     return float(abs(mpmath.mpf(float(value)) - true) / unit)
 
 
+def error_in_ulp(value, true):
+    _, exponent = mpmath.frexp(true)  # true = f·2^exponent, 1/2 <= |f| < 1
+    return float(abs(mpmath.mpf(float(value)) - true) / mpmath.mpf(2) ** max(exponent - 53, -1074))
+
+
 def measure(source, output):
     o = column(source, "logits").reshape(-1, 10)
     results = {
@@ -89,6 +95,7 @@ def measure(source, output):
         "softjac": (column(output, "softmax").reshape(-1, 10), column(output, "jacobian").reshape(-1, 10, 10)),
     }
     worst = {name: [0.0, 0.0, 0.0] for name in results}
+    ulps = [[], [], []]
     for r, row in enumerate(o):
         p, J = truth(row)
         for name, (got_p, got_J) in results.items():
@@ -98,6 +105,12 @@ def measure(source, output):
                 for j in range(10):
                     k = 1 if i == j else 2
                     w[k] = max(w[k], error(got_J[r, i, j], J[i][j]))
+                if name == "softjac":
+                    ulps[0].append(error_in_ulp(got_p[r, i], p[i]))
+                    for j in range(10):
+                        ulps[1 if i == j else 2].append(error_in_ulp(got_J[r, i, j], J[i][j]))
+    worst["ulp"] = [max(errors) for errors in ulps]
+    worst["correct"] = [sum(error <= 0.5 for error in errors) / len(errors) for errors in ulps]
     print(json.dumps(worst))
 
 

@@ -223,11 +223,11 @@ export function verifyText(report: VerifyReport): string {
   const time = duration(report.durationMs);
   const others = shortList(notCompared, shortName);
   const columns = report.columns.map((column): TextRow => {
-    const { name, ok, maxError, bound, meanRelativeErrorPercent } = column;
-    const largest = `${digits(maxError)} ε (bound ${digits(bound)})`;
+    const { name, ok, maxError, bound, unit } = column;
+    const largest = `${digits(maxError)} ${unit} (bound ${digits(bound)})`;
     return [
       name,
-      `${mark(ok)} largest error ${largest}, mean ${digits(meanRelativeErrorPercent)} %`,
+      `${mark(ok)} largest error ${largest}, mean ${digits(column.meanRelativeErrorPercent)} %`,
     ];
   });
   const recomputed = `${count(rowsChecked)} of ${count(rows)} recomputed in ${time}`;

@@ -47,7 +47,7 @@ const TILE_ENTRIES = 1 << 16;
  * rescaled. With `onBadRow: "nan"`, a bad row has no entries, and NaN in `droppedMax` and `droppedSum`.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (it has no entries). Not changed.
- * @returns compressed sparse rows; every value is within 3 ε (ε = 2^-52) in float64
+ * @returns compressed sparse rows; every value is within one ulp in float64
  * @throws UsageError for invalid sizes or options, or more than 2^31 - 1 entries; BadRowError
  */
 export function softmaxJacobianEntries(

@@ -150,7 +150,7 @@ export function softmaxResults<
  * Computes the softmax of each row, p_j = exp(o_j/T) / sum_k exp(o_k/T), summed over all classes.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (p = 0). Not changed.
- * @returns `[rows, classes]`, of the same type; within 1.5 ε (ε = 2^-52) in float64, rounded once from that in float32
+ * @returns `[rows, classes]`, of the same type; within one ulp in float64, rounded once from that in float32
  * @throws UsageError for invalid sizes; BadRowError
  */
 export function softmax<T extends FloatArray>(
@@ -166,7 +166,7 @@ export function softmax<T extends FloatArray>(
  * zero and not returned. docs/derivation.md derives the formula.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (its row and column are 0). Not changed.
- * @returns `[rows, classes, classes]`, of the same type; within 3 ε (ε = 2^-52) in float64, rounded once from that in float32
+ * @returns `[rows, classes, classes]`, of the same type; within one ulp in float64, rounded once from that in float32
  * @throws UsageError for invalid sizes; BadRowError
  */
 export function softmaxJacobian<T extends FloatArray>(

@@ -1,5 +1,6 @@
 import type { OutputColumn } from "../reader/output-columns.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
+import type { Bound } from "../reference/error-scales.js";
 import type { ReferenceValues } from "../reference/scaled.js";
 import type { RowAxes } from "../results/row-axes.js";
 import { indexOfRow, nameOfRow } from "../results/row-axes.js";
@@ -40,7 +41,7 @@ export interface ColumnReport {
   name: string;
   /** Number of values compared. */
   values: number;
-  /** Largest error in ε; Infinity if a value is NaN or infinite and should not be. */
+  /** Largest error in `unit`; Infinity if a value is NaN or infinite and should not be. */
   maxError: number;
   /** Row of the largest error; null if nothing was compared. */
   row: number | null;
@@ -48,8 +49,10 @@ export interface ColumnReport {
   position: number | null;
   /** Mean relative error in percent, with 1e-32 added to both numbers (see `relativeErrorPercent`). */
   meanRelativeErrorPercent: number;
-  /** Bound on the error in ε: that of docs/results.md, for float32 with half an ulp for rounding. */
+  /** Bound on the error: that of docs/results.md, for float32 with half an ulp for rounding. */
   bound: number;
+  /** Unit of `maxError` and `bound`: the ulp or ε of the column's type; steps of 1 for int32. */
+  unit: "ulp" | "ε" | "steps";
   ok: boolean;
 }
 
@@ -65,7 +68,7 @@ export interface TypePrecision {
   bound: number;
 }
 
-/** @param promised bound in ε of float64; rounding to float32 adds half an ulp */
+/** @param promised bound in ε (or ulp) of float64; rounding to float32 adds half an ulp */
 export function typePrecision(
   type: OutputColumn["type"],
   promised: number,
@@ -90,16 +93,18 @@ export class ColumnCheck {
   #relative = 0;
   #ok = true;
 
-  /** @param promised bound in ε of float64, relative to the value or its scale */
+  /** @param promised bound of float64 */
   constructor(
     private readonly column: Pick<OutputColumn, "name" | "type">,
-    promised: number,
+    private readonly promised: Bound,
     private readonly context: CheckContext,
   ) {
-    const { bound, smallest } = typePrecision(column.type, promised);
-    const { temperature } = context.run;
+    const { bound, smallest } = typePrecision(column.type, promised.limit);
     this.#bound = bound;
-    this.#floor = Math.max(smallest, 2 ** -1074 * Math.max(1, 1 / temperature));
+    // Results with bounds in ε may divide a subnormal number by the temperature.
+    const divisor =
+      promised.unit === "ulp" ? 1 : Math.min(1, context.run.temperature);
+    this.#floor = Math.max(smallest, 2 ** -1074 / divisor);
   }
 
   /**
@@ -135,7 +140,7 @@ export class ColumnCheck {
     if (worst <= this.#bound) return;
     this.#ok = false;
     const truth = doubleOf(truths, worstIndex);
-    const unit = this.column.type === "int32" ? "steps" : "ε";
+    const unit = this.#unit();
     this.context.problems.addToRow(
       row,
       `column ${this.column.name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[worstIndex]} (${short(worst)})`,
@@ -152,11 +157,16 @@ export class ColumnCheck {
       meanRelativeErrorPercent:
         this.#values === 0 ? 0 : (this.#relative / this.#values) * 100,
       bound: this.#bound,
+      unit: this.#unit(),
       ok: this.#ok,
     };
   }
 
-  /** Returns an error in ε, or in units for int32; Infinity for NaN. */
+  #unit(): ColumnReport["unit"] {
+    return this.column.type === "int32" ? "steps" : this.promised.unit;
+  }
+
+  /** Returns an error in the unit of the bound; Infinity for NaN. */
   #error(
     value: number,
     truths: ReferenceValues,
@@ -190,8 +200,24 @@ export class ColumnCheck {
     const epsilon = this.column.type === "float32" ? 2 ** -23 : 2 ** -52;
     return scale
       ? error / ((scale[n] as number) * epsilon + this.#floor)
-      : error / Math.max(truth * epsilon, this.#floor);
+      : error /
+          Math.max(
+            (this.promised.unit === "ulp" ? powerOfTwo(truth) : truth) *
+              epsilon,
+            this.#floor,
+          );
   }
+}
+
+const bits = new Float64Array(1);
+const words = new Uint32Array(bits.buffer);
+
+/** Returns the largest power of two that is at most `value`, for normal numbers. */
+function powerOfTwo(value: number): number {
+  bits[0] = value;
+  words[0] = 0;
+  words[1] = (words[1] as number) & 0x7ff00000;
+  return bits[0];
 }
 
 function doubleOf({ high, low, exponent }: ReferenceValues, n: number): number {

@@ -1,6 +1,11 @@
 import type { PresentColumn } from "../reader/output-columns.js";
 import type { Cells, StoredRow } from "../reader/stored-rows.js";
-import { PROMISED_BOUNDS } from "../reference/error-scales.js";
+import {
+  type Bound,
+  EARLIER_BOUNDS,
+  PROMISED_BOUNDS,
+} from "../reference/error-scales.js";
+import type { ReferenceName } from "../reference/result.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import {
   type CheckContext,
@@ -120,23 +125,32 @@ export class RowChecker {
   }
 }
 
-/** Returns the bound on errors in ε of float64; null for indices, which are exact. */
+/** Returns the bound on errors in float64; null for indices, which are exact. */
 function promisedBound(
   { source, result }: PresentColumn,
-  { emit, dtype, topK }: StoredRun,
-): number | null {
-  if (result) return PROMISED_BOUNDS[referenceName(result)];
+  { emit, dtype, topK, version }: StoredRun,
+): Bound | null {
+  const isEarlier = version === undefined || version.startsWith("0.1.");
+  const boundOf = (name: ReferenceName) =>
+    (isEarlier ? EARLIER_BOUNDS[name] : undefined) ?? PROMISED_BOUNDS[name];
+  if (result) return boundOf(referenceName(result));
   switch (source.kind) {
     case "values":
-      return PROMISED_BOUNDS[
-        emit.includes("log_jacobian") ? "log_jacobian" : "jacobian"
-      ];
+      return boundOf(
+        emit.includes("log_jacobian") ? "log_jacobian" : "jacobian",
+      );
     case "droppedMax":
       // The column is float64, but its value is that of a rounded float32.
-      return MAX_BOUND + (dtype === "float32" ? 2 ** 28 : 0);
+      return {
+        limit: MAX_BOUND + (dtype === "float32" ? 2 ** 28 : 0),
+        unit: "ε",
+      };
     case "droppedSum":
       // Entries that round to the same float32 as the k-th largest may be kept or dropped.
-      return SUM_BOUND + (dtype === "float32" && topK > 0 ? 2 ** 28 : 0);
+      return {
+        limit: SUM_BOUND + (dtype === "float32" && topK > 0 ? 2 ** 28 : 0),
+        unit: "ε",
+      };
     default:
       return null;
   }

@@ -28,7 +28,7 @@ import {
 import { ReferenceResults } from "./reference-results.js";
 import { RowChecker } from "./row-checker.js";
 
-/** Report on the values of an output. Errors are in ε of the type: 2^-52 for float64, 2^-23 for float32, 1 for int32. */
+/** Report on the values of an output. ε is 2^-52 for float64 and 2^-23 for float32. */
 export interface ValueReport {
   /** Rows of the input. */
   rows: number;

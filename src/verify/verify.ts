@@ -41,7 +41,7 @@ export interface VerifyReport extends ValueReport {
  * Checks an output against its input: its structure, its values against an independent computation with 31 digits, and
  * with `all` every byte. Wrong values do not throw; the report lists them.
  *
- * @returns the report, with errors in ε of each column's type
+ * @returns the report, with errors in ulp or ε of each column's type
  * @throws SoftjacError if one of the files cannot be read, or the output does not belong to the input
  */
 export async function verify(

@@ -59,3 +59,20 @@ export function errorInEpsilon(value: number, truth: Decimal): number {
   if (size.lt(SMALLEST_NORMAL)) return error.times(STEPS).toNumber();
   return error.div(size.times(EPSILON)).toNumber();
 }
+
+/** Returns |value - truth| in ulp: the distance of neighbouring doubles at the true value, at least 2^-1074. */
+export function errorInUlp(value: number, truth: Decimal): number {
+  const size = truth.abs();
+  if (size.isZero()) return value === 0 ? 0 : Infinity;
+  let exponent = -1022;
+  if (size.gt(SMALLEST_NORMAL)) {
+    exponent = Math.floor(Math.log2(size.toNumber()));
+    if (powerOfTwo(exponent).gt(size)) exponent--;
+    else if (powerOfTwo(exponent + 1).lte(size)) exponent++;
+  }
+  return exact(value)
+    .minus(truth)
+    .abs()
+    .times(powerOfTwo(52 - exponent))
+    .toNumber();
+}

@@ -83,12 +83,14 @@ export function readVerifyReport(path: string) {
     rowsChecked,
     output: typeof output === "string" ? basename(output) : null,
     columns: columns.map((column) => {
-      const { name, ok: isOk, maxError, bound } = Object(column);
+      const { name, ok: isOk, maxError, bound, unit } = Object(column);
       return {
         name: String(name),
         ok: isOk === true,
         maxError: typeof maxError === "number" ? maxError : null,
         bound: typeof bound === "number" ? bound : null,
+        // Version 0.1.0 wrote no unit.
+        unit: typeof unit === "string" ? unit : "ε",
       };
     }),
     problems: problems.map(String),

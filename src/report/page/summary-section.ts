@@ -160,13 +160,13 @@ function verifiedTable({
   problems,
 }: NonNullable<SummaryNumbers["verified"]>): Html {
   return html`<h3>Verified</h3>
-<p>Largest error of each column and its guaranteed bound, in ε (the spacing of numbers of its type at 1).</p>
+<p>Largest error of each column and its guaranteed bound, in ulp (the distance of neighbouring numbers) or ε (that distance at 1, relative to the value).</p>
 ${table(
   "Errors of columns",
   ["column", "largest error", "bound", "result"],
-  columns.map(({ name, ok, maxError, bound }) => [
+  columns.map(({ name, ok, maxError, bound, unit }) => [
     name,
-    maxError === null ? "–" : digits(maxError),
+    maxError === null ? "–" : `${digits(maxError)} ${unit}`,
     bound === null ? "–" : digits(bound),
     ok ? "OK" : "FAILED",
   ]),
