@@ -54,13 +54,16 @@ export class EntriesCheck {
     const minStored = this.#checkStored(row, indices, values);
     const dropped = droppedEntries(sizes, temperature, indices, this.#isLog);
     this.#checkDropped(row, indices.length, minStored, dropped);
-    for (const [kind, truth] of [
-      ["droppedMax", dropped.max],
-      ["droppedSum", dropped.sum],
+    // Each subnormal size is only right within half a step of 2^-1074.
+    const scale = dropped.sum + (dropped.subnormal / temperature) * 2 ** -1022;
+    for (const [kind, truth, size] of [
+      ["droppedMax", dropped.max, dropped.max],
+      ["droppedSum", dropped.sum, scale],
     ] as const) {
       const stored = cellOf(kind);
       this.#one.high[0] = truth;
-      if (stored) this.checkOf(kind)?.check(row, this.#one, stored);
+      const scales = Float64Array.of(size);
+      if (stored) this.checkOf(kind)?.check(row, this.#one, stored, scales);
     }
   }
 
@@ -164,6 +167,8 @@ interface DroppedEntries {
   index: number;
   /** Sum of |entry|. */
   sum: number;
+  /** Number of entries below the normal numbers, times T. */
+  subnormal: number;
 }
 
 /**
@@ -185,7 +190,7 @@ function droppedEntries(
     : Float64Array.from(p);
   let next = 0;
   let nextStored = stored[0] ?? -1;
-  let [max, index, sum, lost] = [0, -1, 0, 0];
+  let [max, index, sum, lost, subnormal] = [0, -1, 0, 0, 0];
   for (let i = 0; i < classes; i++) {
     const pi = p[i] as number;
     if (!isLog) factors[i] = q[i] as number;
@@ -198,6 +203,7 @@ function droppedEntries(
       }
       const size =
         isLog && i === j ? (q[i] as number) : pi * (factors[j] as number);
+      if (size < 2 ** -1022) subnormal++;
       const all = sum + size;
       lost += sum >= size ? sum - all + size : size - all + sum;
       sum = all;
@@ -212,5 +218,6 @@ function droppedEntries(
     max: max / temperature,
     index,
     sum: (sum + lost) / temperature,
+    subnormal,
   };
 }

@@ -16,7 +16,9 @@ test("the old name of an option's value gives the result under its new name", as
   const emit = ["doubt", "softmax"] as never[];
   const { names, column } = await run({ emit });
   expect(names).toEqual(["row", "uncertainty", "softmax"]);
-  expect(column("uncertainty")).toEqual(doubt);
+  // Version 0.1 rounded twice.
+  for (const [n, value] of Array.from(column("uncertainty")).entries())
+    expect(Math.abs(value - doubt[n]) / value).toBeLessThan(2 ** -51);
   const inMemory = (emit: readonly string[]) => {
     const options = { rows: 1, classes: 3, emit: emit as never };
     return built.softmaxResults(Float64Array.of(1, 2, 3), options);
