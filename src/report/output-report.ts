@@ -4,7 +4,8 @@ import type {
   CalibrationNumbers,
   ConfidenceNumbers,
 } from "./numbers/confidence.js";
-import type { ShownRows, SummaryNumbers } from "./numbers/summary.js";
+import type { ShownRows } from "./numbers/rows.js";
+import type { SummaryNumbers } from "./numbers/summary.js";
 
 /** Options of `report`. Only `results` and `output` are required. */
 export interface ReportOptions {

@@ -12,9 +12,9 @@ import { VERSION } from "../version.js";
 import { classNumbers } from "./numbers/classes.js";
 import { type CollectedResults, collectResults } from "./numbers/collect.js";
 import { calibrationNumbers, confidenceNumbers } from "./numbers/confidence.js";
+import { shownRows } from "./numbers/rows.js";
 import {
   readVerifyReport,
-  shownRows,
   summaryNumbers,
   type VerifiedNumbers,
 } from "./numbers/summary.js";

@@ -5,7 +5,7 @@ import {
   CalibrationSums,
   Histogram,
 } from "../../src/report/numbers/confidence.js";
-import { Largest } from "../../src/report/numbers/summary.js";
+import { Largest } from "../../src/report/numbers/rows.js";
 import {
   axisCount,
   cellNumber,

@@ -11,7 +11,7 @@ import type { StoredRun } from "../../results/run-metadata.js";
 import type { FoundResults } from "../../show/find-results.js";
 import { ClassPairs, ClassSums, mostSensitive } from "./classes.js";
 import { CalibrationSums, ConfidenceSums } from "./confidence.js";
-import { Largest, type RowSummary, summarizeRow } from "./summary.js";
+import { Largest, type RowSummary, summarizeRow } from "./rows.js";
 
 /** Number of listed rows. */
 const SHOWN_ROWS = 20;

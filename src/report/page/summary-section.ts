@@ -1,10 +1,7 @@
 import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
-import type {
-  ShownRow,
-  ShownRows,
-  SummaryNumbers,
-} from "../numbers/summary.js";
+import type { ShownRow, ShownRows } from "../numbers/rows.js";
+import type { SummaryNumbers } from "../numbers/summary.js";
 import type { OutputReport } from "../output-report.js";
 import {
   digits,
