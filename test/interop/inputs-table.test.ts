@@ -192,6 +192,13 @@ const RESULT_TYPES: Record<string, Case[]> = {
     reading(logits(values, "fixed_size_list<float32>[2]")),
     copy("arrays/written/torch-bfloat16.safetensors"),
   ],
+  "float8 (`F8_E4M3`, `F8_E5M2`)": ["F8_E4M3", "F8_E5M2"].map((dtype) =>
+    reading(
+      safetensors({
+        logits: { dtype, shape: [2, 2], values: Uint8Array.of(1, 2, 3, 4) },
+      }),
+    ),
+  ),
   float64: [reading(plain)],
   "integers of 8 to 64 bits": ["i1", "u1", "i8", "u8"].map((name) =>
     copy(`arrays/written/${name}.npy`),

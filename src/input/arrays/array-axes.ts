@@ -73,7 +73,7 @@ export function storageInPlace(
   const storage = STORAGES.find((storage) =>
     arrays.every((array) => fits(array, storage)),
   );
-  return arrays.some(({ coding }) => coding === "big-endian")
+  return arrays.some(({ coding }) => coding && coding !== "boolean")
     ? null
     : (storage ?? null);
 }

@@ -19,7 +19,13 @@ import {
   startsOf,
   storageInPlace,
 } from "./array-axes.js";
-import { bytesOf, type UnpackedArrays, whereOf } from "./stored-array.js";
+import {
+  bytesOf,
+  decodeNumbers,
+  storedWidth,
+  type UnpackedArrays,
+  whereOf,
+} from "./stored-array.js";
 
 /** Rows of numbers as workers read them, in place or decoded. */
 export interface LocatedRows {
@@ -60,9 +66,7 @@ export function locateRows(
       ),
       decoded: null,
     };
-  const sizes = arrays.map(
-    (array) => bytesOf(array.type, array.shape) as number,
-  );
+  const sizes = arrays.map((array) => bytesOf(array) as number);
   const total = sizes.reduce((a, b) => a + b, 0);
   checkLimit(file, whereOf(first), "maxDecodedBytes", "decoded bytes", total);
   requireInput(
@@ -157,13 +161,15 @@ function decodeArrays(
       const start = file.starts[k] as number;
       const offset = target.reserve(array.rows * array.values * copies * width);
       eachTile(array, (tile) => {
-        const bytes = new Uint8Array(valuesOf(ordered(tile, "stride")) * width);
-        eachRun(tile, "stride", bytes, width, (run, at) =>
+        const stored = storedWidth(array);
+        const bytes = new Uint8Array(
+          valuesOf(ordered(tile, "stride")) * stored,
+        );
+        eachRun(tile, "stride", bytes, stored, (run, at) =>
           readInput(file, run, start + at),
         );
-        if (array.coding === "big-endian" && width > 1)
-          Buffer.from(bytes.buffer)[`swap${(8 * width) as 16 | 32 | 64}`]();
-        const copy = inCopyOrder(tile, bytes, width, copies);
+        const numbers = decodeNumbers(array, bytes);
+        const copy = inCopyOrder(tile, numbers, width, copies);
         eachRun(tile, "copyStride", copy, copies * width, (run, at) =>
           writeFully(target.fd, run, offset + at),
         );

@@ -82,8 +82,8 @@ export async function npyHeader(
     head.subarray(prefix, start),
   );
   const array = parseHeader(text, fail);
-  const { type, shape } = array;
-  const expected = type && bytesOf(type, shape);
+  const { type, coding, shape } = array;
+  const expected = type && bytesOf({ type, coding, shape });
   if (type && expected !== bytes - start)
     fail(
       `expected ${expected ?? "at most 2^53 - 1"} bytes of values for shape (${shape.join(", ")}) of ${type}, found ${bytes - start}${expected && bytes - start < expected ? ": the file is truncated" : ""}`,

@@ -9,7 +9,7 @@ import {
 } from "../../support/array-files.js";
 import { built } from "../../support/built.js";
 import { inputRuns } from "../../support/input-runs.js";
-import { openRefusal } from "../../support/opened-input.js";
+import { openedInput, openRefusal } from "../../support/opened-input.js";
 
 // Labels and copied arrays of every shape, in the file of the logits or in an .npy file.
 
@@ -179,4 +179,23 @@ test.each<[form: string, id: Buffer, expected?: unknown[]]>([
     const options = { column: "o", keep: ["id"], layout, chunkRows: 3 };
     expect(await valuesOf(file, "id", options)).toEqual(expected);
   }
+});
+
+test("a copied array of float8 becomes float32", async () => {
+  const codes = Uint8Array.from({ length: ROWS }, (_, k) => 0x38 + k);
+  const tensors = {
+    o: { dtype: "F64", shape: TWO, values: logits },
+    id: { dtype: "F8_E4M3", shape: [ROWS], values: codes },
+  };
+  const options = { column: "o", keep: ["id"], onBadRow: "skip" };
+  const found = await valuesOf(safetensors(tensors), "id", options);
+  // 1 to 2 in steps of 1/8, then in steps of 1/4.
+  expect(found.slice(0, 10)).toEqual([
+    ...[1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2, 2.25],
+  ]);
+  const { copied } = await openedInput(input, { column: "o", keep: ["id"] });
+  expect(copied[0]?.field.type).toEqual({
+    kind: "FloatingPoint",
+    precision: 1,
+  });
 });

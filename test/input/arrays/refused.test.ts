@@ -94,15 +94,12 @@ testOptions(
     flag: tensor("BOOL", 1, 4),
     brain: tensor("BF16", 2, 4),
     none: tensor("F64", 8, 2, 0),
-    eight: tensor("F8_E4M3", 1, 4, 3),
     tall: tensor("F64", 8, 2, 2, 3),
     other: tensor("F32", 4, 4, 3),
   }),
   {
     "--column none":
       "none: expected at least 1 class, found none: float64 [2, 0]; check the program that wrote it",
-    "--column eight":
-      "eight: expected numbers of shape (rows, classes), found eight: F8_E4M3 [4, 3]; save x.float()",
     "--label short o":
       "short: expected class numbers of shape [4] or [4, 1] or [4, 3] for --label, found short: int32 [3]; write one class number from 0 for each row",
     "--cotangent narrow o":

@@ -9,7 +9,7 @@ import {
 import { tableFromArrays, tableToIPC } from "@uwdata/flechette";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { npy, zip } from "../../support/array-files.js";
+import { npy, safetensors, zip } from "../../support/array-files.js";
 import {
   ARRAY_TYPES,
   type ArrayForm,
@@ -179,6 +179,40 @@ test("other arrays beside one whose fields have odd names", async () => {
   };
   writeFileSync(input, zip(members));
   expect(await openedInput(input)).toMatchObject({ sources: [[[1, 2]]] });
+});
+
+/** Returns the value of a sign, exponent and fraction in the form of IEEE 754. */
+function floatOf(bits: number, fractionBits: number, bias: number): number {
+  const exponent = (bits & 0x7f) >> fractionBits;
+  const fraction = (bits & ((1 << fractionBits) - 1)) / 2 ** fractionBits;
+  const size =
+    exponent === 0
+      ? fraction * 2 ** (1 - bias)
+      : (1 + fraction) * 2 ** (exponent - bias);
+  return bits & 0x80 ? -size : size;
+}
+
+function e4m3(bits: number): number {
+  return (bits & 0x7f) === 0x7f ? Number.NaN : floatOf(bits, 3, 7);
+}
+
+function e5m2(bits: number): number {
+  if ((bits & 0x7f) > 0x7c) return Number.NaN;
+  if ((bits & 0x7f) === 0x7c) return bits & 0x80 ? -Infinity : Infinity;
+  return floatOf(bits, 2, 15);
+}
+
+test.each([
+  ["F8_E4M3", e4m3, 448],
+  ["F8_E5M2", e5m2, 57344],
+] as const)("all numbers of %s", async (dtype, expected, greatest) => {
+  const values = Uint8Array.from({ length: 256 }, (_, bits) => bits);
+  writeFileSync(input, safetensors({ o: { dtype, shape: [64, 4], values } }));
+  const { sources, ...opened } = await openedInput(input);
+  expect(opened).toMatchObject({ dtype: "float32", classes: 4 });
+  const found = sources[0]?.flat() as number[];
+  expect(found).toEqual(Array.from(values, expected));
+  expect(Math.max(...found.filter(Number.isFinite))).toBe(greatest);
 });
 
 test.each<
