@@ -84,7 +84,7 @@ export async function openInputs(
   access: StoreAccess,
   states?: FoundInputs["states"],
 ): Promise<Inputs> {
-  if (!isS3(root)) return new FileInputs(root);
+  if (!isS3(root)) return new FileInputs(root, states);
   const { StagedInputs } = await import("./staged-inputs.js");
   return new StagedInputs(root, access, states);
 }
