@@ -75,15 +75,16 @@ export async function compute(
   report.axes = axesOf(logits);
   const memory = workerPool.memory(plan.slots * plan.slot.bytes);
   report.set({ kernel: memory.module ? "simd" : "plain" });
+  const pool = await workerPool.pool(
+    plan.threads,
+    workerContext(plan, logits, output, memory, options.temperature),
+  );
   const writer = await openWriter(plan, output, options);
   const context: RunContext = {
     ...work,
     output,
     writer,
-    pool: await workerPool.pool(
-      plan.threads,
-      workerContext(plan, logits, output, memory, options.temperature),
-    ),
+    pool,
     buffer: memory.buffer,
     onProgress: () =>
       onProgress?.(report.rowsDone, plan.rows, {
@@ -99,6 +100,10 @@ export async function compute(
     // Readers reject a stream without its end marker, so the input is checked before the end is written.
     await checkUnchanged(logits.source);
     report.set({ outputBytes: await writer.end() });
+  } catch (error) {
+    // The reader of a stream may never read what is still being written.
+    output.stop?.();
+    throw error;
   } finally {
     await writer.close();
   }

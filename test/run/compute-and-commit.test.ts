@@ -1,5 +1,11 @@
+import { utimesSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import { AbortedError, WorkerError } from "../../src/errors.js";
+import {
+  AbortedError,
+  InputChangedError,
+  OutputClosedError,
+  WorkerError,
+} from "../../src/errors.js";
 import { openLogits } from "../../src/input/open-logits.js";
 import { resolveOptions } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
@@ -57,4 +63,40 @@ test.each([
   ).rejects.toBe(thrown);
   logits.close();
   expect(order).toEqual(expected);
+});
+
+test("an input that changed ends a compressed stream that nobody reads", async () => {
+  const options = resolveOptions({ input, output: "-", compress: "lz4" });
+  const logits = await openLogits(input, openOptions(options));
+  const stopped = new AbortController();
+  const closed = new Promise<never>((_, reject) => {
+    const error = new OutputClosedError("standard output");
+    stopped.signal.addEventListener("abort", () => reject(error));
+  });
+  closed.catch(() => {});
+  let writes = 0;
+  const stream = {
+    async write() {
+      // The head is read, the record batch is not.
+      if (writes++ > 0) await closed;
+      utimesSync(input, 1, 1);
+    },
+    destroy: () => stopped.abort(),
+    end: async () => {},
+  };
+  const open = async () => ({
+    ...{ fd: -1, direct: -1, compare: false, stream },
+    reportWritten: () => {},
+    stop: stream.destroy,
+    commit: async () => {},
+    discard: async () => stream.destroy(),
+  });
+  const report = new ReportBuilder(input, "-");
+  const workerPool = new WorkerPool();
+  const work = { workerPool, options, logits, report };
+  const plan = planRun(options, logits);
+  await expect(
+    computeAndCommit(plan, work, "-", open, () => {}),
+  ).rejects.toThrow(InputChangedError);
+  logits.close();
 });
