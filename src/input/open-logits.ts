@@ -169,7 +169,9 @@ async function firstRows(logits: LogitsFile): Promise<Float64Array[]> {
     MAX_ROWS,
     Math.floor(MAX_VALUES / logits.classes),
   );
-  const input = new InputRows({ ...logits, inputs: [] });
+  // The other sources may have far more values per row than the logits.
+  const sources = logits.sources.slice(0, 1);
+  const input = new InputRows({ ...logits, sources });
   try {
     await input.load(0, count);
   } catch (error) {

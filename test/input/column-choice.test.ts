@@ -224,6 +224,21 @@ describe("what a run reports of its logits", () => {
     expect((await run()).warnings).toEqual(warnings);
   });
 
+  test("warns before the run ends with an error of another column", async () => {
+    write({
+      z: listOf("float64", rows("0.25 0.75; 0.5 0.5")),
+      t: listOf("float64", rows("1 2; 3")),
+    });
+    const warnings: string[] = [];
+    const onEvent = (event: { event: string; message?: string }) =>
+      event.event === "warning" && warnings.push(event.message ?? "");
+    const options = { input, output, force: true, column: "z", tangent: "t" };
+    await expect(
+      built.run({ ...options, emit: ["jvp"] }, { onEvent }),
+    ).rejects.toMatchObject({ code: "ERR_RAGGED_ROW" });
+    expect(warnings).toEqual([probabilities]);
+  });
+
   test("an array without a name that has -100", async () => {
     write(npy(Int32Array.of(1, 2, 3, -100), [2, 2]));
     expect((await run()).warnings).toEqual([
