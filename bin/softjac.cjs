@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-// Says in one sentence that Node.js is too old. Both files of bin/ use no newer syntax than they need: an old Node.js that
-// could not parse them would print a stack instead.
+// Says in one sentence that Node.js is too old, in syntax that an old Node.js can parse: otherwise it would print a stack.
 "use strict";
 
 const version = process.versions.node;
@@ -14,5 +13,5 @@ if (parts[0] < 20 || (parts[0] === 20 && parts[1] < 19)) {
   );
   process.exitCode = 78;
 } else {
-  require("./start.cjs");
+  require("../dist/cli.js");
 }

@@ -32,14 +32,13 @@ describe("packed, and installed elsewhere", () => {
 
   test("the package has the files that it needs and no others, in at most 3 MB", () => {
     const files = packed.files.map(({ path }) => path);
-    const needed = ["bin/softjac.cjs", "bin/start.cjs", "dist/kernels.wasm"];
+    const needed = ["bin/softjac.cjs", "dist/cli.js", "dist/kernels.wasm"];
     needed.push("dist/THIRD-PARTY-LICENSES.txt", "dist/parquet.wasm");
     expect(files).toEqual(expect.arrayContaining(needed));
     const known =
       /^(bin\/|dist\/|docs\/|README|CHANGELOG|SECURITY|LICENSE|package\.json)/;
     expect(files.filter((path) => !known.test(path))).toEqual([]);
     expect(files.filter((path) => /\.d\.\w?ts$/.test(path))).toEqual([
-      "dist/index.d.cts",
       "dist/index.d.ts",
     ]);
     expect(packed.size).toBeLessThan(3e6);
@@ -206,7 +205,11 @@ describe("the command on a Node.js that is too old", () => {
   test.each([`${major}.${minor}.0`, "22.0.0", "24.11.1", "100.0.0"])(
     "%s starts the command",
     (node) => {
-      const expected = { exitCode: 0, written: [], required: ["./start.cjs"] };
+      const expected = {
+        exitCode: 0,
+        written: [],
+        required: ["../dist/cli.js"],
+      };
       expect(launch(node)).toEqual(expected);
     },
   );

@@ -15,23 +15,23 @@ const MAX_TEXT = 300;
 const setup = workerData as ParquetSetup;
 const reply = (message: ParquetReply) => parentPort?.postMessage(message);
 
-try {
-  loadDecoder();
-  const file = await ParquetFile.fromFile(fileAsBlob(setup));
-  reply({ kind: "done", bytes: await writeArrow(file, setup) });
-} catch (error) {
-  const failed = systemFailure(error);
-  fail(
-    error instanceof TaskFailure
-      ? error
-      : failed
-        ? new TaskFailure({ kind: "io", side: "input", ...failed })
-        : damaged("Parquet data", `could not be decoded: ${oneLine(error)}`),
-  );
-}
+void decode();
 
-function fail({ failure }: TaskFailure): void {
-  reply({ kind: "failed", failure });
+async function decode(): Promise<void> {
+  try {
+    loadDecoder();
+    const file = await ParquetFile.fromFile(fileAsBlob(setup));
+    reply({ kind: "done", bytes: await writeArrow(file, setup) });
+  } catch (error) {
+    const failed = systemFailure(error);
+    const { failure } =
+      error instanceof TaskFailure
+        ? error
+        : failed
+          ? new TaskFailure({ kind: "io", side: "input", ...failed })
+          : damaged("Parquet data", `could not be decoded: ${oneLine(error)}`);
+    reply({ kind: "failed", failure });
+  }
 }
 
 /** Loads the decoder. Its errors are not reported as damage, because nothing has been read yet. */
@@ -78,7 +78,8 @@ function fileAsBlob({ fd, tail, tailStart }: ParquetSetup): Blob {
       try {
         readParquet(fd, target.subarray(0, split), start);
       } catch (error) {
-        if (error instanceof TaskFailure) fail(error);
+        if (error instanceof TaskFailure)
+          reply({ kind: "failed", failure: error.failure });
         throw error;
       }
       const from = Math.max(start - tailStart, 0);

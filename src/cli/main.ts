@@ -7,9 +7,17 @@ listenToSignals();
 process.on("uncaughtException", crash);
 process.on("exit", closeLostTerminals);
 
-const { main } = await import("./command-line.js");
-// process.exit() would drop output that is still queued for a pipe.
-process.exitCode = await main(process.argv.slice(2));
+/** Fulfilled when the command has ended. */
+export const ended = import("./command-line.js")
+  .then(async ({ main }) => {
+    // Lets signals be handled that arrived while modules were loaded.
+    await new Promise(setImmediate);
+    return main(process.argv.slice(2));
+  })
+  .then((code) => {
+    // process.exit() would drop output that is still queued for a pipe.
+    process.exitCode = code;
+  }, crash);
 
 /** Reports an uncaught error in one line, without the source line of the bundle that Node prints. */
 function crash(error: unknown): never {

@@ -1,11 +1,12 @@
 // Runs the built command several times in one process, which loads its code once.
 import { setMaxListeners } from "node:events";
+import { createRequire } from "node:module";
 
 const [, , cli] = process.argv;
+const require = createRequire(import.meta.url);
 const STREAMS = ["stdout", "stderr"];
 const { env } = process;
 let written = {};
-let runs = 0;
 
 // Each command adds listeners for signals.
 setMaxListeners(0);
@@ -23,8 +24,9 @@ process.on("message", async ({ args, cwd, env: given }) => {
   process.chdir(cwd);
   process.argv = [process.execPath, cli, ...args];
   process.exitCode = undefined;
-  // A new query string evaluates the module again, but not its imports.
-  await import(`file://${cli}?run=${runs++}`);
+  // Evaluates the module again, but not the modules that it loads.
+  delete require.cache[cli];
+  await require(cli).ended;
   for (const event of ["uncaughtException", "exit"])
     process.removeAllListeners(event);
   process.send({ status: process.exitCode, ...written });

@@ -21,8 +21,8 @@ await built.run({ input: DIGITS, output: results, keep: ["label", "split"] });
 const page = at("page.html");
 
 const COMPARED = `
-  softmax       ok  largest error 0.496 ε (bound 0.500), mean 0.00000208 %
-  jacobian      ok  largest error 0.499 ε (bound 0.500), mean 0.00000216 %`;
+  softmax       ok  largest error 0.500 ulp (bound 0.500), mean 0.00000208 %
+  jacobian      ok  largest error 0.500 ulp (bound 0.500), mean 0.00000216 %`;
 
 /** Lines of commands and their summaries, with N for numbers that vary. */
 const SUMMARIES: [line: string, summary: string][] = [

@@ -138,7 +138,7 @@ test.each<[asset: string, input: string, ...options: string[]]>([
   ["wasm-zstd.wasm", "../fixtures/compressed-zstd.arrow"],
   ["wasm-zstd.wasm", DIGITS, "--compress", "zstd"],
   // Threads start only for large inputs.
-  ["worker.cjs", "large"],
+  ["worker.js", "large"],
 ])(
   "without %s (for %s): 78 and how to repair it",
   async (name, from, ...more) => {
