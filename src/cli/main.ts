@@ -10,8 +10,8 @@ process.on("exit", closeLostTerminals);
 /** Fulfilled when the command has ended. */
 export const ended = import("./command-line.js")
   .then(async ({ main }) => {
-    // Lets signals be handled that arrived while modules were loaded.
-    await new Promise(setImmediate);
+    // A whole turn of the event loop handles signals that arrived while modules were loaded.
+    for (let n = 0; n < 2; n++) await new Promise(setImmediate);
     return main(process.argv.slice(2));
   })
   .then((code) => {

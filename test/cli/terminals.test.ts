@@ -195,8 +195,11 @@ describe("a signal during start-up", () => {
      const load = Module._load;
      let sent = false;
      Module._load = function (request, ...rest) {
-       if (request.includes("index-shared") && !sent)
+       if (request.includes("index-shared") && !sent) {
          sent = process.kill(process.pid, "SIGTERM");
+         // Another thread may receive it a little later.
+         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+       }
        return load.call(this, request, ...rest);
      };`,
   );
@@ -205,10 +208,8 @@ describe("a signal during start-up", () => {
     const run = ["run", DIGITS, "-o", at("started.arrow")];
     expect(runWith(preload, ...run)).toMatchObject({
       status: 143,
-      // The command may report its logits before.
-      stderr: expect.stringMatching(
-        /^(softjac: reading logits from .*\n)?softjac: the run was stopped before it was complete; nothing was written\n$/,
-      ),
+      stderr:
+        "softjac: the run was stopped before it was complete; nothing was written\n",
     });
     expect(filesOf("started")).toEqual([]);
   });
