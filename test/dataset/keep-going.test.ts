@@ -117,6 +117,21 @@ test("tasks report the inputs that they skip, and finalize publishes with allowM
   await expectPublished(output);
 });
 
+test("the other shards of a skipped input are not computed", async () => {
+  const [input, output] = [at("first.arrow"), newOutput()];
+  const logit = (r: number) => (r === 0 ? Number.NaN : r);
+  writeLogits(input, { ...size, logit });
+  const events: string[] = [];
+  const onEvent = ({ event }: { event: string }) => events.push(event);
+  const inputs = [join(good, "b.arrow"), input];
+  const stops = built.runDataset({ ...options, inputs, output }, { onEvent });
+  await refused(stops, "ERR_INPUTS_SKIPPED");
+  const count = (name: string) => events.filter((event) => event === name);
+  expect(count("input skipped")).toHaveLength(1);
+  // Those of the other input.
+  expect(count("shard completed")).toHaveLength(4);
+});
+
 test("a shard of a skipped input that is committed after the publication is removed", async () => {
   const output = newOutput();
   await refused(built.runDataset({ ...options, output }), "ERR_INPUTS_SKIPPED");

@@ -291,6 +291,14 @@ function tensors(start: number): Buffer {
   return safetensorsFile(JSON.stringify({ a, b }), Buffer.alloc(start + 64));
 }
 
+test.each(["F8_E4M3FNUZ", "F8", "toString"])("tensors of %s", async (dtype) => {
+  const values = new Uint8Array(8);
+  writeFileSync(input, safetensors({ a: { dtype, shape: [2, 4], values } }));
+  expect(await openRefusal(input)).toMatch(
+    `found a: ${dtype} [2, 4]; save the logits as an array of this shape`,
+  );
+});
+
 testFiles(
   "ERR_INPUT_FORMAT file: tensor b: expected values from byte 64 to at ",
   {
