@@ -59,6 +59,21 @@ describe.each([1, 0.7, 25])("every result, T = %d", (temperature) => {
   });
 });
 
+test.each([2, 1000, 50_000])(
+  "rows of %i classes have at most 0.54 ulp",
+  async (classes) => {
+    const wide = at("wide.arrow");
+    const logit = (r: number, k: number) => 9 * Math.sin(k * (r + 1.1)) + r;
+    writeLogits(wide, { rows: 3, classes, batchRows: [3], logit });
+    const emit: RunOptions["emit"] = ["softmax", "diagonal", "uncertainty"];
+    const { columns } = await expectSound({ input: wide }, { emit });
+    for (const { unit, maxError } of columns) {
+      expect(unit).toBe("ulp");
+      expect(maxError).toBeLessThanOrEqual(0.54);
+    }
+  },
+);
+
 test("every result beside csr, and one class for all rows", async () => {
   const emit = EMIT_NAMES.filter((name) => name !== "log_jacobian");
   await expectSound(auxiliary, { layout: "csr", emit });

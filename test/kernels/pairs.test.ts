@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { vectorAt, workAreaBytes } from "../../src/kernels/portable/work.js";
+import { EPSILON, Exact, exact } from "../support/exact.js";
+import { hardRows } from "../support/hard-rows.js";
+import { bothKernels } from "../support/kernels.js";
+import { random } from "../support/random.js";
+import { truthOf } from "../support/truth.js";
+
+// The bound of docs/numerics.md for the pairs of p, from which results are rounded once.
+
+const BOUND = 0.01;
+const SCALE = new Exact(2).pow(256);
+const [, memory] = bothKernels();
+
+/** Returns the largest relative error of the pairs of a row in ε, without those of p that are almost subnormal. */
+function errorOfPairs(row: number[]): number {
+  if (!memory) throw new Error("there is no SIMD kernel");
+  const { kernel, buffer } = memory;
+  const classes = row.length;
+  const work = 64;
+  const logits = work + 64 * Math.ceil(workAreaBytes(classes) / 64);
+  new Float64Array(buffer, logits, classes).set(row);
+  kernel.prepare(work);
+  kernel.loadRow(logits, false, classes, 1, work);
+  const [highs = [], negatedLows = []] = [7, 8].map(
+    (n) => new Float64Array(buffer, vectorAt(work, classes, n), classes),
+  );
+  return truthOf(row, 1).p.reduce((worst, p, k) => {
+    if (p.lt("1e-280")) return worst;
+    const truth = p.times(SCALE);
+    const pair = exact(highs[k] as number).minus(
+      exact(negatedLows[k] as number),
+    );
+    const error = pair.minus(truth).abs().div(truth).div(EPSILON).toNumber();
+    return Math.max(worst, error);
+  }, 0);
+}
+
+test("the pairs of p in hard rows", () => {
+  const rows = hardRows().flatMap(({ rows }) => rows);
+  const worst = Math.max(
+    ...rows.filter(({ length }) => length < 60).map(errorOfPairs),
+  );
+  console.log(`pairs of hard rows: ${worst} ε`);
+  expect(worst).toBeLessThan(BOUND);
+});
+
+test("the pairs of p where the remainder of exp is largest, with opposite signs", () => {
+  const uniform = random(3);
+  // exp is reduced to |r| <= step/2; the polynomial errs most at the ends.
+  const step = Math.LN2 / 128;
+  const rows = Array.from({ length: 600 }, (_, r) => {
+    const sign = r % 2 ? 1 : -1;
+    const others = Array.from({ length: 1 + (r % 10) }, (_, k) => {
+      const n = 1 + Math.floor(uniform() * (r % 3 ? 128 : 2560));
+      const end = (k === 0 ? sign : -sign) * (0.49999 - uniform() * 5e-4);
+      return -(n + end) * step;
+    });
+    return [0, ...others];
+  });
+  const worst = Math.max(...rows.map(errorOfPairs));
+  console.log(`pairs of adversarial rows: ${worst} ε`);
+  expect(worst).toBeLessThan(BOUND);
+});
