@@ -19,7 +19,7 @@ const LEVELS = [
   ["workers", "storage"],
   ["pool", "in-memory"],
   ["input"],
-  ["output"],
+  ["output", "model"],
   ["run", "reader"],
   ["dataset", "verify", "inspect", "generate", "reduce"],
   ["show", "queue", "effects", "calibrate"],

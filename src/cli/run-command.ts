@@ -44,6 +44,14 @@ export const RUN_COMMAND: CommandSpec = {
           "--force replaces one file; use --overwrite to replace a dataset",
           "force",
         );
+      const ofOne = [...line].find(
+        (name) => hasOption("run", name) && !hasOption("dataset", name),
+      );
+      if (ofOne)
+        throw new UsageError(
+          `--${kebab(ofOne)} works on one file at a time, without a slash at the end of the output`,
+          ofOne,
+        );
       const options = optionsFor<DatasetOptions>("dataset", all);
       const { grace } = options;
       // Runs of one file do not need this module.
@@ -117,9 +125,12 @@ function executeDry<Plan extends object>(
 }
 
 function isDatasetOption(option: string): boolean {
-  const has = (command: Command) =>
-    optionsOf(command).some(({ name }) => name === option);
+  const has = (command: Command) => hasOption(command, option);
   return option !== "inputs" && has("dataset") && !has("run");
+}
+
+function hasOption(command: Command, option: string): boolean {
+  return optionsOf(command).some(({ name }) => name === option);
 }
 
 /** Returns the options of one function; the environment or a config file may contain others. */

@@ -14,7 +14,12 @@ import type { S3Options } from "../storage/store.js";
 
 /** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */
 export interface DatasetOptions
-  extends Omit<RunOptions, "input" | "output" | "force">,
+  extends Omit<
+      RunOptions,
+      // Files of a model are no part of a plan yet.
+      | ("input" | "output" | "force" | "features" | "intercept")
+      | ("coefficients" | "base" | "covarianceFile")
+    >,
     S3Options {
   /**
    * Files, directories, and patterns (`*` matches within a name, `**` any directories), or objects on S3 in the same way

@@ -1,13 +1,14 @@
 import { InputUnsupportedError, SoftjacError } from "../errors.js";
 import { startClock } from "../io/report-clock.js";
 import type { SumsSpace } from "../kernels/sums.js";
+import { readCovariance } from "../model/covariance-file.js";
 import { checkHooks } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import { FILES, type SumSource, sumRequest } from "../reduce/options.js";
 import { writePartial } from "../reduce/partials.js";
 import { VERSION } from "../version.js";
-import { covarianceOf, isFeatureMajor, readCovariance } from "./covariance.js";
+import { covarianceOf, isFeatureMajor } from "./covariance.js";
 import { type EffectsPlan, planEffects } from "./effects-plan.js";
 import type { EffectRow, EffectsReport } from "./effects-report.js";
 import { createModel, inferenceAt } from "./estimates.js";
@@ -66,7 +67,7 @@ export async function effectsFrom(
     const file =
       resolved.covarianceFile === undefined
         ? null
-        : await readCovariance(resolved.covarianceFile, source);
+        : await readCovariance(resolved.covarianceFile, source.readMatrix);
     const coefficients = request.coefficients as NonNullable<
       typeof request.coefficients
     >;

@@ -1,4 +1,9 @@
 import {
+  CompensatedSums,
+  quadraticForm,
+  symmetrized,
+} from "../model/symmetric.js";
+import {
   type MeanName,
   type Means,
   pairCount,
@@ -6,7 +11,6 @@ import {
   tripleIndex,
 } from "./means.js";
 import { normalQuantile, twoSidedP } from "./normal.js";
-import { CompensatedSums, quadraticForm, symmetrized } from "./symmetric.js";
 
 /** Coefficients of Q classes and K features, and their covariance. */
 export interface Model {

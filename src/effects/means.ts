@@ -1,6 +1,6 @@
+import { CompensatedSums } from "../model/symmetric.js";
 import { type ReferenceRow, referenceRow } from "../reference/row.js";
 import { at, toDouble } from "../reference/scaled.js";
-import { CompensatedSums } from "./symmetric.js";
 
 /**
  * Weighted means over the rows of one group, for Q classes and K features. Symmetric indices are packed in lexicographic

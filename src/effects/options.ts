@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.js";
 import { type Resolved, resolve } from "../options/check-options.js";
-import { type RowOptions, withBase } from "../reduce/options.js";
+import { withBase } from "../options/run-options.js";
+import type { RowOptions } from "../reduce/options.js";
 
 /** Effects of `--of`. */
 export const EFFECTS = [

@@ -124,7 +124,11 @@ export async function reportLogits(
   const { selection, classes, classNames, type, notes } = logits;
   onEvent({
     event: "logits",
-    column: selection.column ?? selection.columns ?? null,
+    // Only an array may have no name.
+    column:
+      selection.column ??
+      selection.columns ??
+      (logits.column === "array" ? null : logits.column),
     classes,
     type,
     firstClass: classNames?.[0] ?? null,

@@ -87,6 +87,7 @@ const RUNNING: Command[] = ["run", ...PLANNING];
 const SUMMING: Command[] = ["reduce", "effects", "calibrate"];
 const MERGING: Command[] = [...SUMMING, "merge"];
 const MODELLING: Command[] = ["reduce", "effects"];
+const WITH_MODEL: Command[] = [...MODELLING, "run", "verify"];
 const READING: Command[] = [
   ...[...RUNNING, "verify", "inspect", "reduce", "calibrate"],
 ] as Command[];
@@ -249,16 +250,19 @@ const SUMS = [
   ...section("Input", MODELLING, "bytes", {
     features: text(
       "Columns of features in the order of the coefficients, e.g. age,educ or 'x_*', or one column of lists",
+      { commands: WITH_MODEL },
     ),
-    intercept: flag("Put a constant 1 before the features: (intercept)"),
+    intercept: flag("Put a constant 1 before the features: (intercept)", {
+      commands: WITH_MODEL,
+    }),
     coefficients: text(
       "Coefficients, features x classes, as an .npy file: the logits are features x coefficients",
-      { file: "read" },
+      { commands: WITH_MODEL, file: "read" },
     ),
     base: text(
       "Reference class, which has no column in the coefficients; none: every class has one",
       // statsmodels, R and Stata omit the first class.
-      { default: "0" },
+      { commands: WITH_MODEL, default: "0" },
     ),
     weight: text(
       "Column of frequency weights: a row of weight w counts as w rows",
@@ -305,6 +309,7 @@ const SUMS = [
       },
     ),
     covarianceFile: text("Covariance of the coefficients, class-major (.npy)", {
+      commands: ["effects", "run", "verify"],
       file: "read",
     }),
     level: number("Level of the confidence intervals", {

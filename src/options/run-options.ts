@@ -41,6 +41,22 @@ export interface RunOptions {
    */
   classAxis?: number | undefined;
   /**
+   * Columns of features, in the order of the coefficients, instead of logits: names or patterns separated by commas, or one
+   * column of lists. Needs `coefficients`.
+   */
+  features?: string | undefined;
+  /** Whether a constant 1 precedes the features; default: false. */
+  intercept?: boolean | undefined;
+  /** Path of an .npy file of coefficients, features × classes: the logits are features × coefficients. */
+  coefficients?: string | undefined;
+  /** Reference class, whose column the coefficients lack, or `none` if they have all columns; default: 0. */
+  base?: number | string | undefined;
+  /**
+   * Path of an .npy file with the covariance of the coefficients, class-major: each row has the covariance of its logits
+   * for the results `std_error`, `variance` and `covariance`.
+   */
+  covarianceFile?: string | undefined;
+  /**
    * Whether the input has margins z (log-odds of class 1), one number per row: the logits are then (0, z). Default: false.
    */
   binary?: boolean | undefined;
@@ -110,7 +126,7 @@ type Defaults =
 export interface ResolvedOptions
   extends Omit<
     Resolved<RunOptions, Defaults>,
-    "binary" | "pad" | "temperatureFile"
+    "binary" | "pad" | "temperatureFile" | "intercept" | "base"
   > {
   /** Name of the input in the output, without directories, so that moving a file does not change the output. */
   readonly source: string;
@@ -119,6 +135,9 @@ export interface ResolvedOptions
   /** `true` or undefined, because only values that differ from the default have a key in the metadata. */
   readonly binary: true | undefined;
   readonly pad: true | undefined;
+  readonly intercept: true | undefined;
+  /** Undefined without coefficients. */
+  readonly base: string | undefined;
   readonly keep: readonly string[];
   /** Hive partitions in the path of the input. */
   readonly partitions: readonly Partition[];
@@ -138,7 +157,7 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
   const named = Array.isArray(given?.emit)
     ? { ...given, emit: given.emit.map(currentName) as RunEmit[] }
     : given;
-  const options = resolve<RunOptions, Defaults>("run", named);
+  const options = resolve<RunOptions, Defaults>("run", withBase(named));
   const { column, columns, classNames = [], layout, input, threads } = options;
   const repeated = classNames.find((name, k) => classNames.indexOf(name) < k);
   if (repeated !== undefined)
@@ -150,6 +169,7 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     throw new UsageError("column, columns: give only one of them", "columns");
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
+  checkModel(options);
   if (!isEntriesLayout(layout)) rejectEntriesOptions(layout, given);
   if (layout === "coo") rejectForCoo(options);
   return Object.freeze({
@@ -163,9 +183,49 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     partitions: partitionReader([input])(input),
     binary: options.binary || undefined,
     pad: options.pad || undefined,
+    intercept: options.intercept || undefined,
+    base: options.coefficients === undefined ? undefined : `${options.base}`,
     threads: threads ?? availableParallelism(),
     threadsExplicit: threads !== undefined,
   });
+}
+
+/** Returns options in which the reference class is text. */
+export function withBase<
+  Options extends { base?: number | string | undefined },
+>(given: Options): Options {
+  return typeof given?.base === "number"
+    ? { ...given, base: String(given.base) }
+    : given;
+}
+
+/** Checks the options of logits that are features × coefficients. @throws UsageError */
+export function checkModel(
+  options: Pick<
+    RunOptions,
+    | ("features" | "coefficients" | "column" | "columns" | "classAxis")
+    | ("temperature" | "covarianceFile" | "binary" | "pad")
+  >,
+): void {
+  const { features, coefficients, temperature = 1 } = options;
+  if (coefficients === undefined) {
+    for (const name of ["features", "covarianceFile"] as const)
+      if (options[name] !== undefined)
+        throw new UsageError(`${name}: needs coefficients`, "coefficients");
+    return;
+  }
+  if (features === undefined)
+    throw new UsageError("coefficients: needs features", "features");
+  for (const name of [
+    ...(["column", "columns", "classAxis", "binary", "pad"] as const),
+  ])
+    if (options[name] !== undefined && options[name] !== false)
+      throw new UsageError(
+        `${name}: with coefficients the logits are features × coefficients; give only one of them`,
+        name,
+      );
+  if (temperature !== 1)
+    throw new UsageError("temperature: coefficients need 1", "temperature");
 }
 
 /**

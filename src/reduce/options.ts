@@ -1,10 +1,19 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "../errors.js";
+import {
+  baseOf,
+  Coefficients,
+  type Matrix,
+  readMatrix,
+} from "../model/coefficients.js";
 import { type Resolved, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
-import type { RunOptions } from "../options/run-options.js";
+import {
+  checkModel,
+  type RunOptions,
+  withBase,
+} from "../options/run-options.js";
 import { auxiliaryOf, type ReductionName } from "../results/reductions.js";
-import { Coefficients, type Matrix, readMatrix } from "./coefficients.js";
 import { type RowSums, type SumRequest, sumInputs } from "./sum-inputs.js";
 
 /** Options of `reduce` and `effects` that select the rows and their features. */
@@ -70,34 +79,11 @@ export function resolveReduceOptions(
     ReduceOptions,
     RowDefaults | "temperature" | "layout" | "binary" | "pad" | "nullLogit"
   >("reduce", withBase(given));
-  const { column, columns, coefficients, features } = options;
+  const { column, columns } = options;
   if (column !== undefined && columns !== undefined)
     throw new UsageError("column, columns: give only one of them", "columns");
-  if (coefficients !== undefined) {
-    if (features === undefined)
-      throw new UsageError("coefficients: needs features", "features");
-    for (const name of ["column", "columns", "classAxis"] as const)
-      if (options[name] !== undefined)
-        throw new UsageError(
-          `${name}: with coefficients the logits are features × coefficients; give only one of them`,
-          name,
-        );
-  }
+  if (options.coefficients !== undefined) checkModel(options);
   return options;
-}
-
-/** Returns options in which the reference class is text. */
-export function withBase<Options extends RowOptions>(given: Options): Options {
-  return typeof given?.base === "number"
-    ? { ...given, base: String(given.base) }
-    : given;
-}
-
-/** Returns the reference class; null for `none`. @throws UsageError */
-export function baseOf({ base }: Pick<RowOptions, "base">): number | null {
-  if (base === "none") return null;
-  if (/^\d{1,9}$/.test(`${base}`)) return Number(base);
-  throw new UsageError(`base: expected a class or none, found ${base}`, "base");
 }
 
 type CommonOptions = Resolved<RowOptions, RowDefaults> &
@@ -139,7 +125,11 @@ export async function sumRequest(
       : await readMatrix(options.coefficients);
   const coefficients =
     matrix &&
-    new Coefficients(options.coefficients as string, matrix, baseOf(options));
+    new Coefficients(
+      options.coefficients as string,
+      matrix,
+      baseOf(options.base),
+    );
   const auxiliary = auxiliaryOf(emit)
     .filter((option) => options[option] !== undefined)
     .map((option) => ({ option, name: options[option] as string }));

@@ -10,6 +10,7 @@ import {
 } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import { ACCUMULATOR_BYTES, BLOCK_ROWS, SumsSpace } from "../kernels/sums.js";
+import type { Coefficients } from "../model/coefficients.js";
 import type { RunHooks } from "../options/hooks.js";
 import { WorkerPool } from "../pool/worker-pool.js";
 import type { AuxiliaryName } from "../results/catalogue.js";
@@ -20,7 +21,6 @@ import { readingContext } from "../run/run-context.js";
 import { runTasks } from "../run/run-tasks.js";
 import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
-import type { Coefficients } from "./coefficients.js";
 import { GroupTable, type KeyColumn } from "./group-table.js";
 import { sumsModule } from "./softmax-sums.js";
 

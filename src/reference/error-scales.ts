@@ -29,6 +29,7 @@ export const PROMISED_BOUNDS: Readonly<Record<ReferenceName, Bound>> = {
   factor: epsilons(4),
   covariance: epsilons(6),
   variance: epsilons(6),
+  std_error: epsilons(6.5),
   cross_entropy: epsilons(1),
   gradient: epsilons(3),
   entropy: epsilons(3),
@@ -79,6 +80,7 @@ const SCALES: { [name in ReferenceName]?: Scale } = {
   factor: factorScale,
   covariance: (row, sigma) => covarianceScale(row, sigma, true),
   variance: (row, sigma) => covarianceScale(row, sigma, false),
+  std_error: stdErrorScale,
 };
 
 /**
@@ -164,16 +166,38 @@ function factorScale({ p, q, d, log, temperature }: RowSizes): Float64Array {
   return scale;
 }
 
-/** Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T² with Σ' of covariance-results.ts; only i = j for the variance. */
+/**
+ * Returns the scale of the variance over the standard error, as the derivative of the root, but at most over the root of an ε of
+ * that scale: where the variance cancels, its root has half the digits.
+ */
+function stdErrorScale(
+  row: RowSizes,
+  covariance: ArrayLike<number>,
+): Float64Array {
+  const values = covarianceScale(row, covariance, false, -1);
+  return covarianceScale(row, covariance, false).map((scale, k) => {
+    const variance = values[k] as number;
+    const least = scale * Number.EPSILON;
+    return scale === 0 ? 0 : scale / Math.sqrt(Math.max(variance, least));
+  });
+}
+
+/**
+ * Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T² with Σ' of products.ts; only i = j for the variance. With `sign` -1: the
+ * values p_i p_j (Σ'_ij - r_i - c_j + s)/T² themselves.
+ */
 function covarianceScale(
   { p, winner: a, temperature }: RowSizes,
   covariance: ArrayLike<number>,
   whole: boolean,
+  sign: 1 | -1 = 1,
 ): Float64Array {
   const Q = p.length;
   const sigma = covarianceEntries(covariance, Q);
-  const size = (i: number, j: number) =>
-    Math.abs(sigma(i, j) - sigma(a, j) - (sigma(i, a) - sigma(a, a)));
+  const size = (i: number, j: number) => {
+    const value = sigma(i, j) - sigma(a, j) - (sigma(i, a) - sigma(a, a));
+    return sign > 0 ? Math.abs(value) : value;
+  };
   const means = (sizeAt: (k: number, other: number) => number) =>
     Float64Array.from({ length: Q }, (_, k) => meanOf(p, (n) => sizeAt(k, n)));
   const r = means(size);
@@ -182,7 +206,7 @@ function covarianceScale(
   const at = (i: number, j: number) =>
     (((p[i] as number) / temperature) *
       (p[j] as number) *
-      (size(i, j) + (r[i] as number) + (c[j] as number) + s)) /
+      (size(i, j) + sign * ((r[i] as number) + (c[j] as number)) + s)) /
     temperature;
   return whole
     ? Float64Array.from({ length: Q * Q }, (_, n) =>

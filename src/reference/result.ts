@@ -144,6 +144,16 @@ const STORES: Record<ReferenceName, Store> = {
   },
   covariance: storeCovariance,
   variance: storeVariance,
+  /** √(J Σ J)_ii; 0 if Σ is not positive semidefinite and the variance negative. */
+  std_error(row, out, input) {
+    storeVariance(row, out, input);
+    for (let k = 0; k < row.classes; k++) {
+      const [high, low] = [out.high[k] as number, out.low[k] as number];
+      store(x, Math.max(0, high), high > 0 ? low : 0, out.exponent[k]);
+      squareRoot(x, x);
+      storeValue(out, k, x);
+    }
+  },
   /** -log p_y; Infinity for a masked class. */
   cross_entropy(row, out, input) {
     storeLogOf(row, out, 0, input[0] as number, -1);

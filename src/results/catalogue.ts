@@ -121,6 +121,12 @@ export const EMITS = {
     "covariance",
   ),
   variance: result("vector", code.VARIANCE, "diagonal of J Σ J", "covariance"),
+  std_error: result(
+    "vector",
+    code.STD_ERROR,
+    "standard error of p: square root of the diagonal of J Σ J",
+    "covariance",
+  ),
   cross_entropy: result(
     "scalar",
     code.CROSS_ENTROPY,

@@ -18,6 +18,9 @@ export type RunEmit = EmitName | DroppedName;
 /** Options that select what a result needs beside the logits. */
 export type AuxiliaryOptions = { class?: number | undefined } & {
   [option in AuxiliaryName]?: string | undefined;
+} & {
+  /** File of the covariance of coefficients, from which each row has a covariance of its logits. */
+  covarianceFile?: string | undefined;
 };
 
 /** Returns the default results of a layout; each table row of coo is one entry. */
@@ -96,10 +99,21 @@ function checkAuxiliary(
       "classColumn",
     );
   const needed = neededAuxiliary(emit, options);
+  const { covarianceFile } = options;
+  if (covarianceFile !== undefined && options.covariance !== undefined)
+    throw new UsageError(
+      "covariance, covarianceFile: give only one of them",
+      "covarianceFile",
+    );
+  if (covarianceFile !== undefined && !needed.includes("covariance"))
+    throw new UsageError(
+      `covarianceFile: only for --emit ${resultsUsing("covariance", EMIT_NAMES)}, found ${emit.join(", ")}`,
+      "covarianceFile",
+    );
   for (const option of needed)
-    if (options[option] === undefined)
+    if (columnOf(option, options) === undefined)
       throw new UsageError(
-        `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : ""}`,
+        `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : option === "covariance" ? "; for a model of features, covarianceFile is the covariance of its coefficients" : ""}`,
         option,
       );
   for (const option of [...AUXILIARY_NAMES, "class" as const]) {
@@ -125,6 +139,16 @@ function neededAuxiliary(
   return [...new Set(needed)];
 }
 
+/** Returns the column of an option, or the file that takes its place. */
+function columnOf(
+  option: AuxiliaryName,
+  options: AuxiliaryOptions,
+): string | undefined {
+  return option === "covariance"
+    ? (options.covariance ?? options.covarianceFile)
+    : options[option];
+}
+
 function resultsUsing(
   option: AuxiliaryName | "class",
   among: readonly EmitName[],
@@ -140,6 +164,6 @@ export function auxiliaryColumns(
 ): { option: AuxiliaryName; name: string }[] {
   return neededAuxiliary(resultsOf(emit), options).map((option) => ({
     option,
-    name: options[option] as string,
+    name: columnOf(option, options) as string,
   }));
 }

@@ -134,6 +134,12 @@ const CODECS = {
   column: text,
   columns: text,
   classAxis: number("a whole number", Number.isSafeInteger),
+  /** Model whose logits are features × coefficients, and the covariance of its coefficients. */
+  features: text,
+  intercept: truth,
+  coefficients: text,
+  base: text as Codec<string | number>,
+  covarianceFile: text,
   binary: truth,
   pad: truth,
   /** Names of the classes: the option, or the names of columns or struct fields. */

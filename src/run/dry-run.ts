@@ -4,7 +4,7 @@ import { SoftjacError } from "../errors.js";
 import { copiedBytesPerRow, copiedShapes } from "../input/copied-pieces.js";
 import { checkUnchanged } from "../input/input-state.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { openLogits } from "../input/open-logits.js";
+import { openRunLogits } from "../model/open-run-logits.js";
 import type { RunHooks } from "../options/hooks.js";
 import {
   inLayout,
@@ -76,7 +76,7 @@ export async function dryRun(
     inputs: [resolved.input],
     streams: true,
   });
-  const logits = await openLogits(
+  const logits = await openRunLogits(
     resolved.input,
     openOptions(resolved, signal),
   );

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { isS3 } from "../io/location.js";
 import type { ResolvedOptions } from "../options/run-options.js";
@@ -27,8 +27,15 @@ export function metadataOf(
     classNames: options.classNames ?? classNames ?? undefined,
     dtype,
     tensorType: true,
+    // As for the input, moving the files does not change the output.
+    coefficients: nameOf(options.coefficients),
+    covarianceFile: nameOf(options.covarianceFile),
     ...selection,
   });
+}
+
+function nameOf(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : basename(path);
 }
 
 /** Returns the options for opening the input. */

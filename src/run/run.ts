@@ -1,6 +1,7 @@
 import { SoftjacError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { openLogits, reportLogits } from "../input/open-logits.js";
+import { reportLogits } from "../input/open-logits.js";
+import { openRunLogits } from "../model/open-run-logits.js";
 import { checkHooks } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import {
@@ -40,7 +41,10 @@ export async function run(
       streams: true,
     });
     await prestartWorkers(workerPool, [input], resolved);
-    const logits = await openLogits(input, openOptions(resolved, hooks.signal));
+    const logits = await openRunLogits(
+      input,
+      openOptions(resolved, hooks.signal),
+    );
     try {
       if (!hooks.signal?.aborted) await reportLogits(logits, hooks.onEvent);
       const plan = planRun(resolved, logits);

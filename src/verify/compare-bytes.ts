@@ -1,10 +1,10 @@
 import { fstatSync } from "node:fs";
 import { fixedBits, storedType } from "../arrow/field.js";
 import { openArrow } from "../input/arrow-container.js";
-import { openLogits } from "../input/open-logits.js";
 import type { RecordBatch } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 import { DifferentByte } from "../io/write-or-compare.js";
+import { openRunLogits, withModelFiles } from "../model/open-run-logits.js";
 import type { RunHooks } from "../options/hooks.js";
 import {
   type ResolvedOptions,
@@ -59,7 +59,11 @@ export async function compareRun(
           "bytes not compared: the output is a stream, and runs write files",
       };
     const resolved = resolveOptions({
-      ...(withStoredOptions(metadata, inputs) as typeof inputs),
+      ...withModelFiles(
+        inputs.input,
+        withStoredOptions(metadata, inputs) as typeof inputs,
+        inputs,
+      ),
       forceDense: true,
       output: path,
     });
@@ -86,7 +90,7 @@ async function firstDifference(
   options: ResolvedOptions,
   hooks: RunHooks,
 ): Promise<string | null> {
-  const logits = await openLogits(
+  const logits = await openRunLogits(
     options.input,
     openOptions(options, hooks.signal),
   );

@@ -3,7 +3,7 @@ import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { openLogits } from "../input/open-logits.js";
+import { openRunLogits, withModelFiles } from "../model/open-run-logits.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { RunOptions } from "../options/run-options.js";
 import { type FileBytes, openFileBytes } from "../reader/byte-source.js";
@@ -93,10 +93,11 @@ async function openInput(
   options: ValueOptions,
   signal: AbortSignal | undefined,
 ): Promise<LogitsFile> {
-  const merged = withStoredOptions(run, options);
+  const stored = withStoredOptions(run, options);
+  const merged = withModelFiles(options.input, stored, options);
   checkEmit(run.emit, run.layout, merged);
   const open = (choice: Pick<StoredRun, "column" | "columns">) =>
-    openLogits(options.input, {
+    openRunLogits(options.input, {
       ...merged,
       ...choice,
       keep: [],

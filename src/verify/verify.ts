@@ -13,6 +13,7 @@ export interface VerifyOptions
     RunOptions,
     | ("column" | "columns" | "classAxis" | "binary" | "pad" | "classColumn")
     | ("label" | "classNames" | "cotangent" | "tangent" | "covariance")
+    | ("features" | "intercept" | "coefficients" | "base" | "covarianceFile")
     | ("nullLogit" | "allowMissingEos" | "threads")
   > {
   /** Path of the output to check. */

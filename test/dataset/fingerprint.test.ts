@@ -16,7 +16,7 @@ import { outputsIn } from "./support.js";
 
 type Given = Partial<DatasetOptions>;
 // The interface, the table and the cases below have the same names.
-type Option = Exclude<keyof RunOptions, "input" | "force">;
+type Option = keyof RunOptions & keyof DatasetOptions;
 
 const at = workDirectory();
 const newOutput = outputsIn(at);

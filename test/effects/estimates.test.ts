@@ -21,7 +21,7 @@ import {
   invertPositiveDefinite,
   newtonDecrement,
   sandwich,
-} from "../../src/effects/symmetric.js";
+} from "../../src/model/symmetric.js";
 import {
   type Data,
   type ExpectedEffect,

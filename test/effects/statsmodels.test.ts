@@ -18,7 +18,11 @@ const LIMIT = 1e-10;
 const found: Record<string, string> = {};
 afterAll(() => console.log("relative differences from statsmodels:", found));
 
-type All = Expected & { llf: number; params: number[][] };
+type All = Expected & {
+  llf: number;
+  params: number[][];
+  row_std_error_first5: number[][];
+};
 type Nested = number[] | number[][];
 
 /** Checks estimates and standard errors, by class and then by term. */
@@ -62,6 +66,23 @@ describe.skipIf(!folder || !existsSync(folder))("statsmodels", () => {
       built.effects({ ...common, ...options });
     const of = (rows: EffectRow[], effect: string) =>
       rows.filter((row) => row.effect === effect);
+
+    test("standard errors of predictions of single rows", async () => {
+      const output = at(`${name} rows.arrow`);
+      await built.run({
+        ...{ features, intercept: true, coefficients: path("B.npy") },
+        ...{ input: path("parquet"), output },
+        ...{ covarianceFile: path("V.npy"), emit: ["std_error"] },
+      });
+      const rows = readOutput(output).columns.std_error as number[][];
+      const first = expected.row_std_error_first5;
+      const difference = largestDifference(
+        rows.slice(0, first.length).flat(),
+        first.flat(),
+      );
+      found[`${name} rows`] = difference.toExponential(1);
+      expect(difference).toBeLessThan(LIMIT);
+    });
 
     test("effects with the Fisher information and with a file, and the distance to the maximum", async () => {
       const kinds = ["dydx", "probability", "eydx", "dyex", "eyex"] as const;

@@ -94,7 +94,7 @@ keep: expected a list of names, found [""]
 {"column": "a", "columns": "b*"}
 column, columns: give only one of them
 {"thread": 2}
-unknown option thread; the options are input, column, columns, classAxis, binary, pad, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, temperatureFile, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, output, keep, dtype, compress, force, sync, threads, chunkRows
+unknown option thread; the options are input, column, columns, classAxis, binary, pad, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, temperatureFile, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, features, intercept, coefficients, base, covarianceFile, output, keep, dtype, compress, force, sync, threads, chunkRows
 `;
 
 const CASES = [...WRONG.matchAll(/^(\{.*\})\n(.*)$/gm)].map(

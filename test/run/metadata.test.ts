@@ -30,6 +30,25 @@ writeResults(wide, {
 const array = at("array.npy");
 writeFileSync(array, npy(Float64Array.from(upTo(12), Math.sin), [3, 4]));
 
+const coefficients = at("B.npy");
+writeFileSync(coefficients, npy(Float64Array.of(0.5, 0.1, -0.2, 0.3), [4, 1]));
+const covarianceFile = at("V.npy");
+writeFileSync(
+  covarianceFile,
+  npy(
+    Float64Array.from(upTo(16), (n) => (n % 5 === 0 ? 0.01 : 0)),
+    [4, 4],
+  ),
+);
+const model = {
+  ...{ input: wide, features: NAMES.map(escaped).join(), coefficients },
+  ...{ intercept: true, emit: ["softmax"] as const },
+};
+
+function escaped(name: string): string {
+  return name.replaceAll(",", "\\,");
+}
+
 /** Options of a run and the resulting metadata, for each option that changes bytes. */
 const CASES: Record<string, [options: Partial<RunOptions>, stated: string]> = {
   column: [{ column: "logits" }, "logits"],
@@ -52,6 +71,14 @@ const CASES: Record<string, [options: Partial<RunOptions>, stated: string]> = {
   cotangent: [{ emit: ["vjp"], cotangent: "g" }, "g"],
   tangent: [{ emit: ["jvp"], tangent: "v" }, "v"],
   covariance: [{ emit: ["variance"], covariance: "s" }, "s"],
+  features: [model, "logit_a,logit_b,logit\\, c"],
+  intercept: [model, "true"],
+  coefficients: [model, "B.npy"],
+  base: [{ ...model, base: 1 }, "1"],
+  covarianceFile: [
+    { ...model, covarianceFile, emit: ["std_error", "covariance"] },
+    "V.npy",
+  ],
   keep: [{ keep: ["y", "k"] }, '["y","k"]'],
   dtype: [{ dtype: "float32" }, "float32"],
   compress: [{ compress: "zstd" }, "zstd"],

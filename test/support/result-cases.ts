@@ -269,6 +269,25 @@ export const RESULT_CASES: ResultCase[] = [
         truth: (...row) => diagonalOf(sandwich(...row)),
         scale: (...row) => diagonalOf(sandwichSizes(...row)),
       },
+      {
+        ...given,
+        name: `std_error, form ${form}`,
+        code: code.STD_ERROR,
+        truth: (...row) =>
+          diagonalOf(sandwich(...row)).map((x) =>
+            x.lt(0) ? exact(0) : x.sqrt(),
+          ),
+        // The root of a variance that cancels has fewer digits.
+        scale: (...row) => {
+          const variances = diagonalOf(sandwich(...row));
+          return diagonalOf(sandwichSizes(...row)).map((size, k) => {
+            const least = size.times(Number.EPSILON);
+            const variance = at(variances, k);
+            const root = (variance.gt(least) ? variance : least).sqrt();
+            return root.isZero() ? root : size.div(root);
+          });
+        },
+      },
     ];
   }),
 ];

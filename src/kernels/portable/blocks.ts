@@ -245,15 +245,20 @@ export function storeCovariance(
   }
 }
 
+/** Stores the diagonal of J Σ J, or with `isRoot` its square roots; rounding errors may make a diagonal of 0 negative. */
 export function storeVariance(
   work: usize,
   classes: usize,
   sigma: usize,
   form: i32,
+  isRoot: bool,
   out: usize,
   float32: bool,
 ): void {
   storeMoments(work, classes, sigma, form);
-  for (let i: usize = 0; i < classes; i++)
-    storeValue(out, i, covarianceAt(work, classes, sigma, form, i, i), float32);
+  for (let i: usize = 0; i < classes; i++) {
+    const variance = covarianceAt(work, classes, sigma, form, i, i);
+    const value = isRoot ? Math.sqrt(Math.max(0.0, variance)) : variance;
+    storeValue(out, i, value, float32);
+  }
 }

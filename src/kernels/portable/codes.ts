@@ -10,6 +10,7 @@ export const LOG_VJP: i32 = 6;
 export const LOG_JVP: i32 = 7;
 export const GRADIENT: i32 = 8;
 export const VARIANCE: i32 = 9;
+export const STD_ERROR: i32 = 10;
 
 // Scalars.
 export const LOGSUMEXP: i32 = 20;

@@ -66,11 +66,16 @@ export function storePortableResult(
     else storeLogJvp(work, classes, input, out, float32);
     return true;
   }
-  if (code === codes.COVARIANCE || code === codes.VARIANCE) {
+  if (
+    code === codes.COVARIANCE ||
+    code === codes.VARIANCE ||
+    code === codes.STD_ERROR
+  ) {
     if (iStart === 0 && !finite(input, covarianceValues(classes, param)))
       return false;
-    if (code === codes.VARIANCE)
-      storeVariance(work, classes, input, param, out, float32);
+    const isRoot = code === codes.STD_ERROR;
+    if (isRoot || code === codes.VARIANCE)
+      storeVariance(work, classes, input, param, isRoot, out, float32);
     else
       storeCovariance(work, classes, iStart, iEnd, input, param, out, float32);
     return true;

@@ -9,7 +9,7 @@ import {
   quadraticForm,
   sandwich,
   symmetrized,
-} from "../../src/effects/symmetric.js";
+} from "../../src/model/symmetric.js";
 import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
 import { normal, random } from "../support/random.js";
 

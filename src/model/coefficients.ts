@@ -44,6 +44,13 @@ export async function readMatrix(path: string): Promise<Matrix> {
   }
 }
 
+/** Returns the reference class; null for `none`. @throws UsageError */
+export function baseOf(base: string | number | undefined): number | null {
+  if (base === "none") return null;
+  if (/^\d{1,9}$/.test(`${base}`)) return Number(base);
+  throw new UsageError(`base: expected a class or none, found ${base}`, "base");
+}
+
 /** Coefficients of a multinomial logit model: features × classes. */
 export class Coefficients {
   readonly classes: number;
