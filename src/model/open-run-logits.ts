@@ -11,7 +11,8 @@ import { checkLimit } from "../io/limits.js";
 import { writeFully } from "../io/positional.js";
 import { outputCall } from "../io/system-error.js";
 import { errorOfProduct, errorOfSum } from "../kernels/portable/work.js";
-import { axesOf, indexOfRow } from "../results/row-indices.js";
+import { axesOf, indexOfRow } from "../results/row-axes.js";
+import type { SourceSetup } from "../tasks/slot-layout.js";
 import { baseOf, Coefficients, readMatrix } from "./coefficients.js";
 import { readCovariance } from "./covariance-file.js";
 import { symmetrized } from "./symmetric.js";
@@ -210,7 +211,7 @@ async function writeRows(
     // An offset of 0 means that a buffer is absent.
     writing(() => target.reserve(64));
     const logits = writing(() => target.reserve(FLOAT64 * rows * classes));
-    const input = new InputRows({ ...file, inputs: [] });
+    const input = new InputRows({ ...file, sources: file.sources.slice(0, 1) });
     const x = new Float64Array(features).fill(1);
     const step = Math.max(
       1,
@@ -266,22 +267,35 @@ function derivedFile(
   classes: number,
   covarianceFile: string | undefined,
 ): LogitsFile {
+  const { fd } = target;
   const pairs = (classes * (classes + 1)) / 2;
-  const { name, storage, type } = decodedColumn(COMPUTED, [], classes);
-  const inputs: LogitsFile["inputs"] = [...file.inputs];
-  if (covarianceFile !== undefined)
-    inputs.push({
-      ...{ option: "covariance", name: covarianceFile, names: null, key: null },
-      ...{ storage, type, width: FLOAT64, values: pairs },
-    });
-  const at = (offset: number, rowStart: number, values: number) => ({
-    ...rowsAt([offset + FLOAT64 * rowStart * values]),
-    firstRow: 0,
-  });
+  const written = { width: FLOAT64, fd };
+  const own: SourceSetup = {
+    ...decodedColumn(COMPUTED, [], classes),
+    ...{ ...written, values: classes, holds: "logits" },
+  };
+  const sigma = covarianceFile === undefined ? [] : [covarianceFile];
+  const sigmas = sigma.map(
+    (name): SourceSetup => ({
+      ...decodedColumn(name, [], pairs),
+      ...{ ...written, values: pairs, holds: "numbers" },
+    }),
+  );
+  const at = (offset: number, rowStart: number, values: number) =>
+    rowsAt([offset + FLOAT64 * rowStart * values]);
+  const { storage, type } = own;
   return {
     ...file,
-    ...{ classes, type, dtype: "float64", storage, column: name },
-    ...{ selection: {}, classNames: null, notes: [], inputs },
+    ...{ classes, type, dtype: "float64", storage, column: COMPUTED },
+    ...{ selection: {}, classNames: null, notes: [] },
+    inputs: [
+      ...file.inputs,
+      ...sigma.map((name) => ({
+        ...{ option: "covariance" as const, name, values: pairs },
+        ...{ names: null, key: null },
+      })),
+    ],
+    sources: [own, ...file.sources.slice(1), ...sigmas],
     batches: file.batches.map((batch) => {
       const { rowStart, sources } = batch;
       return {
@@ -289,17 +303,10 @@ function derivedFile(
         sources: [
           at(logits, rowStart, classes),
           ...sources.slice(1),
-          ...(covarianceFile === undefined
-            ? []
-            : [at(covariances, rowStart, pairs)]),
+          ...sigmas.map(() => at(covariances, rowStart, pairs)),
         ],
       };
     }),
-    decodedFds: [
-      target.fd,
-      ...file.decodedFds.slice(1),
-      ...(covarianceFile === undefined ? [] : [target.fd]),
-    ],
     close() {
       target.close();
       file.close();
