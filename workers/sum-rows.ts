@@ -64,7 +64,7 @@ export class RowSummer {
       }
       if (overflow !== null) this.#failAt(pass, overflow, rowStart);
       space.ensureGroups((isGrouped ? grouped?.first.length : null) ?? 1);
-      const state = space.take(0, space.groups);
+      const state = space.takeShared();
       space.clear();
       return state;
     });
@@ -207,8 +207,13 @@ function groupsOf(
   rows: number,
 ): { groups: Int32Array; first: number[] } {
   const groups = new Int32Array(rows);
-  let first: number[] = [];
+  let first: number[] = rows > 0 ? [0] : [];
   for (const values of columns) {
+    const range = rangeOf(values);
+    if (range.size * first.length <= 4 * rows + 1024) {
+      first = numberInTable(values, range, groups, first.length);
+      continue;
+    }
     // Groups so far, times the values of the next column.
     const known = new Map<number, Map<number, number>>();
     first = [];
@@ -230,4 +235,40 @@ function groupsOf(
     }
   }
   return { groups, first };
+}
+
+/** Returns the smallest value, and the number of whole numbers from it to the largest, plus one for null; Infinity for fractions. */
+function rangeOf(values: Float64Array): { min: number; size: number } {
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+    if (value % 1 !== 0 && !Number.isNaN(value))
+      return { min, size: Number.POSITIVE_INFINITY };
+  }
+  return min > max ? { min: 0, size: 1 } : { min, size: max - min + 2 };
+}
+
+/** Refines the groups of rows by whole numbers in a small range; returns the first row of each group. */
+function numberInTable(
+  values: Float64Array,
+  { min, size }: { min: number; size: number },
+  groups: Int32Array,
+  count: number,
+): number[] {
+  const known = new Int32Array(size * count).fill(-1);
+  const first: number[] = [];
+  for (let r = 0; r < groups.length; r++) {
+    const value = values[r] as number;
+    const code = Number.isNaN(value) ? size - 1 : value - min;
+    const at = (groups[r] as number) * size + code;
+    let group = known[at] as number;
+    if (group < 0) {
+      group = first.length;
+      known[at] = group;
+      first.push(r);
+    }
+    groups[r] = group;
+  }
+  return first;
 }

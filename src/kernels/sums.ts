@@ -81,6 +81,8 @@ interface SumsKernel {
 
 const PAGE_BYTES = 65536;
 const PLAN_BYTES = 256;
+/** Factors x_i·x_j that are multiplied at a time, unless a row of them is longer. */
+const MAX_FACTORS = 64;
 
 /** Sums over the rows of groups, in a memory of its own that grows with the number of groups. */
 export class SumsSpace {
@@ -143,10 +145,7 @@ export class SumsSpace {
     if (count <= this.#groups) return;
     if (count > this.#capacity) {
       const capacity = Math.max(count, Math.ceil(1.5 * this.#capacity));
-      const end = this.#at.accumulators + capacity * this.groupBytes;
-      const pages = Math.ceil(end / PAGE_BYTES);
-      const missing = pages - this.#memory.buffer.byteLength / PAGE_BYTES;
-      if (missing > 0) this.#memory.grow(missing);
+      this.#grow(this.#at.accumulators + capacity * this.groupBytes);
       this.#capacity = capacity;
       this.#heads = new Int32Array(capacity).fill(-1);
     }
@@ -232,6 +231,39 @@ export class SumsSpace {
   /** Returns a copy of the state of groups: for each its number of good rows (int64), then its accumulators. */
   take(first: number, count: number): Uint8Array {
     return this.#bytesOf(first, count).slice();
+  }
+
+  /** Returns a copy of the state of all groups in shared memory, so that messages do not copy it again. */
+  takeShared(): Uint8Array {
+    const bytes = this.#groups * this.groupBytes;
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes));
+    shared.set(this.#bytesOf(0, this.#groups));
+    return shared;
+  }
+
+  /** Adds states, one after another, to the groups of these numbers. @throws RangeError if memory is exhausted */
+  mergeAll(groups: readonly number[], states: Uint8Array): void {
+    this.ensureGroups(1 + groups.reduce((max, n) => Math.max(max, n), -1));
+    const { accumulators } = this.#at;
+    const { groupBytes } = this;
+    // The states are placed behind the groups. Memory there is zero again afterwards.
+    const from = accumulators + this.#capacity * groupBytes;
+    this.#grow(from + states.byteLength);
+    const staged = new Uint8Array(this.#memory.buffer, from, states.length);
+    staged.set(states);
+    for (const [n, group] of groups.entries())
+      this.#kernel.mergeGroup(
+        accumulators + group * groupBytes,
+        from + n * groupBytes,
+        this.sums,
+      );
+    staged.fill(0);
+  }
+
+  #grow(end: number): void {
+    const pages = Math.ceil(end / PAGE_BYTES);
+    const missing = pages - this.#memory.buffer.byteLength / PAGE_BYTES;
+    if (missing > 0) this.#memory.grow(missing);
   }
 
   /** Adds a group's state. */
@@ -431,6 +463,10 @@ function layOut(
   const tileStride = used.tile > 0 ? used.tile + 4 : 0;
   const featureStride = used.tile > 0 ? features + (features & 1) : 0;
   const streamed = used.stream + (used.stream & 1);
+  // Room for one row of the triangle x xᵀ, or for several short ones.
+  const pairs = (features * (features + 1)) / 2;
+  const longest = Math.max(featureStride, Math.min(pairs, MAX_FACTORS));
+  const factorStride = longest + (longest & 1);
   const needsFactors = moments.some(({ by }) => by > BY.x);
   const isCalculated = coefficients !== null;
   const at = {
@@ -454,8 +490,10 @@ function layOut(
   const tile = region(8 * 64 * tileStride);
   const tileX = region(8 * 64 * featureStride);
   const stream = region(8 * 3 * streamed);
-  const factors = region(needsFactors ? 8 * 64 * featureStride : 0);
-  const products = region(8 * tileStride * featureStride);
+  const factors = region(needsFactors ? 8 * 64 * factorStride + 16 : 0);
+  // Four values are stored at a time.
+  const productStride = (needsFactors ? factorStride : featureStride) + 2;
+  const products = region(8 * tileStride * productStride);
   at.accumulators = region(0);
   return {
     at,
@@ -474,6 +512,7 @@ function layOut(
       ...[tile, tileStride, tileX, featureStride, stream, streamed, factors],
       ...[at.moments, moments.length, products],
       ...[at.accumulators, 8 + ACCUMULATOR_BYTES * sums, at.badRows, 0],
+      ...[factorStride, productStride],
     ],
   };
 }

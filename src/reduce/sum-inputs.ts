@@ -438,17 +438,12 @@ function merge(
       "maxSumsBytes",
     );
   }
-  for (let n = 0; n < part.groups; n++) {
-    const group = own[n] ?? 0;
-    for (const [k, space] of spaces.entries()) {
-      if (!passes[k]?.isGrouped) continue;
-      const { groupBytes } = space;
-      const state = part.states[k] as Uint8Array;
-      space.merge(group, state.subarray(n * groupBytes, (n + 1) * groupBytes));
-    }
-  }
+  const all = Array.from({ length: part.groups }, (_, n) => own[n] ?? 0);
   for (const [k, space] of spaces.entries())
-    if (!passes[k]?.isGrouped) space.merge(0, part.states[k] as Uint8Array);
+    space.mergeAll(
+      passes[k]?.isGrouped ? all : [0],
+      part.states[k] as Uint8Array,
+    );
 }
 
 /** Returns the bytes of the sums of one group, and of those that are not grouped. */

@@ -61,18 +61,21 @@ class Plan {
   /** One row, the sum of the run and the sum of all runs, of the vectors that are not multiplied: 3 x [streamed]. */
   stream: usize;
   streamed: i32;
-  /** Factors b of 64 rows, for BY_SQUARE and BY_OUTER: [64, featureStride]. */
+  /** Factors b of 64 rows, for BY_SQUARE and BY_OUTER: [64, factorStride]. */
   factors: usize;
   /** Moments: a's offset, its number of values, kind of b, first sum. */
   moments: usize;
   momentCount: i32;
-  /** Results of one product: [tileStride, featureStride]. */
+  /** Results of one product: [tileStride, productStride]. */
   products: usize;
   accumulators: usize;
   /** Bytes of a group: its number of good rows (i64), then its accumulators. */
   groupBytes: i32;
   badRows: usize;
   badCount: i32;
+  /** Values of a row of factors, and of a row of products. */
+  factorStride: i32;
+  productStride: i32;
 }
 
 export function prepare(plan: usize, temperature: f64): void {
@@ -407,47 +410,71 @@ function flush(p: Plan, base: usize, rows: i32): bool {
     }
     const tile = p.tile + (a << 3);
     if (kind != BY_OUTER) {
-      if (kind == BY_SQUARE) storeFactors(p, rows, -1);
-      multiply(p, tile, values, kind == BY_X ? p.tileX : p.factors, p.features, rows);
-      finite = accumulate(sum, p.products, values, p.featureStride, p.features, p.features) && finite;
+      if (kind == BY_SQUARE) storeSquares(p, rows);
+      multiply(p, tile, values, kind == BY_X ? p.tileX : p.factors, kind == BY_X ? p.featureStride : p.factorStride, p.features, rows);
+      finite = accumulate(sum, p.products, values, p.productStride, p.features, p.features) && finite;
       continue;
     }
     const all = p.features * (p.features + 1) >> 1;
-    for (let i = 0; i < p.features; i++) {
-      const count = p.features - i;
-      storeFactors(p, rows, i);
-      multiply(p, tile, values, p.factors, count, rows);
-      finite = accumulate(sum, p.products, values, p.featureStride, count, all) && finite;
+    let i = 0;
+    while (i < p.features) {
+      // Rows i to end - 1 of the triangle x xᵀ, as many as fit.
+      let end = i;
+      let count = 0;
+      do count += p.features - end++;
+      while (end < p.features && count + p.features - end <= p.factorStride);
+      storeProducts(p, rows, i, end);
+      multiply(p, tile, values, p.factors, p.factorStride, count, rows);
+      finite = accumulate(sum, p.products, values, p.productStride, count, all) && finite;
       sum += <usize>count * ACCUMULATOR_BYTES;
+      i = end;
     }
   }
   return finite;
 }
 
-/** Stores x_i·x_j for j >= i of all rows of the tile; with i = -1, the squares of x. */
-function storeFactors(p: Plan, rows: i32, i: i32): void {
-  const stride = <usize>p.featureStride << 3;
-  const first = <usize>max(i, 0);
-  const count = <usize>p.features - first;
+/** Stores the squares of x of all rows of the tile. */
+function storeSquares(p: Plan, rows: i32): void {
   for (let r: usize = 0; r < <usize>rows; r++) {
-    const x = p.tileX + r * stride;
-    const out = p.factors + r * stride;
-    for (let k: usize = 0; k < count; k++) {
-      const value = load<f64>(x + (first + k << 3));
-      store<f64>(out + (k << 3), (i < 0 ? value : load<f64>(x + (first << 3))) * value);
+    const x = p.tileX + (r * p.featureStride << 3);
+    const out = p.factors + (r * p.factorStride << 3);
+    for (let k: usize = 0; k < <usize>p.features; k++) {
+      const value = load<f64>(x + (k << 3));
+      store<f64>(out + (k << 3), value * value);
+    }
+  }
+}
+
+/** Stores x_i·x_j for first <= i < end and j >= i of all rows of the tile. */
+function storeProducts(p: Plan, rows: i32, first: i32, end: i32): void {
+  const features = <usize>p.features;
+  for (let r: usize = 0; r < <usize>rows; r++) {
+    const x = p.tileX + (r * p.featureStride << 3);
+    let out = p.factors + (r * p.factorStride << 3);
+    for (let i = <usize>first; i < <usize>end; i++) {
+      const two = v128.load64_splat(x + (i << 3));
+      // The row of features is padded to an even number; what is stored beyond its end is overwritten, or padding.
+      for (let j = i; j < features; j += 2) v128.store(out + (j - i << 3), f64x2.mul(two, v128.load(x + (j << 3))));
+      out += features - i << 3;
     }
   }
 }
 
 /**
- * Stores products[v, k] = Σ a[r, v]·b[r, k] in runs of 8 rows, for 4 values of a and 2 of b at a time. The rows of both are
- * padded; the padding of the products means nothing.
+ * Stores products[v, k] = Σ a[r, v]·b[r, k] in runs of 8 rows, for 4 values of a and 4 or 2 of b at a time. The rows of both
+ * are padded; the padding of the products means nothing.
  */
-function multiply(p: Plan, a: usize, values: i32, b: usize, count: i32, rows: i32): void {
+function multiply(p: Plan, a: usize, values: i32, b: usize, bStride: i32, count: i32, rows: i32): void {
   const aBytes = <usize>p.tileStride << 3;
-  const bBytes = <usize>p.featureStride << 3;
+  const bBytes = <usize>bStride << 3;
+  const outBytes = <usize>p.productStride << 3;
   for (let v = 0; v < values; v += 4) {
-    for (let k = 0; k < count; k += 2) {
+    let k = 0;
+    for (; k + 2 < count; k += 4) {
+      const out = p.products + <usize>v * outBytes + (<usize>k << 3);
+      multiplyFour(a + (<usize>v << 3), aBytes, b + (<usize>k << 3), bBytes, out, outBytes, rows);
+    }
+    for (; k < count; k += 2) {
       let at = a + (<usize>v << 3);
       let bt = b + (<usize>k << 3);
       let t0 = f64x2.splat(0.0), t1 = t0, t2 = t0, t3 = t0;
@@ -477,13 +504,60 @@ function multiply(p: Plan, a: usize, values: i32, b: usize, count: i32, rows: i3
           t3 = f64x2.add(t3, s3);
         }
       }
-      const out = p.products + (<usize>v * bBytes) + (<usize>k << 3);
+      const out = p.products + <usize>v * outBytes + (<usize>k << 3);
       v128.store(out, t0);
-      v128.store(out + bBytes, t1);
-      v128.store(out + 2 * bBytes, t2);
-      v128.store(out + 3 * bBytes, t3);
+      v128.store(out + outBytes, t1);
+      v128.store(out + 2 * outBytes, t2);
+      v128.store(out + 3 * outBytes, t3);
     }
   }
+}
+
+/** Stores 4 x 4 products; the sum of a run is in registers, and that of all runs in the products. */
+@inline
+function multiplyFour(at: usize, aBytes: usize, bt: usize, bBytes: usize, out: usize, outBytes: usize, rows: i32): void {
+  for (let r = 0; r < rows; r += RUN) {
+    let b0 = v128.load(bt), b1 = v128.load(bt, 16);
+    let one = v128.load64_splat(at);
+    let s00 = f64x2.mul(one, b0), s01 = f64x2.mul(one, b1);
+    one = v128.load64_splat(at, 8);
+    let s10 = f64x2.mul(one, b0), s11 = f64x2.mul(one, b1);
+    one = v128.load64_splat(at, 16);
+    let s20 = f64x2.mul(one, b0), s21 = f64x2.mul(one, b1);
+    one = v128.load64_splat(at, 24);
+    let s30 = f64x2.mul(one, b0), s31 = f64x2.mul(one, b1);
+    at += aBytes;
+    bt += bBytes;
+    for (let left = min(rows - r, RUN) - 1; left > 0; left--) {
+      b0 = v128.load(bt);
+      b1 = v128.load(bt, 16);
+      one = v128.load64_splat(at);
+      s00 = f64x2.add(s00, f64x2.mul(one, b0));
+      s01 = f64x2.add(s01, f64x2.mul(one, b1));
+      one = v128.load64_splat(at, 8);
+      s10 = f64x2.add(s10, f64x2.mul(one, b0));
+      s11 = f64x2.add(s11, f64x2.mul(one, b1));
+      one = v128.load64_splat(at, 16);
+      s20 = f64x2.add(s20, f64x2.mul(one, b0));
+      s21 = f64x2.add(s21, f64x2.mul(one, b1));
+      one = v128.load64_splat(at, 24);
+      s30 = f64x2.add(s30, f64x2.mul(one, b0));
+      s31 = f64x2.add(s31, f64x2.mul(one, b1));
+      at += aBytes;
+      bt += bBytes;
+    }
+    putRun(out, s00, s01, r == 0);
+    putRun(out + outBytes, s10, s11, r == 0);
+    putRun(out + 2 * outBytes, s20, s21, r == 0);
+    putRun(out + 3 * outBytes, s30, s31, r == 0);
+  }
+}
+
+/** Adds the sums of a run to those of the runs before it. */
+@inline
+function putRun(out: usize, low: v128, high: v128, isFirst: bool): void {
+  v128.store(out, isFirst ? low : f64x2.add(v128.load(out), low));
+  v128.store(out, isFirst ? high : f64x2.add(v128.load(out, 16), high), 16);
 }
 
 /**
