@@ -168,30 +168,49 @@ function factorScale({ p, q, d, log, temperature }: RowSizes): Float64Array {
 
 /**
  * Returns the scale of the variance over the standard error, as the derivative of the root, but at most over the root of an ε of
- * that scale: where the variance cancels, its root has half the digits.
+ * that scale: where the variance cancels, its root has half the digits. Values under 1e-155, whose squares underflow, may be 0.
  */
 function stdErrorScale(
   row: RowSizes,
   covariance: ArrayLike<number>,
 ): Float64Array {
-  const values = covarianceScale(row, covariance, false, -1);
-  return covarianceScale(row, covariance, false).map((scale, k) => {
-    const variance = values[k] as number;
-    const least = scale * Number.EPSILON;
-    return scale === 0 ? 0 : scale / Math.sqrt(Math.max(variance, least));
+  const { p, temperature } = row;
+  const sizeAt = offMeans(row, covariance, 1);
+  const valueAt = offMeans(row, covariance, -1);
+  return Float64Array.from(p, (share, i) => {
+    const size = sizeAt(i, i);
+    const least = 1e-155 * 2 ** 52;
+    if (size === 0) return least;
+    const root = Math.sqrt(Math.max(valueAt(i, i), size * Number.EPSILON));
+    return (share / temperature) * (size / root) + least;
   });
 }
 
-/**
- * Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T² with Σ' of products.ts; only i = j for the variance. With `sign` -1: the
- * values p_i p_j (Σ'_ij - r_i - c_j + s)/T² themselves.
- */
+/** Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T²; only i = j for the variance. */
 function covarianceScale(
-  { p, winner: a, temperature }: RowSizes,
+  row: RowSizes,
   covariance: ArrayLike<number>,
   whole: boolean,
-  sign: 1 | -1 = 1,
 ): Float64Array {
+  const { p, temperature } = row;
+  const Q = p.length;
+  const sizeAt = offMeans(row, covariance, 1);
+  const at = (i: number, j: number) =>
+    (((p[i] as number) / temperature) * (p[j] as number) * sizeAt(i, j)) /
+    temperature;
+  return whole
+    ? Float64Array.from({ length: Q * Q }, (_, n) =>
+        at(Math.floor(n / Q), n % Q),
+      )
+    : Float64Array.from({ length: Q }, (_, i) => at(i, i));
+}
+
+/** Returns |Σ'_ij| + r_i + c_j + s by indices, with Σ' of products.ts; with `sign` -1 the value Σ'_ij - r_i - c_j + s itself. */
+function offMeans(
+  { p, winner: a }: RowSizes,
+  covariance: ArrayLike<number>,
+  sign: 1 | -1,
+): (i: number, j: number) => number {
   const Q = p.length;
   const sigma = covarianceEntries(covariance, Q);
   const size = (i: number, j: number) => {
@@ -203,14 +222,6 @@ function covarianceScale(
   const r = means(size);
   const c = means((j, i) => size(i, j));
   const s = meanOf(p, (k) => r[k] as number);
-  const at = (i: number, j: number) =>
-    (((p[i] as number) / temperature) *
-      (p[j] as number) *
-      (size(i, j) + sign * ((r[i] as number) + (c[j] as number)) + s)) /
-    temperature;
-  return whole
-    ? Float64Array.from({ length: Q * Q }, (_, n) =>
-        at(Math.floor(n / Q), n % Q),
-      )
-    : Float64Array.from({ length: Q }, (_, i) => at(i, i));
+  return (i, j) =>
+    size(i, j) + sign * ((r[i] as number) + (c[j] as number)) + s;
 }

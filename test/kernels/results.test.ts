@@ -50,11 +50,11 @@ function difference(value: number, truth: Value, scale?: number): number {
 
 /** Results of Q² values, or of as much work, are computed on shorter rows. */
 const QUADRATIC =
-  /^(jacobian|packed|log_jacobian|factor|vjp|log_jvp|covariance|variance)/;
+  /^(jacobian|packed|log_jacobian|factor|vjp|log_jvp|covariance|variance|std_error)/;
 
 /** Returns `count` rows of each family of hard rows, up to `classes` classes, or `few` for a covariance. */
 function rowsFor({ name }: ResultCase, count: number, [classes = 0, few = 0]) {
-  const most = /variance/.test(name) ? few : classes;
+  const most = /variance|std_error/.test(name) ? few : classes;
   return hardRows().flatMap(({ name: family, rows }) =>
     rows
       .slice(0, count)

@@ -33,7 +33,7 @@ const rows = [
 ];
 
 const SQUARE =
-  /^(jacobian|packed|log_jacobian|factor|vjp|jvp|log_jvp|covariance|variance)$/;
+  /^(jacobian|packed|log_jacobian|factor|vjp|jvp|log_jvp|covariance|variance|std_error)$/;
 
 /** Error of float64 scales; subnormals and roots of p that count as 0 add a part of them. */
 const LEAST = 1e-200;

@@ -284,7 +284,9 @@ export const RESULT_CASES: ResultCase[] = [
             const least = size.times(Number.EPSILON);
             const variance = at(variances, k);
             const root = (variance.gt(least) ? variance : least).sqrt();
-            return root.isZero() ? root : size.div(root);
+            // Values under 1e-155 may be 0.
+            const floor = exact(1e-155 * 2 ** 52);
+            return root.isZero() ? floor : size.div(root).plus(floor);
           });
         },
       },

@@ -195,7 +195,21 @@ export function storeMoments(
 }
 
 /** Returns (J Σ J)_ij = p_i p_j (Σ'_ij - r_i - c_j + ⟨p, r⟩)/T². Requires storeMoments. */
-export function covarianceAt(
+function covarianceAt(
+  work: usize,
+  classes: usize,
+  sigma: usize,
+  form: i32,
+  i: usize,
+  j: usize,
+): f64 {
+  const t = loadF64(work + TEMPERATURE);
+  const value = offMeansAt(work, classes, sigma, form, i, j);
+  return (pAt(work, i) * pAt(work, j) * value) / t / t;
+}
+
+/** Returns Σ'_ij - r_i - c_j + ⟨p, r⟩. Requires storeMoments. */
+function offMeansAt(
   work: usize,
   classes: usize,
   sigma: usize,
@@ -204,7 +218,6 @@ export function covarianceAt(
   j: usize,
 ): f64 {
   const a = winnerOf(work);
-  const t = loadF64(work + TEMPERATURE);
   const rows = vectorAt(work, classes, 5);
   const columns = vectorAt(work, classes, 6);
   const r = i === a ? 0.0 : loadF64(rows + 8 * i);
@@ -214,11 +227,11 @@ export function covarianceAt(
   const sum = x + total;
   const both = r + c;
   const all = sum - both;
-  const value =
+  return (
     all +
     (errorOfSum(sum, -both, all) +
-      (errorOfSum(x, total, sum) - errorOfSum(r, c, both)));
-  return (pAt(work, i) * pAt(work, j) * value) / t / t;
+      (errorOfSum(x, total, sum) - errorOfSum(r, c, both)))
+  );
 }
 
 export function storeCovariance(
@@ -245,7 +258,10 @@ export function storeCovariance(
   }
 }
 
-/** Stores the diagonal of J Σ J, or with `isRoot` its square roots; rounding errors may make a diagonal of 0 negative. */
+/**
+ * Stores the diagonal of J Σ J, or with `isRoot` its square roots, p_i √(Σ'_ii - …)/T: the square of a small p would underflow.
+ * Rounding errors may make a diagonal of 0 negative.
+ */
 export function storeVariance(
   work: usize,
   classes: usize,
@@ -256,9 +272,14 @@ export function storeVariance(
   float32: bool,
 ): void {
   storeMoments(work, classes, sigma, form);
+  const t = loadF64(work + TEMPERATURE);
   for (let i: usize = 0; i < classes; i++) {
-    const variance = covarianceAt(work, classes, sigma, form, i, i);
-    const value = isRoot ? Math.sqrt(Math.max(0.0, variance)) : variance;
-    storeValue(out, i, value, float32);
+    if (isRoot) {
+      const size = Math.max(0.0, offMeansAt(work, classes, sigma, form, i, i));
+      storeValue(out, i, (pAt(work, i) * Math.sqrt(size)) / t, float32);
+    } else {
+      const variance = covarianceAt(work, classes, sigma, form, i, i);
+      storeValue(out, i, variance, float32);
+    }
   }
 }
