@@ -44,9 +44,10 @@ export const RUN_COMMAND: CommandSpec = {
           "--force replaces one file; use --overwrite to replace a dataset",
           "force",
         );
-      const ofOne = [...line].find(
-        (name) => hasOption("run", name) && !hasOption("dataset", name),
-      );
+      const ofOne = optionsOf("run").find(
+        ({ name, affects }) =>
+          affects === "bytes" && line.has(name) && !hasOption("dataset", name),
+      )?.name;
       if (ofOne)
         throw new UsageError(
           `--${kebab(ofOne)} works on one file at a time, without a slash at the end of the output`,
