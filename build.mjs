@@ -97,8 +97,9 @@ async function bundles() {
         },
       },
     ),
-    // Threads load nothing that is not theirs.
-    ...["worker", "parquet", "decompress", "compress"].map((name) =>
+    // Threads load nothing that is not theirs. piscina starts worker.js, its own, which loads one of the others.
+    bundleOf({ worker: "node_modules/piscina/dist/worker.js" }),
+    ...["rows", "parquet", "decompress", "compress"].map((name) =>
       bundleOf({ [name]: `workers/${name}.ts` }),
     ),
   ]);
@@ -140,12 +141,12 @@ async function bundleOf(input, options) {
     transform: {
       define: { fetch: "undefined", "import.meta.resolve": "require.resolve" },
     },
-    // piscina finds its own worker file by its place in node_modules; queues and S3 are for those who have installed their
-    // packages; WebAssembly is read from beside the bundles.
-    external: ["piscina", "bullmq", "ioredis", /^@aws-sdk\//, /\.wasm$/],
+    // Queues, S3 and lower priorities are for those who have installed their packages; WebAssembly is read from beside the
+    // bundles.
+    external: ["bullmq", "ioredis", "@napi-rs/nice", /^@aws-sdk\//, /\.wasm$/],
   });
-  // apache-arrow and yargs are bundled, since every run pays for start-up: imported from node_modules they cost 100 ms and
-  // 35 to 70 ms more. The bundles are not minified: names and lines of stack traces stay readable, for 4 ms.
+  // Packages are bundled, since every run pays for start-up: loaded from node_modules, apache-arrow costs 100 ms more, yargs
+  // 35 to 70 ms, piscina 25 ms. The bundles are not minified: names and lines of stack traces stay readable, for 4 ms.
   const { output } = await bundle.write({
     dir: "dist",
     // CommonJS starts 10 ms sooner: Node lists all exports of a module that is imported, and so loads more of its own.

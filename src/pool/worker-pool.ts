@@ -16,7 +16,7 @@ export interface TaskPool {
 }
 
 /** The built worker, next to the bundle that contains this module. */
-const WORKER_URL = new URL("./worker.js", import.meta.url);
+const WORKER_URL = new URL("./rows.js", import.meta.url);
 
 /** Number of runs of this process. Workers cache what they prepared for the last run. */
 let runs = 0;

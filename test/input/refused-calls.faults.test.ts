@@ -138,13 +138,16 @@ test.each<[asset: string, input: string, ...options: string[]]>([
   ["wasm-zstd.wasm", "../fixtures/compressed-zstd.arrow"],
   ["wasm-zstd.wasm", DIGITS, "--compress", "zstd"],
   // Threads start only for large inputs.
+  ["rows.js", "large"],
   ["worker.js", "large"],
 ])(
   "without %s (for %s): 78 and how to repair it",
   async (name, from, ...more) => {
     const input = from === "large" ? at("large.arrow") : here(from);
     if (from === "large")
-      await built.generate({ output: input, rows: 20_000, classes: 100 });
+      await built.generate({
+        ...{ output: input, rows: 20_000, classes: 100, force: true },
+      });
     const copy = at("package");
     fs.rmSync(copy, { recursive: true, force: true });
     fs.cpSync(dirname(CLI), join(copy, "dist"), { recursive: true });
