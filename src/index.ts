@@ -113,9 +113,9 @@ export {
 } from "./queue/submit.js";
 export { type WaitOptions, waitForDataset } from "./queue/wait.js";
 export { runWorker, type WorkerReport } from "./queue/worker.js";
-export type { JacobianBatch } from "./reader/block-access.js";
+export { JacobianBatch } from "./reader/block-access.js";
 export type { BlockResult } from "./reader/block-columns.js";
-export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";
+export { JacobianReader, type RowOrIndex } from "./reader/jacobian-reader.js";
 export {
   type OpenJacobianOptions,
   openJacobian,

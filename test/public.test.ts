@@ -5,7 +5,8 @@ const NAMES = `
 AbortedError BadRowError ConfigurationError DatasetDamagedError
 IncompleteError InputChangedError InputFormatError InputMissingError
 InputUnsupportedError InputsLeftOutError InputsSkippedError InternalError
-IoError LogitsColumnError OutputClosedError OutputExistsError PartsFailedError
+IoError JacobianBatch JacobianReader LogitsColumnError OutputClosedError
+OutputExistsError PartsFailedError
 PermissionError PlanMissingError RaggedRowError RowMissingError
 ServiceUnavailableError ShardsFailedError SoftjacError SoftmaxSums
 StalledError StoppedError UsageError calibrate datasetStatus dryRun

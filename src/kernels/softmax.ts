@@ -39,7 +39,7 @@ import {
  * e_k = exp(d + delta) in two doubles, tail = Σ e_k over k != a, compensated (Knuth), S = 1 + tail in two doubles, and
  * p_k = e_k/S in two doubles, of which the first has 26 bits (see storeQuotients). e, tail and S are scaled by 2^512.
  *
- * The relative error of each pair is within 0.05 ε (docs/numerics.md); p is the sum of its pair, rounded once.
+ * The relative error of each pair is within 0.01 ε (docs/numerics.md); p is the sum of its pair, rounded once.
  *
  * @returns false for a bad row (a NaN, a +inf, or only -inf), every p of which is 0
  */
@@ -98,6 +98,10 @@ export function softmaxRow(
     tail = sum;
   }
 
+  // As a pair: of many classes, tailLow may be many ulp of tail.
+  const rounded = tail + tailLow;
+  tailLow -= rounded - tail;
+  tail = rounded;
   const S = SCALE + tail;
   const SLow = errorOfSum(SCALE, tail, S) + tailLow;
   storeI32(work + ARGMAX, a);
@@ -119,7 +123,7 @@ export function softmaxRow(
  * and the diagonal of J, which for a is the product of P_a and (1 - p_a)·2^256/√T.
  *
  * D = S·√T·2^-256 in two doubles, the high one in two parts. high = e/D, cut to 26 bits, so that the products of high and the
- * two parts, and the first difference below, are exact; low = (e - high·D)/D is then within 2^-77 of e/D.
+ * two parts, and the first difference below, are exact; low = (e - high·D)/D is then within 2^-75 of e/D.
  */
 function storeQuotients(
   work: number,
@@ -183,7 +187,7 @@ function storeQuotients(
 // (STEP_HIGH ends in 22 zero bits, |n| < 2^18), the subtraction is exact, and rLow is the rounding error of r plus delta.
 // exp(r) - 1 = r + r²/2 + … + r⁵/120 (relative remainder below 2^-60). With n = 128 m + j the result is
 // 2^m·2^(j/128)·exp(r), where 2^(j/128) is a pair from the table. low has the rounding errors of high, so the pair is within
-// 0.02·2^-52 (relative) of the exact value. high alone is not: delta and rLow are only in low.
+// 0.005·2^-52 (relative) of the exact value. high alone is not: delta and rLow are only in low.
 //
 // The factor 2^512 keeps high normal for every d that matters (d > -1000), so that only the caller's final division rounds
 // to subnormals. d <= -1000 gives exactly 0: its share of the sum is under 2^-1442.

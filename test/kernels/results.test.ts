@@ -79,7 +79,12 @@ const isBlock = ({ name }: ResultCase) => /^(softmax|jacobian)$/.test(name);
 describe.each([1, 0.7, 25, 0.01, 1000])(
   "temperature %d, against 80 digits",
   (T) => {
-    test.each(RESULT_CASES)("$name", (spec) => {
+    // Of other results, subnormal p are divided by T.
+    const isUsual = T >= 0.7 && T <= 25;
+    const cases = RESULT_CASES.filter(
+      (spec) => isUsual || PROMISED_BOUNDS[nameOf(spec)].unit === "ulp",
+    );
+    test.each(cases)("$name", (spec) => {
       const drawn = drawing(spec);
       const isAll = T === 1 && isBlock(spec);
       const rows = isAll

@@ -93,6 +93,9 @@ export function softmaxPair(
     sum = s;
   }
 
+  const rounded = f64x2.add(sum, lost);
+  lost = f64x2.sub(lost, f64x2.sub(rounded, sum));
+  sum = rounded;
   const scale = f64x2.splat(SCALE);
   const S = f64x2.add(scale, sum);
   const bb = f64x2.sub(S, scale);
