@@ -47,6 +47,28 @@ function productOf(
   );
 }
 
+/** Returns whether |J_ij| of the classes at two places is at least `threshold` as stored. */
+function isAtLeast(
+  work: usize,
+  classes: usize,
+  space: usize,
+  s: usize,
+  other: usize,
+  threshold: f64,
+  float32: bool,
+): bool {
+  // The product of the rounded factors decides, unless it is close to the threshold, or almost subnormal as stored.
+  const size = sortedAt(space, s) * sortedAt(space, other) * UNSCALE;
+  if (size > (float32 ? 1e-37 : 1e-300)) {
+    const margin = size * (float32 ? 2.4e-7 : 8.9e-16);
+    if (size - margin > threshold) return true;
+    if (size + margin < threshold) return false;
+  }
+  return (
+    stored(productOf(work, classes, space, s, other), float32) >= threshold
+  );
+}
+
 function isLog(space: usize): bool {
   return loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
 }
@@ -87,7 +109,7 @@ export function walk(
     else
       while (
         end > 0 &&
-        stored(productOf(work, classes, space, s, end - 1), float32) < threshold
+        !isAtLeast(work, classes, space, s, end - 1, threshold, float32)
       )
         end = end - 1;
     storeI32(endAt(space, classes, s), end as i32);
