@@ -309,6 +309,7 @@ export abstract class DatasetRun<S extends Store = Store> {
     return this.#inFolder((files) => files.allSkipped());
   }
 
+  /** Records that an input is skipped, unless another process has published the run. */
   async skipInput(input: number, error: string): Promise<void> {
     await this.#unlessPublished(() => this.files.skip(input, error));
     (await this.#skipped)?.set(input, error);

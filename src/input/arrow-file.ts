@@ -47,7 +47,7 @@ export function locateFile(file: InputFile): Footer {
   const encoded = read(footerStart, footerBytes);
   const footer = decoding(path, "footer", () => decodeFooter(encoded));
   const { dictionaries, recordBatches } = footer;
-  // Of a remote file, the metadata of all blocks and the 8 bytes after their bodies are fetched at once.
+  // One request fetches the metadata of all blocks of a remote file, and the 8 bytes after their bodies.
   const ranges = [...dictionaries, ...recordBatches].flatMap((block) => [
     { start: block.offset, end: block.offset + block.metadataBytes },
     { start: endOf(block), end: endOf(block) + 8 },

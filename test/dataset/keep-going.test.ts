@@ -128,7 +128,7 @@ test("the other shards of a skipped input are not computed", async () => {
   await refused(stops, "ERR_INPUTS_SKIPPED");
   const count = (name: string) => events.filter((event) => event === name);
   expect(count("input skipped")).toHaveLength(1);
-  // Those of the other input.
+  // The other input has four shards.
   expect(count("shard completed")).toHaveLength(4);
 });
 
