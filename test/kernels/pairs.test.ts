@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { vectorAt, workAreaBytes } from "../../src/kernels/portable/work.js";
+import {
+  scaledOnce,
+  vectorAt,
+  workAreaBytes,
+} from "../../src/kernels/portable/work.js";
 import { EPSILON, Exact, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
 import { bothKernels } from "../support/kernels.js";
@@ -61,4 +65,20 @@ test("the pairs of p where the remainder of exp is largest, with opposite signs"
   const worst = Math.max(...rows.map(errorOfPairs));
   console.log(`pairs of adversarial rows: ${worst} ε`);
   expect(worst).toBeLessThan(BOUND);
+});
+
+test.each([
+  // Multiples of 2^-1074, and the sign of what the sum lacks.
+  [1.5, 0, 2],
+  [1.5, -1, 1],
+  [1.5, 1, 2],
+  [2.5, 0, 2],
+  [2.5, 1, 3],
+  [2.5, -1, 2],
+  [2.25, 1, 2],
+])("%d and a rest of sign %d are rounded once", (steps, sign, expected) => {
+  const up = 2 ** 256;
+  const value = steps * 2 ** (256 - 1074);
+  const rest = sign * value * 2 ** -60;
+  expect(scaledOnce(value, rest, 1 / up, up)).toBe(expected * 2 ** -1074);
 });
