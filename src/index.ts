@@ -114,12 +114,12 @@ export {
 export { type WaitOptions, waitForDataset } from "./queue/wait.js";
 export { runWorker, type WorkerReport } from "./queue/worker.js";
 export { JacobianBatch } from "./reader/block-access.js";
-export type { BlockResult } from "./reader/block-columns.js";
 export { JacobianReader, type RowOrIndex } from "./reader/jacobian-reader.js";
 export {
   type OpenJacobianOptions,
   openJacobian,
 } from "./reader/open-jacobian.js";
+export type { BlockResult } from "./reader/read-block.js";
 export type { ReduceOptions, RowOptions } from "./reduce/options.js";
 export { type ReduceReport, reduce } from "./reduce/reduce.js";
 export {

@@ -3,7 +3,6 @@ import { checkObject } from "../options/check-options.js";
 import { shortValue } from "../printable.js";
 import {
   type AuxiliaryName,
-  currentName,
   EMIT_NAMES,
   type EMITS,
   type EmitName,
@@ -106,7 +105,7 @@ export function softmaxResults<
   const { rows, classes, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
   checkArguments(logits, options, temperature, onBadRow);
-  const emit = currentNames(options.emit);
+  const emit = checkedNames(options.emit);
   const classIndex =
     typeof options.class === "number" ? options.class : undefined;
   const data: { [option in AuxiliaryName]?: ArrayLike<number> | undefined } = {
@@ -242,14 +241,12 @@ export function checkArguments(
     reject("onBadRow", "error or nan", onBadRow);
 }
 
-/** Returns the names with deprecated ones replaced. @throws UsageError for an unknown name */
-function currentNames(emit: readonly EmitName[]): EmitName[] {
+function checkedNames(emit: readonly EmitName[]): readonly EmitName[] {
   if (!Array.isArray(emit)) reject("emit", "a list of names", emit);
-  const names = emit.map(currentName);
-  for (const name of names)
+  for (const name of emit)
     if (!EMIT_NAMES.includes(name))
       reject("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
-  return names;
+  return emit;
 }
 
 export function reject(name: string, expected: string, found: unknown): never {

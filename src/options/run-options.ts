@@ -4,7 +4,6 @@ import { UsageError } from "../errors.js";
 import { shortName } from "../printable.js";
 import {
   type AuxiliaryName,
-  currentName,
   EMITS,
   isDropped,
   isEntriesLayout,
@@ -154,10 +153,7 @@ export interface ResolvedOptions
  * @throws UsageError with the option, the expected form and the value
  */
 export function resolveOptions(given: RunOptions): ResolvedOptions {
-  const named = Array.isArray(given?.emit)
-    ? { ...given, emit: given.emit.map(currentName) as RunEmit[] }
-    : given;
-  const options = resolve<RunOptions, Defaults>("run", withBase(named));
+  const options = resolve<RunOptions, Defaults>("run", withBase(given));
   const { column, columns, classNames = [], layout, input, threads } = options;
   const repeated = classNames.find((name, k) => classNames.indexOf(name) < k);
   if (repeated !== undefined)

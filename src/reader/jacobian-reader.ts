@@ -6,10 +6,13 @@ import { shortValue } from "../printable.js";
 import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
 import { checkPositions, keyOfIndex, nameOfKey } from "../results/row-axes.js";
 import { BlockAccess, JacobianBatch } from "./block-access.js";
-import type { BlockResult } from "./block-columns.js";
-import type { BlockFormat } from "./block-format.js";
 import { ReadAhead } from "./byte-source.js";
-import { type ExampleBlock, readBlock } from "./read-block.js";
+import {
+  type BlockFormat,
+  type BlockResult,
+  type ExampleBlock,
+  readBlock,
+} from "./read-block.js";
 import { type FloatArray, type FloatType, newFloats } from "./stored-column.js";
 import type { RowRange, StoredTable } from "./stored-table.js";
 
@@ -43,10 +46,10 @@ export class JacobianReader
   readonly dtype: FloatType;
   /** Function whose block is stored: softmax or log-softmax. */
   readonly result: BlockResult;
-  /** Temperature T of softmax(o/T); null if the file does not record it. */
-  readonly temperature: number | null;
-  /** Threshold below which entries were dropped; null if the file does not record it. */
-  readonly threshold: number | null;
+  /** Temperature T of softmax(o/T). */
+  readonly temperature: number;
+  /** Threshold below which entries were dropped. */
+  readonly threshold: number;
   /** Lengths of the axes of the positions; empty for rows of one axis. */
   readonly positionLengths: readonly number[];
   readonly #format: BlockFormat;
@@ -55,7 +58,6 @@ export class JacobianReader
 
   constructor(
     path: string,
-    threshold: number | null,
     format: BlockFormat,
     table: StoredTable,
     close: () => Promise<void>,
@@ -68,8 +70,8 @@ export class JacobianReader
     this.dtype = format.dtype;
     this.result = format.result;
     this.temperature = format.temperature;
-    this.threshold = threshold;
-    this.positionLengths = format.inner;
+    this.threshold = format.threshold;
+    this.positionLengths = table.inner;
     this.#format = format;
     this.#table = table;
     this.#close = close;
@@ -99,7 +101,8 @@ export class JacobianReader
   /** Returns the block of a row; in coo, a row without entries is a block of zeros. @throws RowMissingError, InputFormatError */
   async #find(key: number, index: number[]): Promise<ExampleBlock | null> {
     const [format, table] = [this.#format, this.#table];
-    const { rowStart, rowEnd, inner } = format;
+    const { rowStart, rowEnd } = format;
+    const { inner } = table;
     const isInside = key >= rowStart && key < rowEnd;
     const ranges = table.isCoo && !isInside ? [] : await table.find(key);
     if (table.isCoo ? isInside : ranges.length > 0)
@@ -173,7 +176,7 @@ export class JacobianReader
 
   async *#uncheckedBatches() {
     const [format, table] = [this.#format, this.#table];
-    const { classes, inner } = format;
+    const { inner } = table;
     const numbersOf = table.numbersInOrder();
     let before = -1;
     for (const [batch, { count }] of table.batches.entries()) {
@@ -204,7 +207,10 @@ export class JacobianReader
         const row = keys[k] as number;
         return readBlock(format, table, row, await rangesOf(k), source);
       };
-      yield { keys, batch: new JacobianBatch(classes, inner, keys, blockAt) };
+      yield {
+        keys,
+        batch: new JacobianBatch(this.classes, inner, keys, blockAt),
+      };
     }
   }
 

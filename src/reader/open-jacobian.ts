@@ -1,136 +1,130 @@
-import { InputFormatError, UsageError } from "../errors.js";
-import { interpreting } from "../input/interpreting.js";
-import type { ArrowContainer } from "../input/record-batches.js";
 import {
-  type CheckedOption,
+  InputFormatError,
+  InputUnsupportedError,
+  UsageError,
+} from "../errors.js";
+import { interpreting } from "../input/interpreting.js";
+import {
   checkObject,
   checkPath,
   checkValue,
 } from "../options/check-options.js";
-import { shortName, shortValue } from "../printable.js";
-import { LAYOUTS, type Layout, MAX_CLASSES } from "../results/catalogue.js";
+import { shortName } from "../printable.js";
+import { isJacobian, type Layout } from "../results/catalogue.js";
 import { keyCount } from "../results/row-axes.js";
-import {
-  decodeRunMetadata,
-  type RunMetadata,
-} from "../results/run-metadata.js";
-import {
-  BLOCK_RESULTS,
-  type BlockMetadata,
-  type BlockResult,
-  selectBlockColumns,
-} from "./block-columns.js";
-import { blockFormat } from "./block-format.js";
+import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import { type FileBytes, openFileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
-import { StoredTable } from "./stored-table.js";
+import { expectedColumns, type OutputColumn } from "./output-columns.js";
+import type { BlockResult } from "./read-block.js";
+import { openStoredRows, type StoredRows } from "./stored-rows.js";
 
-/** Options of `openJacobian`: facts that files of other tools do not record. */
+/** Options of `openJacobian`. */
 export interface OpenJacobianOptions {
-  /** Number of classes Q; required if the file does not record it. */
-  classes?: number;
-  /** Layout; required for bsr, packed and dense if the file does not record it. */
-  layout?: Layout;
-  /** Number of rows M of the logits; default: the last row number plus 1. */
-  rows?: number;
-  /** Temperature T that `factored` columns were computed with; default: 1. */
-  temperature?: number;
-  /** Function whose block is read if the file has both; default: jacobian. */
+  /** Function whose block is read if the output has both; default: jacobian. */
   result?: BlockResult;
 }
 
-const OPTIONS: readonly CheckedOption[] = [
-  { name: "classes", kind: "integer", range: [1, MAX_CLASSES] },
-  { name: "layout", kind: "string", choices: LAYOUTS },
-  { name: "rows", kind: "integer" },
-  { name: "temperature", kind: "number", range: [1e-100, 1e100] },
-  { name: "result", kind: "string", choices: BLOCK_RESULTS },
-];
-
 /**
- * Opens an output of any layout to read its Jacobian blocks: a file that `run` wrote, or an Arrow IPC file or stream of
- * another tool with the same columns (docs/library.md). Validates the metadata of the file and its record batches; reads
- * results only on request. A compressed file is decompressed first.
+ * Opens an output of any layout to read its Jacobian blocks. Validates the metadata of the file and its record batches;
+ * reads results only on request. A compressed file is decompressed first.
  *
- * @param options facts that files of other tools do not record
- * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError; UsageError for options
- * that are invalid, missing or contradict the file
+ * @throws InputMissingError, PermissionError, InputFormatError, IoError; InputUnsupportedError for an output without blocks;
+ * UsageError for an invalid option
  */
 export function openJacobian(
   path: string,
   options: OpenJacobianOptions = {},
 ): Promise<JacobianReader> {
-  return interpreting(path, "structure", () => open(path, options));
+  return interpreting(path, "structure", async () => {
+    checkPath("path", path);
+    checkOptions(options);
+    const bytes = await openFileBytes(path);
+    try {
+      return await readerOf(bytes, options.result);
+    } catch (error) {
+      await bytes.close();
+      throw error;
+    }
+  });
 }
 
-async function open(
-  path: string,
-  options: OpenJacobianOptions,
-): Promise<JacobianReader> {
-  checkPath("path", path);
+function checkOptions(options: OpenJacobianOptions): void {
   checkObject("options", options);
-  const bytes = await openFileBytes(path);
-  try {
-    return await readerOf(bytes, options);
-  } catch (error) {
-    await bytes.close();
-    throw error;
-  }
+  const choices = ["jacobian", "log_jacobian"];
+  checkValue({ name: "result", kind: "string", choices }, options.result);
+  const unknown = Object.keys(options).find((name) => name !== "result");
+  if (unknown !== undefined)
+    throw new UsageError(
+      `unknown option ${shortName(unknown)}; the only option is result, because outputs of softjac record everything else`,
+      unknown,
+    );
 }
 
+/** @throws InputFormatError, InputUnsupportedError, IoError; UsageError for a result that the output does not have */
 export async function readerOf(
   bytes: FileBytes,
-  options: OpenJacobianOptions,
+  chosen: BlockResult | undefined,
 ): Promise<JacobianReader> {
-  const { file } = bytes;
-  const { path } = file;
-  const { fields } = file.schema;
-  const metadata = withOptions(file, options);
-  const columns = selectBlockColumns(path, fields, metadata);
-  const isCoo = columns.layout === "coo";
-  const table = new StoredTable(bytes, columns, columns.parts, isCoo);
-  const { rowShape, threshold = null } = metadata;
-  const stated = rowShape ? keyCount(rowShape) : metadata.rows;
+  const { path, schema } = bytes.file;
+  const run = readStoredRun(path, schema.metadata);
+  const result = blockResult(path, run, chosen);
+  const reject = (text: string) => {
+    throw new InputFormatError(path, "schema", text);
+  };
+  const { table } = openStoredRows(bytes, {
+    run,
+    expected: blockColumns(run, result),
+    onProblem: reject,
+    onDifference: (_, text) => reject(text),
+  }) as StoredRows;
+  const end = run.rowShape ? keyCount(run.rowShape) : run.rows;
   const { last } = await table.ends();
-  if (stated !== undefined && last >= stated)
+  if (last >= end)
     throw new InputFormatError(
       path,
       "column row",
-      `expected row numbers below ${stated} (from softjac.rows or the option), found ${last}`,
+      `expected row numbers below ${end} (from softjac.rows), found ${last}`,
     );
-  const end = stated ?? last + 1;
-  const rows = metadata.rows ?? end;
-  const format = blockFormat(path, fields, columns, metadata, rows);
   // Ragged lists leave gaps between the keys, and the file does not list these gaps.
-  if (rows !== end) Object.assign(format, { rowStart: 0, rowEnd: end });
-  const close = () => bytes.close();
-  return new JacobianReader(path, threshold, format, table, close);
+  const range = run.rows === end ? {} : { rowStart: 0, rowEnd: end };
+  const format = { ...run, ...range, result };
+  return new JacobianReader(path, format, table, () => bytes.close());
 }
 
-/**
- * Merges the options with the metadata of the file.
- * @throws UsageError for an option that is unknown, invalid, or contradicts the metadata
- */
-function withOptions(
-  { path, schema }: ArrowContainer,
-  options: OpenJacobianOptions,
-): BlockMetadata {
-  const metadata = decodeRunMetadata(path, schema.metadata);
-  for (const [name, value] of Object.entries(options)) {
-    const spec = OPTIONS.find((option) => option.name === name);
-    if (!spec)
-      throw new UsageError(
-        `unknown option ${shortName(name)}; the options are ${OPTIONS.map(({ name }) => name).join(", ")}`,
-        name,
-      );
-    checkValue(spec, value);
-    const stated = metadata[name as keyof RunMetadata];
-    if (value !== undefined && stated !== undefined && stated !== value)
-      throw new UsageError(
-        `${name}: expected ${stated} as in softjac.${name} of ${path}, found ${shortValue(value)}`,
-        name,
-      );
-  }
-  const given = Object.entries(options).filter(([, v]) => v !== undefined);
-  return { ...metadata, ...Object.fromEntries(given) };
+function blockResult(
+  path: string,
+  { layout, emit }: StoredRun,
+  chosen: BlockResult | undefined,
+): BlockResult {
+  const stored = emit.filter(isJacobian);
+  const [first] = stored;
+  if (!first)
+    throw new InputUnsupportedError(
+      path,
+      "metadata",
+      `the output has no blocks, only ${emit.join(", ")}; softjac run --emit jacobian writes them`,
+    );
+  // The factors determine both blocks.
+  const has = (name: BlockResult) =>
+    layout === "factored" || stored.includes(name);
+  if (chosen !== undefined && !has(chosen))
+    throw new UsageError(`result: ${path} has no result ${chosen}`, "result");
+  return chosen ?? (stored.includes("jacobian") ? "jacobian" : first);
+}
+
+/** Columns of blocks; absent for bsr, packed and dense, which have one column of lists, named after the result. */
+const PARTS: Partial<Record<Layout, string[]>> = {
+  csr: ["indices", "values"],
+  coo: ["i", "j", "value"],
+  factored: ["softmax", "argmax", "tail"],
+};
+
+/** Returns the columns that store the blocks, in the order of PARTS. */
+function blockColumns(run: StoredRun, result: BlockResult): OutputColumn[] {
+  const expected = expectedColumns(run, []);
+  const names = PARTS[run.layout] ?? [result];
+  return names.map(
+    (name) => expected.find((column) => column.name === name) as OutputColumn,
+  );
 }

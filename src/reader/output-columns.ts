@@ -5,11 +5,7 @@ import {
   singleNumbers,
 } from "../input/number-column.js";
 import { positionNames, shortName } from "../printable.js";
-import {
-  currentName,
-  type InputUse,
-  isEntriesLayout,
-} from "../results/catalogue.js";
+import { type InputUse, isEntriesLayout } from "../results/catalogue.js";
 import {
   type ResultColumn,
   resultColumns,
@@ -77,20 +73,18 @@ export function findColumns(
 export function copiedColumnNames(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
-  { keep = [], onBadRow, rowShape }: StoredRun,
+  { keep = [], rowShape }: StoredRun,
   onProblem: OnProblem,
 ): string[] {
   const results = resultNames(rowShape, expected);
-  const isResult = (name: string) =>
-    results.some((result) => holdsResult(fields, name, result));
-  const others = fields.map(({ name }) => name).filter((n) => !isResult(n));
-  // Version 0.1.0 wrote neither onBadRow nor the list of copied columns.
-  if (onBadRow !== undefined)
-    for (const name of others)
-      if (!keep.includes(name))
-        onProblem(
-          `column ${shortName(name)}: the column is listed neither in softjac.emit nor in softjac.keep`,
-        );
+  const others = fields
+    .map(({ name }) => name)
+    .filter((name) => !results.includes(name));
+  for (const name of others)
+    if (!keep.includes(name))
+      onProblem(
+        `column ${shortName(name)}: the column is listed neither in softjac.emit nor in softjac.keep`,
+      );
   return others;
 }
 
@@ -121,19 +115,6 @@ export function findIndexColumns(
   return index.length === 1 + inner.length ? { index, inner } : null;
 }
 
-/** Returns whether a column has the name of a result, or its old name in a file without the current one. */
-function holdsResult(
-  fields: readonly Field[],
-  column: string,
-  result: string,
-): boolean {
-  if (column === result) return true;
-  return (
-    currentName(column) === result &&
-    !fields.some(({ name }) => name === result)
-  );
-}
-
 function findColumn(
   fields: readonly Field[],
   column: {
@@ -151,7 +132,7 @@ function findColumn(
       ? `list<${type}>`
       : `fixed_size_list<${type}>[${listSize}]`;
   const indices = fields.flatMap((field, k) =>
-    holdsResult(fields, field.name, name) ? [k] : [],
+    field.name === name ? [k] : [],
   );
   const index = indices[0] ?? -1;
   const field = fields[index];

@@ -1,38 +1,35 @@
 import { countWhile } from "../bisect.js";
-import { productOf } from "../input/number-column.js";
+import type { StoredRun } from "../results/run-metadata.js";
 import {
   entriesOfFactors,
   entryIndices,
   indexProblem,
   triangleIndex,
 } from "./block-entries.js";
-import { type BlockFormat, listShape } from "./block-format.js";
 import type { ByteSource } from "./byte-source.js";
 import {
   type FloatArray,
-  type FloatType,
   newFloats,
   type StoredColumn,
 } from "./stored-column.js";
 import type { RowRange, StoredBatch, StoredTable } from "./stored-table.js";
 
-/** Entries of a range of rows of a block, in row-major order. */
-export interface BlockRows {
-  values: FloatArray;
-  /** Ascending indices i·Q + j of the values; null if all entries are there. */
-  indices: Float64Array | null;
+/** Function whose block is stored: softmax (`jacobian`) or log-softmax (`log_jacobian`). */
+export type BlockResult = "jacobian" | "log_jacobian";
+
+/** Run that wrote a file, and the block that is read. */
+export interface BlockFormat extends StoredRun {
+  result: BlockResult;
 }
 
 /** Block of one row of logits, in any layout. Functions read only the entries that they need. */
 export interface ExampleBlock {
-  classes: number;
-  dtype: FloatType;
-  /** Returns rows `[iStart, iEnd)` of the block. */
-  rows(iStart: number, iEnd: number): Promise<BlockRows>;
+  /** Returns rows `[iStart, iEnd)` of the block, row-major. */
+  rows(iStart: number, iEnd: number): Promise<FloatArray>;
   entry(i: number, j: number): Promise<number>;
 }
 
-/** Columns of blocks in a record batch, in the order of block-columns.ts, and table row `k` of the batch. */
+/** Columns of blocks in a record batch, in the order of open-jacobian.ts, and table row `k` of the batch. */
 interface StoredParts {
   source: ByteSource;
   columns: readonly StoredColumn[];
@@ -89,18 +86,12 @@ function rowBlock(
 
 /** Opens a block of bsr, packed or dense: a list of all values. */
 async function listedBlock(
-  format: BlockFormat,
+  { layout, classes, rows, dtype }: BlockFormat,
   { source, columns, k }: StoredParts,
   row: number,
 ): Promise<ExampleBlock> {
-  const { layout, classes, rows, dtype } = format;
   const column = columns[0] as StoredColumn;
   const [first = 0, last = 0] = await column.bounds(source, k, k + 1);
-  const expected = productOf(listShape(format) ?? []);
-  if (last - first !== expected)
-    throw column.error(
-      `expected ${expected} values for ${classes} classes in layout ${layout}, found ${last - first} in row ${k} of the batch`,
-    );
   const read = (start: number, count: number) =>
     column.numbers(source, first + start, first + start + count);
   const index = {
@@ -112,23 +103,20 @@ async function listedBlock(
   /** All values of packed, read once because each row of the block needs values of many rows of the triangle. */
   let whole: Promise<FloatArray> | undefined;
   return {
-    classes,
-    dtype,
     async rows(iStart, iEnd) {
       const count = (iEnd - iStart) * classes;
-      if (layout === "bsr")
-        return { values: await read(index(iStart, 0), count), indices: null };
+      if (layout === "bsr") return read(index(iStart, 0), count);
       const values = newFloats(dtype, count);
       for (let to = 0, i = iStart; i < iEnd; i++, to += classes)
         if (layout === "dense")
           values.set(await read(index(i, 0), classes), to);
         else {
-          whole ??= read(0, expected);
+          whole ??= read(0, last - first);
           const stored = await whole;
           for (let j = 0; j < classes; j++)
             values[to + j] = stored[index(i, j)] as number;
         }
-      return { values, indices: null };
+      return values;
     },
     entry: async (i, j) => (await read(index(i, j), 1))[0] as number,
   };
@@ -146,10 +134,6 @@ async function factoredBlock(
   ];
   const where = `in row ${k} of the batch`;
   const [first = 0, last = 0] = await softmax.bounds(source, k, k + 1);
-  if (last - first !== classes)
-    throw softmax.error(
-      `expected ${classes} values, one per class, found ${last - first} ${where}`,
-    );
   const p = await softmax.numbers(source, first, last);
   const bad = p.find((value) => !(value >= 0 && value <= 1));
   if (bad !== undefined)
@@ -166,17 +150,15 @@ async function factoredBlock(
     );
   const entry = entriesOfFactors(
     { p, predicted, uncertainty: tail / (1 + tail) },
-    temperature ?? 1,
+    temperature,
     result === "log_jacobian",
   );
   return {
-    classes,
-    dtype,
     async rows(iStart, iEnd) {
       const values = newFloats(dtype, (iEnd - iStart) * classes);
       for (let to = 0, i = iStart; i < iEnd; i++)
         for (let j = 0; j < classes; j++) values[to++] = entry(i, j);
-      return { values, indices: null };
+      return values;
     },
     entry: async (i, j) =>
       dtype === "float32" ? Math.fround(entry(i, j)) : entry(i, j),
@@ -257,14 +239,13 @@ function sparseBlock(
   const lowerBound = (min: number) =>
     countWhile(indices.length, (k) => (indices[k] as number) < min);
   return {
-    classes,
-    dtype,
     async rows(iStart, iEnd) {
-      const range = [lowerBound(iStart * classes), lowerBound(iEnd * classes)];
-      return {
-        values: values.subarray(...range) as FloatArray,
-        indices: indices.subarray(...range),
-      };
+      const first = iStart * classes;
+      const end = lowerBound(iEnd * classes);
+      const rows = newFloats(dtype, iEnd * classes - first);
+      for (let n = lowerBound(first); n < end; n++)
+        rows[(indices[n] as number) - first] = values[n] as number;
+      return rows;
     },
     async entry(i, j) {
       const index = i * classes + j;

@@ -9,11 +9,11 @@ import type { ArrowContainer } from "../input/record-batches.js";
 import { isClassColumn } from "../input/value-column.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
-import type { BlockResult } from "./block-columns.js";
 import { openFileBytes } from "./byte-source.js";
 import { type Example, ExampleDecoder } from "./example-decoder.js";
 import { readerOf } from "./open-jacobian.js";
 import { expectedColumns, resultNames } from "./output-columns.js";
+import type { BlockResult } from "./read-block.js";
 import { neededColumns, numberSources } from "./reading-plan.js";
 import {
   openStoredRows,
@@ -111,7 +111,7 @@ async function open(path: string, choice: LabelChoice) {
         }),
       /** Opens a reader of stored blocks, which is closed with the file. */
       openBlocks: (result: BlockResult) =>
-        interpreting(path, "structure", () => readerOf(bytes, { result })),
+        interpreting(path, "structure", () => readerOf(bytes, result)),
       close,
     };
   } catch (error) {

@@ -40,17 +40,6 @@ export const PROMISED_BOUNDS: Readonly<Record<ReferenceName, Bound>> = {
   tail: epsilons(1),
 };
 
-/** Bounds of files of version 0.1, where they differ. */
-export const EARLIER_BOUNDS: Partial<Record<ReferenceName, Bound>> = {
-  softmax: epsilons(1.5),
-  jacobian: epsilons(3),
-  packed: epsilons(3),
-  column: epsilons(3),
-  diagonal: epsilons(3),
-  confidence: epsilons(1.5),
-  uncertainty: epsilons(1.5),
-};
-
 /** Numbers of a row from which scales are computed; float64 is enough for scales. */
 export interface RowSizes {
   winner: number;

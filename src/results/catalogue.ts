@@ -166,14 +166,6 @@ export const EMITS = {
 export type EmitName = keyof typeof EMITS;
 export const EMIT_NAMES = Object.keys(EMITS) as EmitName[];
 
-/** Old names of results, in old files and option values, and their current names. */
-const RENAMED: { [old: string]: EmitName } = { doubt: "uncertainty" };
-
-/** Returns the current name of a result. */
-export function currentName<Name extends string>(name: Name): Name | EmitName {
-  return Object.hasOwn(RENAMED, name) ? (RENAMED[name] as EmitName) : name;
-}
-
 /** Results of the layouts csr and coo: the largest dropped |entry| of each row, and the sum of all dropped |entries|. */
 export const DROPPED = ["dropped_max", "dropped_sum"] as const;
 export type DroppedName = (typeof DROPPED)[number];

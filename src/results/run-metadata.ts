@@ -1,6 +1,9 @@
-import { InputFormatError, UsageError } from "../errors.js";
 import {
-  currentName,
+  InputFormatError,
+  InputUnsupportedError,
+  UsageError,
+} from "../errors.js";
+import {
   EMIT_NAMES,
   isDropped,
   isEntriesLayout,
@@ -59,7 +62,7 @@ function isPartition({ name, value, type }: Partition): boolean {
 
 /** Names of results, which contain no commas. */
 const results: Codec<readonly string[]> = {
-  decode: (value) => value.split(",").map(currentName),
+  decode: (value) => value.split(","),
   expected: "names",
 };
 
@@ -192,11 +195,18 @@ export function encodeRunMetadata(
 }
 
 /**
- * Reads the metadata of a file. Files of older versions have fewer keys, files of other tools none.
- * @throws InputFormatError for an invalid value
+ * Reads the metadata of a file; files of other tools have none.
+ * @throws InputFormatError for an invalid value; InputUnsupportedError for a file of version 0.1
  */
 export function decodeRunMetadata(path: string, pairs: Pairs): RunMetadata {
   const values = new Map(pairs);
+  const version = values.get("softjac.version");
+  if (version?.startsWith("0.1."))
+    throw new InputUnsupportedError(
+      path,
+      "metadata",
+      `the file was written by softjac ${version}; write it again with this version`,
+    );
   // Without blocks in the output, its layout has no meaning.
   const hasBlocks = /jacobian|^$/.test(values.get("softjac.emit") ?? "");
   const run: Record<string, unknown> = {};

@@ -3,9 +3,9 @@ import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
 import { resolve } from "../options/check-options.js";
 import { shortList } from "../printable.js";
-import type { BlockResult } from "../reader/block-columns.js";
 import { CopiedValues } from "../reader/copied-values.js";
 import type { Example } from "../reader/example-decoder.js";
+import type { BlockResult } from "../reader/read-block.js";
 import { openResultsFile, type ResultsFile } from "../reader/results-file.js";
 import { isEntriesLayout, type Layout } from "../results/catalogue.js";
 import {

@@ -1,11 +1,6 @@
 import type { PresentColumn } from "../reader/output-columns.js";
 import type { Cells, StoredRow } from "../reader/stored-rows.js";
-import {
-  type Bound,
-  EARLIER_BOUNDS,
-  PROMISED_BOUNDS,
-} from "../reference/error-scales.js";
-import type { ReferenceName } from "../reference/result.js";
+import { type Bound, PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import {
   type CheckContext,
@@ -128,17 +123,14 @@ export class RowChecker {
 /** Returns the bound on errors in float64; null for indices, which are exact. */
 function promisedBound(
   { source, result }: PresentColumn,
-  { emit, dtype, topK, version }: StoredRun,
+  { emit, dtype, topK }: StoredRun,
 ): Bound | null {
-  const isEarlier = version === undefined || version.startsWith("0.1.");
-  const boundOf = (name: ReferenceName) =>
-    (isEarlier ? EARLIER_BOUNDS[name] : undefined) ?? PROMISED_BOUNDS[name];
-  if (result) return boundOf(referenceName(result));
+  if (result) return PROMISED_BOUNDS[referenceName(result)];
   switch (source.kind) {
     case "values":
-      return boundOf(
-        emit.includes("log_jacobian") ? "log_jacobian" : "jacobian",
-      );
+      return PROMISED_BOUNDS[
+        emit.includes("log_jacobian") ? "log_jacobian" : "jacobian"
+      ];
     case "droppedMax":
       // The column is float64, but its value is that of a rounded float32.
       return {

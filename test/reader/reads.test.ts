@@ -8,6 +8,7 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 import {
   cooFile,
   csrFile,
+  outputMetadata,
   type SparseExamples,
   writeResults,
 } from "../support/results-file.js";
@@ -124,8 +125,9 @@ test.each([
     }));
     const columns =
       layout === "csr" ? csrFile(examples) : cooFile(examples, classes);
-    writeResults(at(layout), { columns, batchRows });
-    await using reader = await openJacobian(at(layout), { classes });
+    const metadata = outputMetadata({ layout, rows: 5000, classes });
+    writeResults(at(layout), { columns, metadata, batchRows });
+    await using reader = await openJacobian(at(layout));
     for (const row of [4321, 0, 4999]) {
       const [reads, bytes] = await readsOf(() => reader.entry(row, 0, 20));
       expect(await reader.entry(row, 0, 20)).toBe(row);
@@ -140,13 +142,13 @@ test("rows with long gaps: a lookup reads few row numbers", async () => {
   const numbers = Array.from({ length: 50_000 }, (_, k) => 3 * k + (k % 2));
   const lists = fixedSizeList(new Float64(), 1);
   writeResults(path, {
+    metadata: outputMetadata({ rows: 150_000, classes: 1 }),
     columns: [
       ["row", new Int64(), numbers.map(BigInt)],
       ["jacobian", lists, numbers.map((row) => [row])],
     ],
   });
-  const options = { layout: "bsr", classes: 1 } as const;
-  await using reader = await openJacobian(path, options);
+  await using reader = await openJacobian(path);
   for (const row of [75_000, 30_001, 149_998]) {
     const lookup = () => reader.block(row).catch(() => null);
     const [reads, bytes] = await readsOf(lookup);

@@ -4,11 +4,9 @@ import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { fixedSizeList } from "../support/fixed-size-list.js";
 import { workDirectory } from "../support/logits-input.js";
-import { writeResults } from "../support/results-file.js";
+import { outputMetadata, writeResults } from "../support/results-file.js";
 
 const path = workDirectory()("rows");
-
-const options = { layout: "bsr", classes: 1 } as const;
 
 /** Writes a file of one class in which the block of a row is its row number. */
 function writeRows(rows: number[], batchRows: number[]): void {
@@ -18,13 +16,14 @@ function writeRows(rows: number[], batchRows: number[]): void {
       ["row", new Int64(), rows.map(BigInt)],
       ["jacobian", lists, rows.map((row) => [row])],
     ],
+    metadata: outputMetadata({ rows: Math.max(...rows) + 1, classes: 1 }),
     batchRows,
   });
 }
 
 /** Expects that lookups find some rows and, as missing, their successors. */
 async function expectRows(rows: number[], looked = rows): Promise<void> {
-  await using reader = await built.openJacobian(path, options);
+  await using reader = await built.openJacobian(path);
   const [first, last] = [rows[0], rows.at(-1)];
   for (const row of [...looked, ...looked.map((row) => row + 1), 0])
     if (rows.includes(row))
@@ -81,7 +80,7 @@ test.each([
   for (const batchRows of [[4], [2], [1]]) {
     writeRows(rows, batchRows);
     const read = async () => {
-      await using reader = await built.openJacobian(path, options);
+      await using reader = await built.openJacobian(path);
       for await (const { count } of reader) expect(count).toBeGreaterThan(0);
     };
     await expect(read(), `${batchRows}`).rejects.toThrow(

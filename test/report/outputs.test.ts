@@ -22,6 +22,7 @@ import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import {
   csrFile,
+  outputMetadata,
   type ResultsFile,
   writeResults,
 } from "../support/results-file.js";
@@ -236,13 +237,9 @@ test.each<[message: string, Columns]>([
 ])("impossible numbers: expected %s", async (message, columns) => {
   const results = at("impossible.arrow");
   const name = columns[1]?.[0];
-  const metadata = {
-    "softjac.layout": name === "values" ? "csr" : "bsr",
-    "softjac.emit": name === "softmax" ? "softmax" : "jacobian",
-    ...{ "softjac.rows": "1", "softjac.classes": "3" },
-    "softjac.dtype": "float64",
-    ...{ "softjac.temperature": "1", "softjac.threshold": "0" },
-  };
+  const layout = name === "values" ? "csr" : "bsr";
+  const emit = name === "softmax" ? "softmax" : "jacobian";
+  const metadata = outputMetadata({ layout, emit });
   writeResults(results, { columns, metadata });
   await expect(
     built.report({ results, output: at("no.html") }),

@@ -24,7 +24,7 @@ const SENTENCES = [
   "(is listed|appears) twice",
   "are named ",
   "zip64",
-  "has no softjac\\.(classes|layout)",
+  "softjac\\.\\w+ is missing|the output has no blocks",
   "no (local header|valid page header) at byte",
   "an array has all classes in one; choose it with --column",
   "an .npy file holds one array without a name",

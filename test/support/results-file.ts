@@ -36,6 +36,22 @@ export function writeResults(path: string, file: ResultsFile): void {
   );
 }
 
+/** Returns the metadata that every output has; `changes` are further ones, or undefined for keys that are missing. */
+export function outputMetadata(
+  changes: Record<string, string | number | undefined>,
+): Record<string, string> {
+  const metadata = {
+    ...{ layout: "bsr", emit: "jacobian", rows: 1, classes: 3 },
+    ...{ dtype: "float64", temperature: 1, threshold: 0 },
+    ...changes,
+  };
+  return Object.fromEntries(
+    Object.entries(metadata).flatMap(([key, value]) =>
+      value === undefined ? [] : [[`softjac.${key}`, String(value)]],
+    ),
+  );
+}
+
 /** Returns two rows of lists in which value k of row r is r + k. */
 export function twoBlocks(size: number): [row: Column, jacobian: Column] {
   const values = [0, 1].map((r) =>

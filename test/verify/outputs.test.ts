@@ -14,7 +14,7 @@ import { fixedSizeList } from "../support/fixed-size-list.js";
 import { hardRows } from "../support/hard-rows.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { writeResults } from "../support/results-file.js";
+import { outputMetadata, writeResults } from "../support/results-file.js";
 
 const at = workDirectory();
 const output = at("out.arrow");
@@ -271,10 +271,6 @@ test.each([0, 1])("an output of %i rows", async (rows) => {
 });
 
 describe("files that are no outputs", () => {
-  const metadata: Record<string, string> = {
-    ...{ layout: "bsr", emit: "entropy", rows: "1", classes: "3" },
-    ...{ dtype: "float64", temperature: "1", threshold: "0" },
-  };
   const one = { input: at("one.arrow") };
   writeLogits(one.input, { rows: 1, classes: 3, logit });
   /** Verifies a file with a column and some metadata. */
@@ -283,24 +279,20 @@ describe("files that are no outputs", () => {
     column = "entropy",
     signal?: AbortSignal,
   ) => {
-    const stated = Object.entries({ ...metadata, ...changes });
     writeResults(output, {
       columns: [
         ["row", new Int64(), [0n]],
         [column, new Float64(), [1]],
       ],
-      metadata: Object.fromEntries(
-        stated.flatMap(([key, value]) =>
-          value === undefined ? [] : [[`softjac.${key}`, value]],
-        ),
-      ),
+      metadata: outputMetadata({ emit: "entropy", ...changes }),
     });
     return verifyValues({ ...one, output }, { signal });
   };
 
-  test.each(Object.keys(metadata))("softjac.%s is required", async (key) => {
-    await expect(verify({ [key]: undefined })).rejects.toThrow(
-      `${output}: metadata: softjac.${key} is missing, so this is not an output of softjac`,
+  test.each(Object.keys(outputMetadata({})))("%s is required", async (key) => {
+    const name = key.replace("softjac.", "");
+    await expect(verify({ [name]: undefined })).rejects.toThrow(
+      `${output}: metadata: ${key} is missing, so this is not an output of softjac`,
     );
   });
 
@@ -313,6 +305,7 @@ describe("files that are no outputs", () => {
     });
     expect((await verify({}, "entropie")).problems).toEqual([
       "column entropy: expected float64, found no such column",
+      "column entropie: the column is listed neither in softjac.emit nor in softjac.keep",
     ]);
     await expect(
       verify({}, "entropy", AbortSignal.abort()),
