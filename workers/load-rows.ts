@@ -7,6 +7,7 @@ import { integerAt } from "../src/arrow/read-window.js";
 import { numbersAt, widenNumbers } from "../src/arrow/stored-numbers.js";
 import { NULL_BITS_32, NULL_BITS_64 } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
+import { type LinearModel, ModelRows } from "../src/kernels/linear-model.js";
 import { rowIndices } from "../src/results/row-axes.js";
 import type { WorkerContext } from "../src/tasks/run-tasks.js";
 import type { SourceOffsets, SourceSetup } from "../src/tasks/slot-layout.js";
@@ -34,13 +35,17 @@ interface ValueRun {
   first: number;
 }
 
+/** The last model, which all loads of a run have. */
+let modelRows: { of: LinearModel; rows: ModelRows } | null = null;
+
 /** Reads rows `[rowStart, rowEnd)` of every source, which may span record batches, into a slot, and stores their indices. */
 export function loadRows(
-  { context, kernel, base }: SlotRows,
+  slotRows: SlotRows,
   pieces: SourceRange[][],
   rowStart: number,
   rowEnd: number,
 ): void {
+  const { context, kernel, base } = slotRows;
   const rows = rowEnd - rowStart;
   context.sources.forEach((source, n) => {
     const { staging, raw, values } = context.slot.sources[n] as SourceOffsets;
@@ -70,6 +75,14 @@ export function loadRows(
     for (const [k, part] of parts.entries())
       markNulls(context, source, part, runs[k] ?? [], addresses.values);
   });
+  if (context.model) {
+    const numbers = (n: number) => slotRows.numbers(n, rows) as Float64Array;
+    const covariances =
+      context.model.covariance && numbers(context.sources.length - 1);
+    if (modelRows?.of !== context.model)
+      modelRows = { of: context.model, rows: new ModelRows(context.model) };
+    modelRows.rows.store(numbers(1), numbers(0), covariances ?? undefined);
+  }
   const { axes, buffer, slot } = context;
   const rowNumbers = base + slot.rowNumbers;
   if (axes.inner.length === 0) {

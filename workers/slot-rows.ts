@@ -15,7 +15,9 @@ import { TaskFailure } from "./slot-bytes.js";
 export type RowsContext = Pick<
   WorkerContext,
   "buffer" | "classes" | "temperature" | "slot" | "results"
-> & { sources: Pick<SourceSetup, "name" | "type" | "values" | "holds">[] };
+> & {
+  sources: Pick<SourceSetup, "name" | "names" | "type" | "values" | "holds">[];
+};
 
 /** Rows in a slot, numbered from 0, and the kernel that computes their results. */
 export class SlotRows<Context extends RowsContext = WorkerContext> {
@@ -138,24 +140,26 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
   }
 
   /**
-   * Returns why a row is bad, or null if it is good. An invalid label comes before all other reasons.
+   * Returns why a row is bad, or null if it is good: an invalid label before all other reasons, then a bad feature or weight.
    * @param onlyLabels whether only labels are checked
    */
   badRowReason(row: number, onlyLabels = false): BadRow | null {
     const { classes, sources } = this.context;
     let first: BadRow | null = null;
-    for (const [n, { holds, name }] of sources.entries()) {
+    let own: BadRow | null = null;
+    for (const [n, source] of sources.entries()) {
+      const { holds } = source;
       if (onlyLabels && holds !== "class") continue;
-      if (holds === "weight" || holds === "key") continue;
       const numbers = this.numbers(n, 1, row);
       const reason =
         holds === "logits"
           ? describeBadRow(numbers)
-          : describeBadInput(name, numbers as Float64Array, holds, classes);
+          : describeBadInput(source, numbers as Float64Array, classes);
       if (reason?.advice) return reason;
+      if (holds === "features" || holds === "weight") own ??= reason;
       first ??= reason;
     }
-    return first;
+    return own ?? first;
   }
 
   /** Returns the values of source `n` (0: the logits) of `rows` rows, from row `first` on. */

@@ -1,5 +1,4 @@
 import type { BadRow } from "../src/kernels/bad-row.js";
-import { isNull } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { BLOCK_ROWS, type SumsRows, SumsSpace } from "../src/kernels/sums.js";
 import type {
@@ -129,28 +128,13 @@ export class RowSummer {
   }
 
   #reason(slotRows: SlotRows, row: number): BadRow {
-    const { logits, features, weights, terms, intercept } = this.#setup;
-    const invalid = slotRows.badRowReason(row, true);
-    if (invalid?.advice) return invalid;
-    const valuesOf = (n: number) => slotRows.numbers(n, 1, row) as Float64Array;
-    const x = features < 0 ? [] : valuesOf(features);
-    const k = Array.from(x).findIndex((value) => !Number.isFinite(value));
-    if (k >= 0)
-      return {
-        expected: `a finite number in feature ${terms[k + (intercept ? 1 : 0)]}`,
-        found: isNull(x as Float64Array, k) ? "null" : `${x[k]}`,
-      };
-    const w = weights < 0 ? 1 : (valuesOf(weights)[0] as number);
-    if (!(w >= 0 && w < Number.POSITIVE_INFINITY))
-      return {
-        expected: `a weight of at least 0 in ${this.#context.sources[weights]?.name}`,
-        found: isNull(valuesOf(weights), 0) ? "null" : `${w}`,
-      };
     const reason = slotRows.badRowReason(row);
     if (reason) return reason;
+    const { logits } = this.#setup;
     const { sources } = this.#context;
     const y = sources.findIndex(({ holds }) => holds === "class");
-    const label = y < 0 ? Number.NaN : (valuesOf(y)[0] as number);
+    const label =
+      y < 0 ? Number.NaN : (slotRows.numbers(y, 1, row)[0] as number);
     if (logits >= 0 && slotRows.numbers(logits, 1, row)[label] === -Infinity)
       return {
         expected: `a class that is not masked in ${sources[y]?.name}`,

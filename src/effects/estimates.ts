@@ -1,8 +1,5 @@
-import {
-  CompensatedSums,
-  quadraticForm,
-  symmetrized,
-} from "../model/symmetric.js";
+import { CompensatedSums } from "../kernels/linear-model.js";
+import { quadraticForm, symmetrized } from "../model/symmetric.js";
 import {
   type MeanName,
   type Means,

@@ -1,4 +1,4 @@
-import { CompensatedSums } from "../model/symmetric.js";
+import { CompensatedSums } from "../kernels/linear-model.js";
 import { type ReferenceRow, referenceRow } from "../reference/row.js";
 import { at, toDouble } from "../reference/scaled.js";
 

@@ -105,6 +105,7 @@ export async function locateLogits(
           class: names,
           key: { ...names, vocabulary: options.inputs[n]?.vocabulary },
           weight: null,
+          features: null,
           numbers: null,
         }[valuesOf(input.option)],
         beside: nested && logits,

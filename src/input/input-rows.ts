@@ -7,6 +7,7 @@ import {
 import { integerAt, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
+import { ModelRows } from "../kernels/linear-model.js";
 import { axesOf, indexOfRow } from "../results/row-axes.js";
 import type { SourceSetup } from "../tasks/slot-layout.js";
 import { type LogitsFile, sourceRanges } from "./logits-file.js";
@@ -27,8 +28,11 @@ export class InputRows {
   #start = 0;
   #end = 0;
   #loaded: Float64Array[] = [];
+  readonly #model: ModelRows | null;
 
-  constructor(private readonly file: LogitsFile) {}
+  constructor(private readonly file: LogitsFile) {
+    this.#model = file.model ? new ModelRows(file.model) : null;
+  }
 
   holds(row: number): boolean {
     return row >= this.#start && row < this.#end;
@@ -60,6 +64,8 @@ export class InputRows {
       }
       this.#loaded.push(out);
     }
+    const [logits, x, ...others] = this.#loaded as [Float64Array, Float64Array];
+    this.#model?.store(x, logits, others.at(-1));
     this.#start = start;
     this.#end = end;
   }

@@ -13,6 +13,7 @@ import {
   numberWidth,
 } from "../arrow/field.js";
 import { countWhile } from "../bisect.js";
+import type { LinearModel } from "../kernels/linear-model.js";
 import type { RunOptions } from "../options/run-options.js";
 import { type InputUse, valuesOf } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
@@ -48,6 +49,8 @@ export interface LogitsFile extends InputFile {
   nullLogit: "error" | "mask";
   /** Other columns that results need, such as labels and tangents. */
   inputs: AuxiliaryColumn[];
+  /** Model that computes the logits and covariances of rows (ModelRows) from the features, which are source 1. */
+  model?: LinearModel;
   /** The logits, then `inputs`. */
   sources: SourceSetup[];
   batches: LogitsBatch[];
@@ -118,7 +121,7 @@ export function describeSources(
     const { storage, type, values, decoded } = source;
     const name = source.name ?? UNNAMED;
     const option = inputs[n - 1]?.option;
-    const logits = features === undefined ? "logits" : "numbers";
+    const logits = features === undefined ? "logits" : "features";
     const holds = option ? valuesOf(option) : logits;
     const width = numberWidth(type);
     const fd = decoded?.fd ?? null;

@@ -140,8 +140,8 @@ export async function reportLogits(
     warn(
       `${shortName(logits.column)}: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}`,
     );
-  // Rows of a remote file are not fetched before they are computed.
-  const rows = logits.present ? [] : await firstRows(logits);
+  // Rows of a remote file are not fetched before they are computed, and logits of a model are no probabilities.
+  const rows = logits.present || logits.model ? [] : await firstRows(logits);
   if (classes > 1 && rows.length > 0 && rows.every(isProbabilities))
     warn(
       `${shortName(logits.column)}: the values of each of the first ${rows.length} rows are at least 0 and sum to 1; these look like probabilities, and softmax expects logits`,

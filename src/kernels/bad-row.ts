@@ -62,30 +62,44 @@ export function adviceOnClass(y: number): string {
     : COUNTED;
 }
 
-/** Returns why a row of an auxiliary input is bad, or null if it is good; `holds` is the expected kind of value. */
+/** Source of values: its name, the kind of its values, and the names of features. */
+interface ValueSource {
+  name: string;
+  holds: string;
+  names?: readonly string[];
+}
+
+/** Returns why a row of an auxiliary input is bad, or null if it is good. */
 export function describeBadInput(
-  name: string,
+  { name, holds, names }: ValueSource,
   values: Float64Array,
-  holds: "class" | "numbers",
   classes: number,
 ): BadRow | null {
+  if (holds === "key") return null;
+  const shown = (k: number) => (isNull(values, k) ? "null" : `${values[k]}`);
   if (holds === "class") {
     const y = values[0] as number;
     if (Number.isInteger(y) && y >= 0 && y < classes) return null;
     const expected = `a class from 0 to ${classes - 1} in ${name}`;
     return isNoClass(y)
-      ? { expected, found: isNull(values, 0) ? "null" : `${y}` }
+      ? { expected, found: shown(0) }
       : {
           expected: `${expected}, or null, -1 or -100 for no label`,
           found: `${y}`,
           advice: adviceOnClass(y),
         };
   }
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  return at < 0
-    ? null
-    : {
-        expected: `finite numbers in ${name}`,
-        found: `${isNull(values, at) ? "null" : values[at]} at ${at}`,
-      };
+  const isWeight = holds === "weight";
+  const at = values.findIndex(
+    (value) => !Number.isFinite(value) || (isWeight && value < 0),
+  );
+  if (at < 0) return null;
+  if (isWeight)
+    return { expected: `a weight of at least 0 in ${name}`, found: shown(at) };
+  return holds === "features"
+    ? {
+        expected: `a finite number in feature ${names?.[at]}`,
+        found: shown(at),
+      }
+    : { expected: `finite numbers in ${name}`, found: `${shown(at)} at ${at}` };
 }

@@ -370,7 +370,7 @@ function sortByGroup(
  * Returns coefficients [features, classes] as [classes, features], then their high and their low halves (Veltkamp's split), so
  * that products of halves are exact.
  */
-function splitCoefficients(
+export function splitCoefficients(
   coefficients: Float64Array,
   classes: number,
 ): Float64Array {

@@ -1,4 +1,4 @@
-import { errorOfProduct, errorOfSum } from "../kernels/portable/work.js";
+import { CompensatedSums } from "../kernels/linear-model.js";
 import { powerOfTwo, Scaled, store } from "../reference/scaled.js";
 
 /** Row-major n × n. */
@@ -9,51 +9,6 @@ type Vector = Float64Array;
 const MAX_ASYMMETRY = 1e-8;
 /** Relative increase of the diagonal that gives a positive semidefinite matrix a Cholesky factor. */
 const SEMIDEFINITE_SLACK = 1e-8;
-
-/**
- * Sums of products, with the rounding errors in sums of their own (Ogita, Rump, Oishi: Dot2): sum + lost has an error
- * near n² ε² of the sum of |terms|. Factors and values stay below 2^996.
- */
-export class CompensatedSums {
-  readonly sum: Vector;
-  readonly lost: Vector;
-
-  constructor(count: number) {
-    this.sum = new Float64Array(count);
-    this.lost = new Float64Array(count);
-  }
-
-  /**
-   * Adds factor·x_r to sum at + r for r < count; x is row k of the packed symmetric matrix that starts at `from`. Row 0 is
-   * contiguous.
-   */
-  add(
-    at: number,
-    factor: number,
-    values: Float64Array,
-    from: number,
-    count = 1,
-    k = 0,
-  ): void {
-    const { sum, lost } = this;
-    let index = from + k;
-    for (let r = at; r < at + count; r++) {
-      const x = values[index] as number;
-      index += r - at < k ? count - (r - at) - 1 : 1;
-      const product = factor * x;
-      const before = sum[r] as number;
-      const after = before + product;
-      const error =
-        errorOfSum(before, product, after) + errorOfProduct(factor, x, product);
-      sum[r] = after;
-      lost[r] = (lost[r] as number) + error;
-    }
-  }
-
-  rounded(): Vector {
-    return this.sum.map((value, r) => value + (this.lost[r] as number));
-  }
-}
 
 /** Returns uᵀ A v with an error near ε of |u|ᵀ|A||v| for any n; v is u by default. A is exactly symmetric. */
 export function quadraticForm(a: Matrix, n: number, u: Vector, v = u): number {

@@ -7,9 +7,9 @@ import { inputCall } from "../io/system-error.js";
 import { SumsSpace } from "../kernels/sums.js";
 import type { Matrix } from "../model/coefficients.js";
 import { type Command, optionsOf } from "../options/options-table.js";
+import { sumsModule } from "../tasks/kernel-memory.js";
 import { GroupTable, type KeyColumn } from "./group-table.js";
 import type { SumSource } from "./options.js";
-import { sumsModule } from "./softmax-sums.js";
 import type { RowShape, RowSums, SumRequest } from "./sum-inputs.js";
 
 /** Commands whose sums can be merged. */

@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { ConfigurationError, UsageError } from "../errors.js";
+import { UsageError } from "../errors.js";
 import { momentSums, SumsSpace } from "../kernels/sums.js";
 import { shortName } from "../printable.js";
 import { auxiliaryLengths } from "../results/columns.js";
@@ -13,6 +12,7 @@ import {
   type SumColumn,
   sumColumns,
 } from "../results/reductions.js";
+import { sumsModule } from "../tasks/kernel-memory.js";
 
 /** Options of SoftmaxSums. Only `classes` is required. */
 export interface SoftmaxSumsOptions {
@@ -305,24 +305,4 @@ function checkWhole(name: string, value: unknown, min: number): void {
       `${name}: expected a whole number from ${min}, found ${value}`,
       name,
     );
-}
-
-let compiled: WebAssembly.Module | null = null;
-
-/**
- * Returns the compiled kernel of sums.
- * @param caller name in the message
- * @throws ConfigurationError without WebAssembly SIMD
- */
-export function sumsModule(caller: string): WebAssembly.Module {
-  const bytes = readFileSync(new URL("./sums.wasm", import.meta.url));
-  try {
-    compiled ??= new WebAssembly.Module(bytes);
-    return compiled;
-  } catch (cause) {
-    throw new ConfigurationError(
-      `${caller} needs WebAssembly SIMD, which this runtime does not provide`,
-      { cause },
-    );
-  }
 }

@@ -19,10 +19,10 @@ import { partitionReader } from "../results/path-partitions.js";
 import { indexOfRow } from "../results/row-axes.js";
 import { readingContext } from "../run/run-context.js";
 import { runTasks } from "../run/run-tasks.js";
+import { sumsModule } from "../tasks/kernel-memory.js";
 import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
 import { GroupTable, type KeyColumn } from "./group-table.js";
-import { sumsModule } from "./softmax-sums.js";
 
 /** Rows to sum. */
 export interface SumRequest {
@@ -331,6 +331,10 @@ async function sumFile(
     logits.inputs.flatMap(({ option }, n) => (holds(option) ? [n + 1] : []));
   const context: WorkerContext = {
     ...readingContext(logits, slot, memory),
+    sources: sources.map((source) => ({
+      ...source,
+      names: shape.terms.slice(intercept ? 1 : 0),
+    })),
     output: { fd: -1, direct: -1, compare: false },
     classes: shape.classes,
     temperature: 1,

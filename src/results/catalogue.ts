@@ -20,8 +20,8 @@ export function isAuxiliaryName(name: string): name is AuxiliaryName {
 /** Returns the kind of an auxiliary input's values. */
 export function valuesOf(
   option: InputUse,
-): "class" | "numbers" | "weight" | "key" {
-  if (option === "weight") return "weight";
+): "class" | "numbers" | "weight" | "features" | "key" {
+  if (option === "weight" || option === "features") return option;
   if (option === "by") return "key";
   return option === "label" || option === "classColumn" ? "class" : "numbers";
 }

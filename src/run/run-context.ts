@@ -65,6 +65,7 @@ export function readingContext(
     sourcePresent: logits.present?.toShare() ?? null,
     axes: axesOf(logits),
     sources: logits.sources,
+    model: logits.model,
     maskNulls: logits.nullLogit === "mask",
   };
 }

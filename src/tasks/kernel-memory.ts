@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { InternalError } from "../errors.js";
+import { ConfigurationError, InternalError } from "../errors.js";
 
 /** Memory of the slots, and the compiled SIMD kernel; `module` and `memory` are null for the plain kernel. */
 export interface KernelMemory {
@@ -47,4 +47,24 @@ export function allocateKernelMemory(
     memory: null,
     buffer: new SharedArrayBuffer(bytes),
   };
+}
+
+let compiled: WebAssembly.Module | null = null;
+
+/**
+ * Returns the compiled kernel of sums.
+ * @param caller name in the message
+ * @throws ConfigurationError without WebAssembly SIMD
+ */
+export function sumsModule(caller: string): WebAssembly.Module {
+  const bytes = readFileSync(new URL("./sums.wasm", import.meta.url));
+  try {
+    compiled ??= new WebAssembly.Module(bytes);
+    return compiled;
+  } catch (cause) {
+    throw new ConfigurationError(
+      `${caller} needs WebAssembly SIMD, which this runtime does not provide`,
+      { cause },
+    );
+  }
 }

@@ -3,6 +3,7 @@ import type { CopiedNode, CopiedPiece } from "../arrow/copied-nodes.js";
 import type { NodeTarget } from "../arrow/node-copier.js";
 import type { PresentBytes } from "../io/fetched-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
+import type { LinearModel } from "../kernels/linear-model.js";
 import type { SumsSpec } from "../kernels/sums.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { RowAxes, RowRange } from "../results/row-axes.js";
@@ -34,6 +35,8 @@ export interface WorkerContext extends KernelMemory {
   temperature: number;
   /** The logits, then the other inputs. */
   sources: SourceSetup[];
+  /** Model that computes the logits from the features, which are source 1. */
+  model?: LinearModel | undefined;
   results: ResultColumn[];
   loadRows: number;
   rowBlockSize: number;

@@ -18,7 +18,9 @@ export interface SourceSetup {
   width: number;
   values: number;
   /** Kind of the values: logits, class numbers, or any finite numbers. */
-  holds: "logits" | "class" | "numbers" | "weight" | "key";
+  holds: "logits" | "class" | "numbers" | "weight" | "features" | "key";
+  /** Names of the values of features. */
+  names?: readonly string[];
   /** Descriptor of the file of its decoded rows; null: the input. */
   fd: number | null;
 }
@@ -35,7 +37,7 @@ interface SlotSpec {
   rowBlockSize: number;
   tileRows: number;
   classes: number;
-  sources: Omit<SourceSetup, "name" | "fd">[];
+  sources: Omit<SourceSetup, "name" | "names" | "fd">[];
   results: Omit<PlannedResult, "listSize">[];
   /** Number of index columns after `row`. */
   positions?: number;

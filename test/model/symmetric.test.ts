@@ -1,7 +1,7 @@
 import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
+import { CompensatedSums } from "../../src/kernels/linear-model.js";
 import {
-  CompensatedSums,
   covarianceProblem,
   invertPositiveDefinite,
   multiply,

@@ -144,9 +144,10 @@ function softmaxRows(p: Plan, first: usize, second: usize): i32 {
   }
   const good = finiteRows(p, first, second);
   if (good == 0) return 0;
-  storeLogits(p, first, second);
-  const row = classes << 3;
   const logits = p.logitPairs;
+  const x = p.x;
+  storePairs(p.coefficients, classes, p.features, x + (first * p.features << 3), x + (second * p.features << 3), logits);
+  const row = classes << 3;
   return good & softmaxPair(logits, logits + row, false, classes, p.work, true, true, logits + 2 * row, logits + 3 * row);
 }
 
@@ -166,16 +167,31 @@ function isFinite(p: Plan, row: usize): bool {
   return sum == 0.0;
 }
 
-/** Stores x B of two rows in two doubles each (Ogita, Rump and Oishi's Dot2 with Dekker's products). */
-function storeLogits(p: Plan, first: usize, second: usize): void {
-  const classes = <usize>p.classes;
-  const features = <usize>p.features;
+/** Stores x B for rows of features, each value rounded once; NaN if a sum is not finite. B is split, `work` as in storePairs. */
+export function storeLinear(b: usize, classes: usize, features: usize, x: usize, rows: usize, out: usize, work: usize): void {
   const row = classes << 3;
-  const out = p.logitPairs;
+  const bytes = features << 3;
+  for (let r: usize = 0; r < rows; r += 2) {
+    const second = r + 1 < rows ? x + bytes : x;
+    storePairs(b, classes, features, x, second, work);
+    const end = work + (r + 1 < rows ? 2 * row : row);
+    for (let at = work; at < end; at += 8) {
+      store<f64>(out, load<f64>(at) + load<f64>(at + 2 * row));
+      out += 8;
+    }
+    x += 2 * bytes;
+  }
+}
+
+/**
+ * Stores x B of two rows in two doubles each (Ogita, Rump and Oishi's Dot2 with Dekker's products): two rows of sums, two of
+ * their low parts, then work space for [features] x and halves as pairs. B is [classes, features] in three parts: b, its high and
+ * its low half.
+ */
+function storePairs(b: usize, classes: usize, features: usize, x0: usize, x1: usize, out: usize): void {
+  const row = classes << 3;
   const halves = out + 4 * row;
   const splitter = f64x2.splat(134217729.0);
-  const x0 = p.x + (first * features << 3);
-  const x1 = p.x + (second * features << 3);
   for (let k: usize = 0; k < features; k++) {
     const x = v128.load64_lane(x1 + (k << 3), v128.load64_zero(x0 + (k << 3)), 1);
     const c = f64x2.mul(x, splitter);
@@ -186,7 +202,6 @@ function storeLogits(p: Plan, first: usize, second: usize): void {
     v128.store(at, f64x2.sub(x, high), 32);
   }
   const part = classes * features << 3;
-  let b = p.coefficients;
   for (let c: usize = 0; c < classes; c++) {
     let sum = f64x2.splat(0.0);
     let low = f64x2.splat(0.0);
