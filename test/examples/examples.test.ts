@@ -116,42 +116,6 @@ describe.concurrent("syntax", () => {
       expect(stderr).not.toContain("softjac");
     },
   );
-
-  test.skipIf(!hasProgram("sh", "-c", "command -v crontab"))("crontab", () => {
-    const path = pathOfExample("cron/crontab");
-    const checks = ["-n", "-T"].filter((flag) =>
-      hasProgram("crontab", flag, path),
-    );
-    expect(checks).not.toEqual([]);
-  });
-
-  test.skipIf(!hasProgram("docker-compose"))(
-    "docker-compose config",
-    async ({ expect }) => {
-      const file = ["-f", pathOfExample("queue/compose.yaml")];
-      await succeeds(expect, "docker-compose", ...file, "config", "--quiet");
-    },
-  );
-
-  test.skipIf(!hasProgram("snakemake"))("snakemake -n", async ({ expect }) => {
-    const { stderr, stdout } = await succeeds(
-      expect,
-      "snakemake",
-      ...["--dry-run", "--printshellcmds"],
-      ...["--snakefile", pathOfExample("snakemake/Snakefile")],
-      ...[
-        "--directory",
-        at("."),
-        "--config",
-        "inputs=in",
-        "output=out",
-        "tasks=3",
-      ],
-    );
-    expect(stdout + stderr).toContain(
-      "retry.sh 5 60 softjac run-shard -o out --shard-index 2 --shard-count 3",
-    );
-  });
 });
 
 const RETRIED = [69, 74, 75];

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
-import { inputs } from "../support/inputs-input.js";
-import { inMemory } from "../support/plain-rows.js";
+import { inMemory, inputs } from "../support/inputs-input.js";
 import { normal, random } from "../support/random.js";
 import { upTo } from "../support/runs.js";
 

@@ -19,7 +19,7 @@ import { plainField } from "../../src/arrow/field.js";
 import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { read } from "../support/plain-rows.js";
+import { outputOf } from "../support/runs.js";
 
 // Record batches of more than 2 GiB each in a file of more than 4 GiB. The file is sparse: few values are written, and the rest
 // reads as zeros.
@@ -106,7 +106,8 @@ test("rows past 2 GiB of a batch and 4 GiB of a file", async () => {
     Array.from({ length: shardRows }, (_, r) => shard * shardRows + r),
   );
   expect(rows.filter((row) => PEAKS.has(row))).toEqual([...PEAKS.keys()]);
-  const found = (name: string) => files.flatMap((file) => read(at(file), name));
+  const found = (name: string) =>
+    files.flatMap((file) => outputOf(at(file)).column(name));
   expect(found("argmax")).toEqual(rows.map((row) => PEAKS.get(row) ?? 0));
   const peak = 1 / (1 + (CLASSES - 1) * Math.exp(-20));
   expect(found("confidence")).toEqual(

@@ -16,8 +16,8 @@ import {
   inputRuns,
   type Options,
   patched,
-  plain,
 } from "../support/input-runs.js";
+import { plain } from "../support/runs.js";
 
 // Copied columns of nested types, views and texts. test/interop/nested.test.ts has many more, made by pyarrow.
 

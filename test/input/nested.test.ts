@@ -24,9 +24,9 @@ import {
   near,
   type Options,
   patched,
-  readTable,
   softmaxOf,
 } from "../support/input-runs.js";
+import { outputOf } from "../support/runs.js";
 
 // Columns of lists of lists: each inner list is a row. Lists that are null or empty have no rows.
 
@@ -265,7 +265,7 @@ test("a folder of files is computed in shards", () => {
   const found = [0, 1, 2].flatMap((k) => {
     const path = `${out}part-0000${k}-of-00003.arrow`;
     expect(softjac("verify", path, "--input", input).status).toBe(0);
-    const { column } = readTable(path);
+    const { column } = outputOf(path);
     const rows = column("row") as number[];
     expect(column("id")).toEqual(rows.map((row) => lengths[row]));
     return rows;

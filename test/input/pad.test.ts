@@ -9,10 +9,10 @@ import {
   inputRuns,
   type Options,
   type Row,
-  readTable,
   rows,
   softmaxOf,
 } from "../support/input-runs.js";
+import { outputOf } from "../support/runs.js";
 
 // --pad: the longest list has all classes, and the classes that a row lacks are masked.
 
@@ -92,7 +92,7 @@ test("shards of a dataset are padded", () => {
   const out = at("dataset/");
   expect(softjac("run", folder, "-o", out, "--pad").status).toBe(0);
   const path = `${out}part-00001-of-00002.arrow`;
-  expect(readTable(path).column("softmax")[0]).toEqual([1, 0, 0]);
+  expect(outputOf(path).column("softmax")[0]).toEqual([1, 0, 0]);
   const verified = softjac("verify", path, "--input", `${folder}/b.arrow`);
   expect(verified.status).toBe(0);
 });

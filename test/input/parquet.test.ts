@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { inputRuns } from "../support/input-runs.js";
-import { read } from "../support/plain-rows.js";
+import { outputOf } from "../support/runs.js";
 
 // Parquet files of other writers (parquet/make.py), compared with the values that the writers were given.
 
@@ -68,7 +68,7 @@ test.each(["no-rows", "no-row-groups"])(
     const input = `${folder}pyarrow-${name}.parquet`;
     const report = await built.run({ input, output, keep: ALL, force: true });
     expect([report.rows, report.classes]).toEqual([0, classes]);
-    expect(read(output, "split")).toEqual([]);
+    expect(outputOf(output).column("split")).toEqual([]);
   },
 );
 
@@ -100,7 +100,7 @@ test.each(["a pipe", "a file"])("standard input: %s", (kind) => {
     },
   );
   expect([status, stderr]).toEqual([0, expect.any(String)]);
-  expect(read(output, "softmax")).toEqual(softmax);
+  expect(outputOf(output).column("softmax")).toEqual(softmax);
 });
 
 test("an abort during decoding leaves no file", async () => {

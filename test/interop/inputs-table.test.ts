@@ -12,8 +12,9 @@ import { describe, expect, test } from "vitest";
 import { CLI, softjacIn } from "../cli/support.js";
 import { columnsFirst, npy, safetensors, zip } from "../support/array-files.js";
 import { arrowOf, type Columns, type Type } from "../support/arrow-columns.js";
-import { near, readTable, rows } from "../support/input-runs.js";
+import { near, rows } from "../support/input-runs.js";
 import { workDirectory } from "../support/logits-input.js";
+import { outputOf } from "../support/runs.js";
 
 // Every row of the tables of docs/inputs.md: the command reads such a file, or refuses it with the words of the table.
 
@@ -373,7 +374,7 @@ describe.each(Object.entries(READ))("%s", (heading, cases) => {
           : run(...args);
       expect(status, stderr).toBe(0);
       if (first === "Parquet") continue;
-      const [row] = readTable(output).column("softmax");
+      const [row] = outputOf(output).column("softmax");
       const p = 1 / (1 + Math.E);
       expect(row).toEqual([near(p), near(1 - p)]);
       rmSync(output);
@@ -397,7 +398,7 @@ test("the labels", () => {
   const entropies = (one: Case) => {
     const { status, stderr } = run(...prepare(one));
     expect(status, stderr).toBe(0);
-    return readTable(output).column("cross_entropy");
+    return outputOf(output).column("cross_entropy");
   };
   for (const one of LABELLED.flat())
     expect(entropies(one)).toEqual([near(low), near(high)]);

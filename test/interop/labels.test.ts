@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
-import { near, readTable } from "../support/input-runs.js";
+import { near } from "../support/input-runs.js";
 import { workDirectory } from "../support/logits-input.js";
+import { outputOf } from "../support/runs.js";
 import { importable, python, runPython } from "./python.js";
 
 // Labels as data frames have them: factors, categories, enums and strings.
@@ -34,7 +35,7 @@ function run(name: string, ...options: string[]) {
 function read(name: string, ...options: string[]) {
   const { status, stderr } = run(name, ...options);
   expect(status, stderr).toBe(0);
-  const values = readTable(at("out.arrow")).column("cross_entropy");
+  const values = outputOf(at("out.arrow")).column("cross_entropy");
   return { stderr, values };
 }
 

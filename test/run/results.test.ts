@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { EMIT_NAMES, type EmitName } from "../../src/results/catalogue.js";
-import { inputs, writeInputs } from "../support/inputs-input.js";
+import { inMemory, inputs, writeInputs } from "../support/inputs-input.js";
 import { setKernel } from "../support/kernels.js";
-import { inMemory, readerOf, rowsOf } from "../support/plain-rows.js";
-import { runsIn } from "../support/runs.js";
+import { outputOf, runsIn, upTo } from "../support/runs.js";
 
 const { at, run, output } = runsIn();
 afterEach(() => setKernel("simd"));
@@ -22,6 +21,15 @@ const WAYS = [
   { threads: 3, chunkRows: 17 },
   { threads: 2, chunkRows: 2 ** 40 },
 ];
+
+/** Returns in-memory results as plain rows. */
+function rowsOf(values: ArrayLike<number>, rows: number) {
+  const n = values.length / rows;
+  const all = Array.from(values);
+  return upTo(rows).map((r) =>
+    n === 1 ? all[r] : all.slice(r * n, r * n + n),
+  );
+}
 
 describe.each([
   { name: "many rows, batches of 100", rows: 2500, classes: 9, batchRows: 100 },
@@ -44,7 +52,7 @@ describe.each([
       first ??= bytes;
       expect(bytes.equals(first)).toBe(true);
     }
-    const column = readerOf(output);
+    const { column } = outputOf(output);
     const expected = inMemory(all, EMIT_NAMES, 0.8);
     for (const name of EMIT_NAMES)
       expect(column(name), name).toEqual(
@@ -57,17 +65,21 @@ describe.each([
       ...(["jacobian", "softmax", "argmax", "tail"] as const),
     ]);
     const given = { input, column: "logits" };
-    await run({ ...given, layout: "packed", emit: ["jacobian"] });
+    const packed = await run({
+      ...{ ...given, layout: "packed", emit: ["jacobian"] },
+    });
     const isUpper = (n: number) => n % classes >= Math.floor(n / classes);
-    expect(readerOf(output)("jacobian")).toEqual(
+    expect(packed.column("jacobian")).toEqual(
       rowsOf(jacobian as Float64Array, rows).map((block) =>
         (block as number[]).filter((_, n) => isUpper(n)),
       ),
     );
-    await run({ ...given, layout: "factored", dtype: "float32" });
+    const factored = await run({
+      ...{ ...given, layout: "factored", dtype: "float32" },
+    });
     const softmax = Float32Array.from(parts.softmax as Float64Array);
     for (const [name, values] of Object.entries({ ...parts, softmax }))
-      expect(readerOf(output)(name), name).toEqual(rowsOf(values, rows));
+      expect(factored.column(name), name).toEqual(rowsOf(values, rows));
   });
 });
 

@@ -7,6 +7,7 @@ import { arrowOf, type Columns } from "./arrow-columns.js";
 import { built } from "./built.js";
 import { CLEAR_MESSAGE } from "./clear-message.mjs";
 import { workDirectory } from "./logits-input.js";
+import { outputOf, plain } from "./runs.js";
 
 export type Options = Partial<Parameters<typeof built.run>[0]>;
 
@@ -34,18 +35,6 @@ export function near(value: number, digits = 12): number {
   return expect.closeTo(value, digits) as number;
 }
 
-/** Returns a value of a column as numbers, texts, plain arrays and objects. */
-export function plain(value: unknown): unknown {
-  if (value === null || typeof value !== "object") return value;
-  if (Symbol.iterator in value)
-    return Array.from(value as Iterable<unknown>, plain);
-  const fields =
-    "toJSON" in value ? (value.toJSON as () => object).call(value) : value;
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, field]) => [name, plain(field)]),
-  );
-}
-
 /** Replaces bytes that occur in a file, and returns the file. */
 export function patched(
   file: Buffer,
@@ -66,17 +55,6 @@ export function patched(
 
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
-}
-
-/** Reads an Arrow file with flechette, with columns and metadata as plain values. */
-export function readTable(path: string) {
-  const table = tableFromIPC(readFileSync(path), { useBigInt: false });
-  return {
-    table,
-    metadata: Object.fromEntries(table.schema.metadata ?? []),
-    column: (name: string) =>
-      Array.from(table.getChild(name) as Iterable<unknown>, plain),
-  };
 }
 
 const INPUT_ERRORS = [
@@ -119,7 +97,7 @@ export function inputRuns() {
     const warnings = events.flatMap((event) =>
       event.event === "warning" ? [event.message] : [],
     );
-    return { report, events, warnings, ...readTable(output) };
+    return Object.assign(outputOf(output), { report, events, warnings });
   };
 
   /** Runs, and compares every row and byte with a second computation. */

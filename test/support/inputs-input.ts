@@ -1,4 +1,10 @@
+import {
+  type AuxiliaryName,
+  EMITS,
+  type EmitName,
+} from "../../src/results/catalogue.js";
 import { writeArrow } from "./arrow-columns.js";
+import { built } from "./built.js";
 import { normal, random } from "./random.js";
 
 /** Logits and auxiliary inputs of all results. */
@@ -57,4 +63,28 @@ export function writeInputs(
     },
     { batchRows },
   );
+}
+
+/** Computes results with the function on arrays, passing the inputs that each needs. */
+export function inMemory(
+  all: Inputs,
+  emit: readonly EmitName[],
+  temperature = 1,
+) {
+  const used = new Set(
+    emit.map((name) => (EMITS[name] as { input?: AuxiliaryName }).input),
+  );
+  const { rows, classes, classColumn, ...others } = all;
+  return built.softmaxResults(all.logits, {
+    rows,
+    classes,
+    emit,
+    temperature,
+    ...(used.has("classColumn") && { class: classColumn }),
+    ...Object.fromEntries(
+      Object.entries(others).filter(([name]) =>
+        used.has(name as AuxiliaryName),
+      ),
+    ),
+  });
 }

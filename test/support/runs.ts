@@ -34,6 +34,19 @@ export function runsIn() {
   };
 }
 
+/** Returns a value of a column as numbers, texts, plain arrays and objects. */
+export function plain(value: unknown): unknown {
+  if (value === null || typeof value !== "object") return value;
+  if (ArrayBuffer.isView(value)) return [...(value as Float64Array)];
+  if (Symbol.iterator in value)
+    return Array.from(value as Iterable<unknown>, plain);
+  const fields =
+    "toJSON" in value ? (value.toJSON as () => object).call(value) : value;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, plain(field)]),
+  );
+}
+
 /** Reads an output, as far as it is asked for; `column` has plain numbers, lists and nulls. */
 export function outputOf(path: string) {
   const bytes = readFileSync(path);
@@ -55,10 +68,7 @@ export function outputOf(path: string) {
       return Object.fromEntries(metadata);
     },
     // biome-ignore lint/suspicious/noExplicitAny: Values of any type of column.
-    column: (name: string): any[] =>
-      [...read().getChild(name)].map((value) =>
-        ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value,
-      ),
+    column: (name: string): any[] => Array.from(read().getChild(name), plain),
   };
 }
 
