@@ -3,8 +3,11 @@ import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 /** The Python that judges; where it has no pyarrow, tests say what they leave out. */
 export const python = process.env.INTEROP_PYTHON ?? "python3";
 
-export function importable(modules: string): boolean {
-  return spawnSync(python, ["-c", `import ${modules}`]).status === 0;
+/** Returns whether Python has these packages; to import them could take seconds. */
+export function importable(packages: string): boolean {
+  const found = "all(map(find_spec, sys.argv[1].split(', ')))";
+  const script = `import sys; from importlib.util import find_spec; sys.exit(not ${found})`;
+  return spawnSync(python, ["-c", script, packages]).status === 0;
 }
 
 /** Runs a script to its end, without warnings of readers that know no extension types. */

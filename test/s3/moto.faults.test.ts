@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { S3 } from "@aws-sdk/client-s3";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../src/storage/open-store.js";
 import { filesIn, hashOf } from "../../src/storage/store.js";
 import { DIGITS } from "../cli/support.js";
@@ -22,7 +22,7 @@ const at = workDirectory();
 const digits = readFileSync(DIGITS);
 const options = { shardRows: 900, layout: "packed" } as const;
 
-describe.skipIf(!importable("moto.server"))("moto's server", () => {
+describe.skipIf(!importable("moto, flask"))("moto's server", () => {
   let endpoint = "";
   let client: S3;
   let proxy: FaultProxy;
@@ -89,7 +89,7 @@ describe.skipIf(!importable("moto.server"))("moto's server", () => {
   test.skipIf(!process.env.EVERY_CALL).each(FAULTS)(
     "%s at each request that changes something",
     async (fault) => {
-      repeatAfter(2000);
+      onTestFinished(repeatAfter(2000));
       let faults = 0;
       for (let turn = 1; turn === faults + 1; turn++) {
         const prefix = `${fault.replace(" ", "-")}-${turn}`;

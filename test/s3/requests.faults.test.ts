@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { Requests } from "../../src/storage/s3/requests.js";
 import { S3Store } from "../../src/storage/s3/s3-store.js";
 import { openClient } from "../../src/storage/s3/sdk.js";
@@ -26,7 +26,7 @@ const size = { rows: 300, classes: 5 };
 const folder = await writeFolder(at("logits"), ["a"], size);
 const { server, faulty, endpoint, ...world } = await s3World();
 const { newPrefix, texts, under, withFault } = world;
-repeatAfter(400);
+afterAll(repeatAfter(400));
 world.upload(folder, "in");
 const run = (prefix: string, endpoint: string) =>
   built.runDataset({

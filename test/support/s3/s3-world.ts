@@ -14,12 +14,13 @@ export const at3 = (prefix: string) => `s3://${BUCKET}/${prefix}/`;
 /** NODE_OPTIONS of a command that gives up on a store quickly. */
 export const QUICK_PAUSES = `--import ${fileURLToPath(new URL("quick-pauses.mjs", import.meta.url))}`;
 
-/** Makes this process retry requests without progress after `ms` instead of a minute. */
-export function repeatAfter(ms: number): void {
+/** Makes this process retry requests without progress after `ms` instead of a minute. Returns a function that ends this. */
+export function repeatAfter(ms: number): () => void {
   const { setTimeout } = globalThis;
   const shortened = (call: () => void, delay = 0) =>
     setTimeout(call, delay >= 6e4 && delay < 7e4 ? ms : delay);
   globalThis.setTimeout = Object.assign(shortened, setTimeout);
+  return () => void Object.assign(globalThis, { setTimeout });
 }
 
 /** Starts an S3 server with a bucket, and a proxy that injects faults; they stop after the test file. */
