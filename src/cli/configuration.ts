@@ -172,6 +172,8 @@ const REMOVED: Readonly<Record<string, string>> = {
   "request-timeout": "a request without progress is repeated after 60 s",
   "report sample": "softjac show prints any row",
   "report seed": "the page has no random rows",
+  "report verify-report":
+    "softjac verify prints the errors, and --report writes them to a file",
   select:
     "--shard-index K --shard-count N computes shard K alone, where N is the number of shards",
   "status-file": "use --metrics FILE, --log-format json or softjac status",

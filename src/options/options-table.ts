@@ -385,10 +385,6 @@ const REPORT = section("Values", ["report"], "process", {
     range: [2, 100],
     default: 40,
   }),
-  verifyReport: text(
-    "Report of a verification (softjac verify --report FILE); adds its errors",
-    { file: "read" },
-  ),
   title: text("Title of the page (default: name of the results)", {
     group: "Output",
   }),

@@ -1,38 +1,5 @@
 import { blockRowStart } from "../results/columns.js";
 
-/** Stored values of a block, which includes the factor 1/T. */
-export type StoredBlock =
-  /** `[Q, Q]` row-major, or its upper triangle. */
-  | { kind: "square"; values: ArrayLike<number> }
-  | { kind: "triangle"; values: ArrayLike<number> }
-  /** Indices i·Q + j and values. */
-  | {
-      kind: "entries";
-      indices: ArrayLike<number>;
-      values: ArrayLike<number>;
-    };
-
-/** Returns a function that looks up entries of blocks by row and column, one block at a time. */
-export function blockEntries(
-  classes: number,
-): (block: StoredBlock) => (i: number, j: number) => number {
-  let dense: Float64Array | null = null;
-  return (block) => {
-    const { kind, values } = block;
-    if (kind === "triangle")
-      return (i, j) => values[triangleIndex(classes, i, j)] as number;
-    let square = values;
-    if (kind === "entries") {
-      dense ??= new Float64Array(classes ** 2);
-      dense.fill(0);
-      for (let n = 0; n < values.length; n++)
-        dense[block.indices[n] as number] = values[n] as number;
-      square = dense;
-    }
-    return (i, j) => square[i * classes + j] as number;
-  };
-}
-
 /** Returns the index of entry (i, j) in the upper triangle of a block. */
 export function triangleIndex(classes: number, i: number, j: number): number {
   return blockRowStart("triangle", classes, Math.min(i, j)) + Math.abs(i - j);

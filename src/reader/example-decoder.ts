@@ -3,13 +3,11 @@ import { adviceOnClass, isNoClass } from "../kernels/bad-row.js";
 import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import {
-  blockEntries,
   entriesOfFactors,
   entryIndices,
   indexProblem,
-  type StoredBlock,
+  triangleIndex,
 } from "./block-entries.js";
-import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
 import type { Cells, StoredRow, StoredRows } from "./stored-rows.js";
 
@@ -31,12 +29,17 @@ export interface Example {
   entropy: number;
   /** Class, or -1 if the row has no label. */
   label: number;
-  /** Block, if it is the source of |J|. */
-  block: StoredBlock | null;
-  /** Returns entry (i, j) of the block, stored or computed from p; null for a list of entries, and if p is unknown. */
+  /** Stored entries of the block in csr and coo: indices i·Q + j and values. */
+  entries: Entries | null;
+  /** Returns entry (i, j) of the block, stored or computed from p; null for `entries`, and if neither is known. */
   entry: ((i: number, j: number) => number) | null;
   droppedMax: number;
   droppedSum: number;
+}
+
+interface Entries {
+  indices: ArrayLike<number>;
+  values: ArrayLike<number>;
 }
 
 const UNKNOWN = {
@@ -45,7 +48,7 @@ const UNKNOWN = {
   confidence: Number.NaN,
   uncertainty: Number.NaN,
   entropy: Number.NaN,
-  block: null,
+  entries: null,
   entry: null,
   droppedMax: Number.NaN,
   droppedSum: Number.NaN,
@@ -54,7 +57,6 @@ const UNKNOWN = {
 /** Decoder of the numbers of rows, which it checks. */
 export class ExampleDecoder {
   readonly #p: Float64Array;
-  readonly #entriesOf: ReturnType<typeof blockEntries>;
 
   /** @param labelOf returns the label of a row; NaN if it has none */
   constructor(
@@ -64,8 +66,7 @@ export class ExampleDecoder {
     private readonly sources: NumberSources,
     private readonly labelOf: (row: StoredRow) => number,
   ) {
-    this.#entriesOf = blockEntries(run.classes);
-    this.#p = new Float64Array(sources.p === "softmax" ? 0 : run.classes);
+    this.#p = new Float64Array(sources.p === "log_softmax" ? run.classes : 0);
   }
 
   /** @throws InputFormatError for impossible numbers */
@@ -82,9 +83,7 @@ export class ExampleDecoder {
     };
     if (example.isNull) return example;
     const { p, uncertainty, confidence, entropy, jacobian } = this.sources;
-    const block = this.#block(row, cells);
-    if (jacobian === "block" || jacobian === "entries") example.block = block;
-    const summed = p ? this.#setP(example, cells, block) : Number.NaN;
+    const summed = p ? this.#setP(example, cells) : Number.NaN;
     const { predicted } = example;
     const tail = number("tail");
     example.uncertainty =
@@ -108,11 +107,8 @@ export class ExampleDecoder {
           ? entropyOf(example.p, predicted, example.uncertainty)
           : Number.NaN;
     const { p: found, uncertainty: rest } = example;
-    if (example.block)
-      example.entry =
-        example.block.kind === "entries"
-          ? null
-          : this.#entriesOf(example.block);
+    if (jacobian === "entries") example.entries = this.#entries(row, cells);
+    else if (jacobian === "block") example.entry = this.#blockEntry(row, cells);
     else if (found)
       example.entry = entriesOfFactors(
         { p: found, predicted, uncertainty: rest },
@@ -144,24 +140,14 @@ export class ExampleDecoder {
     );
   }
 
-  #block(row: number, cells: Cells): StoredBlock | null {
+  #entries(row: number, cells: Cells): Entries {
     const { layout, classes } = this.run;
-    const { columns } = this.stored;
-    const n = columns.findIndex(
-      ({ name, source }) =>
-        source.kind === "values" || /^(log_)?jacobian$/.test(name),
-    );
-    if (n < 0) return null;
-    const values = cells[n] as ArrayLike<number>;
-    if (columns[n]?.source.kind !== "values") {
-      this.#checkEntries(row, values);
-      return { kind: layout === "packed" ? "triangle" : "square", values };
-    }
     const of = (name: string) => this.#cell(cells, name) as ArrayLike<number>;
-    const indices =
-      layout === "csr"
-        ? of("indices")
-        : entryIndices(of("i"), of("j"), classes);
+    const isCsr = layout === "csr";
+    const values = of(isCsr ? "values" : "value");
+    const indices = isCsr
+      ? of("indices")
+      : entryIndices(of("i"), of("j"), classes);
     if (indices.length !== values.length)
       this.#reject(
         row,
@@ -170,7 +156,16 @@ export class ExampleDecoder {
     const problem = indexProblem(indices, classes);
     if (problem) this.#reject(row, problem);
     this.#checkEntries(row, values);
-    return { kind: "entries", values, indices };
+    return { values, indices };
+  }
+
+  #blockEntry(row: number, cells: Cells): (i: number, j: number) => number {
+    const { layout, classes } = this.run;
+    const values = this.#cell(cells, "jacobian") as ArrayLike<number>;
+    this.#checkEntries(row, values);
+    return layout === "packed"
+      ? (i, j) => values[triangleIndex(classes, i, j)] as number
+      : (i, j) => values[i * classes + j] as number;
   }
 
   /** Rejects entries above 1/T, the bound for log-softmax; those of softmax are at most 1/(4T). */
@@ -189,20 +184,8 @@ export class ExampleDecoder {
   }
 
   /** Sets p and the predicted class; returns 1 - max p as the sum over the other classes. */
-  #setP(example: Example, cells: Cells, block: StoredBlock | null): number {
-    const { temperature, dtype } = this.run;
+  #setP(example: Example, cells: Cells): number {
     const { p: from } = this.sources;
-    if (from === "jacobian" || from === "log_jacobian") {
-      const entry = this.#entriesOf(block as StoredBlock);
-      const uncertainty =
-        from === "jacobian"
-          ? pOfBlock(entry, this.#p, temperature, dtype)
-          : pOfLogBlock(entry, this.#p, temperature);
-      if (Number.isNaN(uncertainty)) return uncertainty;
-      example.p = this.#p;
-      example.predicted = indexOfLargest(this.#p);
-      return uncertainty;
-    }
     const stored = this.#cell(cells, from as string) as ArrayLike<number>;
     let p = stored;
     if (from === "log_softmax") {

@@ -4,8 +4,7 @@ import type { OutputColumn } from "./output-columns.js";
 
 /** Sources of the numbers of a row; null for numbers that the output does not determine. */
 export interface NumberSources {
-  /** Source of p: a column, or blocks from which it is recovered. */
-  p: "softmax" | "log_softmax" | "jacobian" | "log_jacobian" | null;
+  p: "softmax" | "log_softmax" | null;
   /** Source of the uncertainty 1 - max p; `p` means the sum over the other classes. */
   uncertainty: "uncertainty" | "tail" | "log_softmax" | "p" | null;
   confidence: "confidence" | "p" | "uncertainty" | null;
@@ -20,19 +19,11 @@ export function numberSources(
   expected: readonly OutputColumn[],
 ): NumberSources {
   const has = (name: string) => expected.some((column) => column.name === name);
-  const emits = (name: "jacobian" | "log_jacobian") => run.emit.includes(name);
-  const isWhole = !mayOmitEntries(run);
-  const p =
-    (["softmax", "log_softmax"] as const).find(has) ??
-    (["jacobian", "log_jacobian"] as const).find(
-      (name) => isWhole && emits(name),
-    ) ??
-    null;
+  const p = (["softmax", "log_softmax"] as const).find(has) ?? null;
   const uncertainty =
     (["uncertainty", "tail"] as const).find(has) ??
     (p === "log_softmax" ? p : p && "p");
-  // A block is read only if p does not determine it: it has Q times as many values.
-  const block = p === "jacobian" ? "block" : "p";
+  const hasEntries = isEntriesLayout(run.layout);
   return {
     p,
     uncertainty,
@@ -42,21 +33,15 @@ export function numberSources(
         ? "p"
         : uncertainty && "uncertainty",
     entropy: has("entropy") ? "entropy" : p && "p",
-    jacobian: !emits("jacobian")
+    // A block is read only if p is unknown: it has Q times as many values.
+    jacobian: !run.emit.includes("jacobian")
       ? p && "p"
-      : isEntriesLayout(run.layout)
+      : hasEntries
         ? "entries"
-        : block,
+        : p
+          ? "p"
+          : "block",
   };
-}
-
-/** Returns whether blocks may lack entries. */
-export function mayOmitEntries({
-  layout,
-  threshold,
-  topK,
-}: StoredRun): boolean {
-  return isEntriesLayout(layout) && (threshold > 0 || topK > 0);
 }
 
 /** Returns the columns of the sources, and those about dropped entries. */
@@ -65,10 +50,9 @@ export function neededColumns(
   { p, uncertainty, confidence, entropy, jacobian }: NumberSources,
 ): OutputColumn[] {
   const names = new Set<string | null>([p, uncertainty, confidence, entropy]);
-  const blocks = p === "jacobian" || p === "log_jacobian";
-  const entries = blocks || jacobian === "entries";
+  if (jacobian === "block") names.add("jacobian");
   return expected.filter(
     ({ name, source }) =>
-      names.has(name) || (entries && source.kind !== "result"),
+      names.has(name) || (jacobian === "entries" && source.kind !== "result"),
   );
 }

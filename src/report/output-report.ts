@@ -21,8 +21,6 @@ export interface ReportOptions {
   classes?: number | undefined;
   /** Title of the page; default: name of the results. */
   title?: string | undefined;
-  /** Path of a verification report (`softjac verify --report` or `--json`) to include. */
-  verifyReport?: string | undefined;
   /** Whether to replace an existing output file; default: false. */
   force?: boolean | undefined;
   /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */

@@ -13,11 +13,7 @@ import { classNumbers } from "./numbers/classes.js";
 import { type CollectedResults, collectResults } from "./numbers/collect.js";
 import { calibrationNumbers, confidenceNumbers } from "./numbers/confidence.js";
 import { shownRows } from "./numbers/rows.js";
-import {
-  readVerifyReport,
-  summaryNumbers,
-  type VerifiedNumbers,
-} from "./numbers/summary.js";
+import { summaryNumbers } from "./numbers/summary.js";
 import type {
   OutputReport,
   PageNumbers,
@@ -30,7 +26,7 @@ import type {
  * at most 3 MB, which appears only once it is complete. The output is read sequentially in bounded memory.
  *
  * @returns the numbers on the page
- * @throws SoftjacError if the output or the verification report cannot be read, or the page cannot be written
+ * @throws SoftjacError if the output cannot be read, or the page cannot be written
  */
 export async function report(
   options: ReportOptions,
@@ -42,21 +38,15 @@ export async function report(
     ...resolve<ReportOptions, "classes" | "force" | "sync">("report", options),
     title: options.title ?? basename(options.results),
   };
-  const { output, force, verifyReport } = resolved;
-  checkOutput({
-    path: output,
-    force,
-    format: HTML,
-    inputs: [resolved.results, ...(verifyReport ? [verifyReport] : [])],
-  });
-  const verified =
-    verifyReport === undefined ? null : readVerifyReport(verifyReport);
+  const { output, force } = resolved;
+  const inputs = [resolved.results];
+  checkOutput({ path: output, force, format: HTML, inputs });
   const results = findResults(resolved.results);
   const paths = results.parts.map(({ path }) => path);
   const numbers = await whileUnchanged(paths, async () => {
     const collected = await collectResults(results, resolved, hooks);
     return interpreting(resolved.results, "results", () =>
-      pageNumbers(results, collected, resolved, verified),
+      pageNumbers(results, collected, resolved),
     );
   });
   // Loads the drawing libraries only now.
@@ -74,12 +64,10 @@ export async function pageNumbers(
   results: FoundResults,
   collectedResults: CollectedResults,
   { results: path, output, title, label }: ResolvedReportOptions,
-  verified: VerifiedNumbers | null,
 ): Promise<PageNumbers> {
   const { first, collected, pairs, shown } = collectedResults;
   const { run, sources } = first;
-  const { classes, confidence, calibration, withoutP, mostUncertain } =
-    collected;
+  const { classes, confidence, calibration, mostUncertain } = collected;
   const isLabelled = label !== undefined;
   return {
     softjac: VERSION,
@@ -87,8 +75,8 @@ export async function pageNumbers(
     results: path,
     output,
     title,
-    summary: summaryNumbers(results, collectedResults, verified),
-    confidence: confidenceNumbers(confidence, sources, withoutP),
+    summary: summaryNumbers(results, collectedResults),
+    confidence: confidenceNumbers(confidence, sources),
     calibration: isLabelled
       ? calibrationNumbers(label, calibration, sources)
       : null,

@@ -128,18 +128,11 @@ test.each<[string, () => Promise<object>, object]>([
   },
 );
 
-test("the page is HTML of the reported size, with the errors of a verification", () => {
-  const report = at("verify.json");
-  typed`verify ${results} -i ${DIGITS} --report ${report} --quiet`;
-  const { status, stdout } = typed`report ${results} -o ${page} --force --json
-    --verify-report ${report}`;
+test("the page is HTML of the reported size", () => {
+  const { status, stdout } = typed`report ${results} -o ${page} --force --json`;
   expect(status).toBe(0);
-  const { summary, outputBytes } = JSON.parse(stdout);
-  expect(summary.verified).toMatchObject({ ok: true, rowsChecked: 1000 });
-  expect(statSync(page).size).toBe(outputBytes);
-  expect(readFileSync(page, "utf8")).toMatch(
-    /^<!doctype html>\n<html lang="en">.*OK: 1,000 rows recomputed with 31 digits/s,
-  );
+  expect(statSync(page).size).toBe(JSON.parse(stdout).outputBytes);
+  expect(readFileSync(page, "utf8")).toMatch(/^<!doctype html>\n<html /);
 });
 
 test("the log of report has one line about the page and no tables", () => {

@@ -97,7 +97,7 @@ softjac report ${results} -o ${page} --label id
 softjac report ${results} -o ${page} --label split
 65 ${results}: column split has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c
 softjac report ${results} -o ${page} --verify-report ${state}
-65 ${state}: report: not a report of softjac verify: ok, rowsChecked, columns or problems is missing
+64 --verify-report was removed; softjac verify prints the errors, and --report writes them to a file
 softjac report ${DIGITS} -o ${page}
 65 ${DIGITS}: metadata: softjac.layout is missing, so this is not an output of softjac
 softjac verify ${DIGITS} -i ${DIGITS}
@@ -115,8 +115,6 @@ softjac run ${none} -o ${out}
 softjac run ${DIGITS} more -o ${out}
 66 more: no such file or directory
 softjac report ${none} -o ${page}
-66 ${none}: no such file or directory
-softjac report ${results} -o ${page} --verify-report ${none}
 66 ${none}: no such file or directory
 softjac inspect run
 66 run: no such file or directory

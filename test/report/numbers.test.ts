@@ -162,7 +162,6 @@ const truth = truthOf(truthRows);
 describe("the digits", () => {
   test.each<[string, Partial<RunOptions>]>([
     ["bsr", {}],
-    ["packed", { layout: "packed" }],
     ["csr", { layout: "csr" }],
     ["factored", { layout: "factored" }],
     ["log_softmax", { emit: ["log_softmax"] }],
@@ -170,25 +169,36 @@ describe("the digits", () => {
       "stored uncertainty and entropy",
       { emit: ["softmax", "uncertainty", "entropy", "confidence"] },
     ],
-    ["blocks that determine p", { emit: ["jacobian"] }],
-    ["packed blocks", { emit: ["jacobian"], layout: "packed" }],
-    ["csr without softmax", { emit: ["jacobian"], layout: "csr" }],
-    ["blocks of log-softmax", { emit: ["log_jacobian"] }],
-    ["compression", { compress: "zstd" }],
   ])("%s", async (_, options) => {
     const run = { ...digits, ...options };
     expectNear(await reportOf(run, { label: "label" }), truth, 1e-9);
   });
 
-  test("coo, which has no copied columns", async () => {
-    const run = { ...digits, keep: undefined, layout: "coo" } as const;
-    const report = await reportOf(run);
-    expect(report.calibration).toBeNull();
-    expectNear(report, truth, 1e-9);
-    expect(report.summary.from).toEqual({
-      ...{ p: "jacobian", uncertainty: "p", confidence: "p", entropy: "p" },
-      jacobian: "entries",
+  test.each<Partial<RunOptions>>([
+    { layout: "bsr" },
+    { layout: "packed" },
+    { layout: "dense", input: at("few.arrow") },
+    { layout: "csr" },
+    { layout: "coo", keep: undefined },
+  ])("mean |J| from blocks alone, %j", async (options) => {
+    const few = drawnLogits(20, 10);
+    writeLabelled(at("few.arrow"), few, Array(20).fill(0));
+    const run = { ...digits, ...options };
+    const p = at("reference.arrow");
+    if (options.input)
+      await built.run({ ...run, layout: "bsr", output: p, force: true });
+    const { meanJacobian } = options.input ? truthOf(readRows(p)) : truth;
+    const report = await reportOf({ ...run, emit: ["jacobian"] });
+    expect(report.classes).toMatchObject({
+      meanP: null,
+      meanJacobian: meanJacobian.map((row) =>
+        row.map((x) => expect.closeTo(x, 12)),
+      ),
+      sensitivity: meanJacobian.map((row, k) =>
+        expect.closeTo(row[k] as number, 12),
+      ),
     });
+    expect(report.summary.from.p).toBeNull();
   });
 
   test("float32, and another temperature", async () => {
@@ -226,8 +236,6 @@ describe("the digits", () => {
 test.each<[string, Partial<RunOptions>]>([
   ["p", { emit: ["softmax"] }],
   ["stored entries", { emit: ["softmax", "jacobian"], layout: "csr" }],
-  ["blocks", { emit: ["jacobian"] }],
-  ["triangles", { emit: ["jacobian"], layout: "packed" }],
 ])(
   "120 classes, of which 7 are shown: two passes over %s",
   async (_, options) => {
@@ -242,14 +250,13 @@ test.each<[string, Partial<RunOptions>]>([
     const seen: number[] = [];
     const resolved = {
       ...{ results, output: "", title: "", force: false, sync: true },
-      ...{ classNames: undefined, verifyReport: undefined },
-      ...{ classes: 7, label: "label" },
+      ...{ classNames: undefined, classes: 7, label: "label" },
     };
     const found = findResults(results);
     const collected = await collectResults(found, resolved, {
       onProgress: (done, rows) => seen.push(done / rows),
     });
-    const report = await pageNumbers(found, collected, resolved, null);
+    const report = await pageNumbers(found, collected, resolved);
     expectNear(report, all, 1e-9);
     expect(report.rows.mostUncertain.length).toBe(20);
     expect(seen.at(-1)).toBe(1);

@@ -1,6 +1,4 @@
-import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
-import { pOfBlock, pOfLogBlock } from "../../src/reader/p-of-block.js";
 import {
   CalibrationSums,
   Histogram,
@@ -16,9 +14,6 @@ import {
   powerOfTen,
 } from "../../src/report/page/html.js";
 import { shadeScale } from "../../src/report/page/plot.js";
-import { Exact } from "../support/exact.js";
-import { normal, random } from "../support/random.js";
-import { exactRow } from "../support/truth.js";
 
 test("the first and the last bin of a histogram count the values beyond", () => {
   const histogram = new Histogram(0, 1, 4);
@@ -38,59 +33,6 @@ test("Largest keeps the first of equal keys, and makes only items that it keeps"
     });
   expect(largest.items).toEqual(["9 at 4", "8 at 6", "7 at 1"]);
   expect(made).toBe(5);
-});
-
-test.each([
-  [1, 3, 1],
-  [5, 10, 0.5],
-  [40, 6, 3],
-  [100, 5, 1],
-  [0, 4, 1],
-])(
-  "blocks determine p: logits of N(0, %d), %i classes, T = %d",
-  (scale, classes, T) => {
-    const draw = normal(random(3));
-    for (let n = 0; n < 20; n++) {
-      const logits = Array.from({ length: classes }, () => scale * draw());
-      const { p, jacobian } = exactRow(logits.map((o) => o / T));
-      const others = p.toSorted((a, b) => b.cmp(a)).slice(1);
-      const truth = [
-        ...p,
-        others.reduce((sum, x) => sum.plus(x), new Exact(0)),
-      ];
-      const entry = (i: number, j: number) => jacobian(i, j).div(T).toNumber();
-      const logEntry = (i: number, j: number) =>
-        new Exact(Number(i === j))
-          .minus(p[i] as Decimal)
-          .div(T)
-          .toNumber();
-      for (const of of [
-        (found: Float64Array) => pOfBlock(entry, found, T, "float64"),
-        (found: Float64Array) => pOfLogBlock(logEntry, found, T),
-      ]) {
-        const found = new Float64Array(classes);
-        const uncertainty = of(found);
-        const errors = [...found, uncertainty].map((x, k) =>
-          Math.abs(x / (truth[k] as Decimal).toNumber() - 1),
-        );
-        expect(Math.max(...errors)).toBeLessThan(1e-13);
-      }
-    }
-  },
-);
-
-test.each([
-  [[0.8, 0.2], Number.NaN],
-  [[0.8, 0.2, 0], Number.NaN],
-  [[1, 0, 0, 0], Number.NaN],
-  [[0.5, 0.5, 1e-320], Number.NaN],
-  [[1], 0],
-  [[0.5, 0.5 - 1e-160, 1e-160], 0.5],
-])("the block of p = %o gives the uncertainty %d", (p, wanted) => {
-  const entry = (i: number, j: number) =>
-    (p[i] as number) * (i === j ? 1 - (p[j] as number) : -(p[j] as number));
-  const found = pOfBlock(entry, new Float64Array(p.length), 1, "float64");
-  expect(found).toEqual(wanted > 0 ? expect.closeTo(wanted, 12) : wanted);
 });
 
 test("a bin of calibration includes its upper end, and scores keep small uncertainties", () => {

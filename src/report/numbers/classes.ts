@@ -1,8 +1,5 @@
 import type { Example } from "../../reader/example-decoder.js";
-import {
-  mayOmitEntries,
-  type NumberSources,
-} from "../../reader/reading-plan.js";
+import type { NumberSources } from "../../reader/reading-plan.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 
 /** Sums by class, `[Q]` each. */
@@ -40,12 +37,17 @@ export class ClassSums {
     if (label >= 0 && predicted === label) bump(this.correct, label, 1);
   }
 
-  #addDiagonal({ block, entry }: Example): void {
+  #addDiagonal({ entries, entry }: Example): void {
     const Q = this.#classes;
-    const stored = storedDiagonal(block, Q);
-    if (!stored && !entry) return;
-    for (let k = 0; k < Q; k++)
-      bump(this.sensitivity, k, stored?.[k] ?? entry?.(k, k) ?? 0);
+    if (entries)
+      for (let n = 0; n < entries.values.length; n++) {
+        const index = entries.indices[n] as number;
+        if (index % (Q + 1) === 0)
+          bump(this.sensitivity, index / (Q + 1), entries.values[n] as number);
+      }
+    else if (entry)
+      for (let k = 0; k < Q; k++) bump(this.sensitivity, k, entry(k, k));
+    else return;
     this.sensitivityRows++;
   }
 }
@@ -76,19 +78,19 @@ export class ClassPairs {
   }
 
   add(example: Example): void {
-    const { p, predicted, label, block, entry } = example;
+    const { p, predicted, label, entries, entry } = example;
     if (p && label >= 0) {
       this.labelledRows++;
       this.#bump(this.#confusion, label, predicted, 1);
     }
-    if (block?.kind === "entries") {
-      for (let n = 0; n < block.values.length; n++) {
-        const index = block.indices[n] as number;
+    if (entries) {
+      for (let n = 0; n < entries.values.length; n++) {
+        const index = entries.indices[n] as number;
         const j = index % this.#classes;
         const i = (index - j) / this.#classes;
         // Blocks store both triangles.
         if (i <= j)
-          this.#bump(this.#sums, i, j, Math.abs(block.values[n] as number));
+          this.#bump(this.#sums, i, j, Math.abs(entries.values[n] as number));
       }
     } else {
       if (!entry) return;
@@ -122,21 +124,6 @@ export class ClassPairs {
     const [a, b] = [this.#indexOf[i] as number, this.#indexOf[j] as number];
     if (a >= 0 && b >= 0) bump(values, a * this.shown.length + b, by);
   }
-}
-
-/** Returns the diagonal of a block of stored entries; null for other blocks. */
-function storedDiagonal(
-  block: Example["block"],
-  classes: number,
-): Float64Array | null {
-  if (block?.kind !== "entries") return null;
-  const diagonal = new Float64Array(classes);
-  for (let n = 0; n < block.values.length; n++) {
-    const index = block.indices[n] as number;
-    if (index % (classes + 1) === 0)
-      diagonal[index / (classes + 1)] = block.values[n] as number;
-  }
-  return diagonal;
 }
 
 function bump(sums: Float64Array, index: number, by: number): void {
@@ -202,7 +189,7 @@ function reasonsOf(
   if (!jacobian) return ["The mean |J| needs blocks or softmax in the output."];
   if (!isKnown) return ["There are no rows to average."];
   if (run.classes === 1) return ["With one class the Jacobian is 0."];
-  if (jacobian === "entries" && mayOmitEntries(run))
+  if (jacobian === "entries" && (run.threshold > 0 || run.topK > 0))
     return [
       `Dropped entries count as 0 (threshold ${run.threshold}${run.topK > 0 ? `, ${run.topK} largest entries per block` : ""}).${p ? "" : " The mean p needs softmax in the output."}`,
     ];

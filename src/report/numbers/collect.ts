@@ -23,8 +23,6 @@ export class Collected {
   /** Number of rows in the output; in coo, of rows with entries. */
   examples = 0;
   badRows = 0;
-  /** Number of rows with results that do not determine p. */
-  withoutP = 0;
   entries = 0;
   droppedMax = Number.NaN;
   droppedSum = Number.NaN;
@@ -50,9 +48,8 @@ export class Collected {
       this.badRows++;
       return;
     }
-    const { p, block, droppedMax, droppedSum } = example;
-    if (!p) this.withoutP++;
-    if (block?.kind === "entries") this.entries += block.values.length;
+    const { entries, droppedMax, droppedSum } = example;
+    if (entries) this.entries += entries.values.length;
     if (!Number.isNaN(droppedMax))
       this.droppedMax = Math.max(droppedMax, this.droppedMax || 0);
     if (!Number.isNaN(droppedSum))

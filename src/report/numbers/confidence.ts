@@ -91,11 +91,9 @@ export interface Bins {
 
 export type ConfidenceNumbers = ReturnType<typeof confidenceNumbers>;
 
-/** @param withoutP number of rows whose blocks do not determine p */
 export function confidenceNumbers(
   sums: ConfidenceSums,
   sources: NumberSources,
-  withoutP: number,
 ) {
   const rows = Math.max(sums.confidence.rows, sums.uncertaintyRows);
   return {
@@ -106,7 +104,7 @@ export function confidenceNumbers(
     uncertainty: uncertaintyOf(sums),
     /** Histogram of the entropy in nats. */
     entropy: withMean(sums.entropy),
-    reasons: reasonsOf(sources, withoutP, rows),
+    reasons: reasonsOf(sources, rows),
   };
 }
 
@@ -142,23 +140,18 @@ function uncertaintyOf(sums: ConfidenceSums) {
 
 function reasonsOf(
   { confidence, uncertainty, entropy }: NumberSources,
-  withoutP: number,
   rows: number,
 ): string[] {
   const reasons: string[] = [];
   if (!confidence)
     reasons.push(
-      "Confidence needs softmax, confidence, uncertainty, tail or full blocks in the output.",
+      "Confidence needs softmax, confidence, uncertainty or tail in the output.",
     );
   if (!uncertainty)
     reasons.push(
       "Uncertainty needs softmax, uncertainty or tail in the output: 1 − confidence has lost its digits.",
     );
   if (!entropy) reasons.push("Entropy needs entropy or softmax in the output.");
-  if (withoutP > 0 && (uncertainty === "p" || entropy === "p"))
-    reasons.push(
-      `${withoutP.toLocaleString("en-US")} rows are skipped, because their blocks do not determine p (only two classes with nonzero p, or numbers that are too small).`,
-    );
   if (rows === 0 && (confidence || uncertainty))
     reasons.push("There are no rows with a confidence.");
   return reasons;
@@ -256,9 +249,6 @@ export function calibrationNumbers(
 }
 
 function calibrationReasons(p: NumberSources["p"], rows: number): string[] {
-  if (!p)
-    return [
-      "Calibration needs p: the output has neither softmax nor full blocks to recover it from.",
-    ];
+  if (!p) return ["Calibration needs softmax in the output."];
   return rows > 0 ? [] : ["No row has both p and a label."];
 }

@@ -15,12 +15,12 @@ import {
 
 type Line = [name: string, value: string];
 
-/** Returns a description of the output, its main numbers, and its verification. */
+/** Returns a description of the output, and its main numbers. */
 export function summarySection(
   numbers: Pick<OutputReport, "summary" | "confidence" | "calibration">,
 ): Html {
   const { summary } = numbers;
-  const { verified, skippedInputs } = summary;
+  const { skippedInputs } = summary;
   return section("summary", "Summary", leadOf(summary), [
     tiles(numbers),
     html`<dl class="lines">${linesOf(summary).map(
@@ -28,7 +28,6 @@ export function summarySection(
 `,
     )}</dl>
 `,
-    verified && verifiedTable(verified),
     skippedInputs.length > 0
       ? html`<h3>Inputs without results</h3>
 ${table(
@@ -71,7 +70,7 @@ function tiles({
 }
 
 function linesOf(summary: SummaryNumbers): Line[] {
-  const { verified, sources, temperature, threshold, topK } = summary;
+  const { sources, temperature, threshold, topK } = summary;
   const lines: Line[] = [
     [sources.length === 1 ? "input" : "inputs", shortList(sources)],
     [
@@ -90,17 +89,11 @@ function linesOf(summary: SummaryNumbers): Line[] {
         ({ name, type }) => `${name}: ${type}`,
       ) || "none",
     ],
-    ["source of p", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
     [
       "written by",
       summary.writtenBy ? `softjac ${summary.writtenBy}` : "unknown",
     ],
   ];
-  if (verified)
-    lines.push([
-      "verified",
-      `${verified.ok ? "OK" : "FAILED"}: ${count(verified.rowsChecked)} rows recomputed with 31 digits${verified.output ? ` (report on ${verified.output})` : ""}`,
-    ]);
   return lines;
 }
 
@@ -136,39 +129,6 @@ function entriesText(threshold: number, topK: number | null): string {
     topK ? `${count(topK)} largest entries per block` : "",
   ].filter((word) => word !== "");
   return words.length > 0 ? `, ${words.join(", ")}` : "";
-}
-
-const P_FROM = {
-  softmax: "column softmax",
-  log_softmax: "column log_softmax",
-  jacobian: "quotients of block entries",
-  log_jacobian: "blocks of log-softmax",
-  none: "none",
-} as const;
-
-function withoutP({ from, rowsWithoutP }: SummaryNumbers): string {
-  return from.p && rowsWithoutP > 0
-    ? `; ${count(rowsWithoutP)} rows do not determine it`
-    : "";
-}
-
-function verifiedTable({
-  columns,
-  problems,
-}: NonNullable<SummaryNumbers["verified"]>): Html {
-  return html`<h3>Verified</h3>
-<p>Largest error of each column and its guaranteed bound, in ulp (the distance of neighbouring numbers) or ε (that distance at 1, relative to the value).</p>
-${table(
-  "Errors of columns",
-  ["column", "largest error", "bound", "result"],
-  columns.map(({ name, ok, maxError, bound, unit }) => [
-    name,
-    maxError === null ? "–" : `${digits(maxError)} ${unit}`,
-    bound === null ? "–" : digits(bound),
-    ok ? "OK" : "FAILED",
-  ]),
-)}
-${problems.length > 0 ? html`<ul>${problems.map((problem) => html`<li>${problem}</li>`)}</ul>` : null}`;
 }
 
 /** Returns a table of the most uncertain rows. */
