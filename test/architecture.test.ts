@@ -32,7 +32,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@aws-sdk/client-s3": ["storage/s3"],
   "@foxglove/wasm-zstd": ["workers"],
   "@observablehq/plot": ["report"],
-  "apache-arrow": ["arrow", "reduce"],
+  "apache-arrow": ["arrow"],
   bullmq: ["queue"],
   "cli-progress": ["cli"],
   "fastest-levenshtein": ["cli"],

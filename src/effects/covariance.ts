@@ -8,10 +8,10 @@ import {
 import { expanded, pairIndex } from "../results/reductions.js";
 import { withoutClass } from "./means.js";
 
-/** Sums over all rows: Fisher information, x xᵀ, score and outer products of scores, as the kernel stores them. */
+/** Sums over all rows: Fisher information, Gram matrix x xᵀ, score and outer products of scores, as the kernel stores them. */
 export interface Totals {
   fisher?: Float64Array;
-  xx?: Float64Array;
+  gram?: Float64Array;
   score?: Float64Array;
   opg?: Float64Array;
 }
@@ -63,7 +63,7 @@ export function isFeatureMajor(
  * @returns the name of a coefficient about which the rows have no information as `singular`
  */
 export function covarianceOf(
-  { fisher, xx, score, opg }: Totals,
+  { fisher, gram, score, opg }: Totals,
   parameters: Parameters,
   weight: number,
 ): {
@@ -71,7 +71,7 @@ export function covarianceOf(
   decrement: number | null;
   singular?: string;
 } {
-  if (!fisher || !xx) return { decrement: null };
+  if (!fisher || !gram) return { decrement: null };
   const { features, terms, base } = parameters;
   const whole = (sums: Float64Array) =>
     withoutClass(
@@ -87,7 +87,7 @@ export function covarianceOf(
       ? inverse.index
       : separated(
           information,
-          expanded({ symmetric: "features" }, xx, parameters, "bsr"),
+          expanded({ symmetric: "features" }, gram, parameters, "bsr"),
           features,
           weight,
         );

@@ -6,7 +6,7 @@ import {
   momentSums,
   ONE,
   SCORE_OUTER,
-  type SumsSpace,
+  SumsSpace,
   type SumsSpec,
   THIRD,
 } from "../kernels/sums.js";
@@ -16,6 +16,7 @@ import {
   type RowSums,
 } from "../reduce/sum-inputs.js";
 import { triangle } from "../results/reductions.js";
+import { sumsModule } from "../tasks/kernel-memory.js";
 import type { SumsPass } from "../tasks/run-tasks.js";
 import type { Totals } from "./covariance.js";
 import {
@@ -24,7 +25,7 @@ import {
   type Model,
   neededMeans,
 } from "./estimates.js";
-import { type MeanName, type Means, meansAt } from "./means.js";
+import { type MeanName, type Means, tripleCount } from "./means.js";
 import type { ResolvedEffectsOptions } from "./options.js";
 
 /** Passes over the rows, and how their sums become effects. */
@@ -34,29 +35,28 @@ export interface EffectsPlan {
   totals(sums: RowSums): Totals;
   /** Returns mean J and mean x xᵀ of all rows, for a covariance from a file; null for others. */
   factors(sums: RowSums): Required<Pick<Means, "j" | "xx">> | null;
-  /** Returns the effects of a group; none if all its weights are 0. */
-  effects(
+  /** Returns the function that returns the effects of a group; none if all its weights are 0. */
+  effectsOf(
     sums: RowSums,
-    group: number,
     model: Model,
-  ): (Estimate & { effect: string })[];
+  ): (group: number) => (Estimate & { effect: string })[];
 }
 
-/** Vector and factor of each mean. */
-const MEANS: Record<MeanName, [code: number, by: keyof typeof BY]> = {
+type SumName = MeanName | keyof Totals;
+
+/** Vector and factor of each mean, and of each sum over all rows; scores need the label, the only auxiliary input. */
+const SUMS: Record<SumName, [code: number, by: keyof typeof BY]> = {
   ...{ p: [code.SOFTMAX, "one"], px: [code.SOFTMAX, "x"] },
   ...{ j: [code.PACKED, "one"], jx: [code.PACKED, "x"] },
   ...{ jxx: [code.PACKED, "outer"], tx: [THIRD, "x"], txx: [THIRD, "outer"] },
   ...{ x: [ONE, "x"], xx: [ONE, "outer"] },
+  ...{ fisher: [code.PACKED, "outer"], gram: [ONE, "outer"] },
+  ...{ score: [code.GRADIENT, "x"], opg: [SCORE_OUTER, "outer"] },
 };
 
-/** Vector and factor of each sum over all rows; those of scores need the label, the only auxiliary input. */
-const TOTALS: Record<keyof Totals, [code: number, by: keyof typeof BY]> = {
-  fisher: [code.PACKED, "outer"],
-  xx: [ONE, "outer"],
-  score: [code.GRADIENT, "x"],
-  opg: [SCORE_OUTER, "outer"],
-};
+interface NamedPass extends SumsPass {
+  names: readonly SumName[];
+}
 
 /** @throws InputUnsupportedError for a term or contrast that is no feature */
 export function planEffects(
@@ -64,7 +64,8 @@ export function planEffects(
   shape: RowShape,
   coefficients: Float64Array,
 ): EffectsPlan {
-  const { of, covariance, by = [] } = options;
+  const { of, covariance, by = [], intercept } = options;
+  const { classes, features } = shape;
   const hasErrors = covariance !== "none";
   const atMean = options.at === "mean";
   const terms = options.terms?.map((name) => termOf(name, "terms"));
@@ -87,109 +88,136 @@ export function planEffects(
     );
   }
   const pass = (
-    moments: Moment[],
-    isGrouped: boolean,
+    names: readonly SumName[],
+    isGrouped = true,
     replaced: SumsSpec["replaced"] = null,
-  ): SumsPass => ({
+  ): NamedPass => ({
+    names,
     spec: {
-      ...{ classes: shape.classes, features: shape.features, coefficients },
-      ...{ temperature: 1, intercept: options.intercept, replaced, moments },
+      ...{ classes, features, coefficients, temperature: 1 },
+      ...{ intercept, replaced },
       inputs: shape.inputs.map(({ values }) => values),
+      moments: names.map((name) => momentOf(name, classes)),
     },
     isGrouped,
   });
-  const momentsOf = (names: readonly MeanName[]) =>
-    names.map((name) => moment(MEANS[name], shape.classes));
 
-  const needed = of.flatMap((kind) => neededMeans(kind, hasErrors));
-  const isFile = covariance === "file";
-  const factors = isFile ? (["j", "xx"] as const) : [];
-  const names = [
-    ...new Set([...(atMean ? ["x" as const] : needed), ...factors]),
+  const needed = [
+    ...new Set(of.flatMap((kind) => neededMeans(kind, hasErrors))),
   ];
-  const contrastNames = neededMeans("contrast", hasErrors);
-  const totals = neededTotals(options);
-  const totalMoments = totals.map((name) =>
-    moment(TOTALS[name], shape.classes),
+  const contrastPasses = contrasts.flatMap(({ from, to, k: feature }) =>
+    [from, to].map((value) =>
+      pass(neededMeans("contrast", hasErrors), true, { feature, value }),
+    ),
   );
-  const means = momentsOf(names);
+  /** Passes whose sums are the means of the effects. */
+  const effectPasses = [pass(needed), ...contrastPasses];
+  const isFile = covariance === "file";
+  const means: SumName[] = [
+    ...new Set<SumName>([
+      ...(atMean ? (["x"] as const) : needed),
+      ...(isFile ? (["j", "xx"] as const) : []),
+    ]),
+  ];
+  const totals = neededTotals(options);
   // Without groups one pass computes both. The first pass, which finds bad rows, has the label.
   const isOne = by.length === 0 || totals.length === 0;
-  const passes = isOne
-    ? [pass([...totalMoments, ...means], true)]
-    : [pass(totalMoments, false), pass(means, true)];
-  const groupPass = passes.length - 1;
-  const firstContrast = passes.length;
-  if (!atMean)
-    for (const { from, to, k: feature } of contrasts)
-      for (const value of [from, to])
-        passes.push(pass(momentsOf(contrastNames), true, { feature, value }));
+  const passes = [
+    ...(isOne
+      ? [pass([...totals, ...means])]
+      : [pass(totals, false), pass(means)]),
+    ...(atMean ? [] : contrastPasses),
+  ];
+  const first = isOne ? 0 : 1;
 
-  const skipped = isOne ? countSums(totalMoments, shape.features) : 0;
   return {
     passes,
     totals({ spaces }) {
       const { sums } = (spaces[0] as SumsSpace).rounded(0);
-      return Object.fromEntries(
-        divided(totals, totalMoments, sums, 1, shape.features),
-      );
+      return bySum(passes[0] as NamedPass, sums);
     },
     factors({ spaces }) {
       if (!isFile) return null;
-      const { sums } = (spaces[groupPass] as SumsSpace).total();
-      const mean = sums.map((sum) => sum / (sums[0] as number));
-      const start = 1 + skipped;
-      const moments = momentsOf(names);
-      const all = divided(names, moments, mean, start, shape.features);
-      return Object.fromEntries(all) as Required<Pick<Means, "j" | "xx">>;
+      const { sums } = (spaces[first] as SumsSpace).total();
+      return bySum(
+        passes[first] as NamedPass,
+        meansOf(sums),
+      ) as Required<Means>;
     },
-    effects({ spaces }, group, model) {
-      const meansOf = (n: number, names: readonly MeanName[], from: number) => {
-        const { sums } = (spaces[n] as SumsSpace).rounded(group);
-        const weight = sums[0] as number;
-        if (weight === 0) return null;
-        const mean = sums.map((sum) => sum / weight);
-        const moments = momentsOf(names);
-        return Object.fromEntries(
-          divided(names, moments, mean, from, shape.features),
-        ) as Means;
+    effectsOf({ spaces, groups }, model) {
+      const own = atMean
+        ? sumsAtMeans(spaces[first] as SumsSpace, groups.size)
+        : spaces.slice(first);
+      const at = (n: number, group: number): Means => {
+        const { sums } = (own[n] as SumsSpace).rounded(group);
+        const named = atMean ? effectPasses[n] : passes[first + n];
+        return bySum(named as NamedPass, meansOf(sums));
       };
-      const own = meansOf(groupPass, names, 1 + skipped);
-      if (!own) return [];
-      const atX = (
-        kind: Parameters<typeof neededMeans>[0],
-        k = -1,
-        value = 0,
-      ) =>
-        meansAt(
-          (own.x as Float64Array).map((x, n) => (n === k ? value : x)),
-          coefficients,
-          neededMeans(kind, hasErrors),
-        );
-      return [
-        ...of.flatMap((kind) => {
-          const isCoefficient = kind === "coefficients";
-          const found = estimates(
-            ...([kind, model, atMean ? atX(kind) : own] as const),
-            isCoefficient ? (terms ?? all) : slopes,
-          );
-          const effect = isCoefficient ? "coefficient" : kind;
-          return found.map((estimate) => ({ ...estimate, effect }));
-        }),
-        ...contrasts.flatMap(({ from, to, k }, n) => {
-          const [before, after] = [from, to].map((value, side) =>
-            atMean
-              ? atX("contrast", k, value)
-              : meansOf(firstContrast + 2 * n + side, contrastNames, 1),
-          ) as [Means, Means];
-          const effect = `contrast ${from}:${to}`;
-          return estimates("contrast", model, after, [k], before).map(
-            (estimate) => ({ ...estimate, effect }),
-          );
-        }),
-      ];
+      return (group) => {
+        if ((spaces[first] as SumsSpace).rounded(group).sums[0] === 0)
+          return [];
+        const means = at(0, group);
+        return [
+          ...of.flatMap((kind) => {
+            const isCoefficient = kind === "coefficients";
+            const effect = isCoefficient ? "coefficient" : kind;
+            return estimates(
+              ...([kind, model, means] as const),
+              isCoefficient ? (terms ?? all) : slopes,
+            ).map((estimate) => ({ ...estimate, effect }));
+          }),
+          ...contrasts.flatMap(({ from, to, k }, n) => {
+            const before = at(1 + 2 * n, group);
+            const after = at(2 + 2 * n, group);
+            const effect = `contrast ${from}:${to}`;
+            return estimates("contrast", model, after, [k], before).map(
+              (estimate) => ({ ...estimate, effect }),
+            );
+          }),
+        ];
+      };
     },
   };
+
+  /** Returns the sums of the effects of one row per group, the mean of its rows. */
+  function sumsAtMeans(space: SumsSpace, groups: number): SumsSpace[] {
+    const given = features - (intercept ? 1 : 0);
+    const weights = new Float64Array(groups);
+    const x = new Float64Array(groups * given);
+    for (let group = 0; group < groups; group++) {
+      const { sums } = space.rounded(group);
+      if (sums[0] === 0) continue;
+      weights[group] = 1;
+      const { x: mean } = bySum(passes[first] as NamedPass, meansOf(sums));
+      x.set((mean as Float64Array).subarray(features - given), group * given);
+    }
+    const numbers = Int32Array.from(weights, (_, group) => group);
+    const module = sumsModule("softjac effects");
+    return effectPasses.map(({ spec }) => {
+      const at = new SumsSpace(module, { ...spec, inputs: [] });
+      at.add({ rows: groups, features: x, weights, groups: numbers });
+      return at;
+    });
+  }
+
+  /** Returns sums by their names. */
+  function bySum(
+    { names, spec }: NamedPass,
+    sums: Float64Array,
+  ): { [name in SumName]?: Float64Array } {
+    let end = 1;
+    const entries = names.map((name, n) => {
+      const start = end;
+      end += momentSums(spec.moments[n] as Moment, features);
+      return [name, sums.subarray(start, end)];
+    });
+    return Object.fromEntries(entries);
+  }
+}
+
+/** Divides sums by the first one, the sum of the weights. */
+function meansOf(sums: Float64Array): Float64Array {
+  return sums.map((sum) => sum / (sums[0] as number));
 }
 
 function neededTotals({
@@ -201,47 +229,20 @@ function neededTotals({
     return [];
   return [
     "fisher",
-    "xx",
+    "gram",
     ...(label === undefined ? [] : (["score"] as const)),
     ...(covariance === "robust" ? (["opg"] as const) : []),
   ];
 }
 
-function moment(
-  [vector, by]: readonly [code: number, by: keyof typeof BY],
-  Q: number,
-): Moment {
-  const isScore = vector === code.GRADIENT || vector === SCORE_OUTER;
+function momentOf(name: SumName, Q: number): Moment {
+  const [vector, by] = SUMS[name];
   const values = {
     ...{ [ONE]: 1, [code.SOFTMAX]: Q, [code.GRADIENT]: Q },
     ...{ [code.PACKED]: triangle(Q), [SCORE_OUTER]: triangle(Q) },
-    [THIRD]: (Q * (Q + 1) * (Q + 2)) / 6,
+    [THIRD]: tripleCount(Q),
   }[vector] as number;
-  return {
-    code: vector,
-    values,
-    by: BY[by],
-    param: -1,
-    input: isScore ? 0 : -1,
-  };
-}
-
-function countSums(moments: readonly Moment[], features: number): number {
-  return moments.reduce((sum, one) => sum + momentSums(one, features), 0);
-}
-
-/** Divides sums among the moments, from index `start` on. */
-function divided<Name extends string>(
-  names: readonly Name[],
-  moments: readonly Moment[],
-  sums: Float64Array,
-  start: number,
-  features: number,
-): [Name, Float64Array][] {
-  let end = start;
-  return names.map((name, n) => {
-    const from = end;
-    end += momentSums(moments[n] as Moment, features);
-    return [name, sums.subarray(from, end)];
-  });
+  const isScore = vector === code.GRADIENT || vector === SCORE_OUTER;
+  const input = isScore ? 0 : -1;
+  return { code: vector, values, by: BY[by], param: -1, input };
 }

@@ -5,6 +5,13 @@ import { readCovariance } from "../model/covariance-file.js";
 import { checkHooks } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
+import {
+  keyColumn,
+  numberColumn,
+  textColumn,
+  writeTable,
+} from "../reduce/arrow-table.js";
+import type { KeyColumn } from "../reduce/group-table.js";
 import { FILES, type SumSource, sumRequest } from "../reduce/options.js";
 import { writePartial } from "../reduce/partials.js";
 import { VERSION } from "../version.js";
@@ -135,37 +142,86 @@ export async function effectsFrom(
       v,
     );
     const infer = inferenceAt(level);
+    const effectsOf = planned.effectsOf(sums, model);
     done.effects = groups.sorted(keys).flatMap(({ group, keys: values }) => {
       const named = keys.map(({ name }, k) => [name, values[k] ?? null]);
       const columns = Object.fromEntries(named);
-      return planned
-        .effects(sums, group, model)
-        .map(({ effect, estimate, stdError, term, ...row }): EffectRow => {
-          const { statistic, pValue, confLow, confHigh } = infer(
-            estimate,
-            stdError,
-          );
-          return {
-            ...{ group: columns, effect },
-            class: shape.classNames?.[row.class] ?? row.class,
-            term: term === null ? null : (terms[term] as string),
-            ...{ estimate, std_error: stdError, statistic, p_value: pValue },
-            ...{ conf_low: confLow, conf_high: confHigh },
-          };
-        });
+      return effectsOf(group).map(
+        ({ effect, estimate, stdError, term, ...row }): EffectRow => ({
+          ...{ group: columns, effect },
+          class: shape.classNames?.[row.class] ?? row.class,
+          term: term === null ? null : (terms[term] as string),
+          ...{ estimate, std_error: stdError, ...infer(estimate, stdError) },
+        }),
+      );
     });
-    if (output !== undefined) {
-      const { writeEffects } = await import("./write-effects.js");
-      done.outputBytes = await writeEffects(
+    if (output !== undefined)
+      done.outputBytes = await write(
         ...([output, keys, report("done"), shape.classNames] as const),
         { force, sync },
       );
-    }
     return report("done");
   } catch (error) {
     if (error instanceof SoftjacError) error.report = report("failed");
     throw error;
   }
+}
+
+const NUMBERS = [
+  ...(["estimate", "std_error", "statistic", "p_value"] as const),
+  ...(["conf_low", "conf_high"] as const),
+];
+
+/** Writes effects as an Arrow file, one row per effect; returns its size in bytes. @throws as writeTable */
+function write(
+  path: string,
+  keys: readonly KeyColumn[],
+  { effects, covariance, level, newtonDecrement }: EffectsReport,
+  classNames: readonly string[] | null,
+  options: { force: boolean; sync: boolean },
+): Promise<number> {
+  const of = <T>(value: (row: EffectRow) => T) => effects.map(value);
+  const classes = of((row) => row.class);
+  return writeTable(
+    path,
+    [
+      ...keys.map((key) =>
+        keyColumn(
+          key,
+          of(({ group }) => group[key.name] ?? null),
+        ),
+      ),
+      textColumn(
+        "effect",
+        of(({ effect }) => effect),
+      ),
+      classNames
+        ? textColumn("class", classes.map(String))
+        : numberColumn("class", "int32", classes.map(Number)),
+      textColumn(
+        "term",
+        of(({ term }) => term),
+      ),
+      ...NUMBERS.map((name) =>
+        numberColumn(
+          name,
+          "float64",
+          of((row) => row[name]),
+        ),
+      ),
+    ],
+    {
+      "softjac.version": VERSION,
+      "softjac.command": "effects",
+      "softjac.covariance": covariance,
+      "softjac.level": String(level),
+      ...(classNames && { "softjac.class_names": JSON.stringify(classNames) }),
+      ...(newtonDecrement !== null && {
+        "softjac.newton_decrement": String(newtonDecrement),
+      }),
+    },
+    options,
+  );
 }
 
 /** Returns whether the sum of the weights of any group is above 0. */

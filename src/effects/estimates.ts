@@ -1,12 +1,7 @@
 import { CompensatedSums } from "../kernels/linear-model.js";
 import { quadraticForm, symmetrized } from "../model/symmetric.js";
-import {
-  type MeanName,
-  type Means,
-  pairCount,
-  pairIndex,
-  tripleIndex,
-} from "./means.js";
+import { pairIndex, triangle } from "../results/reductions.js";
+import { type MeanName, type Means, tripleIndex } from "./means.js";
 import { normalQuantile, twoSidedP } from "./normal.js";
 
 /** Coefficients of Q classes and K features, and their covariance. */
@@ -132,7 +127,7 @@ function slope(
       const { means, b, features, classes, j, k } = effect;
       if (c === j) sums.add(at + k, own(effect), ONE, 0);
       sums.add(at + k, sign, means[first], indexOf(effect, c));
-      const size = scaled ? pairCount(features) : features;
+      const size = scaled ? triangle(features) : features;
       for (let l = 0; l < classes; l++) {
         const factor = sign * (b[k * classes + l] as number);
         const from = log
@@ -173,7 +168,7 @@ export interface Estimate {
 
 /**
  * Returns effects on every class, by class and then by term. Coefficients omit the reference class. Effects at the mean
- * of x are effects with the means meansAt(x).
+ * of x are effects with the means of that row.
  *
  * Estimates are within 8 ε of their absolute-value forms, variances within 32 ε of |D||V||D|ᵀ. One row of D exists at a
  * time.
@@ -234,9 +229,9 @@ export function inferenceAt(level: number) {
     const margin = stdError === null ? null : quantile * stdError;
     return {
       statistic,
-      pValue: statistic === null ? null : twoSidedP(statistic),
-      confLow: margin === null ? null : estimate - margin,
-      confHigh: margin === null ? null : estimate + margin,
+      p_value: statistic === null ? null : twoSidedP(statistic),
+      conf_low: margin === null ? null : estimate - margin,
+      conf_high: margin === null ? null : estimate + margin,
     };
   };
 }

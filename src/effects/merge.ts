@@ -34,7 +34,7 @@ export async function mergePartials(
   const { force } = others;
   if (output !== undefined)
     checkOutput({ path: output, force, format: ARROW, inputs });
-  const source = await readPartials(inputs);
+  const source = readPartials(inputs);
   const all = { ...source.options, ...others, inputs, output };
   if (source.command === "effects")
     return effectsFrom(source, all as unknown as EffectsOptions, hooks);

@@ -1,109 +1,84 @@
 import {
-  Binary,
-  Bool,
-  type Data,
-  type DataType,
-  DateDay,
-  DateMillisecond,
-  Field,
-  FixedSizeList,
-  Float64,
-  Int,
-  Int32,
-  Int64,
-  makeData,
-  RecordBatch,
-  Schema,
-  Struct,
-  Table,
-  tableFromIPC,
-  tableToIPC,
-  Utf8,
-  vectorFromArray,
-} from "apache-arrow";
-import type { Field as InputField } from "../arrow/field.js";
+  aligned,
+  type BufferRange,
+  framed,
+  recordBatchMessage,
+} from "../arrow/encode-messages.js";
+import {
+  type ArrowType,
+  arrowTypeOf,
+  type Field,
+  fixedBits,
+  type NumberType,
+  plainField,
+} from "../arrow/field.js";
+import { numbersAt } from "../arrow/stored-numbers.js";
 import { writeWhole } from "../output/commit.js";
+import { validityBitmap } from "../output/jacobian-batch.js";
+import { encodeTail, layoutHead } from "../output/jacobian-file.js";
 import type { KeyColumn, KeyValue } from "./group-table.js";
 
-/** Column of a small table. */
+/** Column of a small table: its field, and the nodes and buffers of its values. */
 export interface TableColumn {
-  name: string;
-  data: Data;
-  metadata?: Map<string, string>;
+  field: Field;
+  nodes: { length: number; nullCount: number }[];
+  buffers: Uint8Array[];
 }
 
-/** Returns a column of numbers or strings; null is a null. */
-function column(
+/** Returns a column of numbers; null is a null. */
+export function numberColumn(
   name: string,
-  type: DataType,
-  values: readonly (KeyValue | boolean | bigint)[],
-): TableColumn {
-  const [data] = vectorFromArray(values, type).data;
-  // A vector without values has no data.
-  return { name, data: (data ?? makeData({ type } as never)) as Data };
-}
-
-/** Returns a column of float64. */
-export function floatColumn(
-  name: string,
+  type: NumberType,
   values: readonly (number | null)[],
 ): TableColumn {
-  return column(name, new Float64(), values);
-}
-
-/** Returns a column of int64. */
-export function countColumn(
-  name: string,
-  values: readonly number[],
-): TableColumn {
-  return column(name, new Int64(), values.map(BigInt));
+  return column(name, arrowTypeOf(type), values);
 }
 
 export function textColumn(
   name: string,
   values: readonly (string | null)[],
 ): TableColumn {
-  return column(name, new Utf8(), values);
-}
-
-export function int32Column(
-  name: string,
-  values: readonly (number | null)[],
-): TableColumn {
-  return column(name, new Int32(), values);
+  return column(name, { kind: "Utf8" }, values);
 }
 
 /** Returns a column of keys in the type of the input; dictionaries as their values. */
 export function keyColumn(
-  { name, field }: KeyColumn,
+  { name, field: { type } }: KeyColumn,
   values: readonly KeyValue[],
 ): TableColumn {
-  const type = typeOf(field);
-  const isBool = type instanceof Bool;
-  const isLong =
-    (type instanceof Int && type.bitWidth === 64) ||
-    type instanceof DateMillisecond;
-  return column(
-    name,
-    type,
-    values.map((value) => {
-      if (value === null || typeof value === "string") return value;
-      if (isBool) return value === 1;
-      if (type instanceof DateDay) return value * 86_400_000;
-      return isLong && !(type instanceof DateMillisecond)
-        ? BigInt(value)
-        : value;
-    }),
-  );
+  const isText = fixedBits(type) === 0;
+  return column(name, isText ? { kind: "Utf8" } : type, values);
 }
 
-function typeOf({ type }: InputField): DataType {
-  if (type.kind === "Int")
-    return new Int(type.signed as never, type.bitWidth as never);
-  if (type.kind === "Bool") return new Bool();
-  if (type.kind === "Date")
-    return type.unit === 0 ? new DateDay() : new DateMillisecond();
-  return new Utf8();
+function column(
+  name: string,
+  type: ArrowType,
+  values: readonly KeyValue[],
+): TableColumn {
+  const field = plainField(name, type);
+  if (type.kind === "Utf8") {
+    const texts = values.map((value) => Buffer.from(`${value ?? ""}`));
+    const offsets = new Int32Array(values.length + 1);
+    for (const [k, { length }] of texts.entries())
+      offsets[k + 1] = (offsets[k] as number) + length;
+    return nullable(field, values, [bytesOf(offsets), Buffer.concat(texts)]);
+  }
+  if (type.kind === "Bool") {
+    const zeros = [...values.keys()].filter((k) => values[k] !== 1);
+    return nullable(field, values, [validityBitmap(values.length, zeros)]);
+  }
+  const bits = fixedBits(type);
+  const isSigned = type.kind !== "Int" || type.signed;
+  const number =
+    type.kind === "FloatingPoint"
+      ? "float64"
+      : (`${isSigned ? "" : "u"}int${bits}` as "int32");
+  const bytes = new ArrayBuffer((bits / 8) * values.length);
+  const out = numbersAt(bytes, 0, number, values.length) as ArrayLike<unknown>;
+  const isLong = bits === 64 && number !== "float64";
+  for (const [k, value] of values.entries())
+    (out as unknown[])[k] = isLong ? BigInt(value ?? 0) : (value ?? 0);
+  return nullable(field, values, [new Uint8Array(bytes)]);
 }
 
 /**
@@ -114,32 +89,55 @@ export function tensorColumn(
   shape: readonly number[],
   values: readonly (Float64Array | null)[],
 ): TableColumn {
-  const size = shape.reduce((product, length) => product * length, 1);
-  const items = new Float64Array(values.length * size);
-  const nulls = new Uint8Array(Math.ceil(values.length / 64) * 8);
-  let nullCount = 0;
+  const listSize = shape.reduce((product, length) => product * length, 1);
+  const items = new Float64Array(values.length * listSize);
   for (const [row, value] of values.entries())
-    if (value) {
-      items.set(value, row * size);
-      nulls[row >> 3] = (nulls[row >> 3] as number) | (1 << (row & 7));
-    } else nullCount++;
-  const child = makeData({ type: new Float64(), data: items });
-  const data = makeData({
-    type: new FixedSizeList(size, new Field("item", new Float64(), false)),
-    length: values.length,
-    nullCount,
-    ...(nullCount > 0 ? { nullBitmap: nulls } : {}),
-    child,
-  });
-  if (shape.length < 2) return { name, data };
-  const metadata = new Map([
-    ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
-    [
-      "ARROW:extension:metadata",
-      JSON.stringify({ shape, dim_names: ["i", "j"] }),
-    ],
-  ]);
-  return { name, data, metadata };
+    if (value) items.set(value, row * listSize);
+  const item = plainField("item", arrowTypeOf("float64"));
+  const field = plainField(name, { kind: "FixedSizeList", listSize }, [item]);
+  if (shape.length > 1)
+    field.metadata = [
+      ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
+      [
+        "ARROW:extension:metadata",
+        JSON.stringify({ shape, dim_names: ["i", "j"] }),
+      ],
+    ];
+  const { nodes, ...list } = nullable(field, values, []);
+  return {
+    ...list,
+    nodes: [...nodes, { length: items.length, nullCount: 0 }],
+    buffers: [...list.buffers, new Uint8Array(0), bytesOf(items)],
+  };
+}
+
+/** Returns a column of numbers that are not null, from their bytes. */
+export function bytesColumn(name: string, bytes: Uint8Array): TableColumn {
+  const nodes = [{ length: bytes.length, nullCount: 0 }];
+  const field = plainField(name, arrowTypeOf("uint8"));
+  return { field, nodes, buffers: [new Uint8Array(0), bytes] };
+}
+
+/** Returns a column with the validity bitmap of its values before its buffers. */
+function nullable(
+  field: Field,
+  values: readonly unknown[],
+  buffers: Uint8Array[],
+): TableColumn {
+  const nulls = [...values.keys()].filter((k) => values[k] === null);
+  const isNullable = nulls.length > 0;
+  const bitmap = isNullable
+    ? validityBitmap(values.length, nulls)
+    : new Uint8Array(0);
+  return {
+    field: { ...field, nullable: isNullable },
+    nodes: [{ length: values.length, nullCount: nulls.length }],
+    buffers: [bitmap, ...buffers],
+  };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView) {
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
 /**
@@ -152,46 +150,33 @@ export async function writeTable(
   metadata: Readonly<Record<string, string>>,
   options: { force: boolean; sync: boolean },
 ): Promise<number> {
-  const fields = columns.map(
-    ({ name, data, metadata }) =>
-      new Field(name, data.type, data.nullCount > 0, metadata),
+  let bodyBytes = 0;
+  const bodies = columns.flatMap(({ buffers }) => buffers);
+  const buffers = bodies.map(({ length }): BufferRange => {
+    const offset = bodyBytes;
+    bodyBytes = aligned(offset + length);
+    return { offset, length };
+  });
+  const spec = {
+    fields: columns.map(({ field }) => field),
+    metadata: Object.entries(metadata),
+  };
+  const nodes = columns.flatMap(({ nodes }) => nodes);
+  const rows = columns[0]?.nodes[0]?.length ?? 0;
+  const { start, end: offset } = layoutHead({ ...spec, dictionaries: [] });
+  const message = framed(
+    recordBatchMessage({ rows, nodes, buffers, bodyBytes }),
+    offset,
   );
-  const schema = new Schema(fields, new Map(Object.entries(metadata)));
-  const length = columns[0]?.data.length ?? 0;
-  const children = columns.map(({ data }) => data);
-  const data = makeData({ type: new Struct(fields), length, children });
-  const table = new Table(schema, [new RecordBatch(schema, data)]);
-  const bytes = tableToIPC(table, "file");
+  const metadataBytes = message.length;
+  const tail = encodeTail(spec, [], [{ offset, metadataBytes, bodyBytes }]);
+  const body = offset + metadataBytes;
+  const bytes = new Uint8Array(body + bodyBytes + tail.length);
+  bytes.set(start);
+  bytes.set(message, offset);
+  for (const [k, part] of bodies.entries())
+    bytes.set(part, body + (buffers[k] as BufferRange).offset);
+  bytes.set(tail, body + bodyBytes);
   await writeWhole(path, bytes, options);
-  return bytes.byteLength;
-}
-
-/** Returns a column of bytes. */
-export function binaryColumn(
-  name: string,
-  values: readonly Uint8Array[],
-): TableColumn {
-  return {
-    name,
-    data: vectorFromArray([...values], new Binary()).data[0] as Data,
-  };
-}
-
-/** Reads the metadata and the values of all columns of a small Arrow file: dates as their numbers, booleans as 0 and 1. */
-export function readTable(bytes: Uint8Array): {
-  metadata: ReadonlyMap<string, string>;
-  columns: unknown[][];
-} {
-  const table = tableFromIPC(bytes);
-  return {
-    metadata: table.schema.metadata,
-    columns: table.schema.fields.map(({ type }, k) =>
-      Array.from(table.getChildAt(k) ?? [], (value) => {
-        if (value === null || typeof value === "string") return value;
-        if (value instanceof Uint8Array) return value;
-        const number = Number(value);
-        return type instanceof DateDay ? number / 86_400_000 : number;
-      }),
-    ),
-  };
+  return bytes.length;
 }

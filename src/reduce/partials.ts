@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { InputFormatError, UsageError } from "../errors.js";
+import { openArrow } from "../input/arrow-container.js";
 import { interpreting } from "../input/interpreting.js";
-import { inputCall } from "../io/system-error.js";
+import { inputReader } from "../input/read-input.js";
+import { recordBatches } from "../input/record-batches.js";
 import { SumsSpace } from "../kernels/sums.js";
 import type { Matrix } from "../model/coefficients.js";
 import { type Command, optionsOf } from "../options/options-table.js";
 import { sumsModule } from "../tasks/kernel-memory.js";
-import { GroupTable, type KeyColumn } from "./group-table.js";
+import { bytesColumn, writeTable } from "./arrow-table.js";
+import { GroupTable, type KeyColumn, type KeyValue } from "./group-table.js";
 import type { SumSource } from "./options.js";
 import type { RowShape, RowSums, SumRequest } from "./sum-inputs.js";
 
@@ -16,9 +19,9 @@ import type { RowShape, RowSums, SumRequest } from "./sum-inputs.js";
 export type PartialCommand = "reduce" | "effects";
 
 const KEY = "softjac.partial";
-const VERSION = 2;
+const VERSION = 3;
 
-/** Metadata of a file of partial sums. */
+/** Metadata of a file of partial sums, an Arrow file of one column: the bytes of the states of each pass, one after the other. */
 interface Head {
   version: number;
   command: PartialCommand;
@@ -34,8 +37,8 @@ interface Head {
   rows: number;
   badRows: number;
   firstBadRow: RowSums["firstBadRow"];
-  /** Sums over all rows, base64; null for passes with groups. */
-  totals: (string | null)[];
+  /** Keys of each group, in the order of the states. */
+  groups: KeyValue[][];
 }
 
 /** Writes sums for `mergePartials`; returns the size of the file in bytes. @throws as writeTable */
@@ -55,11 +58,7 @@ export async function writePartial(
     sync: boolean;
   },
 ): Promise<number> {
-  const { binaryColumn, keyColumn, writeTable } = await import(
-    "./arrow-table.js"
-  );
-  const { shape, keys, groups, spaces, passes, rows, badRows, firstBadRow } =
-    sums;
+  const { shape, keys, spaces, passes, rows, badRows, firstBadRow } = sums;
   const options = storedOptions(command, given);
   const content = {
     ...{ version: VERSION, command, options },
@@ -68,9 +67,9 @@ export async function writePartial(
         name,
         {
           ...size,
-          values: base64(
-            new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-          ),
+          values: Buffer.from(
+            ...([values.buffer, values.byteOffset, values.byteLength] as const),
+          ).toString("base64"),
         },
       ]),
     ),
@@ -79,6 +78,7 @@ export async function writePartial(
       ...{ name, field, isText: vocabulary !== null && vocabulary.size > 0 },
     })),
   };
+  const sorted = sums.groups.sorted(keys);
   const head: Head = {
     ...content,
     fingerprint: sha256(JSON.stringify(content)),
@@ -88,31 +88,16 @@ export async function writePartial(
         path === "-" ? "" : sha256(`${resolve(path)}\n${statSync(path).size}`),
     })),
     ...{ rows, badRows, firstBadRow },
-    totals: passes.map(({ isGrouped }, n) =>
-      isGrouped ? null : base64((spaces[n] as SumsSpace).take(0, 1)),
-    ),
+    groups: sorted.map(({ keys }) => keys),
   };
-  const sorted = groups.sorted(keys);
+  const states = spaces.flatMap((space, n) =>
+    passes[n]?.isGrouped
+      ? sorted.map(({ group }) => space.take(group, 1))
+      : [space.take(0, 1)],
+  );
   return writeTable(
     output,
-    [
-      ...keys.map((key, k) =>
-        keyColumn(
-          key,
-          sorted.map(({ keys }) => keys[k] ?? null),
-        ),
-      ),
-      ...spaces.flatMap((space, n) =>
-        passes[n]?.isGrouped
-          ? [
-              binaryColumn(
-                `sums_${n}`,
-                sorted.map(({ group }) => space.take(group, 1)),
-              ),
-            ]
-          : [],
-      ),
-    ],
+    [bytesColumn("states", Buffer.concat(states))],
     { [KEY]: JSON.stringify(head) },
     commit,
   );
@@ -136,18 +121,11 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(
-    "base64",
-  );
-}
-
 /** Partial sums of one file. */
 interface Partial {
   path: string;
   head: Head;
-  /** Keys of each group, and for each pass its states. */
-  groups: { keys: (string | number | null)[]; states: Uint8Array[] }[];
+  states: Uint8Array;
 }
 
 /** Partials that belong together: their command and options, and a source of their sums. */
@@ -160,14 +138,10 @@ export interface MergedPartials extends SumSource {
  * Reads partials for merging.
  * @throws InputFormatError for a file without partial sums; UsageError if they are of other options, or of the same input
  */
-export async function readPartials(
-  paths: readonly string[],
-): Promise<MergedPartials> {
-  const partials: Partial[] = [];
-  for (const path of paths)
-    partials.push(
-      await interpreting(path, "partial sums", () => readPartial(path)),
-    );
+export function readPartials(paths: readonly string[]): MergedPartials {
+  const partials = paths.map((path) =>
+    interpreting(path, "partial sums", () => readPartial(path)),
+  );
   const [first] = partials as [Partial];
   const owners = new Map<string, string>();
   for (const { path, head } of partials) {
@@ -226,37 +200,30 @@ function merged(
   };
   if (keys.length === 0) sums.groups.indexOf([]);
   for (const space of sums.spaces) space.ensureGroups(sums.groups.size);
-  const grouped = sums.spaces.filter((_, n) => passes[n]?.isGrouped);
-  for (const { path, head, groups } of partials) {
-    const check = (space: SumsSpace, state: Uint8Array | undefined) => {
-      if (state?.byteLength !== space.groupBytes)
-        throw new InputFormatError(
-          path,
-          "partial sums",
-          `expected ${space.groupBytes} bytes for each group, found ${state?.byteLength}`,
-        );
-      return state;
-    };
-    for (const { keys: values, states } of groups) {
-      const group = sums.groups.indexOf(
-        values.map((value, k) => {
-          if (value === null) return Number.NaN;
-          const vocabulary = keys[k]?.vocabulary;
-          if (!vocabulary) return Number(value);
-          const text = String(value);
-          if (!vocabulary.has(text)) vocabulary.set(text, vocabulary.size);
-          return vocabulary.get(text) as number;
-        }),
+  for (const { path, head, states } of partials) {
+    const groups = head.groups.map((values) =>
+      sums.groups.indexOf(values.map((value, k) => keyOf(value, keys[k]))),
+    );
+    const parts = sums.spaces.map((space, n) => ({
+      space,
+      groups: passes[n]?.isGrouped ? groups : [0],
+    }));
+    const expected = parts.reduce(
+      (sum, { space, groups }) => sum + space.groupBytes * groups.length,
+      0,
+    );
+    if (states.length !== expected)
+      throw new InputFormatError(
+        path,
+        "partial sums",
+        `expected ${expected} bytes of ${groups.length} groups, found ${states.length}`,
       );
-      for (const [n, space] of grouped.entries())
-        space.merge(group, check(space, states[n]));
+    let start = 0;
+    for (const { space, groups } of parts) {
+      const end = start + space.groupBytes * groups.length;
+      space.mergeAll(groups, states.subarray(start, end));
+      start = end;
     }
-    for (const [n, space] of sums.spaces.entries())
-      if (!passes[n]?.isGrouped)
-        space.merge(
-          0,
-          check(space, Buffer.from(head.totals[n] ?? "", "base64")),
-        );
     sums.rows += head.rows;
     sums.badRows += head.badRows;
     sums.firstBadRow ??= head.firstBadRow;
@@ -264,31 +231,36 @@ function merged(
   return sums;
 }
 
-async function readPartial(path: string): Promise<Partial> {
-  const bytes = inputCall(path, "could not be read", () => readFileSync(path));
-  const { readTable } = await import("./arrow-table.js");
-  const { metadata, columns } = readTable(bytes);
-  const text = metadata.get(KEY);
-  const fail = (found: string) =>
-    new InputFormatError(
-      path,
-      "metadata",
-      `expected partial sums of softjac reduce or effects --partial, ${found}`,
-    );
-  if (text === undefined) throw fail("found none");
-  const head: Head = JSON.parse(text);
-  if (head.version !== VERSION) throw fail(`found version ${head.version}`);
-  const [keys, states] = [
-    columns.slice(0, head.keys.length),
-    columns.slice(head.keys.length),
-  ];
-  const rows = columns[0]?.length ?? 0;
-  return {
-    path,
-    head,
-    groups: Array.from({ length: rows }, (_, row) => ({
-      keys: keys.map((column) => column[row] as string | number | null),
-      states: states.map((column) => column[row] as Uint8Array),
-    })),
-  };
+/** Returns the number of a key, NaN for null. */
+function keyOf(value: KeyValue, column: KeyColumn | undefined): number {
+  if (value === null) return Number.NaN;
+  const vocabulary = column?.vocabulary;
+  if (!vocabulary) return Number(value);
+  const text = String(value);
+  if (!vocabulary.has(text)) vocabulary.set(text, vocabulary.size);
+  return vocabulary.get(text) as number;
+}
+
+function readPartial(path: string): Partial {
+  const file = openArrow(path);
+  try {
+    const text = new Map(file.schema.metadata).get(KEY);
+    const fail = (found: string) =>
+      new InputFormatError(
+        path,
+        "metadata",
+        `expected partial sums of softjac reduce or effects --partial, ${found}`,
+      );
+    if (text === undefined) throw fail("found none");
+    const head: Head = JSON.parse(text);
+    if (head.version !== VERSION) throw fail(`found version ${head.version}`);
+    const read = inputReader(file);
+    const states = Array.from(recordBatches(file), ({ context, batch }) => {
+      const { offset = 0, length = 0 } = batch.buffers.at(-1) ?? {};
+      return read(context.bodyStart + offset, length);
+    });
+    return { path, head, states: Buffer.concat(states) };
+  } finally {
+    file.close();
+  }
 }

@@ -12,6 +12,12 @@ import {
 } from "../results/reductions.js";
 import { VERSION } from "../version.js";
 import {
+  keyColumn,
+  numberColumn,
+  tensorColumn,
+  writeTable,
+} from "./arrow-table.js";
+import {
   FILES,
   type ReduceOptions,
   type ResolvedReduceOptions,
@@ -172,15 +178,13 @@ function checkInputs(
     );
 }
 
-async function write(
+/** Writes one row per group; returns the size of the file in bytes. @throws as writeTable */
+function write(
   { shape, spaces, groups, keys }: RowSums,
   columns: readonly SumColumn[],
   { output, layout, emit, ...options }: ResolvedReduceOptions,
   commit: { force: boolean; sync: boolean },
 ): Promise<number> {
-  // apache-arrow is loaded only where something is written.
-  const { countColumn, floatColumn, keyColumn, tensorColumn, writeTable } =
-    await import("./arrow-table.js");
   const [space] = spaces;
   const sorted = groups.sorted(keys);
   const rounded = sorted.map(({ group }) => {
@@ -197,12 +201,14 @@ async function write(
           sorted.map(({ keys }) => keys[k] ?? null),
         ),
       ),
-      countColumn(
+      numberColumn(
         "rows",
+        "int64",
         rounded.map(({ rows }) => rows),
       ),
-      floatColumn(
+      numberColumn(
         "weight",
+        "float64",
         rounded.map(({ weight }) => weight),
       ),
       ...columns.map((reduced) => {
@@ -210,7 +216,7 @@ async function write(
         const size = shapeOf(reduced, shape, layout);
         const values = rounded.map(({ values }) => values.get(name) ?? null);
         return size.length === 0
-          ? floatColumn(name, values as (number | null)[])
+          ? numberColumn(name, "float64", values as (number | null)[])
           : tensorColumn(name, size, values as (Float64Array | null)[]);
       }),
     ],
@@ -220,9 +226,9 @@ async function write(
       "softjac.emit": columns.map(({ name }) => name).join(),
       "softjac.terms": JSON.stringify(shape.terms),
       "softjac.classes": String(shape.classes),
-      ...(shape.classNames
-        ? { "softjac.class_names": JSON.stringify(shape.classNames) }
-        : {}),
+      ...(shape.classNames && {
+        "softjac.class_names": JSON.stringify(shape.classNames),
+      }),
       "softjac.temperature": String(options.temperature),
     },
     commit,

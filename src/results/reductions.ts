@@ -36,6 +36,7 @@ interface Reduction {
   columns: (sizes: Sizes) => Partial<ReducedColumn>[];
 }
 
+/** Returns the number of entries of the upper triangle of an n x n matrix. */
 export function triangle(n: number): number {
   return (n * (n + 1)) / 2;
 }
@@ -271,6 +272,6 @@ export function expanded(
 
 /** Returns the index of entry (j, l), in either order, of the upper triangle of an n x n matrix, row by row. */
 export function pairIndex(j: number, l: number, n: number): number {
-  const [low, high] = j < l ? [j, l] : [l, j];
-  return low * n - (low * (low - 1)) / 2 + high - low;
+  const low = j < l ? j : l;
+  return low * n - (low * (low + 1)) / 2 + (j < l ? l : j);
 }

@@ -4,17 +4,12 @@ import {
   createModel,
   type EffectKind,
   estimates,
+  inferenceAt,
 } from "../../src/effects/estimates.js";
-import {
-  type Means,
-  meansAt,
-  pairIndex,
-  tripleIndex,
-} from "../../src/effects/means.js";
+import { type Means, tripleIndex } from "../../src/effects/means.js";
+import { pairIndex } from "../../src/results/reductions.js";
 import { EPSILON, Exact, exact } from "../support/exact.js";
 import { normal, random } from "../support/random.js";
-import { exactRow } from "../support/truth.js";
-import { meansOf } from "./expected-means.js";
 
 // Errors of estimates and variances for given B, V and means, in 80-digit arithmetic by the formulas of the derivatives
 // with all indices.
@@ -23,6 +18,10 @@ const [K, Q] = [3, 4];
 const ZERO = new Exact(0);
 const classes = [0, 1, 2, 3];
 const features = [0, 1, 2];
+const KINDS: EffectKind[] = [
+  ...(["coefficients", "probability", "contrast"] as const),
+  ...(["dydx", "eydx", "dyex", "eyex"] as const),
+];
 
 /** A sum of terms and the sum of their absolute values. */
 type Sum = { value: Decimal; size: Decimal };
@@ -134,7 +133,7 @@ test("estimates and variances for given means, coefficients up to 50", () => {
     );
     const model = createModel([K, Q], b, 0, v);
     const table = formulas(b, means, before);
-    for (const kind of Object.keys(table) as EffectKind[]) {
+    for (const kind of KINDS) {
       const [terms, derivatives] = table[kind];
       const found = estimates(
         kind,
@@ -185,89 +184,58 @@ test("estimates and variances for given means, coefficients up to 50", () => {
   }
 });
 
-test("means of one row, coefficients up to 50, on the scale of T", () => {
-  const largest = new Map<string, number>();
-  const note = (name: string, found: number, value: Decimal, size: Decimal) =>
-    largest.set(
-      name,
-      Math.max(largest.get(name) ?? 0, relative(exact(found), { value, size })),
-    );
-  for (let seed = 1; seed <= 60; seed++) {
-    const uniform = random(seed);
-    const size = [0.01, 0.5, 5, 50][seed % 4] as number;
-    const b = Float64Array.from(
-      { length: K * Q },
-      () => size * (2 * uniform() - 1),
-    );
-    const x = Float64Array.from({ length: K }, () => 4 * uniform() - 2);
-    const logits = classes.map(
-      (c) =>
-        sumOf(
-          features.map((k) =>
-            exact(x[k] as number).times(exact(b[k * Q + c] as number)),
-          ),
-        ).value,
-    );
-    const powers = logits.map((o) => o.minus(logits[0] as Decimal).exp());
-    const total = sumOf(powers).value;
-    const p = powers.map((e) => e.div(total));
-    const q = powers.map((_, c) =>
-      sumOf(powers.filter((__, other) => other !== c)).value.div(total),
-    );
-    const at = (values: Decimal[], c: number) => values[c] as Decimal;
-    const means = meansAt(x, b, ["p", "j", "jx", "tx"]) as Required<Means>;
-    for (let j = 0; j < Q; j++) {
-      note("p", means.p[j] as number, at(p, j), at(p, j));
-      for (let l = j; l < Q; l++) {
-        const J = at(p, j).times(l === j ? at(q, j) : at(p, l).neg());
-        note("J", means.j[pairIndex(j, l, Q)] as number, J, J.abs());
-        for (let c = l; c < Q; c++) {
-          const { value, size } = third(p, q, [j, l, c]);
-          features.forEach((r) => {
-            const xr = exact(x[r] as number);
-            const found = means.tx[tripleIndex(j, l, c, Q) * K + r] as number;
-            note("T x", found, value.times(xr), size.times(xr).abs());
-          });
-        }
+test("a model without reference class has the same effects", () => {
+  const uniform = random(8);
+  const draw = normal(uniform);
+  const [n, m] = [K * Q, K * (Q - 1)];
+  const b = Float64Array.from({ length: n }, (_, at) =>
+    at % Q === 0 ? 0 : uniform(),
+  );
+  const rows = Array.from({ length: 5 }, () => Float64Array.of(1, draw(), 2));
+  const means = meansOf({ b, classes: Q }, rows);
+  const v = covariance(m, draw);
+  const whole = new Float64Array(n * n);
+  for (let row = 0; row < m; row++)
+    whole.set(v.subarray(row * m, (row + 1) * m), (row + K) * n + K);
+  // Adding a number to all coefficients of a feature changes no p.
+  const moved = b.map((value, at) => value + Math.trunc(at / Q) - 2);
+  const model = createModel([K, Q], b, 0, v);
+  for (const kind of KINDS) {
+    const expected = estimates(kind, model, means, features, means);
+    for (const covariance of [v, whole]) {
+      const other = createModel([K, Q], moved, undefined, covariance);
+      const found = estimates(kind, other, means, features, means);
+      for (const [at, { estimate, stdError }] of found.entries()) {
+        expect(estimate).toBeCloseTo(expected[at]?.estimate as number, 9);
+        expect(stdError).toBeCloseTo(expected[at]?.stdError as number, 9);
       }
     }
   }
-  for (const [name, error] of largest)
-    console.log(`${name}: ${error.toFixed(2)} ε`);
-  expect(largest.get("p")).toBeLessThan(1);
-  expect(largest.get("J")).toBeLessThan(2.8);
-  expect(largest.get("T x")).toBeLessThan(4.45);
 });
 
-test("probabilities of one row agree with the exact softmax", () => {
-  const x = Float64Array.of(1);
-  const logits = Float64Array.of(-3, 700, 699.5, -800);
-  const { p, j } = meansAt(x, logits, ["p", "j"]) as Required<Means>;
-  const row = exactRow([...logits]);
-  for (const c of classes) {
-    expect(p[c]).toBeCloseTo((row.p[c] as Decimal).toNumber(), 15);
-    expect(j[pairIndex(c, c, Q)]).toBeCloseTo(
-      row.jacobian(c, c).toNumber(),
-      15,
-    );
-  }
-});
-
-/** Returns T_jlc and its scale: |q - p| is replaced by 1. */
-function third(p: Decimal[], q: Decimal[], indices: number[]): Sum {
-  const [j, l, c] = indices as [number, number, number];
-  const product = indices.reduce(
-    (value, n) => value.times(p[n] as Decimal),
-    new Exact(1),
+test("sizes that do not fit are rejected", () => {
+  const b = new Float64Array(6);
+  expect(() => createModel([2, 3], b, 0, new Float64Array(25))).toThrow(
+    "B is not 2 × 3, or V is not 4 × 4",
   );
-  if (new Set(indices).size === 3)
-    return { value: product.times(2), size: product.times(2) };
-  const twice = j === l ? j : l;
-  const [pt, qt] = [p[twice] as Decimal, q[twice] as Decimal];
-  const size = j === c ? pt.times(qt) : product.div(pt);
-  const value = size.times(qt.minus(pt));
-  return { value: j === c ? value : value.neg(), size };
-}
+  expect(() => estimates("dydx", createModel([2, 3], b), {}, [0])).toThrow(
+    "dydx needs the mean j",
+  );
+});
+
+test("statistics of an estimate", () => {
+  const inference = inferenceAt(0.95);
+  const { statistic, p_value, conf_low, conf_high } = inference(2, 0.5);
+  expect(statistic).toBe(4);
+  expect(p_value).toBeCloseTo(6.334248366623973e-5, 18);
+  expect(conf_low).toBeCloseTo(2 - 0.5 * 1.959963984540054, 15);
+  expect(conf_high).toBeCloseTo(2 + 0.5 * 1.959963984540054, 15);
+  const none = { statistic: null, p_value: null };
+  expect(inference(2, 0)).toEqual({ ...none, conf_low: 2, conf_high: 2 });
+  expect(inference(2, null)).toEqual({
+    ...{ ...none, conf_low: null, conf_high: null },
+  });
+});
 
 /** Returns the error of `found` in ε of the size of a sum. */
 function relative(found: Decimal, { value, size }: Sum): number {
@@ -288,4 +256,90 @@ function covariance(n: number, draw: () => number): Float64Array {
       0,
     );
   });
+}
+
+/** Returns softmax of x B. */
+function probabilities(
+  x: Float64Array,
+  { b, classes }: { b: Float64Array; classes: number },
+): number[] {
+  const logits = Array.from({ length: classes }, (_, c) =>
+    x.reduce((o, value, k) => o + value * (b[k * classes + c] as number), 0),
+  );
+  const most = Math.max(...logits);
+  const powers = logits.map((o) => Math.exp(o - most));
+  const total = powers.reduce((sum, value) => sum + value, 0);
+  return powers.map((value) => value / total);
+}
+
+/** Returns all means of rows; J and T as derivatives of p by their definitions with Kronecker deltas. */
+function meansOf(
+  data: { b: Float64Array; classes: number },
+  rows: readonly Float64Array[],
+): Required<Means> {
+  const sums: Partial<Record<keyof Means, Float64Array>> = {};
+  const lost: typeof sums = {};
+  const addTo = (name: keyof Means, a: number[], b: number[]) => {
+    sums[name] ??= new Float64Array(a.length * b.length);
+    lost[name] ??= new Float64Array(a.length * b.length);
+    const [sum, rest] = [sums[name], lost[name]];
+    for (let at = 0; at < sum.length; at++) {
+      const [i, k] = [Math.floor(at / b.length), at % b.length];
+      const term = (a[i] as number) * (b[k] as number);
+      const before = sum[at] as number;
+      const after = before + term;
+      sum[at] = after;
+      // Neumaier's compensated sum.
+      const error =
+        Math.abs(before) > Math.abs(term)
+          ? before - after + term
+          : term - after + before;
+      rest[at] = (rest[at] as number) + error;
+    }
+  };
+  for (const row of rows) {
+    const x = [...row];
+    const p = probabilities(row, data);
+    const { j, t } = derivatives(p);
+    const xx = x.flatMap((value, k) =>
+      x.slice(k).map((other) => value * other),
+    );
+    addTo("p", p, [1]);
+    addTo("x", x, [1]);
+    addTo("px", p, x);
+    addTo("xx", xx, [1]);
+    addTo("j", j, [1]);
+    addTo("jx", j, x);
+    addTo("jxx", j, xx);
+    addTo("tx", t, x);
+    addTo("txx", t, xx);
+  }
+  return Object.fromEntries(
+    Object.entries(sums).map(([name, values]) => [
+      name,
+      values.map(
+        (value, at) =>
+          (value + (lost[name as keyof Means]?.[at] ?? NaN)) / rows.length,
+      ),
+    ]),
+  ) as unknown as Required<Means>;
+}
+
+/** Returns J_jl = p_j(δ_jl - p_l) for j <= l and T_jlc = ∂J_jl/∂η_c for j <= l <= c. */
+function derivatives(p: readonly number[]) {
+  const delta = (a: number, b: number) => (a === b ? 1 : 0);
+  const J = (a: number, b: number) =>
+    (p[a] as number) * (delta(a, b) - (p[b] as number));
+  const j: number[] = [];
+  const t: number[] = [];
+  for (let a = 0; a < p.length; a++)
+    for (let b = a; b < p.length; b++) {
+      j.push(J(a, b));
+      for (let c = b; c < p.length; c++)
+        t.push(
+          J(a, c) * (delta(a, b) - (p[b] as number)) -
+            (p[a] as number) * J(b, c),
+        );
+    }
+  return { j, t };
 }

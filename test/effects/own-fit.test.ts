@@ -56,7 +56,14 @@ const withoutBase = (values: readonly number[], n: number) =>
     values.slice((i + K) * n + K, (i + K + 1) * n),
   );
 
-async function newton(): Promise<{ b: number[][]; information: number[][] }> {
+let fit: { b: number[][]; information: number[][] } | null = null;
+
+/** Fits the model, and writes its coefficients. */
+async function newton(): Promise<NonNullable<typeof fit>> {
+  if (fit) {
+    writeMatrix(at("B.npy"), fit.b);
+    return fit;
+  }
   let b = TRUE.map(() => [0, 0]);
   for (let step = 0; ; step++) {
     writeMatrix(at("B.npy"), b);
@@ -66,7 +73,10 @@ async function newton(): Promise<{ b: number[][]; information: number[][] }> {
     const [score] = columns.score as number[][];
     const [fisher] = columns.fisher as number[][];
     const information = withoutBase(fisher as number[], K * Q);
-    if (step === 8) return { b, information };
+    if (step === 8) {
+      fit = { b, information };
+      return fit;
+    }
     const change = solve(information, (score as number[]).slice(K));
     b = b.map((row, k) =>
       row.map((value, c) => value + (change[c * K + k] as number)),

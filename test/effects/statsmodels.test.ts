@@ -4,12 +4,10 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { EffectRow, EffectsOptions } from "../../src/index.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { sharedFolder } from "../support/machine.js";
 import { largestDifference, readOutput } from "../support/sums-files.js";
-import {
-  type Expected,
-  type ExpectedEffect,
-  folder,
-} from "./expected-means.js";
+
+const folder = sharedFolder("effects");
 
 // statsmodels' figures for its own data, through the library; see README of ../shared/data/effects.
 
@@ -18,11 +16,25 @@ const LIMIT = 1e-10;
 const found: Record<string, string> = {};
 afterAll(() => console.log("relative differences from statsmodels:", found));
 
-type All = Expected & {
+/** One column per class and effect, as statsmodels computed them. */
+interface Expected {
   llf: number;
   params: number[][];
   row_std_error_first5: number[][];
-};
+  bse: number[][];
+  bse_robust_HC0: number[][];
+  effects: Record<string, ExpectedEffect> & {
+    "dydx by": Record<string, Record<string, ExpectedEffect>>;
+    contrast?: Record<string, ExpectedEffect>;
+  };
+}
+
+interface ExpectedEffect {
+  /** [class, term without the constant], or [class] for probabilities and contrasts. */
+  estimate: number[][] | number[];
+  std_error: number[][] | number[];
+}
+
 type Nested = number[] | number[][];
 
 /** Checks estimates and standard errors, by class and then by term. */
@@ -53,7 +65,7 @@ const MODELS = [
 describe.skipIf(!folder || !existsSync(folder))("statsmodels", () => {
   describe.each(MODELS)("%s", (name, features, groups) => {
     const path = (ending: string) => join(folder ?? "", `${name}.${ending}`);
-    const expected: All = folder
+    const expected: Expected = folder
       ? JSON.parse(readFileSync(path("expected.json"), "utf8"))
       : { effects: {} };
     const common = {
