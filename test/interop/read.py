@@ -1,4 +1,4 @@
-"""Reads softjac outputs with pyarrow, polars, DuckDB, SciPy and PyTorch, and checks them against NumPy.
+"""Reads softjac outputs with pyarrow, polars and DuckDB, and checks them against NumPy.
 
 usage: read.py CASES.json     [{"input": path, "output": path, "keep": [names], "bad": [rows]}, …]
 Prints one line per reader: `NAME: N outputs`, or `NAME: left out (reason)`.
@@ -90,43 +90,17 @@ def check_duckdb(case):
         assert abs(ones - good) < 1e-5 * good and abs(zeros) < 1e-5 * good
 
 
-def check_scipy(case):
-    import scipy.sparse
-
-    batch = pa.ipc.open_file(case["output"]).get_batch(0)
-    values = storage(batch["jacobian"])
-    Q = int(np.sqrt(values.type.list_size))
-    blocks = values.values.to_numpy(zero_copy_only=True).reshape(-1, Q, Q)
-    M = len(batch)
-    J = scipy.sparse.bsr_array((blocks, np.arange(M), np.arange(M + 1)))
-    assert J.shape == (M * Q, M * Q) and np.shares_memory(J.data, blocks)
-    assert np.array_equal(J.diagonal().reshape(M, Q), np.diagonal(blocks, axis1=1, axis2=2))
-
-
-def check_torch(case):
-    import torch
-
-    batch = pa.ipc.open_file(case["output"]).get_batch(0)
-    values = storage(batch["jacobian"])
-    Q = int(np.sqrt(values.type.list_size))
-    blocks = torch.from_numpy(values.values.to_numpy().reshape(-1, Q, Q))
-    M = len(batch)
-    J = torch.sparse_bsr_tensor(torch.arange(M + 1), torch.arange(M), blocks)
-    assert J.values().data_ptr() == blocks.data_ptr()
-
-
 def main():
     cases = json.load(open(sys.argv[1]))
-    for check in [check_pyarrow, check_polars, check_duckdb, check_scipy, check_torch]:
+    for check in [check_pyarrow, check_polars, check_duckdb]:
         name = check.__name__.removeprefix("check_")
-        own = [c for c in cases if name not in ("scipy", "torch") or c["blocks"]]
         try:
-            for case in own:
+            for case in cases:
                 check(case)
         except ImportError as error:
             print(f"{name}: left out ({error})")
             continue
-        print(f"{name}: {len(own)} outputs")
+        print(f"{name}: {len(cases)} outputs")
 
 
 main()

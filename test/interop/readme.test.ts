@@ -38,11 +38,13 @@ const [[, quickStart], [, pipeline]] = numbered("sh") as never as [
   [number, Block],
 ];
 
-let directories = 0;
+let quickStarted = "";
+/** Returns a directory with the files of the quick start, which tests only read. */
 function afterQuickStart(): string {
-  const path = directory(`${directories++}`);
-  shell(quickStart.code, path);
-  return path;
+  if (quickStarted) return quickStarted;
+  quickStarted = directory("quick-start");
+  shell(quickStart.code, quickStarted);
+  return quickStarted;
 }
 
 test("README has blocks of three languages, and three for a checkout", () => {

@@ -49,12 +49,10 @@ test.each([
 ])("logits that are %s", (_, scale) => {
   for (const classes of [10, 7]) {
     const gauss = normal(random(scale * classes));
-    // 400,000 values: two of softmax and one of the product for each logit.
-    for (let values = 0; values < 4e5; values += 4000 * classes * 3)
-      compare(
-        rowsOf(4000, classes, () => scale * gauss()),
-        rowsOf(4000, classes, gauss),
-      );
+    compare(
+      rowsOf(4000, classes, () => scale * gauss()),
+      rowsOf(4000, classes, gauss),
+    );
   }
 });
 

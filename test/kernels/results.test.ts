@@ -86,10 +86,10 @@ describe.each([1, 0.7, 25, 0.01, 1000])(
     );
     test.each(cases)("$name", (spec) => {
       const drawn = drawing(spec);
-      const isAll = T === 1 && isBlock(spec);
-      const rows = isAll
-        ? rowsFor(spec, Infinity, [Infinity])
-        : rowsFor(spec, 3, [50, 10]);
+      const rows =
+        T === 1 && isBlock(spec)
+          ? rowsFor(spec, Infinity, [110])
+          : rowsFor(spec, 3, [50, 10]);
       const { limit, unit } = PROMISED_BOUNDS[nameOf(spec)];
       let worst = { error: 0, where: "" };
       for (const { family, row } of rows) {

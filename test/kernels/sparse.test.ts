@@ -19,6 +19,7 @@ import {
   stored,
 } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
+import { upTo } from "../support/runs.js";
 import { sum } from "../support/truth.js";
 
 const kernels = bothKernels();
@@ -208,6 +209,29 @@ test.each([1, 5, 50])(
   },
 );
 
+/** Returns rows, and thresholds by which many classes are added to a row of entries. */
+function manyClasses(): [name: string, row: number[], thresholds: number[]][] {
+  // Steps of p: with each, about 33 of 200 classes are added, so many that all classes are collected again.
+  const levels = [0, -1.5, -3, -4, -9, -20];
+  const draw = random(5);
+  const level = () => levels[Math.floor(draw() * levels.length)] as number;
+  // With each of ten steps of p, 24 of 240 classes are added: too few to collect all again, too many to sort by
+  // insertion. No p is like another, so that their order is not that of the classes.
+  const order = upTo(240).map((n) => [draw(), n] as const);
+  const few = order
+    .toSorted(([a], [b]) => a - b)
+    .map(([, n]) => -Math.floor(n / 24) - draw() / 10);
+  const [p] = stored(simd, [few], [{ code: SOFTMAX, values: 240 }]).results;
+  const largest = Math.max(...(p as Float64Array));
+  // p of the largest times that of a step, less half a step.
+  const below = (step: number) => largest ** 2 * Math.exp(-step - 0.5);
+  const thresholds = [0, 1e-12, 1e-8, 1e-6, 1e-5, 1e-4];
+  return [
+    ["many are added at once", upTo(200).map(level), thresholds],
+    ["a few are added at a time", few, [below(9), below(4)]],
+  ];
+}
+
 describe.each([JACOBIAN, LOG_JACOBIAN])("block %i", (code) => {
   test("a threshold equal to an entry keeps it, and the next larger drops it", () => {
     const row = Array.from({ length: 12 }, () => 2 * gauss());
@@ -227,16 +251,9 @@ describe.each([JACOBIAN, LOG_JACOBIAN])("block %i", (code) => {
           check(equal, { topK, code, t: 1, tile, pairs });
   });
 
-  test("many classes, many of which are added to a row at once", () => {
-    // Steps of p: with each, about 33 of 200 classes are added, so many that all classes are collected again.
-    const levels = [0, -1.5, -3, -4, -9, -20];
-    const draw = random(5);
-    const row = Array.from(
-      { length: 200 },
-      () => levels[Math.floor(draw() * levels.length)] as number,
-    );
-    for (const tile of [200, 37, 1])
-      for (const threshold of [0, 1e-12, 1e-8, 1e-6, 1e-5, 1e-4])
+  test.each(manyClasses())("many classes: %s", (_, row, thresholds) => {
+    for (const tile of [row.length, 37, 1])
+      for (const threshold of thresholds)
         check(row, { threshold, code, t: 1, tile, pairs: true });
   });
 });
@@ -270,23 +287,4 @@ test("the sum of the dropped entries is as good for many classes as for few", ()
     const error = exact(droppedSum).minus(expected).abs().div(expected);
     expect(error.toNumber()).toBeLessThanOrEqual(2 ** -52);
   }
-});
-
-test("classes that are added to a row a few at a time", () => {
-  // With each of ten steps of p, 24 of 240 classes are added: too few to collect all again, too many to sort by
-  // insertion. No p is like another, so that their order is not that of the classes.
-  const classes = 240;
-  const draw = random(21);
-  const order = Array.from({ length: classes }, (_, n) => [draw(), n] as const);
-  const row = order
-    .toSorted(([a], [b]) => a - b)
-    .map(([, n]) => -Math.floor(n / 24) - draw() / 10);
-  const [p] = stored(simd, [row], [{ code: SOFTMAX, values: classes }]).results;
-  const largest = Math.max(...(p as Float64Array));
-  // p of the largest times that of a step, less half a step.
-  for (const step of [9, 4])
-    for (const tile of [classes, 37]) {
-      const threshold = largest ** 2 * Math.exp(-step - 0.5);
-      check(row, { threshold, code: JACOBIAN, t: 1, tile, pairs: true });
-    }
 });

@@ -1,10 +1,8 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
-import { expect } from "vitest";
 import { built } from "./built.js";
 import { Counter } from "./counter.js";
-import { inputErrorCode } from "./input-runs.js";
-import { workDirectory } from "./logits-input.js";
+import { inputErrorCode, inputRuns } from "./input-runs.js";
 import { random } from "./random.js";
 
 /** Yields copies in which one random bit of the byte ranges is flipped; the same copies for the same seed. */
@@ -27,9 +25,8 @@ export function* flippedBits(
 
 /** Runs on damaged copies of files, with columns to keep. */
 export function damagedRuns(keep: string[]) {
-  const at = workDirectory();
-  const input = at("damaged");
-  const output = at("out.arrow");
+  const runs = inputRuns();
+  const { at, input, output } = runs;
 
   /** Returns the softmax and the kept columns of a run, as text. */
   async function resultsOf(path: string): Promise<string> {
@@ -62,18 +59,8 @@ export function damagedRuns(keep: string[]) {
     return counts.map((outcome) => outcome.join(" ")).join(", ");
   }
 
-  /** Returns the code and message for a damaged file, and checks that no file is left. */
-  async function refusal(bytes: Uint8Array): Promise<string> {
-    writeFileSync(input, bytes);
-    const files = readdirSync(at("."));
-    const none = at("none.arrow");
-    const error = await built.run({ input, output: none, keep }).then(
-      () => new Error("the file was read"),
-      (error) => error,
-    );
-    expect(readdirSync(at("."))).toEqual(files);
-    return `${error.code} ${error.message.replace(input, "file")}`;
-  }
+  /** Returns the code and message for a damaged file, which leaves no file. */
+  const refusal = (bytes: Uint8Array) => runs.refusal(bytes, { keep });
 
   return { at, resultsOf, outcomesOf, refusal };
 }

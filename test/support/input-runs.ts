@@ -1,13 +1,12 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { tableFromIPC } from "@uwdata/flechette";
 import { expect } from "vitest";
 import type { LogitsEvent } from "../../src/options/hooks.js";
 import { arrowOf, type Columns } from "./arrow-columns.js";
 import { built } from "./built.js";
 import { CLEAR_MESSAGE } from "./clear-message.mjs";
 import { workDirectory } from "./logits-input.js";
-import { outputOf, plain } from "./runs.js";
+import { outputOf } from "./runs.js";
 
 export type Options = Partial<Parameters<typeof built.run>[0]>;
 
@@ -120,32 +119,29 @@ export function inputRuns() {
   };
 
   /** Returns the table of a verified run. */
-  const tableOf = async (file: Uint8Array | string, options: object = {}) => {
-    await verified({ input: pathOf(file), ...options });
-    return tableFromIPC(readFileSync(output));
-  };
+  const tableOf = async (file: Uint8Array | string, options: object = {}) =>
+    (await verified({ input: pathOf(file), ...options })).table;
 
   /** Returns the values of a column of a verified run. */
   const valuesOf = async (
     file: Uint8Array | string,
     column: string,
-    options?: object,
+    options: object = {},
   ): Promise<unknown[]> =>
-    Array.from((await tableOf(file, options)).getChild(column), plain);
+    (await verified({ input: pathOf(file), ...options })).column(column);
 
   /** Returns the code and the message of a refused run, with `file` for the path of the input. */
   const refusal = async (file: Uint8Array | string, options: object = {}) => {
     const path = pathOf(file);
-    const none = at("none.arrow");
-    rmSync(none, { force: true });
+    const files = readdirSync(at("."));
     const error = await built
-      .run({ input: path, ...options, output: none })
+      .run({ input: path, ...options, output: at("none.arrow") })
       .then(
         () => expect.unreachable("the input was read"),
         (error) => error,
       );
     expect(error).toBeInstanceOf(built.SoftjacError);
-    expect(existsSync(none)).toBe(false);
+    expect(readdirSync(at("."))).toEqual(files);
     return `${error.code} ${error.message.replace(path, "file")}`;
   };
 

@@ -1,21 +1,8 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import {
-  binary,
-  bool,
-  dictionary,
-  fixedSizeList,
-  float32,
-  float64,
-  int32,
-  largeList,
-  list,
-  struct,
-  utf8,
-} from "@uwdata/flechette";
 import type { RunOptions } from "../../../src/options/run-options.js";
 import { columnsFirst, npy, safetensors, zip } from "../array-files.js";
-import { type Columns, type Type, writeArrow } from "../arrow-columns.js";
+import { type Columns, writeArrow } from "../arrow-columns.js";
 import { built } from "../built.js";
 import { random } from "../random.js";
 
@@ -120,32 +107,32 @@ function columnsOf(numbers: Float64Array): Columns {
   const row = (r: number) =>
     Array.from(numbers.subarray(r * CLASSES, (r + 1) * CLASSES));
   const column = (
-    type: Type,
+    type: string,
     value: (r: number) => unknown,
-  ): [unknown[], Type] => [
+  ): Columns[string] => [
     Array.from({ length: ARROW_ROWS }, (_, r) => value(r)),
     type,
   ];
   const names = Array.from({ length: CLASSES }, (_, k) => `logit_${k}`);
-  const record = Object.fromEntries(names.map((name) => [name, float64()]));
+  const record = names.map((name) => `${name}: float64`).join(", ");
   const logits = names.map((name, k) => [
-    ...[name, column(float64(), (r) => numbers[r * CLASSES + k])],
+    ...[name, column("float64", (r) => numbers[r * CLASSES + k])],
   ]);
   return {
-    fixed: column(fixedSizeList(float64(), CLASSES), row),
-    text: column(utf8(), (r) => (r % 7 ? `row ${"é".repeat(r % 9)}` : null)),
-    lists: column(list(float64()), row),
-    id: column(int32(), (r) => 3 * r),
-    id6: column(int32(), (r) => r % CLASSES),
-    larges: column(largeList(float32()), row),
-    flag: column(bool(), (r) => (r % 5 ? r % 2 === 0 : null)),
-    fixed32: column(fixedSizeList(float32(), CLASSES), row),
-    nullable: column(list(float64()), (r) => (r % 11 ? row(r) : null)),
-    records: column(struct(record), (r) =>
+    fixed: column(`fixed_size_list<float64>[${CLASSES}]`, row),
+    text: column("utf8", (r) => (r % 7 ? `row ${"é".repeat(r % 9)}` : null)),
+    lists: column("list<float64>", row),
+    id: column("int32", (r) => 3 * r),
+    id6: column("int32", (r) => r % CLASSES),
+    larges: column("large_list<float32>", row),
+    flag: column("bool", (r) => (r % 5 ? r % 2 === 0 : null)),
+    fixed32: column(`fixed_size_list<float32>[${CLASSES}]`, row),
+    nullable: column("list<float64>", (r) => (r % 11 ? row(r) : null)),
+    records: column(`struct<${record}>`, (r) =>
       Object.fromEntries(names.map((name, k) => [name, row(r)[k]])),
     ),
-    bytes: column(binary(), (r) => new Uint8Array(r % 6).fill(r)),
-    split: column(dictionary(utf8()), (r) => `${(r * r) % 13} of 13`),
+    bytes: column("binary", (r) => new Uint8Array(r % 6).fill(r)),
+    split: column("dictionary<int32, utf8>", (r) => `${(r * r) % 13} of 13`),
     ...Object.fromEntries(logits),
   };
 }
