@@ -17,7 +17,9 @@ const WAITING = [
 
 /** Files that take longest, longest first, since one that starts last would be waited for alone. */
 const LONGEST = [
-  ...["interop/docs", "report/page"],
+  ...["dataset/killed.faults", "interop/docs", "s3/requests.faults"],
+  ...["report/page", "s3/processes.faults", "queue/poison.faults"],
+  ...["input/damaged.faults", "s3/odd-stores.faults", "queue/redis.faults"],
   ...["queue/queue", "interop/readme", "queue/s3"],
   ...["s3/inputs", "report/outputs"],
   ...["queue/docs", "dataset/examples"],
@@ -54,19 +56,22 @@ export default defineConfig({
     execArgv: ["--single-threaded-gc"],
     sequence: { sequencer: LongestFirst },
     setupFiles: ["test/support/equal-arrays.ts"],
+    // With isolate: false, one process runs many files, which share no state, and loads what they import once.
     projects: [
       {
         extends: true,
         test: {
           name: "tests",
-          // These files share no state: one process runs many of them, and loads what they import once.
           isolate: false,
           include: ["test/**/*.test.ts"],
           exclude: [FAULTS, REPLACING],
         },
       },
       { extends: true, test: { name: "replacing", include: [REPLACING] } },
-      { extends: true, test: { name: "faults", include: [FAULTS] } },
+      {
+        extends: true,
+        test: { name: "faults", isolate: false, include: [FAULTS] },
+      },
     ],
     expect: { requireAssertions: true },
     testTimeout: 180_000,

@@ -178,9 +178,11 @@ test.skipIf(!hasProgram("strace"))(
       ...["?mkdir,?mkdirat", "?link,?linkat", "?unlink,?unlinkat", "?rmdir"],
       ...["?rename,?renameat,?renameat2", "fsync", "ftruncate"],
     ];
+    // killEverywhere() has the same calls, but those that Node makes by itself.
+    const step = stepOf(4);
     let killed = 0;
     for (const call of calls)
-      for (let n = 1; ; n += STEP) {
+      for (let n = 1; ; n += step) {
         const output = newOutput();
         const { signal, status } = spawnSync(
           "strace",
@@ -199,7 +201,7 @@ test.skipIf(!hasProgram("strace"))(
         await expectContinues(output, n, `killed at ${call} ${n}`);
       }
     // Those of the test above (mkdir for each directory: 2 more), 2 sizes, and 8 removals. Other versions of Node make more.
-    expect(killed * STEP).toBeGreaterThanOrEqual(40);
+    expect(killed * step).toBeGreaterThanOrEqual(40);
   },
   300_000,
 );
