@@ -1,10 +1,15 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { softjac } from "../../cli/support.js";
-import { npy, safetensors, zip } from "../../support/array-files.js";
+import {
+  columnsFirst,
+  npy,
+  safetensors,
+  zip,
+} from "../../support/array-files.js";
 import { built } from "../../support/built.js";
 import { inputRuns } from "../../support/input-runs.js";
-import { openRefusal } from "../../support/opened-input.js";
+import { openedInput, openRefusal } from "../../support/opened-input.js";
 
 // Labels and copied arrays of every shape, in the file of the logits or in an .npy file.
 
