@@ -56,7 +56,7 @@ export function classesOfCodes(
 }
 
 /**
- * Converts a column to class numbers, one record batch at a time: from numbers, lists of one number, or strings that are class
+ * Converts a column to class numbers, one record batch at a time: from numbers, one-hot rows, or strings that are class
  * names. If no string of a dictionary is a class name, its codes are the class numbers. Numbers are matched with given class
  * names that are whole numbers.
  */
@@ -125,11 +125,8 @@ export class ClassDecoder {
           // The row itself may have the NaN that marks a null.
           return Object.is(found, number) ? row : Float64Array.of(found);
         }
-        throw new InputFormatError(
-          this.file.path,
-          this.#where(first + k),
-          `expected one class number, found ${row.length} values; convert one-hot rows with argmax`,
-        );
+        const where = this.#where(first + k);
+        return Float64Array.of(oneHotClass(row, this.file.path, where));
       },
     };
   }
@@ -206,6 +203,22 @@ export class ClassDecoder {
   #where(row: number): string {
     return `column ${this.field.name}, row ${row}`;
   }
+}
+
+/** Returns the class of a one-hot row. @throws InputFormatError unless the row is one 1 among zeros */
+export function oneHotClass(
+  row: Float64Array | Float32Array,
+  path: string,
+  where: string,
+): number {
+  const one = row.indexOf(1);
+  if (one < 0 || row.some((value, n) => value !== (n === one ? 1 : 0)))
+    throw new InputFormatError(
+      path,
+      where,
+      "expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
+    );
+  return one;
 }
 
 /** Returns the class number that a partition states, as one row; null for a null. @throws InputUnsupportedError */

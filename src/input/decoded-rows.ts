@@ -103,13 +103,43 @@ export class ColumnDecoder {
 
   #rows(): (k: number) => Float64Array | null {
     const { field, children } = this.span;
-    if (field.dictionary || children.length === 0)
+    if (isSparkVector(field)) return this.#vectors();
+    if (field.dictionary || children.length === 0) {
       return singleRows(this.numbers()).at;
+    }
     const columns = children.map((_, k) => this.#child(k).numbers());
     if (field.type.kind === "Struct") return (k) => numbersAt(columns, k);
     const [values] = columns as [Float64Array];
     const [start, end] = this.bounds();
     return (k) => values.subarray(start(k), end(k));
+  }
+
+  /** Decodes Spark vectors: dense ones (type 1) store all values, sparse ones (type 0) only those at `indices`. */
+  #vectors(): (k: number) => Float64Array {
+    const names = this.span.children.map(({ field }) => field.name);
+    const child = (name: string) => this.#child(names.indexOf(name));
+    const kinds = child("type").numbers();
+    const sizes = child("size").numbers();
+    const indices = child("indices").rows();
+    const values = child("values").rows();
+    return (k) => {
+      const fail = (text: string) => this.#fail("vector", k, text);
+      const stored = values.at(k) ?? fail("a vector has no values");
+      if (kinds[k] === 1) return stored;
+      const size = sizes[k] as number;
+      const positions = indices.at(k) ?? fail("a sparse vector has no indices");
+      if (!(size >= 0 && size < 2 ** 31) || positions.length !== stored.length)
+        fail(
+          `expected a size and as many indices as values, found size ${size}, ${positions.length} indices and ${stored.length} values`,
+        );
+      const row = new Float64Array(size);
+      for (const [n, position] of positions.entries()) {
+        if (!(position >= 0 && position < size))
+          fail(`expected indices from 0 to ${size - 1}, found ${position}`);
+        row.set(stored.subarray(n, n + 1), position);
+      }
+      return row;
+    };
   }
 
   /** Returns a function from k to value k of a column of strings, for values that are not null. Both throw InputFormatError and IoError. */
@@ -211,6 +241,14 @@ export function numbersAt(
   for (const [n, column] of columns.entries())
     row.set(column.subarray(k, k + 1), n);
   return row;
+}
+
+/** Returns whether a column holds Spark ML vectors: structs of type, size, indices and values. */
+export function isSparkVector({ type, children }: Field): boolean {
+  return (
+    type.kind === "Struct" &&
+    children.map(({ name }) => name).join() === "type,size,indices,values"
+  );
 }
 
 /** Returns whether a column can be decoded as one number per row. */

@@ -16,7 +16,7 @@ import {
   namedColumns,
   orderedByNumber,
 } from "./column-names.js";
-import { isDecodableNumber } from "./decoded-rows.js";
+import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import type { LogitsSelection } from "./logits-file.js";
 import {
   decodedColumn,
@@ -114,13 +114,6 @@ function onlyColumn(path: string, fields: Field[], binary: boolean): number {
 }
 
 const WRITE_LISTS = "write the logits as lists of numbers";
-const OF_SPARK =
-  "write the vectors of Spark as lists, with pyspark.ml.functions.vector_to_array";
-
-function isSparkVector({ children }: Field): boolean {
-  const names = children.map(({ name }) => name);
-  return names.join() === "type,size,indices,values";
-}
 
 /** Returns advice for a file in which no column is clearly the logits. */
 function adviceOn(fields: Field[], scalars: Field[]): string {
@@ -130,7 +123,6 @@ function adviceOn(fields: Field[], scalars: Field[]): string {
   ]);
   const choose = chooseAdvice(names);
   if (choose) return choose;
-  if (fields.some(isSparkVector)) return OF_SPARK;
   if (scalars.length === 1) return USE_BINARY;
   return fields.filter(isDecodableNumber).length > 1
     ? "choose one column per class with --columns"
@@ -154,9 +146,8 @@ function rowsOfNumbers(field: Field, index: number): NumberColumn | null {
 }
 
 /** Returns the dotted names of fields of a struct that --column can choose. */
-function readableFields(field: Field): string[] {
-  const { name, type, children } = field;
-  if (type.kind !== "Struct" || isSparkVector(field)) return [];
+function readableFields({ name, type, children }: Field): string[] {
+  if (type.kind !== "Struct") return [];
   return children.flatMap((child) => {
     const inner = readableFields(child);
     if (rowsOfNumbers(child, 0)) inner.unshift(child.name);
@@ -177,7 +168,8 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
   }
   const column = rowsOfNumbers(field, 0);
   // Structs of several types are rarely logits, so only --column chooses them.
-  const isMixed = column?.isDecoded && type.kind === "Struct";
+  const isMixed =
+    column?.isDecoded && type.kind === "Struct" && !isSparkVector(field);
   if (!column || isMixed) {
     const problem = chooseAdvice(readableFields(field)) || columnProblem(field);
     return { ...common, form: null, problem };
@@ -192,7 +184,6 @@ const COULD_BE = "it could be logits, too";
 /** Explains why a column is not chosen as the logits. */
 function columnProblem(field: Field): string {
   const { type, children } = field;
-  if (isSparkVector(field)) return OF_SPARK;
   if (isDecodableNumber(field))
     return "it has one number per row: --columns takes one column per class";
   if (type.kind === "Struct") {
@@ -241,15 +232,14 @@ function listColumn(path: string, field: Field, index: number): LogitsColumn {
   if (!column) {
     const advice = marginsColumn(field, index)
       ? USE_BINARY
-      : chooseAdvice(readableFields(field)) ||
-        (isSparkVector(field) ? OF_SPARK : WRITE_LISTS);
+      : chooseAdvice(readableFields(field)) || WRITE_LISTS;
     throw new InputUnsupportedError(
       path,
       where,
       `expected lists, or a struct, of numbers, found ${describeField(field)}; ${advice}`,
     );
   }
-  if (type.kind !== "Struct")
+  if (type.kind !== "Struct" || isSparkVector(field))
     return { ...column, classNames: null, note: null };
   const classNames = field.children.map(({ name }) => name);
   rejectRepeated(path, `two fields of ${where}`, classNames);

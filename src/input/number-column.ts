@@ -6,7 +6,7 @@ import {
   numberTypeOf,
   numberWidth,
 } from "../arrow/field.js";
-import { isDecodableNumber } from "./decoded-rows.js";
+import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 
 /** Returns the default result type for logits of a type: float32 for floats of up to 32 bits, else float64. */
 export function resultType(type: NumberType): FloatType {
@@ -94,9 +94,13 @@ export function decodedColumn(
   return { name, storage, columns, type, width, values, isDecoded: true };
 }
 
-/** Describes lists or structs that are decoded first: decimals, numbers of several types and list views; null for other types. */
+/**
+ * Describes lists or structs that are decoded first: decimals, numbers of several types, Spark vectors and list views; null
+ * for other types.
+ */
 export function decodedLists(field: Field, index: number): NumberColumn | null {
   const { name, type, children } = field;
+  if (isSparkVector(field)) return decodedColumn(name, [index], null);
   const numbers = type.kind === "Struct" ? children : children.map(itemNumber);
   if (field.dictionary || !numbers.every(isDecodableNumber)) return null;
   const dtype = numbers.every(isShortFloat) ? "float32" : "float64";

@@ -70,7 +70,7 @@ export function selectValues(
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${option === "weight" ? "numbers" : isClass ? "class numbers or class names" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
+      `expected ${option === "weight" ? "numbers" : isClass ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
     );
   return { ...column, ...none };
 }
@@ -127,7 +127,7 @@ function besideNested(
   return nested ? { ...nested, name, nesting } : decoded(field) || null;
 }
 
-/** Whether a column can be decoded to class numbers: numbers, strings, dictionaries and lists of one. */
+/** Whether a column can be decoded to class numbers: numbers, strings, dictionaries, lists of one and one-hot rows. */
 export function isClassColumn(field: Field): boolean {
   return (
     isDecodableNumber(field) || isText(field) || decodedLists(field, 0) !== null

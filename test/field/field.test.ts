@@ -118,6 +118,7 @@ const B = logits(8, 1).map(([z]) => [0, z as number]);
 const ANSWERS = logits(4, 5).map((row, r) =>
   row.map((z, k) => (k < ([3, 5, 4, 3][r] as number) ? z : -Infinity)),
 );
+const VECTORS = logits(6, 4).with(3, [0, 2.5, 0, 0]);
 const TOKENS = logits(15, 4).map((row, r) =>
   r % 5 < ([5, 3, 4][Math.floor(r / 5)] as number) ? row : row.map(() => -100),
 );
@@ -267,6 +268,18 @@ const CASES: Record<string, Row[]> = {
     ],
     ["batches.npz --columns arr_*", both(logits(18, 3))],
   ],
+  "one-hot labels": [
+    [
+      `one-hot.npz ${LABEL} labels`,
+      "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
+    ],
+    ...["labels", "flags"].map(
+      (name): Row => [
+        `one-hot.npz --column logits ${LABEL} ${name}`,
+        { cross_entropy: crossEntropy(logits(12, 4)) },
+      ],
+    ),
+  ],
   "questions of 3 to 5 answers": [
     [
       "choices.parquet",
@@ -284,8 +297,8 @@ const CASES: Record<string, Row[]> = {
   ],
   "vectors of Spark": [
     [
-      "spark.parquet --column rawPrediction",
-      "spark.parquet: column rawPrediction: expected lists, or a struct, of numbers, found struct<type: int8, size: int32, indices: list<int32>, values: list<float64>>; write the vectors of Spark as lists, with pyspark.ml.functions.vector_to_array",
+      "spark.parquet --column rawPrediction --keep id",
+      { ...both(VECTORS), id: count(6) },
     ],
   ],
   "a stream that replaces a dictionary": [

@@ -118,6 +118,10 @@ pq.write_table(
 whole = logits(18, 3, dtype="f4")
 np.savez("batches.npz", *np.split(whole, [4, 8, 12, 16]))
 
+# Labels as Keras' categorical losses take them, and as booleans.
+hot = np.eye(4, dtype="f4")[label(12, 4)]
+np.savez("one-hot.npz", logits=logits(12, 4, dtype="f4"), labels=hot, flags=hot == 1)
+
 # Questions with 3, 4 or 5 answers; the same padded with null.
 lengths = [3, 5, 4, 3]
 answers = [list(map(float, row[:n])) for row, n in zip(logits(4, 5), lengths)]

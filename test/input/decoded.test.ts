@@ -6,6 +6,7 @@ import {
   type Options,
   patched,
   rows,
+  softmaxOf,
 } from "../support/input-runs.js";
 
 // Columns of numbers that are decoded to a temporary file before workers read them; forms.test.ts has those of logits.
@@ -24,6 +25,44 @@ test("decimals are the doubles nearest to their digits", async () => {
   expect(column("logsumexp")[0]).toBe(Number(digits));
 });
 
+describe("vectors of Spark", () => {
+  const type =
+    "struct<type: int8, size: int32, indices: list<int32>, values: list<float64>>";
+  const dense = (values: number[]) => ({ type: 1, values });
+  const sparse = (size: number, indices: number[], values: number[]) => ({
+    ...{ type: 0, size, indices, values },
+  });
+  const column = "rawPrediction";
+
+  test("dense and sparse ones are read", async () => {
+    const vectors = [
+      dense([1, 2, 3]),
+      sparse(3, [1], [4]),
+      null,
+      sparse(3, [], []),
+      dense([0, 0, -2]),
+    ];
+    write({ [column]: [vectors, type] }, 3);
+    const made = await verified({ column, onBadRow: "null" });
+    const expected = rows<number[] | null>("1 2 3; 0 4 0; null; 0 0 0; 0 0 -2");
+    expect(made.column("softmax")).toEqual(
+      expected.map((row) => row && softmaxOf(row)),
+    );
+  });
+
+  test.each([
+    [sparse(3, [3], [1]), "expected indices from 0 to 2, found 3"],
+    [
+      sparse(3, [0, 1], [1]),
+      "expected a size and as many indices as values, found size 3, 2 indices and 1 values",
+    ],
+  ])("refused: %j", async (vector, message) => {
+    write({ [column]: [[dense([1, 2, 3]), vector], type] });
+    const where = "record batch 0, column rawPrediction, vector 1";
+    await refused({ column }, `${where}: ${message}`);
+  });
+});
+
 describe("labels", () => {
   const classes = [0, 2, null, 1, 1, 0, 2];
   const logits: Columns[string] = [
@@ -40,6 +79,11 @@ describe("labels", () => {
     ["decimals", classes, "decimal(38,0)"],
     ["codes of a dictionary", each((k) => NAMES[k]), "dictionary<int8, utf8>"],
     ["lists of one", each((k) => [k]), "list<int16>"],
+    [
+      "one-hot rows",
+      each((k) => [0, 1, 2].map((n) => Number(n === k))),
+      "fixed_size_list<float32>[3]",
+    ],
   ])("%s", async (name, values, type) => {
     write({ logits, label: [values, type] }, 3);
     const emit: Options["emit"] = ["cross_entropy"];

@@ -65,11 +65,14 @@ describe("columns", () => {
 describe("arrays", () => {
   const float32s = (...shape: number[]) =>
     npy(Float32Array.from(MARGINS), shape);
+  const swapped = new DataView(new ArrayBuffer(8 * MARGINS.length));
+  for (const [k, z] of MARGINS.entries()) swapped.setFloat64(8 * k, z);
 
   test.each<[name: string, file: Buffer, digits: number]>([
     ["(rows,)", float32s(7), 6],
     ["(rows, 1)", float32s(7, 1), 6],
     ["(1, rows, 1)", float32s(1, 7, 1), 6],
+    ["big-endian", npy(swapped, { descr: ">f8", shape: [7] }), 12],
     [
       "an archive",
       zip({

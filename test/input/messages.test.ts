@@ -76,7 +76,7 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
   [
     columns,
     { ...LABELS, label: "facts" },
-    `column facts: expected class numbers or class names for --label, found map<utf8, int32>; ${CLASS_NUMBER}`,
+    `column facts: expected class numbers, class names or one-hot rows for --label, found map<utf8, int32>; ${CLASS_NUMBER}`,
   ],
   [
     columns,
@@ -96,7 +96,7 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
   [
     withLabel(rows("0 1; 0 1; 1 0; 0 1; 1 0.5"), "list<float32>"),
     { ...LABELS, label: "label" },
-    "column label, row 0: expected one class number, found 2 values; convert one-hot rows with argmax",
+    "column label, row 4: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
   ],
   [
     withLabel(["a", "b"], "utf8"),
@@ -106,7 +106,7 @@ test.each<[file: Columns | Buffer, options: Options, message: string]>([
   [
     withLabel([["a"], ["b"]], "list<utf8>"),
     { ...LABELS, label: "label" },
-    `column label: expected class numbers or class names for --label, found list<utf8>; ${CLASS_NUMBER}`,
+    `column label: expected class numbers, class names or one-hot rows for --label, found list<utf8>; ${CLASS_NUMBER}`,
   ],
   [
     { a: [[2n ** 53n + 1n], "int64"], b: [[1], "float64"] },

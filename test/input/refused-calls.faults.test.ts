@@ -24,6 +24,7 @@ const FORMATS: [name: string, source: string][] = [
   ["a compressed Arrow file", "../fixtures/compressed-zstd.arrow"],
   ["a Parquet file", PARQUET],
   ["an .npy file", "arrays/written/f4.npy"],
+  ["an .npy file that is decoded", "arrays/written/big-endian.npy"],
   ["an .npz file", "arrays/written/deflated.npz"],
   ["a safetensors file", "arrays/written/numpy.safetensors"],
 ];

@@ -193,6 +193,13 @@ const RESULT_TYPES: Record<string, Case[]> = {
     reading(logits(values, "fixed_size_list<float32>[2]")),
     copy("arrays/written/torch-bfloat16.safetensors"),
   ],
+  "float8 (`F8_E4M3`, `F8_E5M2`)": ["F8_E4M3", "F8_E5M2"].map((dtype) =>
+    reading(
+      safetensors({
+        logits: { dtype, shape: [2, 2], values: Uint8Array.of(1, 2, 3, 4) },
+      }),
+    ),
+  ),
   float64: [reading(plain)],
   "integers of 8 to 64 bits": ["i1", "u1", "i8", "u8"].map((name) =>
     copy(`arrays/written/${name}.npy`),
@@ -211,6 +218,7 @@ const LABELLED: Case[][] = [
     labelled([true, false], "bool"),
     labelled([[1], [0]], "list<int32>"),
   ],
+  [labelled(rows("0 1; 1 0"), pair)],
   ["utf8", "large_utf8"].map((type) => labelled(["yes", "no"], type, ...NAMES)),
   [labelled(["yes", "no"], codes, ...NAMES)],
   [labelled([1, 0], "dictionary<int32, int32>")],
@@ -252,26 +260,6 @@ const REFUSED: Record<string, Case[]> = {
   "array of 1 dimension, or a column of numbers": [
     fixed(npy(twoByTwo, [4]), "--binary"),
     fixed(arrowOf({ z: [[1, 2], "float64"] }), "--binary"),
-  ],
-  "one-hot labels in a column": [labelled(rows("0 1; 1 0"), pair)],
-  "big-endian array": [copy("arrays/written/refused-big-endian.npy")],
-  "array of several axes of rows in Fortran order": [
-    reading(npy(new Float64Array(8), { shape: [2, 2, 2], fortran: true })),
-  ],
-  "float8 in safetensors": [
-    reading(
-      safetensors({
-        o: { dtype: "F8_E4M3", shape: [2, 2], values: new Uint8Array(4) },
-      }),
-    ),
-  ],
-  "vectors of Spark": [
-    reading(
-      logits(
-        [{ type: 1, size: null, indices: null, values: [1, 2] }],
-        "struct<type: int8, size: int32, indices: list<int32>, values: list<float64>>",
-      ),
-    ),
   ],
   "float128 or complex array": [
     reading(npy(twoByTwo, { descr: "<c16", shape: [2, 1] })),

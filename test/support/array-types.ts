@@ -40,6 +40,7 @@ export const ARRAY_TYPES: Record<string, ArrayType> = {
 
 export interface ArrayForm {
   fortran?: boolean;
+  bigEndian?: boolean;
   /** Version of an .npy file, options of an .npz file, or safetensors, which has one order only. */
   container?: 1 | 2 | 3 | Parameters<typeof zip>[1] | "safetensors";
 }
@@ -49,7 +50,7 @@ export function arrayFile(
   type: string,
   values: readonly number[],
   shape: readonly number[],
-  { fortran = false, container = 1 }: ArrayForm,
+  { fortran = false, bigEndian = false, container = 1 }: ArrayForm,
 ): Buffer {
   const [descr, dtype, array, , stored = (value) => value] = ARRAY_TYPES[
     type
@@ -58,7 +59,8 @@ export function arrayFile(
   if (container === "safetensors")
     return safetensors({ a: { dtype, shape, values: bytes } });
   const width = Number(descr?.at(-1));
-  const order = width === 1 ? "|" : "<";
+  if (bigEndian && width > 1) bytes[`swap${(8 * width) as 16 | 32 | 64}`]();
+  const order = width === 1 ? "|" : bigEndian ? ">" : "<";
   const isNpy = typeof container === "number";
   const version = isNpy ? container : 1;
   const file = npy(bytes, { descr: order + descr, shape, fortran, version });

@@ -18,6 +18,7 @@ import {
 import type { InputFile } from "../read-input.js";
 import { type LogitsBatch, plainBuffers, rowsAt } from "../record-batch.js";
 import { flagOf } from "../value-column.js";
+import type { ArrayRows } from "./array-axes.js";
 import {
   checkedInput,
   chooseCopied,
@@ -26,7 +27,7 @@ import {
   type LogitsArray,
   type LogitsShape,
 } from "./choose-arrays.js";
-import { type ArrayRows, type LocatedRows, locateRows } from "./locate-rows.js";
+import { type LocatedRows, locateRows } from "./locate-rows.js";
 import { openNpy } from "./npy.js";
 import { type OpenArrays, type StoredArray, whereOf } from "./stored-array.js";
 
@@ -84,14 +85,20 @@ export async function locateArrays(
   };
   try {
     const from = { path, fd, present, ...unpacked };
-    const locate = (arrays: readonly ArrayRows[], areMargins = false) =>
-      locateRows(from, arrays, { ...options, areMargins });
-    sources.push(locate(logits, binary));
-    for (const { name, array } of inputs)
+    const locate = (
+      arrays: readonly ArrayRows[],
+      holds: "numbers" | "classes" | "margins",
+    ) => locateRows(from, arrays, holds, options);
+    sources.push(locate(logits, binary ? "margins" : "numbers"));
+    for (const { option, name, array } of inputs) {
+      const holds = valuesOf(option) === "class" ? "classes" : "numbers";
       sources.push(
-        array ? locate([array]) : await locateLabelFile(name, shape, options),
+        array
+          ? locate([array], holds)
+          : await locateLabelFile(name, shape, options),
       );
-    for (const array of copiedArrays) sources.push(locate([array]));
+    }
+    for (const array of copiedArrays) sources.push(locate([array], "numbers"));
   } catch (error) {
     close();
     throw error;
@@ -177,7 +184,7 @@ async function locateLabelFile(
       const [array] = (await openNpy(file)).arrays as [StoredArray];
       const rows = checkedInput(path, array, "label", logits);
       const copied = { ...options, copy: true };
-      located = locateRows(file, [rows], copied);
+      located = locateRows(file, [rows], "classes", copied);
       await checkUnchanged(file.source);
       return located;
     });

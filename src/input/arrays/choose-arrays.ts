@@ -10,7 +10,7 @@ import {
 import { copiedIndices, findListed, indexOfName } from "../column-names.js";
 import type { LogitsSelection } from "../logits-file.js";
 import { adviceOn, flagOf } from "../value-column.js";
-import { type ArrayRows, rowsOf } from "./locate-rows.js";
+import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   describeArray,
   isFloat,
@@ -89,7 +89,7 @@ function checkedLogits(
       `expected at least 1 class, found ${describeArray(array)}; check the program that wrote it`,
     );
   const leading = shape.filter((_, axis) => axis !== classAxis);
-  return { ...rowsOf(path, array, [classAxis]), leading, classAxis };
+  return { ...rowsOf(array, [classAxis]), leading, classAxis };
 }
 
 /** Returns the axis of the classes; null if there is none. Margins have length 1 on it, or one axis in all. */
@@ -194,7 +194,7 @@ export function candidateOf(
   };
 }
 
-/** Unsupported types that could be logits: floats, complex numbers and raw bytes of NumPy, floats of safetensors. */
+/** Unsupported types that could be logits: floats, complex numbers and raw bytes of NumPy, 8-bit floats of safetensors. */
 const UNREAD_FLOAT = /^[<>|=]?[fcV]\d|^F\d/;
 
 /** Shape of the logits, which other arrays must match. */
@@ -294,7 +294,7 @@ function asRows(
 ): ArrayRows {
   const match = shapes.find(({ shape }) => `${shape}` === `${array.shape}`);
   if (wanted.isOfType && match)
-    return rowsOf(path, array as NumberArray, match.valueAxes, match.repeats);
+    return rowsOf(array as NumberArray, match.valueAxes, match.repeats);
   const listed = shapes.map(({ shape }) => `[${shape.join(", ")}]`);
   throw new InputUnsupportedError(
     path,
@@ -309,7 +309,7 @@ function asRows(
 
 /**
  * Returns the shapes that an option accepts: the shape of the logits, or rows with the option's number of values on the last
- * axes. Class numbers are one per row, or one per index of the first axis.
+ * axes. Class numbers may also be one per row, or one per index of the first axis.
  */
 function allowedShapes(
   option: InputUse,
@@ -319,20 +319,20 @@ function allowedShapes(
   if (option === "features") return [shape([rows], found.at(-1) ?? 1)];
   if (option === "weight" || option === "by")
     return [shape([rows]), shape([rows], 1), ...repeatedShape(leading)];
-  if (valuesOf(option) === "class") {
-    const full = leading.length > 1 ? [shape(leading), shape(leading, 1)] : [];
-    return [
-      shape([rows]),
-      shape([rows], 1),
-      ...full,
-      ...repeatedShape(leading),
-    ];
-  }
   const asLogits: RowShape = {
     shape: leading.toSpliced(classAxis, 0, classes),
     valueAxes: [classAxis],
   };
   const isOther = ({ shape }: RowShape) => `${shape}` !== `${asLogits.shape}`;
+  if (valuesOf(option) === "class") {
+    const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
+    const others = outer.flatMap((rows) => [
+      shape(rows),
+      shape(rows, 1),
+      shape(rows, classes),
+    ]);
+    return [...others.filter(isOther), asLogits, ...repeatedShape(leading)];
+  }
   const others = auxiliaryLengths(option, classes).map((n) => shape([rows], n));
   if (option === "covariance") others.push(shape([rows], classes, classes));
   return [asLogits, ...others.filter(isOther)];

@@ -1,65 +1,31 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
-import { InputUnsupportedError } from "../../errors.js";
+import { numbersOfBytes } from "../../arrow/stored-numbers.js";
 import { checkLimit } from "../../io/limits.js";
+import { writeFully } from "../../io/positional.js";
+import { oneHotClass } from "../class-decoder.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
 import type { OpenOptions } from "../logits-file.js";
-import { type Readable, readInput, requireInput } from "../read-input.js";
+import {
+  inputReader,
+  type Readable,
+  readInput,
+  requireInput,
+} from "../read-input.js";
+import {
+  type ArrayRows,
+  type ArrayStorage,
+  type Axis,
+  joinAxes,
+  startsOf,
+  storageInPlace,
+} from "./array-axes.js";
 import {
   bytesOf,
-  describeArray,
-  type NumberArray,
+  decodeNumbers,
+  storedWidth,
   type UnpackedArrays,
   whereOf,
 } from "./stored-array.js";
-
-/** Array interpreted as rows of numbers. In the file, its axes are [groups, values, inner]: row g * inner + i is [g, :, i]. */
-export interface ArrayRows extends NumberArray {
-  rows: number;
-  /** Numbers per row. */
-  values: number;
-  /** Number of rows whose numbers are interleaved: 1 if each row is contiguous, all rows if each column is. */
-  inner: number;
-  /** Number of consecutive rows with the same number; values and inner are 1 if there are several. */
-  repeats: number;
-}
-
-/**
- * Interprets an array as rows: the axes `inRow`, which are adjacent, hold the numbers of a row, and all other axes, in order,
- * are the rows. An axis beyond the last has length 1.
- * @param repeats number of consecutive rows with the same number
- * @throws InputUnsupportedError for several axes of rows, or of numbers, in Fortran order
- */
-export function rowsOf(
-  path: string,
-  array: NumberArray,
-  inRow: readonly number[],
-  repeats = 1,
-): ArrayRows {
-  const { shape, fortran } = array;
-  const axes = [...shape.keys()];
-  const ofRows = axes.filter((axis) => !inRow.includes(axis));
-  const isReversed = [ofRows, inRow].some(
-    (axes) => axes.filter((axis) => shape[axis] !== 1).length > 1,
-  );
-  if (fortran && isReversed)
-    throw new InputUnsupportedError(
-      path,
-      whereOf(array),
-      `expected C order, found ${describeArray(array)} in Fortran order; save numpy.ascontiguousarray(x)`,
-    );
-  const lengthOf = (axes: readonly number[]) =>
-    axes.reduce((product, axis) => product * (shape[axis] ?? 1), 1);
-  const values = lengthOf(inRow);
-  const [first = shape.length] = inRow;
-  const faster = ofRows.filter((axis) => axis < first === fortran);
-  return {
-    ...array,
-    rows: lengthOf(ofRows) * repeats,
-    values,
-    inner: values === 1 ? 1 : lengthOf(faster),
-    repeats,
-  };
-}
 
 /** Rows of numbers as workers read them, in place or decoded. */
 export interface LocatedRows {
@@ -73,36 +39,33 @@ export interface LocatedRows {
   decoded: DecodedNumbers | null;
 }
 
-type ArrayStorage = "fixed-size-list" | "columns";
-
 /**
  * Makes the rows of concatenated arrays readable for workers: in place if possible, otherwise in a temporary file.
- * @param options `areMargins`: whether the numbers are margins z, which become the logits (0, z); `copy` forces a copy
- * @throws InputUnsupportedError, IoError
+ * @param holds `classes`: class numbers or one-hot rows, one per row; `margins`: numbers z whose logits are (0, z)
+ * @param options `copy` forces a copy
+ * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function locateRows(
   file: Readable & Partial<Pick<UnpackedArrays, "start">>,
   arrays: readonly ArrayRows[],
-  options: Pick<OpenOptions, "scratch"> & {
-    areMargins?: boolean;
-    copy?: boolean;
-  },
+  holds: "numbers" | "classes" | "margins",
+  options: Pick<OpenOptions, "scratch"> & { copy?: boolean },
 ): LocatedRows {
   const [first] = arrays as [ArrayRows];
   const { type, values } = first;
   const starts = arrays.map((array) => file.start?.(array) ?? array.start);
   const storage = storageInPlace(arrays);
-  if (storage && !options.areMargins && !options.copy) {
-    const startsOf = ({ inner }: ArrayRows, start: number) =>
-      Array.from(
-        { length: storage === "columns" ? values : 1 },
-        (_, k) => start + k * inner * numberWidth(type),
-      );
+  const areOneHot = holds === "classes" && values > 1;
+  if (storage && !areOneHot && holds !== "margins" && !options.copy)
     return {
-      ...{ storage, type, values, decoded: null },
-      starts: arrays.map((array, k) => startsOf(array, starts[k] as number)),
+      storage,
+      type,
+      values,
+      starts: arrays.map((array, k) =>
+        startsOf(array, starts[k] as number, storage),
+      ),
+      decoded: null,
     };
-  }
   const sizes = arrays.map((array) => bytesOf(array) as number);
   const total = sizes.reduce((a, b) => a + b, 0);
   checkLimit(file, whereOf(first), "maxDecodedBytes", "decoded bytes", total);
@@ -110,90 +73,223 @@ export function locateRows(
     file,
     starts.map((start, k) => ({ start, end: start + (sizes[k] as number) })),
   );
-  const zeros = options.areMargins ? 1 : 0;
-  const decoded = writeDecoded(file.path, options, zeros + values, (target) =>
-    arrays.map((array, k) => {
-      const start = target.reserve(0);
-      for (const rows of inRowOrder(file, array, starts[k] as number, zeros))
-        target.append(rows);
-      return start;
-    }),
-  );
+  const bytes = { ...file, starts };
+  const decoded = areOneHot
+    ? decodeClasses(bytes, first, options)
+    : decodeArrays(bytes, arrays, holds === "margins", options);
   return {
-    ...{ storage: "fixed-size-list", type, values: decoded.values, decoded },
+    storage: "fixed-size-list",
+    type: areOneHot ? "float64" : type,
+    values: decoded.values,
     starts: decoded.starts.map((start) => [start]),
+    decoded,
   };
 }
 
-/** Maximum number of columns read in place, because messages to workers list the start of each; more are decoded. */
-const MAX_COLUMNS = 1 << 20;
+/** Number of one-hot values decoded at once; at least one row. */
+const ONE_HOT_VALUES = 1 << 20;
 
-/** Returns the storage in which all arrays can be read in place; null if they must be decoded. */
-function storageInPlace(arrays: readonly ArrayRows[]): ArrayStorage | null {
-  const filled = arrays.filter(({ rows, values }) => rows * values > 0);
-  if (filled.some(({ repeats }) => repeats > 1)) return null;
-  if (filled.every(({ inner }) => inner === 1)) return "fixed-size-list";
-  const areColumns = filled.every(
-    ({ rows, values, inner }) => inner === rows && values <= MAX_COLUMNS,
-  );
-  return areColumns ? "columns" : null;
+function decodeClasses(
+  file: ArrayBytes,
+  array: ArrayRows,
+  options: Pick<OpenOptions, "scratch">,
+): DecodedNumbers {
+  const { path } = file;
+  const { type, rows, values } = array;
+  const width = values * numberWidth(type);
+  const step = Math.max(1, Math.floor(ONE_HOT_VALUES / values));
+  const copy = decodeArrays(file, [array], false, options);
+  const [first = 0] = copy.starts;
+  const read = inputReader({ path, fd: copy.fd, present: null });
+  try {
+    return writeDecoded(path, options, 1, (target) => {
+      const start = target.reserve(0);
+      for (let from = 0; from < rows; from += step) {
+        const count = Math.min(step, rows - from);
+        const bytes = read(first + from * width, count * width);
+        const numbers = numbersOfBytes(bytes.buffer, type);
+        const classes = Float64Array.from({ length: count }, (_, k) => {
+          const row = numbers.subarray(k * values, (k + 1) * values);
+          return oneHotClass(row, path, `${whereOf(array)}, row ${from + k}`);
+        });
+        target.append(new Uint8Array(classes.buffer));
+      }
+      return [start];
+    });
+  } finally {
+    copy.close();
+  }
 }
 
-/** Maximum number of values that are read at once, unless a row has more. */
-const MAX_VALUES = 1 << 20;
+// Arrays that cannot be read in place are copied to a temporary file: rows in C order, little-endian numbers. The copy is made
+// in tiles, boxes of the array that fit in memory. A tile extends along the fastest axes of the input and along those of the
+// copy, so that reads and writes are long for any shape.
+
+/** Maximum number of values in a tile, and along its fastest axes in the input. */
+const MAX_TILE_VALUES = 1 << 20;
+const MAX_RUN_VALUES = 1 << 10;
+
+/** File with arrays, and the byte offset of the first value of each array. */
+interface ArrayBytes extends Readable {
+  starts: readonly number[];
+}
+
+/** Axis of an array, and the range `[first, first + count)` of it that a tile covers. */
+interface TiledAxis extends Axis {
+  copyStride: number;
+  tileStride: number;
+  first: number;
+  count: number;
+}
 
 /**
- * Yields the numbers of an array row by row, each row after `zeros` zeros.
+ * Copies the rows of arrays to a temporary file.
+ * @param areMargins whether to write a zero before each number: the logits (0, z) of margins z
  * @throws InputFormatError, IoError
  */
-function* inRowOrder(
-  file: Readable,
-  { type, rows, values, inner, repeats }: ArrayRows,
-  start: number,
-  zeros: number,
-): Generator<Uint8Array> {
+function decodeArrays(
+  file: ArrayBytes,
+  arrays: readonly ArrayRows[],
+  areMargins: boolean,
+  options: Pick<OpenOptions, "scratch">,
+): DecodedNumbers {
+  const [{ type, values }] = arrays as [ArrayRows];
+  const copies = areMargins ? 2 : 1;
   const width = numberWidth(type);
-  const groups = rows * values === 0 ? 0 : rows / repeats / inner;
-  const groupsAtOnce = Math.max(1, Math.floor(MAX_VALUES / (values * inner)));
-  const innerAtOnce = Math.max(1, Math.floor(MAX_VALUES / values));
-  for (let group = 0; group < groups; group += groupsAtOnce)
-    for (let from = 0; from < inner; from += innerAtOnce) {
-      const count = Math.min(groupsAtOnce, groups - group);
-      const wide = Math.min(innerAtOnce, inner - from);
-      const stored = new Uint8Array(count * values * wide * width);
-      const at = (n: number) => start + (n * inner + from) * width;
-      if (wide === inner) readInput(file, stored, at(group * values));
-      else
-        for (let k = 0; k < values; k++) {
-          const run = stored.subarray(k * wide * width, (k + 1) * wide * width);
-          readInput(file, run, at(group * values + k));
-        }
-      const shape = { width, groups: count, values, inner: wide, repeats };
-      yield transposed(stored, shape, zeros);
-    }
+  return writeDecoded(file.path, options, copies * values, (target) =>
+    arrays.map((array, k) => {
+      const start = file.starts[k] as number;
+      const offset = target.reserve(array.rows * array.values * copies * width);
+      eachTile(array, (tile) => {
+        const stored = storedWidth(array);
+        const bytes = new Uint8Array(
+          valuesOf(ordered(tile, "stride")) * stored,
+        );
+        eachRun(tile, "stride", bytes, stored, (run, at) =>
+          readInput(file, run, start + at),
+        );
+        const numbers = decodeNumbers(array, bytes);
+        const copy = inCopyOrder(tile, numbers, width, copies);
+        eachRun(tile, "copyStride", copy, copies * width, (run, at) =>
+          writeFully(target.fd, run, offset + at),
+        );
+      });
+      return offset;
+    }),
+  );
 }
 
-/** Returns numbers of shape [groups, values, inner] as [groups, inner, repeats, zeros + values]. */
-function transposed(
-  stored: Uint8Array<ArrayBuffer>,
-  shape: Record<"width" | "groups" | "values" | "inner" | "repeats", number>,
-  zeros: number,
+/** Visits tiles that together cover an array. Axes are in the order of the copy, slowest first. */
+function eachTile(
+  { rows, values, rowAxes, valueAxes }: ArrayRows,
+  visit: (tile: readonly TiledAxis[]) => void,
+): void {
+  let copyStride = rows * values;
+  if (copyStride === 0) return;
+  const axes = joinAxes([...rowAxes, ...valueAxes]).map((axis): TiledAxis => {
+    copyStride /= axis.length;
+    return { ...axis, copyStride, tileStride: 0, first: 0, count: 1 };
+  });
+  const extend = (order: readonly TiledAxis[], maxValues: number) => {
+    for (const axis of order.toReversed()) {
+      const others = valuesOf(axes) / axis.count;
+      const fits = Math.min(axis.length, Math.floor(maxValues / others));
+      axis.count = Math.max(axis.count, fits);
+      if (axis.count < axis.length) return;
+    }
+  };
+  extend(ordered(axes, "stride"), MAX_RUN_VALUES);
+  extend(axes, MAX_TILE_VALUES);
+  const visitFrom = (tile: TiledAxis[]) => {
+    const axis = axes[tile.length];
+    for (let first = 0; axis && first < axis.length; first += axis.count) {
+      const count = Math.min(axis.count, axis.length - first);
+      visitFrom([...tile, { ...axis, first, count }]);
+    }
+    if (axis) return;
+    let tileStride = 1;
+    for (const axis of ordered(tile, "stride").reverse()) {
+      axis.tileStride = tileStride;
+      tileStride *= axis.count;
+    }
+    visit(tile);
+  };
+  visitFrom([]);
+}
+
+/** Visits the parts of a tile's bytes that are contiguous in the input or in the copy, with their offsets there. */
+function eachRun(
+  tile: readonly TiledAxis[],
+  key: "stride" | "copyStride",
+  bytes: Uint8Array,
+  width: number,
+  visit: (run: Uint8Array, offset: number) => void,
+): void {
+  const outer = ordered(tile, key);
+  let length = width;
+  // A run extends to the next slower axis if the tile covers the whole axis.
+  for (let axis = outer.pop(); axis; axis = outer.pop()) {
+    length *= axis.count;
+    if (axis.count < axis.length) break;
+  }
+  const start = tile.reduce((sum, axis) => sum + axis.first * axis[key], 0);
+  let done = 0;
+  eachOffset(outer, key, start, (offset) => {
+    visit(bytes.subarray(done, done + length), offset * width);
+    done += length;
+  });
+}
+
+/** Returns the numbers of a tile in the order of the copy, each preceded by `copies` - 1 zeros. */
+function inCopyOrder(
+  tile: readonly TiledAxis[],
+  numbers: Uint8Array<ArrayBuffer>,
+  width: number,
+  copies: number,
 ): Uint8Array {
-  const { width, groups, values, inner, repeats } = shape;
+  const isOrdered = tile.every(
+    (axis, k) => axis.tileStride > (tile[k + 1]?.tileStride ?? 0),
+  );
+  if (copies === 1 && isOrdered) return numbers;
   // Integer views, because assigning a float may change the bits of a NaN.
   const View = { 1: Uint8Array, 2: Uint16Array }[width] ?? Uint32Array;
   const units = width / View.BYTES_PER_ELEMENT;
-  const from = new View(stored.buffer);
-  const to = new View(groups * inner * repeats * (zeros + values) * units);
-  let at = 0;
-  for (let row = 0; row < groups * inner; row++) {
-    const first = Math.floor(row / inner) * values * inner + (row % inner);
-    for (let copy = 0; copy < repeats; copy++) {
-      at += zeros * units;
-      for (let k = 0; k < values; k++)
-        for (let unit = 0; unit < units; unit++)
-          to[at++] = from[(first + k * inner) * units + unit] as number;
-    }
-  }
+  const from = new View(numbers.buffer);
+  const to = new View(copies * valuesOf(tile) * units);
+  let target = (copies - 1) * units;
+  const { count, tileStride } = tile.at(-1) ?? { count: 1, tileStride: 1 };
+  eachOffset(tile.slice(0, -1), "tileStride", 0, (offset) => {
+    for (let k = 0; k < count; k++, target += copies * units)
+      for (let unit = 0; unit < units; unit++)
+        to[target + unit] = from[
+          (offset + k * tileStride) * units + unit
+        ] as number;
+  });
   return new Uint8Array(to.buffer);
+}
+
+/** Sorts axes by decreasing stride and omits those of stride 0. */
+function ordered(
+  axes: readonly TiledAxis[],
+  key: "stride" | "copyStride",
+): TiledAxis[] {
+  return axes.filter((axis) => axis[key] > 0).sort((a, b) => b[key] - a[key]);
+}
+
+function valuesOf(tile: readonly TiledAxis[]): number {
+  return tile.reduce((values, { count }) => values * count, 1);
+}
+
+/** Visits the offset of every index along the axes of a tile, the last axis fastest. */
+function eachOffset(
+  axes: readonly TiledAxis[],
+  key: "stride" | "copyStride" | "tileStride",
+  start: number,
+  visit: (offset: number) => void,
+  k = 0,
+): void {
+  const axis = axes[k];
+  for (let n = 0; n < (axis?.count ?? 0); n++)
+    eachOffset(axes, key, start + n * (axis as TiledAxis)[key], visit, k + 1);
+  if (!axis) visit(start);
 }

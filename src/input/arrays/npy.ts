@@ -82,8 +82,8 @@ export async function npyHeader(
     head.subarray(prefix, start),
   );
   const array = parseHeader(text, fail);
-  const { type, shape } = array;
-  const expected = type && bytesOf({ type, shape });
+  const { type, coding, shape } = array;
+  const expected = type && bytesOf({ type, coding, shape });
   if (type && expected !== bytes - start)
     fail(
       `expected ${expected ?? "at most 2^53 - 1"} bytes of values for shape (${shape.join(", ")}) of ${type}, found ${bytes - start}${expected && bytes - start < expected ? ": the file is truncated" : ""}`,
@@ -145,7 +145,7 @@ function parseHeader(
     fail(`expected a type for descr, found ${descr.slice(0, 20)}`);
   return {
     ...(name === undefined
-      ? { type: null, isBoolean: false, stored: "a structured type" }
+      ? { type: null, coding: null, stored: "a structured type" }
       : npyType(name)),
     shape: lengths,
     fortran: fortran_order === "True",
@@ -181,15 +181,18 @@ const DESCRIPTIONS: Record<string, string> = {
 /** Parses a descr such as `<f8` or `|u1`. */
 function npyType(
   descr: string,
-): Pick<StoredArray, "type" | "isBoolean" | "stored"> {
+): Pick<StoredArray, "type" | "coding" | "stored"> {
   const described =
     DESCRIPTIONS[descr.charAt(1)] ?? (descr.startsWith(">") && "big-endian");
   const text = descr.slice(0, 20);
   const stored = described ? `${text} (${described})` : text;
-  const isBoolean = descr === "|b1";
-  const [, kind = "", bytes] =
-    /^(?:<(?=f[248]|[iu][1248])|\|(?=[iu]1))(\w)(\d)$/.exec(descr) ?? [];
-  const number = bytes ? `${TYPES[kind]}${8 * Number(bytes)}` : null;
-  const type = isBoolean ? "uint8" : (number as NumberType | null);
-  return { type, isBoolean, stored };
+  if (descr === "|b1") return { type: "uint8", coding: "boolean", stored };
+  if (!/^(?:[<>](?:f[248]|[iu][1248])|\|[iu]1)$/.test(descr))
+    return { type: null, coding: null, stored };
+  const [order, kind, digit] = descr;
+  return {
+    type: `${TYPES[kind as string]}${8 * Number(digit)}` as NumberType,
+    coding: order === ">" ? "big-endian" : null,
+    stored,
+  };
 }

@@ -7,6 +7,7 @@ import { repeatedKey } from "../repeated-key.js";
 import {
   type ArrayContainer,
   bytesOf,
+  isFloat8,
   isShape,
   type StoredArray,
 } from "./stored-array.js";
@@ -33,6 +34,7 @@ function typeOf(dtype: string): NumberType | null {
   const [, kind = "", bits] =
     /^(BF(?=16$)|F(?!8$)|[IU])(8|16|32|64)$/.exec(dtype) ?? [];
   if (dtype === "BOOL") return "uint8";
+  if (isFloat8(dtype)) return "float32";
   return bits ? (`${KINDS[kind]}${bits}` as NumberType) : null;
 }
 
@@ -103,14 +105,14 @@ function tensor(
       `expected [begin, end] for data_offsets, found [${offsets.slice(0, 8).join(", ")}]`,
     );
   const type = typeOf(dtype);
-  const isBoolean = dtype === "BOOL";
-  const bytes = type && bytesOf({ type, shape });
+  const coding = dtype === "BOOL" ? "boolean" : isFloat8(dtype) ? dtype : null;
+  const bytes = type && bytesOf({ type, coding, shape });
   if (type && bytes !== end - begin)
     return fail(
-      `expected ${bytes ?? "at most 2^53 - 1"} bytes of values for shape [${shape.join(", ")}] of ${isBoolean ? dtype : type}, found ${end - begin}`,
+      `expected ${bytes ?? "at most 2^53 - 1"} bytes of values for shape [${shape.join(", ")}] of ${coding ? dtype : type}, found ${end - begin}`,
     );
   const stored = dtype;
-  return { name, type, isBoolean, stored, shape, fortran: false, begin, end };
+  return { name, type, coding, stored, shape, fortran: false, begin, end };
 }
 
 /** Checks that the tensors are contiguous and extend to the end of the file. */

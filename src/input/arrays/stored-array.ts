@@ -1,9 +1,26 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
+import { float16Value } from "../../arrow/stored-numbers.js";
 import { LogitsColumnError } from "../../errors.js";
 import { shortList } from "../../printable.js";
 import type { NamedItems } from "../column-names.js";
 import type { OpenOptions } from "../logits-file.js";
 import type { InputFile } from "../read-input.js";
+
+/** Values of 8-bit floats (OCP 8-bit floating point, 2023), which are exact in float32, by safetensors name. */
+const FLOAT8 = {
+  // Sign, 4 bits of exponent and 3 bits of fraction: a float16 without its highest exponent bit; no infinities.
+  F8_E4M3: float8((bits) =>
+    (bits & 0x7f) === 0x7f
+      ? Number.NaN
+      : 2 ** 8 * float16Value(((bits & 0x80) << 8) | ((bits & 0x7f) << 7)),
+  ),
+  // The upper half of a float16.
+  F8_E5M2: float8((bits) => float16Value(bits << 8)),
+};
+
+function float8(read: (bits: number) => number): Float32Array {
+  return Float32Array.from({ length: 256 }, (_, bits) => read(bits));
+}
 
 /** Array as a NumPy or safetensors file declares it. */
 export interface StoredArray {
@@ -11,8 +28,8 @@ export interface StoredArray {
   name: string | null;
   /** Type of the numbers; null if it is not supported. */
   type: NumberType | null;
-  /** Whether the numbers are booleans of one byte, which are accepted as labels only. */
-  isBoolean: boolean;
+  /** Big-endian numbers or 8-bit floats, which are decoded to a temporary file, or booleans of one byte, which are accepted as labels only. */
+  coding: "big-endian" | "boolean" | keyof typeof FLOAT8 | null;
   /** Type as the file writes it. */
   stored: string;
   shape: readonly number[];
@@ -60,19 +77,48 @@ export function isShape(value: unknown): value is number[] {
 }
 
 /** Returns the size of the stored values in bytes; null if it exceeds 2^53 - 1. */
-export function bytesOf({
-  type,
-  shape,
-}: Pick<NumberArray, "type" | "shape">): number | null {
+export function bytesOf(
+  array: Pick<NumberArray, "type" | "coding" | "shape">,
+): number | null {
+  const { shape } = array;
   if (shape.includes(0)) return 0;
-  const bytes = shape.reduce((a, b) => a * b, numberWidth(type));
+  const bytes = shape.reduce((a, b) => a * b, storedWidth(array));
   return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+/** Returns the number of bytes of a stored number. */
+export function storedWidth({
+  type,
+  coding,
+}: Pick<NumberArray, "type" | "coding">): number {
+  return isFloat8(coding) ? 1 : numberWidth(type);
+}
+
+/** Returns numbers as little-endian numbers of the array's type; may modify `stored`. */
+export function decodeNumbers(
+  { type, coding }: NumberArray,
+  stored: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const width = numberWidth(type);
+  if (coding === "big-endian" && width > 1)
+    Buffer.from(stored.buffer)[`swap${(8 * width) as 16 | 32 | 64}`]();
+  if (!isFloat8(coding)) return stored;
+  const values = FLOAT8[coding];
+  const numbers = new Float32Array(stored.length);
+  for (let k = 0; k < stored.length; k++)
+    numbers[k] = values[stored[k] as number] as number;
+  return new Uint8Array(numbers.buffer);
+}
+
+/** Whether a safetensors type, or the coding of an array, is an 8-bit float. */
+export function isFloat8(type: string | null): type is keyof typeof FLOAT8 {
+  return type !== null && Object.hasOwn(FLOAT8, type);
 }
 
 /** Describes an array, as in `logits: float32 [100, 10]`. */
 export function describeArray(array: StoredArray): string {
-  const { name, type, isBoolean, stored, shape } = array;
-  const text = `${isBoolean ? stored : (type ?? stored)} [${shape.join(", ")}]`;
+  const { name, type, coding, stored, shape } = array;
+  const text = `${coding ? stored : (type ?? stored)} [${shape.join(", ")}]`;
   return name === null ? text : `${name}: ${text}`;
 }
 
@@ -100,7 +146,7 @@ export function namedArrays(
 
 /** Whether an array has a supported type other than booleans. */
 export function isNumbers(array: StoredArray): array is NumberArray {
-  return array.type !== null && !array.isBoolean;
+  return array.type !== null && array.coding !== "boolean";
 }
 
 export function isFloat(type: string): boolean {
@@ -119,8 +165,6 @@ const TYPE_ADVICE: readonly [stored: RegExp, advice: string][] = [
   ],
   [/^[<>]c|^C64/, "save the real part, x.real"],
   [/^[<>]f\d\d/, 'save x.astype("f8")'],
-  [/^>[fiu]/, 'save x.astype(x.dtype.newbyteorder("<"))'],
-  [/^F8_/, "save x.float()"],
   [/^\|O/, 'save numpy.stack(x).astype("f8")'],
   [/^[<>|][US]/, 'if the text is numbers, save x.astype("f8")'],
   [

@@ -26,15 +26,29 @@ const logits = Float64Array.from(
   (_, k) => ((k * 5) % 13) / 4,
 );
 const classes = rowsOf((row) => (row * 7) % CLASSES);
+const oneHot = Float32Array.from(logits, (_, k) =>
+  Number(k % CLASSES === classes[Math.floor(k / CLASSES)]),
+);
 const int = (...shape: number[]) => npy(Int32Array.from(classes), shape);
+const hot = (...shape: number[]) => npy(oneHot, shape);
+const bigEndian = (values: Int32Array | Float32Array) =>
+  Buffer.from(values.buffer.slice()).swap32();
 const perSequence = rowsOf((row) => (Math.floor(row / TOKENS) * 2) % CLASSES);
 
 test.each<[shape: number[], y: Buffer, expected?: number[]]>([
   [TWO, int(ROWS)],
   [TWO, npy(Uint8Array.from(classes), [ROWS, 1])],
+  [TWO, hot(ROWS, CLASSES)],
+  [TWO, npy(columnsFirst(oneHot, ROWS), { shape: TWO, fortran: true })],
+  [
+    TWO,
+    npy(bigEndian(Int32Array.from(classes)), { descr: ">i4", shape: [ROWS] }),
+  ],
   [THREE, int(ROWS)],
   [THREE, int(SEQUENCES, TOKENS)],
   [THREE, int(SEQUENCES, TOKENS, 1)],
+  [THREE, hot(SEQUENCES, TOKENS, CLASSES)],
+  [THREE, npy(bigEndian(oneHot), { descr: ">f4", shape: THREE })],
   [
     THREE,
     npy(
@@ -69,7 +83,7 @@ test.each<[shape: number[], y: Buffer, expected?: number[]]>([
   }
 });
 
-const SHAPES = "[20] or [20, 1] for --label";
+const SHAPES = "[20] or [20, 1] or [20, 3] for --label";
 
 test.each([
   [
@@ -90,7 +104,7 @@ test.each([
   ],
   [
     npy(new Float64Array(60), TWO),
-    `UNSUPPORTED file: array: expected class numbers of shape ${SHAPES}, found float64 [20, 3]; write one class number from 0 for each row`,
+    "FORMAT file: array, row 0: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
   ],
 ])("refused labels in a file: %#", async (y, text) => {
   writeFileSync(input, npy(logits, TWO));
@@ -146,6 +160,14 @@ test.each<[form: string, id: Buffer, expected?: unknown[]]>([
   ["(rows,)", npy(ids, { descr: "<f4", shape: [ROWS] })],
   ["all axes", npy(ids, byToken)],
   [
+    "Fortran order",
+    npy(columnsFirst(ids, SEQUENCES), { ...byToken, fortran: true }),
+  ],
+  [
+    "big-endian",
+    npy(Buffer.from(ids.buffer.slice()).swap32(), { ...byToken, descr: ">f4" }),
+  ],
+  [
     "the first axis",
     npy(first, [SEQUENCES]),
     rowsOf((row) => first[Math.floor(row / TOKENS)]),
@@ -157,4 +179,23 @@ test.each<[form: string, id: Buffer, expected?: unknown[]]>([
     const options = { column: "o", keep: ["id"], layout, chunkRows: 3 };
     expect(await valuesOf(file, "id", options)).toEqual(expected);
   }
+});
+
+test("a copied array of float8 becomes float32", async () => {
+  const codes = Uint8Array.from({ length: ROWS }, (_, k) => 0x38 + k);
+  const tensors = {
+    o: { dtype: "F64", shape: TWO, values: logits },
+    id: { dtype: "F8_E4M3", shape: [ROWS], values: codes },
+  };
+  const options = { column: "o", keep: ["id"], onBadRow: "skip" };
+  const found = await valuesOf(safetensors(tensors), "id", options);
+  // 1 to 2 in steps of 1/8, then in steps of 1/4.
+  expect(found.slice(0, 10)).toEqual([
+    ...[1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2, 2.25],
+  ]);
+  const { copied } = await openedInput(input, { column: "o", keep: ["id"] });
+  expect(copied[0]?.field.type).toEqual({
+    kind: "FloatingPoint",
+    precision: 1,
+  });
 });

@@ -96,14 +96,24 @@ test("the name of a member is no path", async () => {
   expect(await valuesOf(file, "row", { column })).toEqual([0, 1]);
 });
 
-test("matrices as covariance", async () => {
-  const matrices = Float64Array.from({ length: 18 }, (_, k) => k);
-  for (const shape of [
-    [2, 9],
-    [2, 3, 3],
+test("matrices as covariance, in both orders", async () => {
+  const [rows, n] = [2, 3];
+  const matrices = Float64Array.from({ length: rows * n * n }, (_, k) => k);
+  const turned = matrices.map((_, at) => {
+    const [row, i, j] = [
+      at % rows,
+      Math.floor(at / rows) % n,
+      Math.floor(at / rows / n),
+    ];
+    return (row * n + i) * n + j;
+  });
+  for (const s of [
+    npy(matrices, [rows, n * n]),
+    npy(matrices, [rows, n, n]),
+    npy(turned, { shape: [rows, n, n], fortran: true }),
   ]) {
-    const o = npy(new Float64Array(6), [2, 3]);
-    writeFileSync(input, zip({ "o.npy": o, "s.npy": npy(matrices, shape) }));
+    const o = npy(new Float64Array(rows * n), [rows, n]);
+    writeFileSync(input, zip({ "o.npy": o, "s.npy": s }));
     const inputs = [{ option: "covariance" as const, name: "s" }];
     const { sources } = await openedInput(input, { column: "o", inputs });
     expect(sources[1]?.flat()).toEqual([...matrices]);

@@ -21,6 +21,7 @@ for kind in ("f2", "f4", "f8"):
 for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"):
     numpy.save(f"{kind}.npy", (whole + 100).astype(kind))
 numpy.save("strided.npy", numpy.repeat(logits, 3, axis=1)[:, ::3])
+numpy.save("big-endian.npy", logits.astype(">f8"))
 for version in ((2, 0), (3, 0)):
     with open(f"version-{version[0]}.npy", "wb") as file:
         numpy.lib.format.write_array(file, logits, version)
@@ -39,7 +40,6 @@ for kind in ("bfloat16", "float16", "float32"):
     )
 
 # These are refused.
-numpy.save("refused-big-endian.npy", logits.astype(">f8"))
 numpy.save("refused-objects.npy", logits.astype(object))
 numpy.save("refused-complex.npy", logits.astype("c16"))
 numpy.save("refused-structured.npy", numpy.zeros((3, 2), [("a", "f4"), ("b", "f4", (2,))]))
