@@ -1,7 +1,9 @@
+import { createRequire } from "node:module";
 import { expect, expectTypeOf, test } from "vitest";
 import type * as softjac from "../src/index.js";
 import type { EmitName, ErrorCode, ResultsOptions } from "../src/index.js";
 import { built } from "./support/built.js";
+import { distFile } from "./support/dist.js";
 
 // `npm run types` checks the types; the arrays show that the types are true.
 
@@ -93,4 +95,39 @@ test("each error class has one code as its type, and a comparison narrows it", (
   expect(error.code === "ERR_USAGE").toBe(true);
   // @ts-expect-error no such code
   expect(error.code === "ERR_USE").toBe(false);
+});
+
+/** A symbol of TypeScript 6, whose compiler can be called; 7 has only a command. */
+interface TypeSymbol {
+  name: string;
+  getDocumentationComment(checker: unknown): { text: string }[];
+}
+
+test("every option of the package has its documentation", () => {
+  const extractor = createRequire(import.meta.url).resolve(
+    "@microsoft/api-extractor",
+  );
+  const ts = createRequire(extractor)("typescript");
+  const file = distFile("index.d.ts");
+  const libraries = { types: [], lib: ["lib.es2022.d.ts"] };
+  const program = ts.createProgram([file], libraries);
+  const checker = program.getTypeChecker();
+  const source = checker.getSymbolAtLocation(program.getSourceFile(file));
+  const names: TypeSymbol[] = checker.getExportsOfModule(source);
+  const docs = new Map<string, string>();
+  for (const symbol of names.filter(({ name }) => /Options$/.test(name)))
+    for (const property of checker
+      .getDeclaredTypeOfSymbol(symbol)
+      .getProperties() as TypeSymbol[]) {
+      const parts = property.getDocumentationComment(checker);
+      const text = parts.map(({ text }) => text).join("");
+      docs.set(`${symbol.name}.${property.name}`, text);
+    }
+  expect(docs.get("RunOptions.temperature")).toBe(
+    "Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1.",
+  );
+  expect(docs.get("SubmitOptions.shardRows")).toMatch(/^Maximum rows per/);
+  const without = [...docs.keys()].filter((name) => docs.get(name) === "");
+  expect(without).toEqual([]);
+  expect(docs.size).toBeGreaterThan(250);
 });

@@ -8,15 +8,12 @@ import {
   RELIABILITY,
   type SumsSpace,
 } from "../kernels/sums.js";
-import {
-  checkHooks,
-  type Resolved,
-  resolve,
-} from "../options/check-options.js";
+import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
+import type { OptionsOf, Resolved } from "../options/options-table.js";
 import { writeWhole } from "../output/commit.js";
 import { checkOutput, JSON_FILE } from "../output/written-files.js";
-import { type ReduceOptions, sumRequest } from "../reduce/options.js";
+import { sumRequest } from "../reduce/options.js";
 import {
   KeptInputs,
   type SumRequest,
@@ -25,22 +22,7 @@ import {
 import { VERSION } from "../version.js";
 
 /** Options of `calibrate`. `inputs` and `label` are required. */
-export interface CalibrateOptions
-  extends Pick<
-    ReduceOptions,
-    | ("inputs" | "column" | "columns" | "classAxis" | "binary" | "pad")
-    | ("nullLogit" | "allowMissingEos" | "weight" | "classNames" | "onBadRow")
-    | ("threads" | "chunkRows" | "force" | "sync")
-  > {
-  /** Name of the column of true classes. */
-  label: string;
-  /** Path of a JSON file to write, which `temperatureFile` of `run` and `reduce` reads; default: none. */
-  output?: string | undefined;
-}
-
-type Defaults =
-  | ("nullLogit" | "allowMissingEos" | "onBadRow" | "force" | "sync")
-  | ("binary" | "pad");
+export interface CalibrateOptions extends OptionsOf<"calibrate"> {}
 
 /** Measures of calibration: before, at T = 1, and after, at the fitted temperature. */
 interface BeforeAfter {
@@ -88,7 +70,7 @@ export async function calibrate(
   hooks: RunHooks = {},
 ): Promise<CalibrateReport> {
   checkHooks(hooks);
-  const resolved = resolve<CalibrateOptions, Defaults>("calibrate", options);
+  const resolved = resolve("calibrate", options);
   const { inputs, output, force, sync, column, columns } = resolved;
   const cost = startClock();
   const none = { before: Number.NaN, after: Number.NaN };
@@ -147,7 +129,7 @@ export async function calibrate(
 }
 
 async function calibrationRequest(
-  options: Resolved<CalibrateOptions, Defaults>,
+  options: Resolved<"calibrate">,
 ): Promise<Omit<SumRequest, "plan">> {
   const rows = {
     ...{ features: undefined, intercept: false, coefficients: undefined },

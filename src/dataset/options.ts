@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../io/location.js";
 import { resolve } from "../options/check-options.js";
-import { optionsOf } from "../options/options-table.js";
+import { type OptionsOf, optionsOf } from "../options/options-table.js";
 import {
   type ResolvedOptions,
   type RunOptions,
@@ -12,41 +12,8 @@ import { ARROW, checkName } from "../output/written-files.js";
 import { isAuxiliaryName, isEntriesLayout } from "../results/catalogue.js";
 import type { S3Options } from "../storage/store.js";
 
-/** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */
-export interface DatasetOptions
-  extends Omit<
-      RunOptions,
-      // Files of a model are no part of a plan yet.
-      | ("input" | "output" | "force" | "features" | "intercept")
-      | ("coefficients" | "base" | "covarianceFile")
-    >,
-    S3Options {
-  /**
-   * Files, directories, and patterns (`*` matches within a name, `**` any directories), or objects on S3 in the same way
-   * (`s3://bucket/key`).
-   */
-  inputs: readonly string[];
-  /** Path of the directory to write, or `s3://bucket/prefix`. */
-  output: string;
-  /** Maximum rows per shard; default: as many as `shardBytes` gives. */
-  shardRows?: number | undefined;
-  /** Approximate output bytes per shard (csr and coo: input bytes); default: 268,435,456. */
-  shardBytes?: number | undefined;
-  /** Whether to record the SHA-256 of every shard in the manifest; default: false. */
-  checksums?: boolean | undefined;
-  /** Whether to replace an existing dataset once the new one is complete; default: false. */
-  overwrite?: boolean | undefined;
-  /** Whether to recompute shards of the published dataset that are missing or damaged; default: false. */
-  repair?: boolean | undefined;
-  /** Whether to skip invalid inputs and compute the others; the dataset is then not published. Default: false. */
-  keepGoing?: boolean | undefined;
-  /** Whether to publish the dataset without skipped inputs; default: false. */
-  allowMissing?: boolean | undefined;
-  /** Seconds to finish or abandon the current shard after a stop; default: 25. */
-  grace?: number | undefined;
-  /** Seconds without progress after which the call fails with StalledError; default: 600. */
-  stallTimeout?: number | undefined;
-}
+/** Options of `runDataset` and `planDataset`. Only `inputs` and `output` are required. */
+export interface DatasetOptions extends OptionsOf<"dataset"> {}
 
 export type ResolvedDataset = ReturnType<typeof resolveDataset>;
 
@@ -57,11 +24,7 @@ const RUN = optionsOf("run").map(({ name }) => name);
  * @throws UsageError
  */
 export function resolveDataset(given: DatasetOptions) {
-  const options = resolve<
-    DatasetOptions,
-    | ("shardBytes" | "checksums" | "overwrite" | "allowMissing" | "repair")
-    | ("keepGoing" | "grace" | "stallTimeout")
-  >("dataset", given);
+  const options = resolve("dataset", given);
   const { inputs, output, overwrite, layout, label } = options;
   if (output === "-")
     throw new UsageError(

@@ -2,26 +2,19 @@ import { basename, dirname, join } from "node:path";
 import { resolveLocation } from "../io/location.js";
 import { isAlive } from "../io/temporary-names.js";
 import { resolve } from "../options/check-options.js";
+import type { OptionsOf } from "../options/options-table.js";
 import { openStore } from "../storage/open-store.js";
 import {
   hasFolders,
   type ObjectStore,
-  type S3Options,
   type Store,
   type Stored,
 } from "../storage/store.js";
 import { COMMITS, isDatasetFile } from "./dataset-files.js";
 import type { DatasetHooks } from "./events.js";
 
-/** Options of `removeStaleRuns`. Only `output` is required. */
-export interface StaleRunsOptions extends S3Options {
-  /** Path of the dataset (stale runs are next to it), or s3://bucket/prefix (unfinished uploads are inside). */
-  output: string;
-  /** Minimum hours since the last change in a directory; default: 72. */
-  olderThan?: number | undefined;
-  /** Whether to report what would be removed without removing it; default: false. */
-  dryRun?: boolean | undefined;
-}
+/** Options of `removeStaleRuns`. Only `output` is required; on S3, unfinished uploads inside it are removed. */
+export interface StaleRunsOptions extends OptionsOf<"gc"> {}
 
 /** Report of `removeStaleRuns`. */
 export interface StaleRunsReport {
@@ -45,10 +38,7 @@ export async function removeStaleRuns(
   options: StaleRunsOptions,
   { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<StaleRunsReport> {
-  const { olderThan, dryRun, ...given } = resolve<
-    StaleRunsOptions,
-    "olderThan" | "dryRun"
-  >("gc", options);
+  const { olderThan, dryRun, ...given } = resolve("gc", options);
   const output = resolveLocation(given.output);
   const limit = Date.now() - olderThan * 3600_000;
   const store = await openStore(output, { ...given, signal });

@@ -1,42 +1,24 @@
 import { InputsSkippedError, UsageError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
-import type { S3Options } from "../storage/store.js";
+import type { OptionsOf } from "../options/options-table.js";
 import { computeShards } from "./compute-shards.js";
 import { summaryOf } from "./dataset-plan.js";
 import { type DatasetReport, publish, withReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
-import {
-  type DatasetOptions,
-  type ProcessOptions,
-  shardOptions,
-} from "./options.js";
+import { shardOptions } from "./options.js";
 import { openPlannedRun, otherRuns } from "./planned-run.js";
 import { verifyPublished } from "./verify-published.js";
 
 // Steps of a run for job schedulers: after planDataset, any number of tasks compute shards, and any of them publishes.
 
 /** Options of `datasetStatus`. Only `output` is required. */
-export interface StatusOptions extends S3Options {
-  /** Path or s3:// prefix of the dataset. */
-  output: string;
-  /** Fingerprint of the run; required if several are planned for the output. */
-  run?: string | undefined;
-}
+export interface StatusOptions extends OptionsOf<"status"> {}
 
 /** Options of `runShards`. Only `output` is required. */
-export interface TaskOptions
-  extends StatusOptions,
-    ProcessOptions,
-    Pick<DatasetOptions, "keepGoing" | "grace" | "stallTimeout"> {
-  /** Index i of the task, 0-based: it computes shards i, i + n, i + 2n, …; default: all shards. */
-  shardIndex?: number | undefined;
-  /** Number of tasks n. */
-  shardCount?: number | undefined;
-  /** Maximum number of shards to compute. */
-  limit?: number | undefined;
-  /** Whether to recompute the task's shards that are missing or damaged in the published dataset; default: false. */
-  repair?: boolean | undefined;
-}
+export interface TaskOptions extends OptionsOf<"run-shard"> {}
+
+/** Options of `finalizeDataset`. Only `output` is required. */
+export interface FinalizeOptions extends OptionsOf<"finalize"> {}
 
 /**
  * Computes the shards of a task that are not complete yet. For a published dataset, compares them with their records.
@@ -49,10 +31,7 @@ export async function runShards(
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  const resolved = resolve<
-    TaskOptions,
-    "repair" | "keepGoing" | "grace" | "stallTimeout"
-  >("run-shard", options);
+  const resolved = resolve("run-shard", options);
   const { output, run: fingerprint, limit } = resolved;
   const { threads, chunkRows, sync } = resolved;
   const isWanted = shardFilter(options);
@@ -102,14 +81,6 @@ function shardFilter({
       "shardIndex",
     );
   return (shard) => shard % count === index;
-}
-
-/** Options of `finalizeDataset`. Only `output` is required. */
-export interface FinalizeOptions extends StatusOptions {
-  /** Whether to replace an existing dataset; default: false. */
-  overwrite?: boolean | undefined;
-  /** Whether to publish the dataset without skipped inputs; default: false. */
-  allowMissing?: boolean | undefined;
 }
 
 /**

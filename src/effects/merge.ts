@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
+import type { OptionsOf } from "../options/options-table.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import type { ReduceOptions } from "../reduce/options.js";
 import { readPartials } from "../reduce/partials.js";
@@ -10,13 +11,7 @@ import type { EffectsReport } from "./effects-report.js";
 import type { EffectsOptions } from "./options.js";
 
 /** Options of `mergePartials`. Only `inputs` is required. */
-export interface MergeOptions
-  extends Pick<ReduceOptions, "partial" | "force" | "sync"> {
-  /** Paths of the files that `reduce` or `effects` wrote with `partial`. */
-  inputs: readonly string[];
-  /** Path of the Arrow file to write; default for effects: no file. */
-  output?: string | undefined;
-}
+export interface MergeOptions extends OptionsOf<"merge"> {}
 
 /**
  * Merges partial sums. The result has the bytes of one call over all their inputs, if these are cut at multiples of 1,024 rows.
@@ -27,10 +22,7 @@ export async function mergePartials(
   hooks: RunHooks = {},
 ): Promise<ReduceReport | EffectsReport> {
   checkHooks(hooks);
-  const { inputs, output, ...others } = resolve<MergeOptions, "force">(
-    "merge",
-    options,
-  );
+  const { inputs, output, ...others } = resolve("merge", options);
   const { force } = others;
   if (output !== undefined)
     checkOutput({ path: output, force, format: ARROW, inputs });

@@ -1,44 +1,16 @@
 import { UsageError } from "../errors.js";
-import { type Resolved, resolve } from "../options/check-options.js";
+import { resolve } from "../options/check-options.js";
+import type { OptionsOf, Resolved } from "../options/options-table.js";
 import { withBase } from "../options/run-options.js";
-import type { RowOptions } from "../reduce/options.js";
-
-/** Effects of `--of`. */
-export const EFFECTS = [
-  ...(["dydx", "probability", "coefficients"] as const),
-  ...(["eydx", "dyex", "eyex"] as const),
-] as const;
-export type EffectName = (typeof EFFECTS)[number];
 
 /** Options of `effects`. `inputs`, `features` and `coefficients` are required. */
-export interface EffectsOptions extends RowOptions {
-  /** Path of the Arrow file to write; default: no file, only the returned rows. */
-  output?: string | undefined;
+export interface EffectsOptions extends OptionsOf<"effects"> {
   features: string;
   coefficients: string;
-  /**
-   * Effects to average: `dydx` (∂p_j/∂x_k), `probability` (p_j), `coefficients`, `eydx` (∂ln p_j/∂x_k), `dyex`
-   * (x_k ∂p_j/∂x_k), `eyex` (x_k ∂ln p_j/∂x_k); default: dydx.
-   */
-  of?: readonly EffectName[] | undefined;
-  /** Discrete changes of single features: `educ=12:16` is p at educ 16 minus p at 12, `parent` is 0:1. */
-  contrast?: readonly string[] | undefined;
-  /** Names of the features whose effects are returned; default: all but `(intercept)`. */
-  terms?: readonly string[] | undefined;
-  /** Whether `(intercept)` is among the default terms; default: false. */
-  constants?: boolean | undefined;
-  /**
-   * Covariance of the coefficients: `fisher`, the inverse Fisher information of these rows (default without covarianceFile),
-   * `robust`, the sandwich estimate HC0 (needs label), or `none` for estimates without errors.
-   */
-  covariance?: "fisher" | "robust" | "none" | undefined;
-  /** Path of an .npy file with the covariance of the coefficients, class-major. */
-  covarianceFile?: string | undefined;
-  /** Features at which effects are evaluated: `rows`, whose effects are averaged (default), or the weighted `mean` of x. */
-  at?: "rows" | "mean" | undefined;
-  /** Level of the confidence intervals, 0.5 to 0.999999; default: 0.95. */
-  level?: number | undefined;
 }
+
+/** Name of an effect. */
+export type EffectName = NonNullable<EffectsOptions["of"]>[number];
 
 /** A discrete change of a feature. */
 export interface Contrast {
@@ -50,11 +22,7 @@ export interface Contrast {
 }
 
 export type ResolvedEffectsOptions = Omit<
-  Resolved<
-    EffectsOptions,
-    | ("allowMissingEos" | "intercept" | "base" | "onBadRow" | "maxSumsBytes")
-    | ("force" | "sync" | "constants" | "level" | "at" | "partial")
-  >,
+  Resolved<"effects">,
   "of" | "covariance" | "contrast"
 > & {
   readonly of: readonly EffectName[];
@@ -66,11 +34,7 @@ export type ResolvedEffectsOptions = Omit<
 export function resolveEffectsOptions(
   given: EffectsOptions,
 ): ResolvedEffectsOptions {
-  const options = resolve<
-    EffectsOptions,
-    | ("allowMissingEos" | "intercept" | "base" | "onBadRow" | "maxSumsBytes")
-    | ("force" | "sync" | "constants" | "level" | "at" | "partial")
-  >("effects", withBase(given));
+  const options = resolve("effects", withBase(given));
   for (const name of ["features", "coefficients"] as const)
     if (options[name] === undefined)
       throw new UsageError(`missing required option ${name}`, name);

@@ -1,15 +1,8 @@
 import { softmax } from "../in-memory/results.js";
+import type { Resolved } from "../options/options-table.js";
 
-/**
- * Distribution of the logits.
- *
- * | kind     | distribution                                                                                     |
- * |----------|--------------------------------------------------------------------------------------------------|
- * | notebook | each uniform on -5, -4.5, … 5, as NumPy's randint(-10, 11)/2                                     |
- * | normal   | each N(0, scale²)                                                                                |
- * | peaked   | N(0, 1), except for one random class: the largest of the others + a margin uniform on (0, 40)    |
- */
-export type LogitsKind = "notebook" | "normal" | "peaked";
+/** Distribution of the logits. */
+export type LogitsKind = Resolved<"generate">["kind"];
 
 /** Independent streams of random numbers for each row. */
 const STREAM = { logits: 0, peak: 1, label: 2 } as const;

@@ -3,12 +3,9 @@ import { AbortedError, SoftjacError, UsageError } from "../errors.js";
 import { writeFully } from "../io/positional.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { ioError } from "../io/system-error.js";
-import {
-  checkHooks,
-  type Resolved,
-  resolve,
-} from "../options/check-options.js";
+import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
+import type { OptionsOf, Resolved } from "../options/options-table.js";
 import { openPending } from "../output/commit.js";
 import {
   batchMetadata,
@@ -19,32 +16,12 @@ import {
 import type { PendingOutput } from "../output/output-target.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import { VERSION } from "../version.js";
-import { type LogitsKind, storeLabels, storeLogits } from "./draws.js";
+import { storeLabels, storeLogits } from "./draws.js";
 
 /** Options of `generate`. Only `output`, `rows` and `classes` are required. */
-export interface GenerateOptions {
-  /** Path of the file to write. */
-  output: string;
-  rows: number;
-  classes: number;
-  /** Distribution of the logits; default: normal. */
-  kind?: LogitsKind | undefined;
-  /** Standard deviation for kind normal; default: 3. */
-  scale?: number | undefined;
-  /** Random seed; default: 0. */
-  seed?: number | undefined;
-  /** Type of the logits, which are drawn in float64 and rounded; default: float64. */
-  dtype?: "float32" | "float64" | undefined;
-  /** Whether to replace an existing output file; default: false. */
-  force?: boolean | undefined;
-  /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */
-  sync?: boolean | undefined;
-}
+export interface GenerateOptions extends OptionsOf<"generate"> {}
 
-type Defaults = "kind" | "scale" | "seed" | "dtype" | "force" | "sync";
-
-/** Validated GenerateOptions with all defaults; frozen. */
-type ResolvedGenerateOptions = Resolved<GenerateOptions, Defaults>;
+type ResolvedGenerateOptions = Resolved<"generate">;
 
 /** Report of `generate`: its return value, or `report` of its error. */
 export interface GenerateReport
@@ -115,7 +92,7 @@ export async function generate(
 function resolveGenerateOptions(
   options: GenerateOptions,
 ): ResolvedGenerateOptions {
-  const resolved = resolve<GenerateOptions, Defaults>("generate", options);
+  const resolved = resolve("generate", options);
   if (options.scale !== undefined && resolved.kind !== "normal")
     throw new UsageError(
       `scale: only kind normal has a scale, found kind ${resolved.kind}`,

@@ -19,7 +19,9 @@ import { computeInMemory, type FloatArray } from "./compute-rows.js";
 
 /** Shape of the logits, and options of all functions on arrays. */
 export interface InMemoryOptions {
+  /** Number of rows of logits. */
   rows: number;
+  /** Number of classes, the logits of each row. */
   classes: number;
   /** Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1. */
   temperature?: number;

@@ -25,20 +25,13 @@ import type { InputFile } from "../input/read-input.js";
 import { recordBatches } from "../input/record-batches.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
-import { type RunOptions, resolveOptions } from "../options/run-options.js";
+import type { OptionsOf } from "../options/options-table.js";
+import { resolveOptions } from "../options/run-options.js";
 import type { Layout } from "../results/catalogue.js";
 import { layoutSizes, type OutputSize } from "../run/dry-run.js";
 
 /** Options of `inspect`. Only `input` is required. */
-export interface InspectOptions
-  extends Pick<
-    RunOptions,
-    | ("input" | "column" | "columns" | "classAxis" | "binary" | "pad")
-    | ("nullLogit" | "allowMissingEos" | "dtype")
-  > {
-  /** Whether to read all logits, for their range, masked classes and bad rows; default: false. */
-  scan?: boolean | undefined;
-}
+export interface InspectOptions extends OptionsOf<"inspect"> {}
 
 /** Description of a file, of the logits that a run would use, and of the sizes of outputs. */
 export interface Inspection extends InputDescription {

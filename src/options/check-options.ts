@@ -2,40 +2,39 @@ import { readFileSync } from "node:fs";
 import { InputFormatError, UsageError } from "../errors.js";
 import { inputCall } from "../io/system-error.js";
 import { shortName, shortValue } from "../printable.js";
-import { type Command, type OptionSpec, optionsOf } from "./options-table.js";
-
-/** Frozen options in which the options of `Defaulted` have values. */
-export type Resolved<Options, Defaulted extends keyof Options = never> = {
-  readonly [name in keyof Options]-?: name extends Defaulted
-    ? Exclude<Options[name], undefined>
-    : Options[name];
-};
+import {
+  type Command,
+  type OptionSpec,
+  type OptionsOf,
+  optionsOf,
+  type Resolved,
+} from "./options-table.js";
 
 /**
  * Checks the options of a function against the options table and returns a frozen copy with defaults.
  * @throws UsageError with the option, the expected form and the value
  */
-export function resolve<
-  Options extends object,
-  Defaulted extends keyof Options = never,
->(command: Command, options: Options): Resolved<Options, Defaulted> {
-  checkObject("options", options);
+export function resolve<C extends Command>(
+  command: C,
+  given: OptionsOf<C> & object,
+): Resolved<C> {
+  checkObject("options", given);
   const specs = optionsOf(command).filter(({ group }) => group !== "Reporting");
   const known = specs.map(({ name }) => name);
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new UsageError(
       `unknown option ${shortName(unknown)}; the options are ${known.join(", ")}`,
       unknown,
     );
-  const resolved = { ...options } as Record<string, unknown>;
+  const resolved = { ...given } as Record<string, unknown>;
   for (const spec of specs) {
     checkValue(spec, resolved[spec.name]);
     resolved[spec.name] ??= spec.default;
   }
   const { temperatureFile } = resolved;
   if (temperatureFile !== undefined) {
-    if ((options as { temperature?: number }).temperature !== undefined)
+    if ("temperature" in given && given.temperature !== undefined)
       throw new UsageError(
         "temperature, temperatureFile: give only one of them",
         "temperatureFile",
@@ -43,7 +42,7 @@ export function resolve<
     resolved.temperature = readTemperature(String(temperatureFile));
     resolved.temperatureFile = undefined;
   }
-  return Object.freeze(resolved) as Resolved<Options, Defaulted>;
+  return Object.freeze(resolved) as Resolved<C>;
 }
 
 /** Reads the temperature of a file that `calibrate` wrote. @throws SoftjacError */

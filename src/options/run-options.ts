@@ -19,112 +19,16 @@ import {
 import { partitionReader } from "../results/path-partitions.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { Partition } from "../results/run-metadata.js";
-import { type Resolved, resolve } from "./check-options.js";
+import { resolve } from "./check-options.js";
+import type { OptionsOf, Resolved } from "./options-table.js";
 
 /** Options of `run`. Only `input` and `output` are required. */
-export interface RunOptions {
-  /** Path of an Arrow IPC file or stream, or of a Parquet, .npy, .npz or safetensors file; `-` is standard input. */
-  input: string;
-  /** Path of the Arrow IPC file to write; `-` writes an Arrow IPC stream to standard output. */
-  output: string;
-  /** Name of the list or struct column of logits; default: the only one. */
-  column?: string | undefined;
-  /**
-   * Names or patterns (`*`, `?`) of separate columns of logits, one per class, separated by commas. The classes are in this
-   * order; columns of a pattern whose names end in numbers are ordered by number, others as in the file.
-   */
-  columns?: string | undefined;
-  /**
-   * Axis of the classes in arrays of two or more dimensions, 0-based, negative from the end; all other axes are rows, in
-   * their order. Default: the last axis of two or three; arrays of more dimensions need it.
-   */
-  classAxis?: number | undefined;
-  /**
-   * Columns of features, in the order of the coefficients, instead of logits: names or patterns separated by commas, or one
-   * column of lists. Needs `coefficients`.
-   */
-  features?: string | undefined;
-  /** Whether a constant 1 precedes the features; default: false. */
-  intercept?: boolean | undefined;
-  /** Path of an .npy file of coefficients, features × classes: the logits are features × coefficients. */
-  coefficients?: string | undefined;
-  /** Reference class, whose column the coefficients lack, or `none` if they have all columns; default: 0. */
-  base?: number | string | undefined;
-  /**
-   * Path of an .npy file with the covariance of the coefficients, class-major: each row has the covariance of its logits
-   * for the results `std_error`, `variance` and `covariance`.
-   */
-  covarianceFile?: string | undefined;
-  /**
-   * Whether the input has margins z (log-odds of class 1), one number per row: the logits are then (0, z). Default: false.
-   */
-  binary?: boolean | undefined;
-  /**
-   * Whether lists of logits may have different lengths: the longest has all classes, and the classes that a row lacks are
-   * masked, as -inf. Default: false.
-   */
-  pad?: boolean | undefined;
-  /** Names or patterns (`*`, `?`) of input columns, or of `name=value` directories of its path, to copy to the output; default: none. */
-  keep?: readonly string[] | undefined;
-  /** Names of the results, in column order; default: softmax and jacobian (coo: jacobian). */
-  emit?: readonly RunEmit[] | undefined;
-  /** Layout of the Jacobian blocks; default: bsr. */
-  layout?: Layout | undefined;
-  /** Threshold of the layouts csr and coo: entries with a smaller |value| are not stored; default: 0, which drops only zeros. */
-  threshold?: number | undefined;
-  /** Maximum number of entries per block in the layouts csr and coo: the largest by |value|, the first ones if equal; default: all. */
-  topK?: number | undefined;
-  /** Whether a dense tensor may exceed 1 GiB; default: false. */
-  forceDense?: boolean | undefined;
-  /** Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1. */
-  temperature?: number | undefined;
-  /** Path of a JSON file that `calibrate` wrote, whose temperature is used; excludes `temperature`. */
-  temperatureFile?: string | undefined;
-  /** Class k of the result `column` for all rows, 0-based. */
-  class?: number | undefined;
-  /** Name of the input column with class k of the result `column` for each row. */
-  classColumn?: string | undefined;
-  /**
-   * Name of the input column of true classes for `cross_entropy` and `gradient`: class numbers or class names. Beside a file
-   * of arrays also the path of an `.npy` file, if no array has this name (not in datasets).
-   */
-  label?: string | undefined;
-  /** Names of the classes, in the order of the logits; default: names of the columns or struct fields of logits. */
-  classNames?: readonly string[] | undefined;
-  /** Name of the input column of `[Q]` vectors for `vjp` and `log_vjp`. */
-  cotangent?: string | undefined;
-  /** Name of the input column of `[Q]` vectors for `jvp` and `log_jvp`. */
-  tangent?: string | undefined;
-  /** Name of the input column of covariances: `[Q]` diagonals, `[Q(Q+1)/2]` upper triangles or `[Q·Q]` matrices, row-major. */
-  covariance?: string | undefined;
-  /** Type of the results; default: float32 for logits of type float16, bfloat16 or float32, else float64. */
-  dtype?: "float32" | "float64" | undefined;
-  /** Action for rows without a softmax (NaN, +inf, all -inf): throw BadRowError (default), write nulls, or omit the row. */
-  onBadRow?: "error" | "null" | "skip" | undefined;
-  /** Action for a null among the logits of a row: throw (default), or mask the class like -inf. A null row is a bad row. */
-  nullLogit?: "error" | "mask" | undefined;
-  /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */
-  allowMissingEos?: boolean | undefined;
-  /** Compression of record batches, as LZ4 frames or Zstandard of level 1; default: none. */
-  compress?: "lz4" | "zstd" | undefined;
-  /** Number of worker threads, 1 to 256; default: the available cores, or none if the input is too small to gain from them. */
-  threads?: number | undefined;
-  /** Rows per chunk; default: about 8 MiB of input and output. Does not change the output. */
-  chunkRows?: number | undefined;
-  /** Whether to replace an existing output file; default: false. */
-  force?: boolean | undefined;
-  /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */
-  sync?: boolean | undefined;
-}
-
-type Defaults =
-  | ("layout" | "threshold" | "temperature" | "forceDense" | "onBadRow")
-  | ("nullLogit" | "allowMissingEos" | "force" | "sync");
+export interface RunOptions extends OptionsOf<"run"> {}
 
 /** Checked RunOptions with defaults; frozen. */
 export interface ResolvedOptions
   extends Omit<
-    Resolved<RunOptions, Defaults>,
+    Resolved<"run">,
     "binary" | "pad" | "temperatureFile" | "intercept" | "base"
   > {
   /** Name of the input in the output, without directories, so that moving a file does not change the output. */
@@ -153,7 +57,7 @@ export interface ResolvedOptions
  * @throws UsageError with the option, the expected form and the value
  */
 export function resolveOptions(given: RunOptions): ResolvedOptions {
-  const options = resolve<RunOptions, Defaults>("run", withBase(given));
+  const options = resolve("run", withBase(given));
   const { column, columns, classNames = [], layout, input, threads } = options;
   const repeated = classNames.find((name, k) => classNames.indexOf(name) < k);
   if (repeated !== undefined)

@@ -9,19 +9,14 @@ import {
   SoftjacError,
   UsageError,
 } from "../errors.js";
+import type { OptionsOf } from "../options/options-table.js";
 import { VERSION } from "../version.js";
 
 /** Address of a queue on a Redis server. */
-export interface QueueOptions {
-  /** URL of the Redis server: `redis://host:port/db`, or `rediss://` for TLS. */
-  queue: string;
-  /** Password of the Redis server, if the URL has none. */
-  queuePassword?: string | undefined;
-  /** Name of the queue; several queues can share a server. Default: softjac. */
-  queueName?: string | undefined;
-  /** Seconds to wait for the first connection; default: 10. */
-  connectTimeout?: number | undefined;
-}
+export type QueueOptions = Pick<
+  OptionsOf<"submit">,
+  "queue" | "queuePassword" | "queueName" | "connectTimeout"
+>;
 
 /** Connection to a Redis server, which reconnects automatically. */
 export interface Connection {

@@ -4,12 +4,12 @@ import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { delay, withTimeout, withWatchdog } from "../dataset/graceful-stop.js";
-import { type ProcessOptions, shardOptions } from "../dataset/options.js";
+import { shardOptions } from "../dataset/options.js";
 import { ShardComputer } from "../dataset/shard-computer.js";
 import { StalledError } from "../errors.js";
-import type { Resolved } from "../options/check-options.js";
+import type { OptionsOf, Resolved } from "../options/options-table.js";
 import type { StoreAccess } from "../storage/store.js";
-import type { Connection, QueueOptions } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { type LocationCheck, openJobRun } from "./job-runs.js";
 import {
   attemptsOf,
@@ -22,30 +22,7 @@ import {
 } from "./jobs.js";
 
 /** Options of `runWorker`. Only `queue` is required. */
-export interface WorkerOptions extends QueueOptions, ProcessOptions {
-  /** Directories and URLs that jobs may read and write; default: the current directory. */
-  allow?: readonly string[] | undefined;
-  /** Seconds without renewal after which another worker may take the shard; default: 60. */
-  lease?: number | undefined;
-  /** Seconds after which an attempt at a shard fails; default: 3,600. */
-  shardTimeout?: number | undefined;
-  /** Seconds without progress after which an attempt fails; default: 600. */
-  stallTimeout?: number | undefined;
-  /** Whether to skip invalid inputs and compute the shards of the others; default: false. */
-  keepGoing?: boolean | undefined;
-  /** Seconds without new shards after the disk was full; default: 30. */
-  diskPause?: number | undefined;
-  /** Seconds without work after which the worker returns; default: no limit. */
-  idleLimit?: number | undefined;
-}
-
-export type WorkerDefaults =
-  | "keepGoing"
-  | "stallTimeout"
-  | "shardTimeout"
-  | "lease"
-  | "diskPause";
-export type ResolvedWorkerOptions = Resolved<WorkerOptions, WorkerDefaults>;
+export interface WorkerOptions extends OptionsOf<"worker"> {}
 
 /** Totals in the report of a worker. */
 export class WorkerCounts {
@@ -63,7 +40,7 @@ export class WorkerCounts {
 }
 
 interface HandlerContext extends Pick<Connection, "bullmq"> {
-  options: ResolvedWorkerOptions;
+  options: Resolved<"worker">;
   check: LocationCheck;
   s3: StoreAccess;
   counts: WorkerCounts;

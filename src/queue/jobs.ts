@@ -8,14 +8,11 @@ import {
   WorkerError,
 } from "../errors.js";
 import { isFullDisk } from "../io/system-error.js";
+import type { OptionsOf } from "../options/options-table.js";
 import type { OpenQueue } from "./connection.js";
 
-export interface AttemptOptions {
-  /** Maximum attempts per shard; invalid input is not retried. Default: 6. */
-  attempts?: number | undefined;
-  /** Seconds before the second attempt, doubled before each further one; up to half is randomly subtracted. Default: 2. */
-  backoff?: number | undefined;
-}
+/** Attempts at the shards of a queue. */
+export type AttemptOptions = Pick<OptionsOf<"submit">, "attempts" | "backoff">;
 
 export interface ShardJob {
   /** Absolute path, or URL, of the dataset. */

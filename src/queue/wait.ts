@@ -9,9 +9,9 @@ import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { delay } from "../dataset/graceful-stop.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
-import type { FinalizeOptions } from "../dataset/tasks.js";
 import { AbortedError, ShardsFailedError, StoppedError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
+import type { OptionsOf } from "../options/options-table.js";
 import {
   type OpenQueue,
   openQueue,
@@ -28,13 +28,7 @@ import {
 } from "./jobs.js";
 
 /** Options of `waitForDataset`. Only `output` is required; lost shards are submitted again only with `queue`. */
-export interface WaitOptions
-  extends Partial<QueueOptions>,
-    AttemptOptions,
-    FinalizeOptions {
-  /** Seconds between checks of the dataset; default: 5. */
-  poll?: number | undefined;
-}
+export interface WaitOptions extends OptionsOf<"wait"> {}
 
 /**
  * Waits until workers have computed all shards of a planned dataset, then publishes it. With `queue`, shards that the

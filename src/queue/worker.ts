@@ -4,6 +4,7 @@ import { delay, GracefulStop, withTimeout } from "../dataset/graceful-stop.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { checkHooks, resolve } from "../options/check-options.js";
+import type { Resolved } from "../options/options-table.js";
 import { VERSION } from "../version.js";
 import {
   connect,
@@ -11,13 +12,7 @@ import {
   queueNameOf,
   reportOutages,
 } from "./connection.js";
-import {
-  JobHandler,
-  type ResolvedWorkerOptions,
-  WorkerCounts,
-  type WorkerDefaults,
-  type WorkerOptions,
-} from "./job-handler.js";
+import { JobHandler, WorkerCounts, type WorkerOptions } from "./job-handler.js";
 import { allowedLocations } from "./job-runs.js";
 
 /** Report of a worker: its return value, or `report` of its error. */
@@ -41,7 +36,7 @@ export async function runWorker(
   hooks: DatasetHooks = {},
 ): Promise<WorkerReport> {
   checkHooks(hooks);
-  const resolved = resolve<WorkerOptions, WorkerDefaults>("worker", options);
+  const resolved = resolve("worker", options);
   const { shown: queue } = queueAddress(options);
   const { idleLimit } = options;
   const cost = startClock();
@@ -83,7 +78,7 @@ export async function runWorker(
 
 /** Connects to the queue and starts taking jobs. `end` waits until the current job is done or released. */
 async function start(
-  options: ResolvedWorkerOptions,
+  options: Resolved<"worker">,
   counts: WorkerCounts,
   stop: AbortSignal,
   hooks: DatasetHooks,

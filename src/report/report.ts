@@ -35,7 +35,7 @@ export async function report(
   checkHooks(hooks);
   const cost = startClock();
   const resolved = {
-    ...resolve<ReportOptions, "classes" | "force" | "sync">("report", options),
+    ...resolve("report", options),
     title: options.title ?? basename(options.results),
   };
   const { output, force } = resolved;

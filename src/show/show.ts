@@ -2,6 +2,7 @@ import { RowMissingError, UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
 import { resolve } from "../options/check-options.js";
+import type { OptionsOf } from "../options/options-table.js";
 import { shortList } from "../printable.js";
 import { CopiedValues } from "../reader/copied-values.js";
 import type { Example } from "../reader/example-decoder.js";
@@ -18,18 +19,7 @@ import {
 import { type FoundResults, findResults } from "./find-results.js";
 
 /** Options of `show`. Only `results` and `row` are required. */
-export interface ShowOptions {
-  /** Path of an output file, or of the directory of a dataset. */
-  results: string;
-  /** Row of the input, 0-based. */
-  row: number;
-  /** Positions of the row along further axes, 0-based; required for an output with columns of positions. */
-  position?: readonly number[] | undefined;
-  /** Input of the row, as the dataset names it; required for a dataset of several inputs. */
-  input?: string | undefined;
-  /** Maximum number of classes to return, by decreasing p; default: 100. */
-  classes?: number | undefined;
-}
+export interface ShowOptions extends OptionsOf<"show"> {}
 
 /** One row of an output. */
 export interface ShownRow {

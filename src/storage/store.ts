@@ -4,14 +4,10 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { InputMissingError } from "../errors.js";
 import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
+import type { OptionsOf } from "../options/options-table.js";
 
 /** Options for s3:// locations. Credentials come from the default provider chain of the AWS SDK. */
-export interface S3Options {
-  /** URL of an S3 server other than AWS, which is addressed with path-style URLs; default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
-  endpoint?: string | undefined;
-  /** Region of the buckets; default: AWS_REGION, the region of the profile, or us-east-1. */
-  region?: string | undefined;
-}
+export type S3Options = Pick<OptionsOf<"status">, "endpoint" | "region">;
 
 /** Options of a store. */
 export interface StoreAccess extends S3Options {

@@ -3,30 +3,12 @@ import { whileUnchanged } from "../input/input-state.js";
 import { STANDARD_INPUT } from "../io/location.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
-import type { RunOptions } from "../options/run-options.js";
+import type { OptionsOf } from "../options/options-table.js";
 import { type ByteComparison, compareRun } from "./compare-bytes.js";
 import { type ValueReport, verifyValues } from "./verify-values.js";
 
 /** Options of `verify`. Only `output` and `input` are required; those of `run` default to what the output records. */
-export interface VerifyOptions
-  extends Pick<
-    RunOptions,
-    | ("column" | "columns" | "classAxis" | "binary" | "pad" | "classColumn")
-    | ("label" | "classNames" | "cotangent" | "tangent" | "covariance")
-    | ("features" | "intercept" | "coefficients" | "base" | "covarianceFile")
-    | ("nullLogit" | "allowMissingEos" | "threads")
-  > {
-  /** Path of the output to check. */
-  output: string;
-  /** Path of the input of the run that wrote it; `-` is standard input. */
-  input: string;
-  /** Number of random rows to recompute with 31 digits, including the first and the last; default: 1,000. */
-  sample?: number | undefined;
-  /** Whether to recompute every row and compare every byte with a new run; default: false. */
-  all?: boolean | undefined;
-  /** Seed of the sample; default: 0. */
-  seed?: number | undefined;
-}
+export interface VerifyOptions extends OptionsOf<"verify"> {}
 
 /** Report of a verification. */
 export interface VerifyReport extends ValueReport {
@@ -51,7 +33,7 @@ export async function verify(
 ): Promise<VerifyReport> {
   checkHooks(hooks);
   const start = performance.now();
-  const resolved = resolve<VerifyOptions, "sample">("verify", options);
+  const resolved = resolve("verify", options);
   const { all = false, sample, seed, ...others } = options;
   const { output, ...inputs } = others;
   const { input, column, columns } = inputs;
