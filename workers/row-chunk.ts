@@ -1,20 +1,24 @@
 import { padBefore } from "../src/io/write-or-compare.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
-import type { RowChunkTask, WorkerContext } from "../src/tasks/run-tasks.js";
+import type {
+  RowChunkTask,
+  Steps,
+  WorkerContext,
+} from "../src/tasks/run-tasks.js";
 import { loadRows } from "./load-rows.js";
 import { damaged, writeSlot } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
 
 /**
  * Runs one task: reads the rows of the chunk into the slot, one load at a time, computes each load in row blocks, and
- * writes the results to their final offsets. Returns the bad rows.
+ * writes the results to their final offsets. Pauses after each row block or tile. Returns the bad rows.
  */
-export function computeRowChunk(
+export function* computeRowChunk(
   { output, ...others }: WorkerContext,
   kernel: Kernel,
   task: RowChunkTask,
-): number[] {
+): Steps<number[]> {
   const context = { ...others, output: { ...output, memory: task.target } };
   const { slot, results } = context;
   const base = task.slot * context.slot.bytes;
@@ -35,8 +39,10 @@ export function computeRowChunk(
     });
     for (let first = 0; first < rows; first += context.rowBlockSize) {
       const count = Math.min(context.rowBlockSize, rows - first);
-      for (const row of computeRows(slotRows, task, done, first, count, outs))
+      const bad = computeRows(slotRows, task, done, first, count, outs);
+      for (const row of yield* bad)
         badRows.push(rejectRow(slotRows, row, start));
+      yield;
     }
     for (const { from, to, out } of runsWritten(task, done, done + rows)) {
       const write = (region: number, position: number, bytes: number) =>
@@ -110,14 +116,14 @@ function alignLike(address: number, position: number): number {
  * Computes `count` rows from row `first` of a load, which starts at row `done` of the task, and writes their blocks. Other
  * results are stored at the addresses `outs` of the load. Returns the bad rows.
  */
-function computeRows(
+function* computeRows(
   slotRows: SlotRows,
   task: RowChunkTask,
   done: number,
   first: number,
   count: number,
   outs: readonly number[],
-): number[] {
+): Steps<number[]> {
   const { context, base } = slotRows;
   const { classes, tileRows, results, slot } = context;
   const row = done + first;
@@ -158,14 +164,15 @@ function computeRows(
         }
     }
   };
-  if (tileRows < classes)
-    return slotRows.computeTiles(
-      first,
-      tileRows,
-      outOfRow,
-      outOfBlock,
-      (n, i, end) => writeBlocks(n, 1, i, end),
-    );
+  if (tileRows < classes) {
+    const tiles = slotRows.computeTiles(first, tileRows, outOfRow, outOfBlock);
+    let tile = tiles.next();
+    for (; !tile.done; tile = tiles.next()) {
+      writeBlocks(tile.value.n, 1, tile.value.i, tile.value.end);
+      yield;
+    }
+    return tile.value;
+  }
   const bad = slotRows.compute(first, count, outOfRow);
   results.forEach(({ block }, n) => {
     if (block !== null) writeBlocks(n, count, 0, classes);

@@ -12,6 +12,7 @@ import type {
   EntriesTask,
   Reply,
   ScanTask,
+  Steps,
   Task,
   WorkerContext,
 } from "../src/tasks/run-tasks.js";
@@ -22,14 +23,14 @@ import { damaged, readInto, TaskFailure, withSide } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
 import { RowSummer } from "./sum-rows.js";
 
-/** Returns a function that runs tasks with its own kernel, on a worker or (for small runs) on the main thread. */
-export function taskRunner(context: WorkerContext): (task: Task) => Reply {
+/** Returns a function that starts tasks with its own kernel, on a worker or on the main thread. */
+export function taskRunner(context: WorkerContext): (task: Task) => Steps {
   const kernel = kernelOn(context);
   let summer: RowSummer | null = null;
-  const run = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
+  function* run(task: Task): Steps<Partial<Extract<Reply, { ok: true }>>> {
     switch (task.kind) {
       case "row-chunk":
-        return { badRows: computeRowChunk(context, kernel, task) };
+        return { badRows: yield* computeRowChunk(context, kernel, task) };
       case "scan":
         return { badRows: findBadRows(context, kernel, task) };
       case "entries":
@@ -44,16 +45,24 @@ export function taskRunner(context: WorkerContext): (task: Task) => Reply {
           ),
         };
     }
-  };
-  return (task) => {
+  }
+  return function* (task) {
     try {
-      return { ok: true, badRows: [], nulls: [], part: null, ...run(task) };
+      const done = yield* run(task);
+      return { ok: true, badRows: [], nulls: [], part: null, ...done };
     } catch (error) {
       if (error instanceof TaskFailure)
         return { ok: false, failure: error.failure };
       throw error;
     }
   };
+}
+
+/** Computes a task without a pause. */
+export function finish(steps: Steps): Reply {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
 }
 
 function findBadRows(

@@ -19,6 +19,13 @@ export type RowsContext = Pick<
   sources: Pick<SourceSetup, "name" | "names" | "type" | "values" | "holds">[];
 };
 
+/** Rows [i, end) of the block of result `n`. */
+interface Tile {
+  n: number;
+  i: number;
+  end: number;
+}
+
 /** Rows in a slot, numbered from 0, and the kernel that computes their results. */
 export class SlotRows<Context extends RowsContext = WorkerContext> {
   /** Address of the work area. */
@@ -70,19 +77,17 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
 
   /**
    * Stores the results of a row whose blocks do not fit the slot: blocks in tiles of `tileRows` rows at `outOf(n, iStart)`,
-   * with a call of `onTile(n, iStart, iEnd)` after each tile, other results at `outs`. Returns [row] if the row is bad (its
-   * results are zeros), else [].
+   * each of which it yields, other results at `outs`. Returns [row] if the row is bad (its results are zeros), else [].
    */
-  computeTiles(
+  *computeTiles(
     row: number,
     tileRows: number,
     outs: readonly number[],
     outOf: (result: number, iStart: number) => number,
-    onTile: (result: number, iStart: number, iEnd: number) => void,
-  ): number[] {
+  ): Generator<Tile, number[], void> {
     const { buffer, classes, results } = this.context;
     let good = this.load(row);
-    results.forEach(({ block, values, width }, n) => {
+    for (const [n, { block, values, width }] of results.entries()) {
       const rows = block === null ? classes : tileRows;
       for (let i = 0; i < classes; i += rows) {
         const end = Math.min(i + rows, classes);
@@ -92,9 +97,9 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
           const count = block === null ? values : rows * classes;
           new Uint8Array(buffer, out, count * width).fill(0);
         }
-        if (block !== null) onTile(n, i, end);
+        if (block !== null) yield { n, i, end };
       }
-    });
+    }
     return good ? [] : [row];
   }
 

@@ -72,18 +72,16 @@ export function computeInMemory(
   };
   const computeTiles = (first: number): number[] => {
     const tileAddress = (n: number) => outs[n] as number;
-    return slotRows.computeTiles(
-      0,
-      tileRows,
-      outs,
-      tileAddress,
-      (n, i, end) => {
-        const { block, values } = columns[n] as ResultColumn;
-        const skip = blockRowStart(block ?? "square", classes, i);
-        const length = blockRowStart(block ?? "square", classes, end) - skip;
-        copyOut(n, first * values + skip, length);
-      },
-    );
+    const tiles = slotRows.computeTiles(0, tileRows, outs, tileAddress);
+    let tile = tiles.next();
+    for (; !tile.done; tile = tiles.next()) {
+      const { n, i, end } = tile.value;
+      const { block, values } = columns[n] as ResultColumn;
+      const skip = blockRowStart(block ?? "square", classes, i);
+      const length = blockRowStart(block ?? "square", classes, end) - skip;
+      copyOut(n, first * values + skip, length);
+    }
+    return tile.value;
   };
   for (let first = 0; first < rows; first += rowBlockSize) {
     const count = Math.min(rowBlockSize, rows - first);

@@ -16,8 +16,13 @@ export async function openThreads<Task, Reply>(
   count: number,
   {
     workerData,
+    concurrentTasksPerWorker = 1,
     ...resourceLimits
-  }: { workerData?: unknown; maxYoungGenerationSizeMb?: number } = {},
+  }: {
+    workerData?: unknown;
+    maxYoungGenerationSizeMb?: number;
+    concurrentTasksPerWorker?: number;
+  } = {},
 ): Promise<Threads<Task, Reply>> {
   const { Piscina } = await import("piscina");
   const pool = new Piscina<Task, Reply>({
@@ -25,6 +30,7 @@ export async function openThreads<Task, Reply>(
     workerData,
     minThreads: count,
     maxThreads: count,
+    concurrentTasksPerWorker,
     resourceLimits,
   });
   // The failure of a worker without a task (one that could not start, for example) is reported only here; without this

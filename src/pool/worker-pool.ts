@@ -4,6 +4,7 @@ import {
 } from "../tasks/kernel-memory.js";
 import type {
   Reply,
+  Steps,
   Task,
   TaskMessage,
   WorkerContext,
@@ -21,6 +22,9 @@ const WORKER_URL = new URL("./rows.js", import.meta.url);
 /** Number of runs of this process. Workers cache what they prepared for the last run. */
 let runs = 0;
 
+/** How long the main thread computes before it lets signals, timers, and replies of other threads in. */
+const STEP_MS = 4;
+
 /** Threads and memory, created when needed and reused from run to run: creating either takes longer than a small run. */
 export class WorkerPool {
   #threads: Promise<Threads<TaskMessage, Reply>> | null = null;
@@ -30,11 +34,24 @@ export class WorkerPool {
   /** Number of tasks that threads are working on. */
   tasksInFlight = 0;
 
-  /** Starts `count` threads unless there are some. Start-up errors are reported to the first task, not here. */
+  /**
+   * @param mainThread whether the main thread is one of the threads. A process that has nothing else to do saves the start of
+   *   a thread, and computes while the others start; a library must leave its caller's thread alone.
+   */
+  constructor(readonly mainThread = false) {}
+
+  /**
+   * Starts threads unless there are some, so that `count` can compute. Start-up errors are reported to the first task, not
+   * here.
+   */
   async start(count: number): Promise<void> {
-    this.#threads ??= openThreads(WORKER_URL, count, {
+    const started = count - Number(this.mainThread);
+    if (started === 0) return;
+    this.#threads ??= openThreads(WORKER_URL, started, {
       // Workers create a few views per row block. Collecting them early keeps peak memory independent of the run's length.
       maxYoungGenerationSizeMb: 2,
+      // While the main thread computes, a worker goes on with its next task.
+      concurrentTasksPerWorker: this.mainThread ? 2 : 1,
     });
     await this.#threads.catch(() => {});
   }
@@ -48,27 +65,31 @@ export class WorkerPool {
 
   /** Returns a pool for one run. With 0 threads, tasks run on the main thread: small runs end before a thread has started. */
   async pool(threads: number, context: WorkerContext): Promise<TaskPool> {
-    if (threads === 0) {
-      const { taskRunner } = await import("../../workers/run-task.js");
-      const run = taskRunner(context);
-      return {
-        async run(task) {
-          const reply = run(task);
-          // Let signals, timers and progress run between tasks.
-          await new Promise(setImmediate);
-          return reply;
-        },
-      };
-    }
-    await this.start(threads);
-    const workers = await (this.#threads as Promise<
-      Threads<TaskMessage, Reply>
-    >);
+    if (threads > 0) await this.start(threads);
+    const workers = threads > 0 ? await this.#threads : null;
     const run = runs++;
+    const { taskRunner } =
+      workers && !this.mainThread
+        ? { taskRunner: null }
+        : await import("../../workers/run-task.js");
+    const begin = taskRunner?.(context);
+    let isComputing = false;
+    const compute = async (task: Task): Promise<Reply> => {
+      if (!begin || (isComputing && workers))
+        return (workers as Threads<TaskMessage, Reply>).run({
+          run,
+          context,
+          task,
+        });
+      isComputing = true;
+      return finishInSteps(begin(task)).finally(() => {
+        isComputing = false;
+      });
+    };
     return {
       run: (task) => {
         this.tasksInFlight++;
-        return workers.run({ run, context, task }).finally(() => {
+        return compute(task).finally(() => {
           this.tasksInFlight--;
         });
       },
@@ -82,5 +103,18 @@ export class WorkerPool {
       await threads?.close();
     })();
     return this.#closed;
+  }
+}
+
+/** Computes a task on the main thread, which does other work before it and between its steps. */
+async function finishInSteps(steps: Steps): Promise<Reply> {
+  let pauseAt = 0;
+  for (;;) {
+    if (performance.now() >= pauseAt) {
+      await new Promise(setImmediate);
+      pauseAt = performance.now() + STEP_MS;
+    }
+    const step = steps.next();
+    if (step.done) return step.value;
   }
 }

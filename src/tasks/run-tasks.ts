@@ -21,6 +21,9 @@ export interface TaskMessage {
   task: Task;
 }
 
+/** A task that is being computed; where it yields, it may be paused. */
+export type Steps<Result = Reply> = Generator<void, Result, void>;
+
 /** Settings of a run. The main thread owns the file descriptors. */
 export interface WorkerContext extends KernelMemory {
   /** Layout of the slots, which are consecutive from address 0. */

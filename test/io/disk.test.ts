@@ -20,7 +20,7 @@ import { planFixed } from "../../src/run/fixed-plan.js";
 import { openOptions } from "../../src/run/open-options.js";
 import { ReportBuilder } from "../../src/run/run-report.js";
 import { writeFixed } from "../../src/run/write-fixed.js";
-import { taskRunner } from "../../workers/run-task.js";
+import { finish, taskRunner } from "../../workers/run-task.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { random } from "../support/random.js";
@@ -366,7 +366,7 @@ test("a failed run of entries waits for the writes under way before its file is 
     return {
       async run(task) {
         if (disk.begun > 0) throw new Error("worker exited");
-        return run(task);
+        return finish(run(task));
       },
     };
   };

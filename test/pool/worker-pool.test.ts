@@ -1,11 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { InternalError, WorkerError } from "../../src/errors.js";
 import { openThreads } from "../../src/pool/piscina-threads.js";
 import { WorkerPool } from "../../src/pool/worker-pool.js";
+import { runOn } from "../../src/run/run.js";
+import { allocateKernelMemory } from "../../src/tasks/kernel-memory.js";
 import type { Task } from "../../src/tasks/run-tasks.js";
-import { workDirectory } from "../support/logits-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 const module = at("worker.mjs");
@@ -55,4 +57,31 @@ test("on the main thread, other work is done between two tasks", async () => {
     order.push(name);
   }
   expect(order).toEqual(["another", "first", "second"]);
+});
+
+test("a long task on the main thread is computed in steps, between which other work is done", async () => {
+  const [input, output] = [at("steps.arrow"), at("steps-out.arrow")];
+  writeLogits(input, { rows: 2, classes: 600, logit: (r, k) => (r * k) % 7 });
+  // Each look at the clock finds that a step is over.
+  let now = 0;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+    now += 100;
+    return now;
+  });
+  let turns = 0;
+  let isDone = false;
+  const count = () => {
+    turns++;
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  const workerPool = new WorkerPool(true);
+  workerPool.memory = (bytes) => allocateKernelMemory(bytes, "plain");
+  const options = { input, output, threads: 1, chunkRows: 2 };
+  const report = await runOn(workerPool, options, {});
+  isDone = true;
+  clock.mockRestore();
+  expect(report).toMatchObject({ threads: 0, rows: 2 });
+  // Two blocks of 2.9 MB, in tiles of 1 MiB.
+  expect(turns).toBeGreaterThanOrEqual(6);
 });

@@ -10,7 +10,7 @@ import { type RunContext, workerContext } from "../../src/run/run-context.js";
 import type { RunPlan } from "../../src/run/run-plan.js";
 import { ReportBuilder } from "../../src/run/run-report.js";
 import type { Reply, Task } from "../../src/tasks/run-tasks.js";
-import { taskRunner } from "../../workers/run-task.js";
+import { finish, taskRunner } from "../../workers/run-task.js";
 
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 export async function turns(count: number): Promise<void> {
@@ -52,7 +52,7 @@ export function contextOf(
         : openSequential(output),
     ),
     report: new ReportBuilder(options.input, options.output),
-    pool: { run: (task) => schedule(task as never, () => run(task)) },
+    pool: { run: (task) => schedule(task as never, () => finish(run(task))) },
     buffer,
     onProgress: () => {},
   };
