@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
-import { JACOBIAN } from "../../src/kernels/portable/codes.js";
-import { blockEntries, bothKernels, stored } from "../support/kernels.js";
-import { normal, random } from "../support/random.js";
+import { bothKernels } from "../support/kernels.js";
 
-// Functions of a kernel that move values, or store a part of a result.
+// Functions of a kernel that move values.
 
 const kernels = bothKernels();
 
@@ -41,23 +39,3 @@ test.each([4, 8])(
       }
   },
 );
-
-test("storeResult stores any rows of a block", () => {
-  const row = Array.from({ length: 11 }, normal(random(3)));
-  for (const { kernel, buffer } of kernels) {
-    const [, whole] = stored({ kernel, buffer }, [row], blockEntries(11))
-      .results as [Float64Array, Float64Array];
-    new Float64Array(buffer, 64, 11).set(row);
-    kernel.prepare(1024);
-    kernel.loadRow(64, false, 11, 1, 1024);
-    for (const [start, end] of [
-      [0, 4],
-      [4, 5],
-      [5, 11],
-    ] as const) {
-      kernel.storeResult(JACOBIAN, 1024, 11, start, end, 0, 0, 65536, false);
-      const tile = new Float64Array(buffer, 65536, (end - start) * 11);
-      expect(tile.slice()).toEqual(whole.slice(start * 11, end * 11));
-    }
-  }
-});

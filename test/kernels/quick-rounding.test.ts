@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { PRODUCT, SOFTMAX } from "../../src/kernels/portable/codes.js";
-import { hardRows } from "../support/hard-rows.js";
 import {
   bothKernels,
   type Entry,
@@ -64,19 +63,7 @@ test.each([1, 2, 3, 64, 1001, 4095, 4096, 4097])("%i classes", (classes) => {
   );
 });
 
-test.each([0.5, 0.7, 3, 1e-3, 1e3])("temperature %d", (temperature) => {
-  const gauss = normal(random(9));
-  const rows = rowsOf(2000, 10, () => 6 * gauss());
-  compare(rows, rowsOf(2000, 10, gauss), { temperature });
-});
-
 const gauss = normal(random(5));
-
-test("hard rows of float64", () => {
-  for (const { rows } of hardRows())
-    for (const row of rows)
-      compare([row], [row.map(gauss)], { source: "float64" });
-});
 
 test.each<[string, (r: number, k: number) => number]>([
   ["all the same: the product is 0", () => 0.1],
