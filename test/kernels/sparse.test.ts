@@ -185,29 +185,19 @@ const rows = [
 ];
 
 describe.each([false, true])("float32: %s", (float32) => {
-  test.each([0, 1e-300, 1e-12, 1e-6, 1e-3, 0.1, 0.3])(
-    "a threshold of %d keeps what is at least as large",
-    (threshold) => {
+  const thresholds = [0, 1e-300, 1e-12, 1e-6, 1e-3, 0.1, 0.3];
+  test.each<Partial<Choice>>([
+    ...thresholds.map((threshold) => ({ threshold })),
+    ...[1, 2, 3, 7, 30, 100000].map((topK) => ({ topK })),
+    ...[1, 5, 50].map((topK) => ({ threshold: 1e-3, topK })),
+  ])(
+    "%j: those that are at least as large, the largest of them, of equal ones the first",
+    (choice) => {
       for (const row of rows)
-        for (let n = 0; n < 3; n++) check(row, { threshold, float32 });
-    },
-  );
-
-  test.each([1, 2, 3, 7, 30, 100000])(
-    "the %d largest, of equal ones the first",
-    (topK) => {
-      for (const row of rows)
-        for (let n = 0; n < 3; n++) check(row, { topK, float32 });
+        for (let n = 0; n < 3; n++) check(row, { ...choice, float32 });
     },
   );
 });
-
-test.each([1, 5, 50])(
-  "the %d largest of those that reach a threshold",
-  (topK) => {
-    for (const row of rows) check(row, { threshold: 1e-3, topK });
-  },
-);
 
 /** Returns rows, and thresholds by which many classes are added to a row of entries. */
 function manyClasses(): [name: string, row: number[], thresholds: number[]][] {
