@@ -1,9 +1,3 @@
-import {
-  type Field,
-  fixedBits,
-  offsetBytes,
-  storedType,
-} from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
 import { locateFile } from "./arrow-file.js";
 import { locateStream, REWRITE, readMessage } from "./arrow-stream.js";
@@ -72,19 +66,9 @@ export function arrowContainer(
   };
 }
 
-const NESTED: readonly string[] = [
-  "List",
-  "LargeList",
-  "ListView",
-  "LargeListView",
-  "FixedSizeList",
-  "Struct",
-  "Null",
-];
-
 /**
- * Opens an Arrow file or stream to read any of its columns. Decompresses all columns of supported types to an anonymous file if
- * bodies are compressed.
+ * Opens an Arrow file or stream to read any of its columns. Decompresses all of them to an anonymous file if bodies are
+ * compressed.
  * @throws as openArrow and decompressBodies
  */
 export function openPlainArrow(path: string): Promise<ArrowContainer> {
@@ -92,9 +76,7 @@ export function openPlainArrow(path: string): Promise<ArrowContainer> {
     const container = openArrow(path);
     let plain = container;
     try {
-      const indices = [...container.schema.fields.keys()].filter((k) =>
-        isRead(container.schema.fields[k] as Field),
-      );
+      const indices = [...container.schema.fields.keys()];
       plain = await decompressBodies(container, indices, {});
       // Checked now, because later changes of the file do not affect the decoded copy.
       checkUnwritten(container);
@@ -104,12 +86,4 @@ export function openPlainArrow(path: string): Promise<ArrowContainer> {
       throw error;
     }
   });
-}
-
-function isRead(field: Field): boolean {
-  const hasValues = (type: Field["type"]) =>
-    fixedBits(type) > 0 || offsetBytes(type) > 0;
-  const type = storedType(field);
-  if (hasValues(type)) return !field.dictionary || hasValues(field.type);
-  return NESTED.includes(type.kind) && field.children.every(isRead);
 }

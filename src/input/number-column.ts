@@ -30,28 +30,23 @@ export interface NumberColumn {
   nesting?: Nesting;
 }
 
-/** Kind of numbers that a column may have. */
-export type NumberKind = "whole" | "float" | "any";
-
 /** Describes the column at `index` as one number per row; null for other types. */
 export function singleNumbers(
   field: Field,
   index: number,
-  kind: NumberKind = "any",
 ): NumberColumn | null {
-  return describe(field, index, field, kind, "columns", 1);
+  return describe(field, index, field, "columns", 1);
 }
 
 /** Describes lists of numbers, or a struct of numbers of one type; null for other types. */
 export function listedNumbers(
   field: Field,
   index: number,
-  kind: NumberKind = "any",
 ): NumberColumn | null {
   const { type, children } = field;
   const [child] = children;
   const ofChild = (storage: ColumnStorage, values: number | null) =>
-    describe(field, index, child, kind, storage, values);
+    describe(field, index, child, storage, values);
   if (type.kind === "FixedSizeList")
     return type.listSize < 0 ? null : ofChild("fixed-size-list", type.listSize);
   if (type.kind === "Struct") {
@@ -70,14 +65,12 @@ function describe(
   { name, dictionary }: Field,
   index: number,
   stored: Field | undefined,
-  kind: NumberKind,
   storage: ColumnStorage,
   values: number | null,
 ): NumberColumn | null {
   if (!stored || dictionary || stored.dictionary) return null;
   const type = numberTypeOf(stored.type);
-  const other = { whole: "FloatingPoint", float: "Int", any: "" }[kind];
-  if (!type || stored.type.kind === other) return null;
+  if (!type) return null;
   const columns = [index];
   const width = numberWidth(type);
   return { name, storage, columns, type, width, values, isDecoded: false };

@@ -84,7 +84,8 @@ function keyColumn(
 ): NumberColumn {
   const { type, dictionary } = field;
   const whole = { ...field, type: integerOfDate(type) };
-  const column = dictionary ? null : singleNumbers(whole, index, "whole");
+  const isWhole = whole.type.kind === "Int" && !dictionary;
+  const column = isWhole ? singleNumbers(whole, index) : null;
   if (column) return column;
   const isKey = isText(field) || type.kind === "Bool" || type.kind === "Int";
   if (isKey) return decodedColumn(name, [index], 1);
@@ -108,7 +109,7 @@ function floatLists(field: Field, index: number): NumberColumn | null {
   if (children[0]?.type.kind !== "FloatingPoint") return null;
   return type.kind.endsWith("ListView")
     ? decodedLists(field, index)
-    : listedNumbers(field, index, "float");
+    : listedNumbers(field, index);
 }
 
 /** Describes a column beside nested logits as a decoded column: one value per table row, or nested like the logits. */

@@ -138,7 +138,7 @@ function findColumn(
   const field = fields[index];
   const found = field ? describeField(field) : "no such column";
   if (field && indices.length === 1 && found === expected)
-    return (list ? listedNumbers : singleNumbers)(field, index, "any");
+    return (list ? listedNumbers : singleNumbers)(field, index);
   onProblem(
     `column ${name}: expected ${expected}, found ${indices.length > 1 ? `${indices.length} of that name` : found}`,
   );

@@ -4,12 +4,11 @@ import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { CLI, DIGITS } from "../cli/support.js";
-import { npy, safetensors, zip } from "../support/array-files.js";
+import { npy, zip } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { changeAfterRead } from "../support/change-after-read.js";
 import { fixture, type Options } from "../support/input-runs.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { streamOf } from "../support/stream-of.js";
 
 // Inputs that change while they are read. Each change is made right after the command's own first read of the file.
 
@@ -32,15 +31,10 @@ writeLogits(at("logits.arrow"), {
 const parquet = new URL("parquet/pyarrow-snappy.parquet", import.meta.url);
 const FILES: Record<string, Buffer> = {
   "logits.arrow": fs.readFileSync(at("logits.arrow")),
-  "logits.arrows": streamOf(at("logits.arrow")),
   "zstd.arrow": fs.readFileSync(fixture("compressed-zstd.arrow")),
   "logits.parquet": fs.readFileSync(fileURLToPath(parquet)),
   "logits.npy": array,
-  "stored.npz": zip({ "logits.npy": array }),
   "deflated.npz": zip({ "logits.npy": array }, { deflated: true }),
-  "logits.safetensors": safetensors({
-    logits: { dtype: "F64", shape, values },
-  }),
 };
 for (const [name, bytes] of Object.entries(FILES)) {
   fs.writeFileSync(at(name), bytes);
@@ -213,8 +207,6 @@ describe("results that change while they are read", () => {
   const OUTPUTS: Record<string, Options> = {
     plain: {},
     compressed: { compress: "lz4" },
-    csr: { layout: "csr" },
-    coo: { layout: "coo" },
   };
   const cases = Object.keys(OUTPUTS).flatMap((kind) =>
     Object.keys(READERS).map((name) => [kind, name] as const),

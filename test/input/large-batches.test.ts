@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import {
   closeSync,
   ftruncateSync,
@@ -16,7 +15,6 @@ import {
   schemaMessage,
 } from "../../src/arrow/encode-messages.js";
 import { plainField } from "../../src/arrow/field.js";
-import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { outputOf } from "../support/runs.js";
@@ -113,17 +111,4 @@ test("rows past 2 GiB of a batch and 4 GiB of a file", async () => {
   expect(found("confidence")).toEqual(
     rows.map((row) => Math.fround(PEAKS.has(row) ? peak : 1 / CLASSES)),
   );
-});
-
-test.skipIf(!importable("pyarrow"))("pyarrow reads the same rows", () => {
-  const program = `
-import sys, pyarrow as pa
-f = pa.ipc.open_file(pa.memory_map(sys.argv[1]))
-for r in map(int, sys.argv[2:]):
-  v = f.get_batch(r // ${BATCH_ROWS}).column(0)[r % ${BATCH_ROWS}].values.to_numpy()
-  print(v.argmax(), v.max())`;
-  const rows = [...PEAKS.keys()].map(String);
-  const found = execFileSync(python, ["-c", program, input, ...rows]);
-  const expected = [...PEAKS.values()].map((k) => `${k} 20.0\n`);
-  expect(found.toString()).toBe(expected.join(""));
 });

@@ -70,9 +70,20 @@ test.each([
   [at("dangling"), 66, MISSING],
   [at("file.arrow/inside"), 66, MISSING],
   [at("circle"), 74, "ELOOP, too many symbolic links"],
-])("every command refuses the input %s", (input, status, text) => {
-  const runs = [none, "-"].map((output) => ["run", input, "-o", output]);
-  expectRefused([...runs, ...inspections(input)], status, input, text);
+])("every command refuses the input %s", async (input, exitCode, text) => {
+  for (const work of [
+    () => built.run({ input, output: none }),
+    () => built.inspect({ input }),
+    () => built.verify({ output: jacobian, input }),
+    () => built.verify({ output: input, input: file }),
+  ]) {
+    const error = await work().catch((error) => error);
+    expect(error.message).toContain(text);
+    expect(error.message).toContain(input);
+    expect(error.message).toMatch(/^.+$/);
+    expect(error).toMatchObject({ exitCode });
+  }
+  expectRefused([["run", input, "-o", none]], exitCode, input, text);
 });
 
 test("a directory is the input of a dataset only", () => {

@@ -186,11 +186,12 @@ function neededBuffers(batch: BatchMetadata, span: ColumnSpan): NeededBuffer[] {
     const index = span.buffer + k;
     const layout = layouts[k];
     const isKnown = layout !== undefined && layout.bits > 0;
+    const isText = layout !== undefined && !isKnown && width > 0;
     return {
       index,
       column: field.name,
       bytes: isKnown ? bufferBytes(layout, { length, nullCount }) : null,
-      offsets: layout && !isKnown ? { index: index - 1, width, count } : null,
+      offsets: isText ? { index: index - 1, width, count } : null,
     };
   });
   const inner = children.flatMap((child) => neededBuffers(batch, child));
