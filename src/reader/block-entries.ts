@@ -21,33 +21,20 @@ export function entryIndices(
   return indices;
 }
 
-/** Returns the position of the first index that does not ascend or is outside the block; -1 if all are valid. */
-export function findInvalidIndex(
-  indices: ArrayLike<number>,
-  classes: number,
-): number {
-  let min = 0;
-  for (let n = 0; n < indices.length; n++) {
-    const index = indices[n] as number;
-    if (!(index >= min && index < classes * classes)) return n;
-    min = index + 1;
-  }
-  return -1;
-}
-
-/** Describes the first invalid index of a block's entries; null if all are valid. */
+/** Describes the first index that does not ascend or is outside the block; null if all are valid. */
 export function indexProblem(
   indices: ArrayLike<number>,
   classes: number,
 ): string | null {
-  const n = findInvalidIndex(indices, classes);
-  if (n < 0) return null;
-  const min = n === 0 ? 0 : (indices[n - 1] as number) + 1;
-  const index = indices[n] as number;
-  const found = Number.isNaN(index)
-    ? `a class that is not from 0 to ${classes - 1}`
-    : index;
-  return `expected ascending indices from ${min} to ${classes * classes - 1}, found ${found}`;
+  const end = classes * classes;
+  let min = 0;
+  for (let n = 0; n < indices.length; n++) {
+    const index = indices[n] as number;
+    if (!(index >= min && index < end))
+      return `expected ascending indices from ${min} to ${end - 1}, found ${Number.isNaN(index) ? `a class that is not from 0 to ${classes - 1}` : index}`;
+    min = index + 1;
+  }
+  return null;
 }
 
 /** Factors that determine a block. */

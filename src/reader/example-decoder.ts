@@ -1,15 +1,60 @@
 import { InputFormatError } from "../errors.js";
 import { adviceOnClass, isNoClass } from "../kernels/bad-row.js";
+import { isEntriesLayout } from "../results/catalogue.js";
 import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import {
-  entriesOfFactors,
-  entryIndices,
-  indexProblem,
-  triangleIndex,
-} from "./block-entries.js";
-import type { NumberSources } from "./reading-plan.js";
+import { entriesOfFactors, triangleIndex } from "./block-entries.js";
+import type { OutputColumn } from "./output-columns.js";
 import type { Cells, StoredRow, StoredRows } from "./stored-rows.js";
+
+/** Sources of the numbers of a row; null for numbers that the output does not determine. */
+export interface NumberSources {
+  p: "softmax" | "log_softmax" | null;
+  /** Source of the uncertainty 1 - max p; `p` means the sum over the other classes. */
+  uncertainty: "uncertainty" | "tail" | "log_softmax" | "p" | null;
+  confidence: "confidence" | "p" | "uncertainty" | null;
+  entropy: "entropy" | "p" | null;
+  /** Source of |J|: whole blocks, or p. */
+  jacobian: "block" | "p" | null;
+}
+
+/** Chooses the sources of numbers among the columns of the output. */
+export function numberSources(
+  run: StoredRun,
+  expected: readonly OutputColumn[],
+): NumberSources {
+  const has = (name: string) => expected.some((column) => column.name === name);
+  const p = (["softmax", "log_softmax"] as const).find(has) ?? null;
+  const uncertainty =
+    (["uncertainty", "tail"] as const).find(has) ??
+    (p === "log_softmax" ? p : p && "p");
+  const hasBlocks =
+    run.emit.includes("jacobian") && !isEntriesLayout(run.layout);
+  return {
+    p,
+    uncertainty,
+    confidence: has("confidence")
+      ? "confidence"
+      : p
+        ? "p"
+        : uncertainty && "uncertainty",
+    entropy: has("entropy") ? "entropy" : p && "p",
+    // A block is read only if p is unknown: it has Q times as many values.
+    jacobian: p ? "p" : hasBlocks ? "block" : null,
+  };
+}
+
+/** Returns the columns of the sources, and those about dropped entries. */
+export function neededColumns(
+  expected: readonly OutputColumn[],
+  { p, uncertainty, confidence, entropy, jacobian }: NumberSources,
+): OutputColumn[] {
+  const names = new Set<string | null>([p, uncertainty, confidence, entropy]);
+  if (jacobian === "block") names.add("jacobian");
+  return expected.filter(
+    ({ name, source }) => names.has(name) || /^dropped/.test(source.kind),
+  );
+}
 
 /** Numbers of one row; NaN if the output does not determine one. Decoding the next row overwrites the arrays. */
 export interface Example {
@@ -29,17 +74,10 @@ export interface Example {
   entropy: number;
   /** Class, or -1 if the row has no label. */
   label: number;
-  /** Stored entries of the block in csr and coo: indices i·Q + j and values. */
-  entries: Entries | null;
-  /** Returns entry (i, j) of the block, stored or computed from p; null for `entries`, and if neither is known. */
+  /** Returns entry (i, j) of the block, stored or computed from p; null if neither is known. */
   entry: ((i: number, j: number) => number) | null;
   droppedMax: number;
   droppedSum: number;
-}
-
-interface Entries {
-  indices: ArrayLike<number>;
-  values: ArrayLike<number>;
 }
 
 const UNKNOWN = {
@@ -48,7 +86,6 @@ const UNKNOWN = {
   confidence: Number.NaN,
   uncertainty: Number.NaN,
   entropy: Number.NaN,
-  entries: null,
   entry: null,
   droppedMax: Number.NaN,
   droppedSum: Number.NaN,
@@ -107,8 +144,7 @@ export class ExampleDecoder {
           ? entropyOf(example.p, predicted, example.uncertainty)
           : Number.NaN;
     const { p: found, uncertainty: rest } = example;
-    if (jacobian === "entries") example.entries = this.#entries(row, cells);
-    else if (jacobian === "block") example.entry = this.#blockEntry(row, cells);
+    if (jacobian === "block") example.entry = this.#blockEntry(row, cells);
     else if (found)
       example.entry = entriesOfFactors(
         { p: found, predicted, uncertainty: rest },
@@ -138,25 +174,6 @@ export class ExampleDecoder {
       row,
       `expected a label from 0 to ${classes - 1}, or null, -1 or -100 for none, found ${label}; ${adviceOnClass(label)}`,
     );
-  }
-
-  #entries(row: number, cells: Cells): Entries {
-    const { layout, classes } = this.run;
-    const of = (name: string) => this.#cell(cells, name) as ArrayLike<number>;
-    const isCsr = layout === "csr";
-    const values = of(isCsr ? "values" : "value");
-    const indices = isCsr
-      ? of("indices")
-      : entryIndices(of("i"), of("j"), classes);
-    if (indices.length !== values.length)
-      this.#reject(
-        row,
-        `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`,
-      );
-    const problem = indexProblem(indices, classes);
-    if (problem) this.#reject(row, problem);
-    this.#checkEntries(row, values);
-    return { values, indices };
   }
 
   #blockEntry(row: number, cells: Cells): (i: number, j: number) => number {

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import type { FloatType } from "../arrow/field.js";
 import { RowMissingError, UsageError } from "../errors.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { shortValue } from "../printable.js";
@@ -13,7 +14,7 @@ import {
   type ExampleBlock,
   readBlock,
 } from "./read-block.js";
-import { type FloatArray, type FloatType, newFloats } from "./stored-column.js";
+import { type FloatArray, newFloats } from "./stored-column.js";
 import type { RowRange, StoredTable } from "./stored-table.js";
 
 /** Row numbers per read. */

@@ -11,7 +11,7 @@ import {
 } from "../options/check-options.js";
 import { shortName } from "../printable.js";
 import { isJacobian, type Layout } from "../results/catalogue.js";
-import { keyCount } from "../results/row-axes.js";
+import { keyCount, nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import { type FileBytes, openFileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
@@ -69,15 +69,7 @@ export async function readerOf(
   const { path, schema } = bytes.file;
   const run = readStoredRun(path, schema.metadata);
   const result = blockResult(path, run, chosen);
-  const reject = (text: string) => {
-    throw new InputFormatError(path, "schema", text);
-  };
-  const { table } = openStoredRows(bytes, {
-    run,
-    expected: blockColumns(run, result),
-    onProblem: reject,
-    onDifference: (_, text) => reject(text),
-  }) as StoredRows;
+  const { table } = openOutputRows(bytes, run, blockColumns(run, result));
   const end = run.rowShape ? keyCount(run.rowShape) : run.rows;
   const { last } = await table.ends();
   if (last >= end)
@@ -127,4 +119,21 @@ function blockColumns(run: StoredRun, result: BlockResult): OutputColumn[] {
   return names.map(
     (name) => expected.find((column) => column.name === name) as OutputColumn,
   );
+}
+
+/** Variant of `openStoredRows` that rejects every problem. @throws InputFormatError, InputUnsupportedError, IoError */
+export function openOutputRows(
+  bytes: FileBytes,
+  run: StoredRun,
+  expected: readonly OutputColumn[],
+): StoredRows {
+  const reject = (where: string, text: string) => {
+    throw new InputFormatError(bytes.file.path, where, text);
+  };
+  const inner = run.rowShape?.slice(1) ?? [];
+  return openStoredRows(bytes, {
+    ...{ run, expected },
+    onProblem: (text) => reject("schema", text),
+    onDifference: (row, text) => reject(nameOfKey(inner, row), text),
+  }) as StoredRows;
 }

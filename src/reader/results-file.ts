@@ -1,6 +1,6 @@
 import { describeField } from "../arrow/field.js";
 import { ReadWindow, viewOf } from "../arrow/read-window.js";
-import { InputFormatError, UsageError } from "../errors.js";
+import { UsageError } from "../errors.js";
 import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { decodedColumn } from "../input/number-column.js";
@@ -10,16 +10,16 @@ import { isClassColumn } from "../input/value-column.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import { openFileBytes } from "./byte-source.js";
-import { type Example, ExampleDecoder } from "./example-decoder.js";
-import { readerOf } from "./open-jacobian.js";
+import {
+  type Example,
+  ExampleDecoder,
+  neededColumns,
+  numberSources,
+} from "./example-decoder.js";
+import { openOutputRows, readerOf } from "./open-jacobian.js";
 import { expectedColumns, resultNames } from "./output-columns.js";
 import type { BlockResult } from "./read-block.js";
-import { neededColumns, numberSources } from "./reading-plan.js";
-import {
-  openStoredRows,
-  type StoredRow,
-  type StoredRows,
-} from "./stored-rows.js";
+import type { StoredRow, StoredRows } from "./stored-rows.js";
 
 /** Copied column of true classes, and class names from the options. */
 export interface LabelChoice {
@@ -72,16 +72,7 @@ async function open(path: string, choice: LabelChoice) {
         ? []
         : [{ name: field.name, type: describeField(field), columnIndex }],
     );
-    const reject = (where: string) => (text: string) => {
-      throw new InputFormatError(path, where, text);
-    };
-    const stored = openStoredRows(bytes, {
-      run,
-      expected: neededColumns(expected, sources),
-      onProblem: reject("schema"),
-      onDifference: (row, text) =>
-        reject(nameOfKey(run.rowShape?.slice(1) ?? [], row))(text),
-    }) as StoredRows;
+    const stored = openOutputRows(bytes, run, neededColumns(expected, sources));
     const { inner, batches } = stored.table;
     const { label } = choice;
     if (label !== undefined)

@@ -1,11 +1,11 @@
 import type { ValueBuffers } from "../arrow/column-storage.js";
+import type { FloatType } from "../arrow/field.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
 import { allocated, type ByteSource } from "./byte-source.js";
 
 export type FloatArray = Float64Array | Float32Array;
-export type FloatType = "float32" | "float64";
 
 /** Allocates `count` zeros. @throws UsageError if they do not fit in memory */
 export function newFloats(type: FloatType, count: number): FloatArray {

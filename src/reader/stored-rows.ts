@@ -166,12 +166,8 @@ export class StoredRows {
       const [first = 0, last = 0] = [bounds[0], bounds.at(-1)];
       const all = await stored.numbers(source, first, last, !column.list);
       const at = (k: number) => (bounds[k] as number) - first;
-      cells.push({
-        isNull,
-        all,
-        values: (k) => all.subarray(at(k), at(k + 1)),
-        stray: () => null,
-      });
+      const values = (k: number) => all.subarray(at(k), at(k + 1));
+      cells.push({ isNull, all, values, stray: () => null });
     }
     return cells;
   }
@@ -235,15 +231,11 @@ function* tableRows({ range, numbers, columns }: Chunk): Generator<StoredRow> {
   for (let k = 0; k < numbers.length; k++) {
     const row = numbers[k] as number;
     if (Number.isNaN(row)) continue;
-    yield {
-      row,
-      batch,
-      index: start + k,
-      cells: columns.map((column) =>
-        column.isNull(k) ? null : column.values(k),
-      ),
-      strays: columns.map(({ stray }) => stray(k)),
-    };
+    const strays = columns.map(({ stray }) => stray(k));
+    const cells = columns.map((column) =>
+      column.isNull(k) ? null : column.values(k),
+    );
+    yield { row, batch, index: start + k, cells, strays };
   }
 }
 

@@ -1,6 +1,4 @@
-import { UsageError } from "../errors.js";
 import { EMITS, type EmitName, type InputUse } from "../results/catalogue.js";
-import { auxiliaryLengths } from "../results/columns.js";
 import { add, multiply, squareRoot, subtract } from "./arithmetic.js";
 import {
   storeCovariance,
@@ -22,28 +20,16 @@ import {
 /**
  * Computes one result of a row to about 29 digits. docs/results.md has the formulas, shapes and scales of errors.
  *
- * @param input cotangent or tangent `[classes]`, label or class `[1]`, or a covariance of Q, Q(Q+1)/2 or Q·Q values
+ * @param input cotangent or tangent `[classes]`, label or class `[1]`, or a covariance of Q, Q(Q+1)/2 or Q·Q values, for which
+ * `isUsableInput` is true
  * @param out values to overwrite; default: new ones
- * @returns null for an input that makes a bad row: a value that is not finite, or a number that is not a class
- * @throws UsageError if a required input is missing or has another length
  */
 export function referenceResult(
   name: ReferenceName,
   row: ReferenceRow,
   input: ArrayLike<number> = [],
   out: ReferenceValues = referenceValues(valuesOf(name, row.classes)),
-): ReferenceValues | null {
-  const { classes } = row;
-  const option = name === "packed" ? null : EMITS[name].input;
-  if (option !== null) {
-    const lengths = auxiliaryLengths(option, classes);
-    if (!lengths.includes(input.length))
-      throw new UsageError(
-        `${option}: expected ${lengths.join(" or ")} values for ${name} of ${classes} classes, found ${input.length}`,
-        option,
-      );
-    if (!isUsableInput(option, classes, input)) return null;
-  }
+): ReferenceValues {
   STORES[name](row, out, input);
   return out;
 }

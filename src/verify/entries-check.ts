@@ -1,4 +1,4 @@
-import { entryIndices, findInvalidIndex } from "../reader/block-entries.js";
+import { entryIndices, indexProblem } from "../reader/block-entries.js";
 import type { PresentColumn } from "../reader/output-columns.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { storeEntry, storeLogEntry } from "../reference/result.js";
@@ -44,7 +44,10 @@ export class EntriesCheck {
     const i = cellOf("indices") as ArrayLike<number>;
     const j = cellOf("columns");
     const indices = j ? entryIndices(i, j, classes) : i;
-    const problem = indicesProblem(indices, values, classes);
+    const problem =
+      indices.length === values.length
+        ? indexProblem(indices, classes)
+        : `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`;
     if (problem !== null) {
       this.context.problems.addToRow(row, problem);
       return;
@@ -139,24 +142,9 @@ export class EntriesCheck {
   }
 }
 
-function indicesProblem(
-  indices: ArrayLike<number>,
-  values: ArrayLike<number>,
-  classes: number,
-): string | null {
-  if (indices.length !== values.length)
-    return `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`;
-  const n = findInvalidIndex(indices, classes);
-  if (n < 0) return null;
-  const [before, found] = [indices[n - 1], indices[n]].map((index = -1) =>
-    entryName(index, classes),
-  );
-  return `entry ${n}: expected ascending indices in the block of ${classes} classes, found ${found} after ${before}`;
-}
-
 function entryName(index: number, classes: number): string {
   const j = index % classes;
-  return !(index >= 0) ? "none" : `[${(index - j) / classes}, ${j}]`;
+  return `[${(index - j) / classes}, ${j}]`;
 }
 
 /** Summary of the dropped entries of a block. */

@@ -91,9 +91,6 @@ test("exp of tiny and of large numbers", () => {
     return toDouble(y);
   };
   expect([5e-324, -1e308].map(exp)).toEqual([1, 0]);
-  expect(() => exp(2 ** 20)).toThrow(
-    "expected an argument of exp under 2^20, found one of 2^20",
-  );
 });
 
 test.each([5e-324, -5e-324, 2 ** -1022, Number.MAX_VALUE, -1, 0])(

@@ -124,16 +124,6 @@ test.each([
   expect(referenceRow(logits)).toBeNull();
 });
 
-test("invalid inputs are null, wrong lengths errors", () => {
-  const row = referenceRow([1, 2, 3]) as ReferenceRow;
-  for (const y of [-1, 3, 0.5, Number.NaN])
-    expect(referenceResult("gradient", row, [y])).toBeNull();
-  expect(referenceResult("vjp", row, [0, Infinity, 0])).toBeNull();
-  expect(() => referenceResult("covariance", row, [1, 2])).toThrow(
-    "covariance: expected 3 or 6 or 9 values for covariance of 3 classes, found 2",
-  );
-});
-
 test("p far below float64 keeps its digits, and a row can be reused", () => {
   const first = referenceRow([0, -2000]) as ReferenceRow;
   const p = referenceResult("softmax", first) as ReferenceValues;

@@ -21,7 +21,6 @@ import { fixedSizeList } from "../support/fixed-size-list.js";
 import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import {
-  csrFile,
   outputMetadata,
   type ResultsFile,
   writeResults,
@@ -217,17 +216,11 @@ test("copied columns of every type are text", async () => {
 });
 
 type Columns = ResultsFile["columns"];
-const entries = (...indices: number[]): Columns =>
-  csrFile([{ row: 0, entries: { indices, values: [0.1, 0.1, 0.1] } }]);
 const list = (name: string, ...values: number[]): Columns => [
   ["row", new Int64(), [0n]],
   [name, fixedSizeList(new Float64(), values.length), [values]],
 ];
 test.each<[message: string, Columns]>([
-  ["ascending indices from 6 to 8, found 3", entries(0, 5, 3)],
-  ["ascending indices from 2 to 8, found 9", entries(0, 1, 9)],
-  ["ascending indices from 1 to 8, found 0", entries(0, 0, 1)],
-  ["ascending indices from 0 to 8, found -1", entries(-1, 0, 1)],
   ["p from 0 to 1, found 1.5 for class 1", list("softmax", 0.1, 1.5, 0)],
   [
     "entries of its block from -1 to 1, found 1.5",
@@ -236,9 +229,7 @@ test.each<[message: string, Columns]>([
 ])("impossible numbers: expected %s", async (message, columns) => {
   const results = at("impossible.arrow");
   const name = columns[1]?.[0];
-  const layout = name === "values" ? "csr" : "bsr";
-  const emit = name === "softmax" ? "softmax" : "jacobian";
-  const metadata = outputMetadata({ layout, emit });
+  const metadata = outputMetadata({ emit: name });
   writeResults(results, { columns, metadata });
   await expect(
     built.report({ results, output: at("no.html") }),

@@ -43,11 +43,11 @@ test("the page loads nothing", () => {
 
 test("every picture has a caption with the number of rows", () => {
   const captions = [...text.matchAll(/<figcaption>([\s\S]*?)<\/figcaption>/g)];
-  expect(captions.length).toBe(7);
+  expect(captions.length).toBe(6);
   for (const [, caption = ""] of captions)
     expect(caption.replace(/<[^>]*>/g, "")).toMatch(/1,797 rows/);
   for (const part of [/<figure/g, /<svg/g, /<svg[^>]*role="img"/g])
-    expect(text.match(part)?.length).toBe(7);
+    expect(text.match(part)?.length).toBe(6);
 });
 
 /** Returns the path of three rows with a column of texts. */

@@ -8,7 +8,6 @@ import {
   axisCount,
   cellNumber,
   digits,
-  distinctDigits,
   html,
   percent,
   powerOfTen,
@@ -62,8 +61,6 @@ test("numbers are short texts", () => {
   expect(each([1500, 999_999, 1_200_000], axisCount)).toBe(
     "1,500; 999,999; 1.2M",
   );
-  expect(distinctDigits([1, 2, 3])).toBe(2);
-  expect(distinctDigits([0.00501, 0.00502, 0.00512])).toBe(3);
 });
 
 test("shades are nine steps of equal ratio within four powers of ten", () => {

@@ -1,5 +1,4 @@
-import type { Example } from "../../reader/example-decoder.js";
-import type { NumberSources } from "../../reader/reading-plan.js";
+import type { Example, NumberSources } from "../../reader/example-decoder.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 
 /** Sums by class, `[Q]` each. */
@@ -14,10 +13,8 @@ export class ClassSums {
   readonly predicted: Float64Array;
   readonly labelled: Float64Array;
   readonly correct: Float64Array;
-  readonly #classes: number;
 
   constructor(classes: number) {
-    this.#classes = classes;
     this.sensitivity = new Float64Array(classes);
     this.p = new Float64Array(classes);
     this.predicted = new Float64Array(classes);
@@ -26,8 +23,12 @@ export class ClassSums {
   }
 
   add(example: Example): void {
-    const { p, predicted, label } = example;
-    this.#addDiagonal(example);
+    const { p, predicted, label, entry } = example;
+    if (entry) {
+      this.sensitivityRows++;
+      for (let k = 0; k < this.p.length; k++)
+        bump(this.sensitivity, k, entry(k, k));
+    }
     if (p) {
       this.pRows++;
       for (let k = 0; k < p.length; k++) bump(this.p, k, p[k] as number);
@@ -35,20 +36,6 @@ export class ClassSums {
     }
     if (label >= 0) bump(this.labelled, label, 1);
     if (label >= 0 && predicted === label) bump(this.correct, label, 1);
-  }
-
-  #addDiagonal({ entries, entry }: Example): void {
-    const Q = this.#classes;
-    if (entries)
-      for (let n = 0; n < entries.values.length; n++) {
-        const index = entries.indices[n] as number;
-        if (index % (Q + 1) === 0)
-          bump(this.sensitivity, index / (Q + 1), entries.values[n] as number);
-      }
-    else if (entry)
-      for (let k = 0; k < Q; k++) bump(this.sensitivity, k, entry(k, k));
-    else return;
-    this.sensitivityRows++;
   }
 }
 
@@ -59,7 +46,6 @@ export class ClassPairs {
   rows = 0;
   /** Number of rows with p and a label. */
   labelledRows = 0;
-  readonly #classes: number;
   /** Index of a class in `shown`, or -1. */
   readonly #indexOf: Int32Array;
   /** Sums of |J|, `[shown, shown]`; only the upper triangle is used. */
@@ -69,7 +55,6 @@ export class ClassPairs {
 
   /** @param shown classes, ascending */
   constructor(classes: number, shown: readonly number[]) {
-    this.#classes = classes;
     this.shown = shown;
     this.#indexOf = new Int32Array(classes).fill(-1);
     for (const [index, k] of shown.entries()) this.#indexOf[k] = index;
@@ -78,29 +63,17 @@ export class ClassPairs {
   }
 
   add(example: Example): void {
-    const { p, predicted, label, entries, entry } = example;
-    if (p && label >= 0) {
-      this.labelledRows++;
-      this.#bump(this.#confusion, label, predicted, 1);
-    }
-    if (entries) {
-      for (let n = 0; n < entries.values.length; n++) {
-        const index = entries.indices[n] as number;
-        const j = index % this.#classes;
-        const i = (index - j) / this.#classes;
-        // Blocks store both triangles.
-        if (i <= j)
-          this.#bump(this.#sums, i, j, Math.abs(entries.values[n] as number));
+    const { p, predicted, label, entry } = example;
+    const { shown } = this;
+    const [a, b] = [this.#indexOf[label] ?? -1, this.#indexOf[predicted] ?? -1];
+    if (p && label >= 0) this.labelledRows++;
+    if (p && a >= 0 && b >= 0) bump(this.#confusion, a * shown.length + b, 1);
+    if (!entry) return;
+    for (const [a, i] of shown.entries())
+      for (let b = a; b < shown.length; b++) {
+        const size = Math.abs(entry(i, shown[b] as number));
+        bump(this.#sums, a * shown.length + b, size);
       }
-    } else {
-      if (!entry) return;
-      const { shown } = this;
-      for (const [a, i] of shown.entries())
-        for (let b = a; b < shown.length; b++) {
-          const size = Math.abs(entry(i, shown[b] as number));
-          bump(this.#sums, a * shown.length + b, size);
-        }
-    }
     this.rows++;
   }
 
@@ -118,11 +91,6 @@ export class ClassPairs {
   #at(values: Float64Array, i: number, j: number): number {
     const [a, b] = [this.#indexOf[i] as number, this.#indexOf[j] as number];
     return values[a * this.shown.length + b] as number;
-  }
-
-  #bump(values: Float64Array, i: number, j: number, by: number): void {
-    const [a, b] = [this.#indexOf[i] as number, this.#indexOf[j] as number];
-    if (a >= 0 && b >= 0) bump(values, a * this.shown.length + b, by);
   }
 }
 
@@ -183,15 +151,12 @@ export function classNumbers(
 
 function reasonsOf(
   run: StoredRun,
-  { jacobian, p }: NumberSources,
+  { jacobian }: NumberSources,
   isKnown: boolean,
 ): string[] {
-  if (!jacobian) return ["The mean |J| needs blocks or softmax in the output."];
+  if (!jacobian)
+    return ["The mean |J| needs softmax or whole blocks in the output."];
   if (!isKnown) return ["There are no rows to average."];
   if (run.classes === 1) return ["With one class the Jacobian is 0."];
-  if (jacobian === "entries" && (run.threshold > 0 || run.topK > 0))
-    return [
-      `Dropped entries count as 0 (threshold ${run.threshold}${run.topK > 0 ? `, ${run.topK} largest entries per block` : ""}).${p ? "" : " The mean p needs softmax in the output."}`,
-    ];
   return [];
 }

@@ -23,7 +23,6 @@ export class Collected {
   /** Number of rows in the output; in coo, of rows with entries. */
   examples = 0;
   badRows = 0;
-  entries = 0;
   droppedMax = Number.NaN;
   droppedSum = Number.NaN;
   readonly confidence: ConfidenceSums;
@@ -48,8 +47,7 @@ export class Collected {
       this.badRows++;
       return;
     }
-    const { entries, droppedMax, droppedSum } = example;
-    if (entries) this.entries += entries.values.length;
+    const { droppedMax, droppedSum } = example;
     if (!Number.isNaN(droppedMax))
       this.droppedMax = Math.max(droppedMax, this.droppedMax || 0);
     if (!Number.isNaN(droppedSum))

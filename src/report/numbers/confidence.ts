@@ -1,5 +1,4 @@
-import type { Example } from "../../reader/example-decoder.js";
-import type { NumberSources } from "../../reader/reading-plan.js";
+import type { Example, NumberSources } from "../../reader/example-decoder.js";
 
 const BINS = 40;
 /** Lower bound of log10 of the smallest subnormal, -323.3. */

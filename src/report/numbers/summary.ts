@@ -8,7 +8,7 @@ export function summaryNumbers(
   { first, collected, inputs, bytes, rows }: CollectedResults,
 ) {
   const { run, sources, copiedColumns } = first;
-  const { examples, badRows, entries } = collected;
+  const { examples, badRows } = collected;
   const nullIfNaN = (value: number) => (Number.isNaN(value) ? null : value);
   return {
     kind: manifest ? ("dataset" as const) : ("file" as const),
@@ -31,8 +31,6 @@ export function summaryNumbers(
     /** Number of rows that the output omits. */
     rowsSkipped: rows - examples,
     bytes,
-    /** Number of stored entries in the layouts csr and coo, if they were read. */
-    entries: sources.jacobian === "entries" ? entries : null,
     /** Largest and sum of the absolute values of dropped entries. */
     droppedMax: nullIfNaN(collected.droppedMax),
     droppedSum: nullIfNaN(collected.droppedSum),

@@ -4,7 +4,6 @@ import type { OutputReport } from "../output-report.js";
 import {
   cellNumber,
   digits,
-  distinctDigits,
   type FigureSpec,
   figure,
   type Html,
@@ -101,7 +100,7 @@ interface MatrixSpec extends Pick<FigureSpec, "id" | "title" | "caption"> {
   text(value: number): string;
   tableText(value: number): string;
   /** Formats a limit between two shades. */
-  edgeText(edge: number, significant: number): string;
+  edgeText(edge: number): string;
 }
 
 interface Cell {
@@ -202,10 +201,9 @@ function legend(
   text: MatrixSpec["edgeText"],
 ): Html | null {
   if (edges.length === 0) return null;
-  const significant = distinctDigits(edges);
   const names = [
-    `below ${text(edges[0] as number, significant)}`,
-    ...edges.map((edge) => `from ${text(edge, significant)}`),
+    `below ${text(edges[0] as number)}`,
+    ...edges.map((edge) => `from ${text(edge)}`),
   ];
   return html`<ol class="legend" aria-label="Shades: ${title}">${names.map((name, k) => html`<li><span class="swatch s${k}"></span>${name}</li>`)}</ol>`;
 }

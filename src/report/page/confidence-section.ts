@@ -171,7 +171,7 @@ export function calibrationSection({
     [
       reasonsText(reasons),
       rows > 0
-        ? html`${scores(calibration)}<div class="figures">${reliabilityFigure(calibration)}${rowsFigure(calibration)}</div>`
+        ? html`${scores(calibration)}<div class="figures">${reliabilityFigure(calibration)}</div>`
         : null,
     ],
   );
@@ -188,9 +188,6 @@ function scores(numbers: CalibrationNumbers): Html {
 `;
 }
 
-const HEIGHT = 380;
-const X = { domain: [0, 1], label: "confidence →" };
-
 function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
   const full = bins.filter((bin) => bin.rows > 0);
   return figure({
@@ -198,8 +195,8 @@ function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
     title: "Reliability",
     caption: html`Bars: share of correct predictions by confidence, in 15 bins of equal width. Dots are at the mean confidence of a bin; lines connect them to the diagonal, where accuracy equals confidence. ${count(rows)} rows with a label.`,
     picture: picture("Reliability diagram: accuracy against confidence", {
-      height: HEIGHT,
-      x: X,
+      height: 380,
+      x: { domain: [0, 1], label: "confidence →" },
       y: { domain: [0, 1], label: "↑ accuracy", grid: true },
       marks: [
         Plot.rectY(full, {
@@ -244,16 +241,5 @@ function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
         bin.accuracy === null ? "–" : digits(bin.accuracy, 4),
       ]),
     ),
-  });
-}
-
-function rowsFigure({ bins, rows }: CalibrationNumbers): Html {
-  return histogram({
-    id: "reliability-rows",
-    title: "Rows per bin",
-    axis: X.label,
-    bars: bins.map(({ low, high, rows }) => ({ x1: low, x2: high, rows })),
-    caption: html`Number of rows in each bin of the reliability diagram, of ${count(rows)} rows with a label. Bins with few rows are unreliable.`,
-    height: HEIGHT,
   });
 }

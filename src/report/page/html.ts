@@ -66,14 +66,13 @@ ${table && html`<details><summary>Table: ${title}</summary>${table}</details>`}
 `;
 }
 
-/** Returns a table whose first column has the row headings. The caption is for screen readers. */
+/** Returns a table whose first column has the row headings. `caption` is its name for screen readers. */
 export function table(
   caption: string,
   head: readonly (string | Html)[],
   rows: readonly (readonly (string | Html | null)[])[],
 ): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
-<caption class="unseen">${caption}</caption>
 <thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>
 ${rows.map(
@@ -130,14 +129,6 @@ export function cellNumber(value: number): string {
         ? String(Number(value.toPrecision(2)))
         : value.toExponential(1).replace(".0e", "e");
   return text.replaceAll("-", "−");
-}
-
-/** Returns the smallest number of significant digits, from 2 to 5, that keeps values distinct. */
-export function distinctDigits(values: readonly number[]): number {
-  const isDistinct = (significant: number) =>
-    new Set(values.map((value) => value.toPrecision(significant))).size ===
-    new Set(values).size;
-  return [2, 3, 4].find(isDistinct) ?? 5;
 }
 
 /** Formats a power of ten: "10⁻⁸". */

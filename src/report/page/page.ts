@@ -4,7 +4,7 @@ import type { PageNumbers } from "../output-report.js";
 import { classesSection } from "./classes-section.js";
 import { calibrationSection, confidenceSection } from "./confidence-section.js";
 import { Html, html } from "./html.js";
-import { SHADES } from "./plot.js";
+import { shadeStyle } from "./plot.js";
 import { rowsSection, summarySection } from "./summary-section.js";
 
 const SECTIONS = [
@@ -14,6 +14,9 @@ const SECTIONS = [
   { id: "classes", title: "Classes", draw: classesSection },
   { id: "rows", title: "Rows", draw: rowsSection },
 ];
+
+/** page.css, which the build copies beside this file. */
+const STYLE = new URL("report-page.css", import.meta.url);
 
 /** Policy that loads nothing and runs no script, in case text from a file is not escaped. */
 const POLICY =
@@ -37,11 +40,10 @@ export function drawPage(numbers: PageNumbers): string {
 <link rel="icon" href="data:,">
 <title>${title}</title>
 <style>
-${new Html(pageStyle())}
+${new Html(readFileSync(STYLE, "utf8") + shadeStyle())}
 </style>
 </head>
 <body>
-<a class="skip" href="#summary">Skip to the summary</a>
 <header>
 <h1>${title}</h1>
 <p>Report on ${basename(results)}, written by softjac ${softjac}.</p>
@@ -53,14 +55,4 @@ ${sections.map(({ drawn }) => drawn)}
 </body>
 </html>
 `.markup;
-}
-
-/** Returns page.css, which the build copies beside this file, and a class per shade. */
-function pageStyle(): string {
-  const path = new URL("report-page.css", import.meta.url);
-  const shades = Array.from(
-    { length: SHADES },
-    (_, k) => `.s${k} { background: var(--h${k}); color: var(--t${k}); }\n`,
-  );
-  return readFileSync(path, "utf8") + shades.join("");
 }

@@ -70,7 +70,6 @@ interface HistogramSpec
   /** Options of the x axis other than its label. */
   x?: object;
   marks?: Plot.Markish[];
-  height?: number;
 }
 
 /** Returns a figure and table with the number of rows in each range of values. */
@@ -80,13 +79,11 @@ export function histogram({
   value = digits,
   x = { domain: [bars[0]?.x1 ?? 0, bars.at(-1)?.x2 ?? 1] },
   marks = [],
-  height = HEIGHT,
   ...spec
 }: HistogramSpec): Html {
   return figure({
     ...spec,
     picture: picture(`Histogram: rows by ${axis.replace(" →", "")}`, {
-      height,
       ...(spec.wide && { width: WIDE }),
       x: { label: axis, ...x },
       y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
@@ -111,8 +108,25 @@ export function histogram({
   });
 }
 
-/** Number of shades in page.css: `--h0` to `--h8`, from weak to strong. */
-export const SHADES = 9;
+/** YlGnBu of ColorBrewer, which readers with any color vision can distinguish; from weak to strong, reversed in the dark. */
+const COLORS = "ffffd9 edf8b1 c7e9b4 7fcdbb 41b6c4 1d91c0 225ea8 253494 081d58";
+const LIGHT = COLORS.split(" ");
+const DARK = LIGHT.toReversed();
+const SHADES = LIGHT.length;
+
+/** Returns the variables `--h0` to `--h8` of the shades and `--t0` to `--t8` of text on them, and a class for each. */
+export function shadeStyle(): string {
+  const text = (isLight: boolean) => (isLight ? "#000" : "#fff");
+  const variables = LIGHT.map(
+    (color, k) =>
+      `--h${k}: light-dark(#${color}, #${DARK[k]}); --t${k}: light-dark(${text(k < 6)}, ${text(k > 2)});\n`,
+  );
+  const classes = LIGHT.map(
+    (_, k) => `.s${k} { background: var(--h${k}); color: var(--t${k}); }\n`,
+  );
+  return `:root {\n${variables.join("")}}\n${classes.join("")}`;
+}
+
 /** Maximum ratio between the largest and the smallest shaded value. */
 const MAX_RATIO = 1e4;
 /** Minimum ratio; with a smaller one, noise would look like structure. */

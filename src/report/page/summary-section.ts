@@ -80,7 +80,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
     ["results", `${summary.emit.join(", ")}, ${summary.dtype}`],
     ["layout", summary.layout + entriesText(threshold, topK)],
     ["temperature", String(temperature)],
-    ...entriesLine(summary),
+    ...droppedLine(summary),
     ["bad rows", badRowsText(summary)],
     [
       "copied columns",
@@ -97,20 +97,12 @@ function linesOf(summary: SummaryNumbers): Line[] {
   return lines;
 }
 
-/** Returns a line about the stored and dropped entries of csr and coo. */
-function entriesLine(summary: SummaryNumbers): Line[] {
-  const { entries, rowsWithResults, classes, droppedSum, droppedMax } = summary;
-  if (entries === null) return [];
-  const perRow = digits(entries / Math.max(1, rowsWithResults));
-  const dropped =
-    droppedSum === null
-      ? ""
-      : `; the dropped entries sum to ${digits(droppedSum)} in |J|, and the largest is ${digits(droppedMax ?? 0)}`;
+/** Returns a line about the dropped entries of csr and coo. */
+function droppedLine({ droppedSum, droppedMax }: SummaryNumbers): Line[] {
+  if (droppedSum === null) return [];
+  const max = digits(droppedMax ?? 0);
   return [
-    [
-      "stored entries",
-      `${count(entries)}, ${perRow} per row of ${count(classes ** 2)}${dropped}`,
-    ],
+    ["dropped", `${digits(droppedSum)} in |J|, at most ${max} per entry`],
   ];
 }
 
