@@ -109,16 +109,13 @@ describe("bad rows", () => {
     },
   });
 
-  test.each(["bsr", "csr", "factored"] as const)(
-    "null in %s",
-    async (layout) => {
-      const report = await reportOf({ input, layout, onBadRow: "null" });
-      const counts = { rows, badRows: 2, rowsWithResults: 7, rowsSkipped: 0 };
-      expect(report.summary).toMatchObject(counts);
-      const shown = report.rows.mostUncertain.map(({ row }) => row);
-      expect(shown.toSorted()).toEqual([0, 1, 3, 4, 6, 7, 8]);
-    },
-  );
+  test.each(["bsr", "csr"] as const)("null in %s", async (layout) => {
+    const report = await reportOf({ input, layout, onBadRow: "null" });
+    const counts = { rows, badRows: 2, rowsWithResults: 7, rowsSkipped: 0 };
+    expect(report.summary).toMatchObject(counts);
+    const shown = report.rows.mostUncertain.map(({ row }) => row);
+    expect(shown.toSorted()).toEqual([0, 1, 3, 4, 6, 7, 8]);
+  });
 
   test.each([
     ["bsr", 7, /null, 2 omitted/, 1],
