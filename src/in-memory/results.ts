@@ -24,9 +24,9 @@ export interface InMemoryOptions {
   /** Number of classes, the logits of each row. */
   classes: number;
   /** Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1. */
-  temperature?: number;
+  temperature?: number | undefined;
   /** Action for rows with NaN, +inf, only -inf or an invalid label or vector: throw BadRowError (default), or return NaN. */
-  onBadRow?: "error" | "nan";
+  onBadRow?: "error" | "nan" | undefined;
 }
 
 /** Row-major arrays that some results need in addition to the logits. */
@@ -209,8 +209,8 @@ function oneResult<T extends FloatArray>(
     rows,
     classes,
     emit: [name] as readonly EmitName[],
-    ...(temperature !== undefined && { temperature }),
-    ...(onBadRow !== undefined && { onBadRow }),
+    temperature,
+    onBadRow,
     ...inputs,
   })[name] as T;
 }

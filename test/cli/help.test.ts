@@ -36,7 +36,6 @@ function namesIn(options: readonly OptionSpec[]): string[] {
 test.each(COMMANDS)("the help of $name", async (command) => {
   const options = flagsOf(command);
   const help = await helpOf(command.name);
-  expect(softjac(command.name, "--help").stdout).toBe(`${help}\n`);
   const lines = help.split("\n");
   expect(lines.length).toBeLessThanOrEqual(36);
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(
@@ -120,21 +119,21 @@ describe("completion in", () => {
       .filter(Boolean);
   }
 
-  test.each([
-    ["softjac ru", ["run", "run-shard"]],
-    ["softjac run --la", ["--label", "--layout"]],
-    ["softjac run --chunk", ["--chunk-rows"]],
-    [
-      "softjac run --layout ",
-      ["bsr", "coo", "csr", "dense", "factored", "packed"],
-    ],
-  ])("bash: %s", (line, offers) => {
-    const words = line.split(" ").map((word) => `'${word}'`);
-    const script = `source "$1"
-COMP_WORDS=(${words.join(" ")}) COMP_CWORD=${words.length - 1}
+  test("bash", () => {
+    const LINES: Record<string, string> = {
+      "softjac ru": "run run-shard",
+      "softjac run --la": "--label --layout",
+      "softjac run --chunk": "--chunk-rows",
+      "softjac run --layout ": "bsr coo csr dense factored packed",
+    };
+    const completed = Object.keys(LINES).map((line) => {
+      const words = line.split(" ").map((word) => `'${word}'`);
+      return `COMP_WORDS=(${words.join(" ")}) COMP_CWORD=${words.length - 1}
 _softjac_yargs_completions
-printf '%s\\n' "\${COMPREPLY[@]}"`;
-    expect(inShell("bash", script).sort()).toEqual(offers);
+echo $(printf '%s\\n' "\${COMPREPLY[@]}" | sort)`;
+    });
+    const script = ['source "$1"', ...completed].join("\n");
+    expect(inShell("bash", script)).toEqual(Object.values(LINES));
   });
 
   test.skipIf(!hasProgram("zsh"))("zsh", () => {

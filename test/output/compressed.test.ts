@@ -53,22 +53,23 @@ beforeAll(async () => {
   });
 });
 
-const CASES: [input: string, options: Partial<RunOptions>][] = [
+/** Inputs and options; those of the first codec alone have other buffers, which a codec does not see. */
+const CASES: [input: string, options: Partial<RunOptions>, codec?: "lz4"][] = [
   [DIGITS, {}],
-  [DIGITS, { layout: "packed", dtype: "float64" }],
-  [DIGITS, { layout: "factored" }],
+  [DIGITS, { layout: "packed", dtype: "float64" }, "lz4"],
+  [DIGITS, { layout: "factored" }, "lz4"],
   [DIGITS, { layout: "csr", threshold: 1e-3, threads: 2 }],
-  [DIGITS, { layout: "coo" }],
+  [DIGITS, { layout: "coo" }, "lz4"],
   [kept, { keep: Object.keys(KEPT) }],
-  [kept, { keep: ["name", "kind"], layout: "csr" }],
-  [kept, { layout: "dense" }],
+  [kept, { keep: ["name", "kind"], layout: "csr" }, "lz4"],
+  [kept, { layout: "dense" }, "lz4"],
   [bad, { onBadRow: "null" }],
-  [bad, { onBadRow: "skip" }],
-  [bad, { onBadRow: "skip", layout: "coo" }],
+  [bad, { onBadRow: "skip" }, "lz4"],
+  [bad, { onBadRow: "skip", layout: "coo" }, "lz4"],
   [large, { threads: 2 }],
   [large, { layout: "csr", threads: 2 }],
   [empty, {}],
-  [empty, { layout: "coo" }],
+  [empty, { layout: "coo" }, "lz4"],
 ];
 
 /** Uncompressed outputs, which both codecs share. */
@@ -91,7 +92,8 @@ describe.each(CODECS)("%s", (compress) => {
     return readFileSync(output);
   }
 
-  test.each(CASES)("%s %j", async (input, options) => {
+  const cases = CASES.filter(([, , only = compress]) => only === compress);
+  test.each(cases)("%s %j", async (input, options) => {
     const plain = await plainOf(input, options);
     // Threads take longer to start than small inputs to compress.
     const threads = input === large ? 2 : 1;

@@ -58,38 +58,32 @@ async function failsAfter(
   return failed;
 }
 
-test.each(
-  [1, 2].flatMap((threads) =>
-    [
-      { name: "a good row becomes bad", changes: [[LATE, BAD]] },
-      { name: "a bad row becomes good", bad: [LATE], changes: [[LATE, GOOD]] },
-      {
-        name: "another row is bad, as many as before",
-        bad: [LATE],
-        changes: [
-          [LATE, GOOD],
-          [LATE + 1, BAD],
-        ],
-      },
-      {
-        name: "one more behind one that is known",
-        bad: [LATE],
-        changes: [[LATE + 5, BAD]],
-      },
-    ].map((one) => ({ ...one, threads })),
-  ),
-)(
-  "the file changes after the scan for bad rows: $name ($threads threads)",
-  async ({ bad, changes, threads }) => {
+test.each([
+  { name: "a good row becomes bad", changes: [[LATE, BAD]] },
+  { name: "a bad row becomes good", bad: [LATE], changes: [[LATE, GOOD]] },
+  {
+    ...{ name: "another row is bad, as many as before", bad: [LATE] },
+    changes: [
+      [LATE, GOOD],
+      [LATE + 1, BAD],
+    ],
+  },
+  {
+    ...{ name: "one more behind one that is known", bad: [LATE] },
+    changes: [[LATE + 5, BAD]],
+  },
+])(
+  "the file changes after the scan for bad rows: $name",
+  async ({ bad, changes }) => {
     const change = () => {
       for (const [row, logits] of changes as [number, number[]][])
         overwrite(row, logits);
     };
-    const options = { onBadRow: "skip", threads } as const;
+    const options = { onBadRow: "skip", threads: 2 } as const;
     expect(await failsAfter(change, options, bad)).toMatchObject({
       code: "ERR_INPUT_FORMAT",
       message: `${input}: rows from ${LATE - (LATE % CHUNK_ROWS)}: the bad rows are not those found before: the file changed while it was read`,
-      report: { threads },
+      report: { threads: 2 },
     });
   },
 );

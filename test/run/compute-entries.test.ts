@@ -163,17 +163,6 @@ test("csr: a record batch has as many whole examples as fit, up to batchExamples
   expect(few.values).toEqual(full.values);
 });
 
-test("tasks that end in any order are written in row order", async () => {
-  const expected = await computeWith(atOnce);
-  expect(expected.rows).toEqual(upTo(3000));
-  let n = 0;
-  const mixed = await computeWith(async (_, run) => {
-    await turns((n++ * 7) % 5);
-    return run();
-  });
-  expect(mixed).toEqual(expected);
-});
-
 test.each([
   ["later ones", (rowStart: number) => rowStart >= 100],
   ["the first one", (rowStart: number) => rowStart === 0],
@@ -251,19 +240,4 @@ test("onProgress is called after each part of a task; its error ends the run unc
   const failing = computeWith(atOnce, { layout: "coo", onProgress });
   await expect(failing).rejects.toBe(own);
   expect(calls).toBe(parts + 3);
-});
-
-test.each([
-  ["input", `${input}: could not be read: ENOSPC`],
-  [
-    "output",
-    `${output}: could not be written: ENOSPC, no space left on its device`,
-  ],
-] as const)("a system error of a worker names the %s", async (side, text) => {
-  const failing = computeWith(async () => ({
-    ok: false,
-    failure: { kind: "io", side, code: "ENOSPC" },
-  }));
-  const message = expect.stringContaining(text);
-  await expect(failing).rejects.toMatchObject({ code: "ERR_IO", message });
 });

@@ -130,8 +130,7 @@ const COLUMNS = ["--columns", "logit_*"];
 
 // Decoding Parquet needs memory for a row group, here of a million rows.
 test.each<[string, number, string[]]>([
-  ["inspect", 150, ["inspect", narrow]],
-  ["inspect of ten classes", 150, ["inspect", wide]],
+  ["inspect", 150, ["inspect", wide]],
   ["run --dry-run", 150, ["run", wide, ...OUT]],
   ["run --dry-run, dense", 150, ["run", narrow, ...OUT, ...DENSE]],
   ["tasks of a row", 150, ["run", narrow, ...OUT, "--chunk-rows", "1"]],

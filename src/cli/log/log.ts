@@ -1,9 +1,9 @@
 import type { DatasetEvent } from "../../dataset/events.js";
 import { printable, shortName } from "../../printable.js";
 import type { Settings } from "../command.js";
-import { bytes, count, duration } from "../format.js";
+import { count } from "../format.js";
 import { log as stderr } from "../streams.js";
-import { openProgressBar, type Status } from "./status.js";
+import { figures, openProgressBar, type Status } from "./status.js";
 
 /** Log of a command on standard error. */
 export interface Log {
@@ -46,7 +46,7 @@ async function openHumanLog(quiet: boolean, isJson: boolean): Promise<Log> {
       if (text && (!quiet || ALWAYS_SHOWN.includes(event.event))) line(text);
     },
     heartbeat(status) {
-      if (!quiet && !terminal) stderr.write(`${heartbeatText(status)}\n`);
+      if (!quiet && !terminal) stderr.write(`${figures(status).join(", ")}\n`);
     },
     done: (_, text) => stderr.write(text),
     failed: ({ message }) => stderr.write(`softjac: ${printable(message)}\n`),
@@ -96,18 +96,6 @@ function logitsText(event: Extract<DatasetEvent, { event: "logits" }>): string {
 function stoppingText(grace: number): string {
   const end = grace > 0 ? `has ${grace} s to finish` : "is abandoned";
   return `stopping: the current shard ${end} (a second signal stops at once)`;
-}
-
-function heartbeatText(status: Status): string {
-  const { rows, rowsDone, shards, shardsDone, secondsLeft } = status;
-  const ofShards = `${count(shardsDone ?? 0)} of ${count(shards ?? 0)} shards`;
-  return [
-    ...(shards === null ? [] : [ofShards]),
-    `${count(rowsDone)} of ${count(rows)} rows`,
-    `${count(status.rowsPerSecond)} rows/s`,
-    ...(secondsLeft === null ? [] : [`${duration(secondsLeft * 1000)} left`]),
-    `${bytes(status.memoryBytes)} of memory`,
-  ].join(", ");
 }
 
 const HEARTBEAT = [

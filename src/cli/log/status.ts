@@ -1,7 +1,7 @@
 import type { DatasetEvent } from "../../dataset/events.js";
 import type { RunProgress } from "../../options/hooks.js";
 import { printableLines } from "../../printable.js";
-import { bytes, count } from "../format.js";
+import { bytes, count, duration } from "../format.js";
 
 /** Progress of a command, for metrics, heartbeats and the progress bar. */
 export type Status = ReturnType<StatusTracker["now"]>;
@@ -146,40 +146,16 @@ export function progressText(status: Status, columns: number): string {
   return width < 1 ? text.slice(0, columns) : `${bar} ${text}`;
 }
 
-function figures(status: Status): string[] {
+/** Returns the figures of a status as text, the most important first. */
+export function figures(status: Status): string[] {
   const { secondsLeft, shards, bytesPerSecond, threads } = status;
-  const found = [`${short(status.rowsDone)} of ${short(status.rows)} rows`];
-  if (secondsLeft !== null) found.push(`${clock(secondsLeft)} left`);
+  const found = [`${count(status.rowsDone)} of ${count(status.rows)} rows`];
+  if (secondsLeft !== null) found.push(`${duration(secondsLeft * 1000)} left`);
   if (shards !== null)
     found.push(`${count(status.shardsDone ?? 0)} of ${count(shards)} shards`);
-  found.push(`${short(status.rowsPerSecond)} rows/s`);
+  found.push(`${count(status.rowsPerSecond)} rows/s`);
   if (bytesPerSecond > 0) found.push(`${bytes(Math.round(bytesPerSecond))}/s`);
   if (threads !== null)
     found.push(`${status.threadsBusy} of ${threads} threads busy`);
-  return found;
-}
-
-/** Formats 1234567 as "1.23 M", with three digits. */
-export function short(value: number): string {
-  const units = ["", " k", " M", " G", " T"];
-  let scaled = value;
-  let unit = 0;
-  while (scaled >= 999.5 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit++;
-  }
-  const digits = scaled >= 99.5 || unit === 0 ? 0 : scaled >= 9.995 ? 1 : 2;
-  return `${scaled.toFixed(digits)}${units[unit]}`;
-}
-
-/** Formats seconds as "0:07", "3:20" or "2:03:20". */
-export function clock(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const [h, m, s] = [
-    Math.floor(whole / 3600),
-    Math.floor(whole / 60) % 60,
-    whole % 60,
-  ];
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  return [...found, `${bytes(status.memoryBytes)} of memory`];
 }
