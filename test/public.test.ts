@@ -11,8 +11,7 @@ PermissionError PlanMissingError RaggedRowError RowMissingError
 ServiceUnavailableError ShardsFailedError SoftjacError SoftmaxSums
 StalledError StoppedError UsageError calibrate datasetStatus dryRun
 dryRunDataset effects finalizeDataset generate inspect mergePartials
-openJacobian planDataset reduce relativeErrorPercent removeLeftovers
-removeStaleRuns report run runDataset runShards runWorker show softmax
+openJacobian planDataset reduce relativeErrorPercent report run runDataset runShards runWorker show softmax
 softmaxJacobian softmaxJacobianColumn softmaxJacobianEntries softmaxResults
 submitDataset verify version waitForDataset`;
 
@@ -24,7 +23,6 @@ test("the public names", () => {
 });
 
 test("old names of exports still work", () => {
-  expect(built.removeLeftovers).toBe(built.removeStaleRuns);
   expect(built.InputsLeftOutError).toBe(built.InputsSkippedError);
   expect(built.PartsFailedError).toBe(built.ShardsFailedError);
 });

@@ -6,7 +6,7 @@ import { summaryOf } from "./dataset-plan.js";
 import { type DatasetReport, publish, withReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import { shardOptions } from "./options.js";
-import { openPlannedRun, otherRuns } from "./planned-run.js";
+import { openPlannedRun } from "./planned-run.js";
 import { verifyPublished } from "./verify-published.js";
 
 // Steps of a run for job schedulers: after planDataset, any number of tasks compute shards, and any of them publishes.
@@ -42,18 +42,15 @@ export async function runShards(
     const { run } = planned;
     const { options: runOptions, inputs } = run.plan.of;
     report.setPlan(run.plan);
-    const optionsFor = shardOptions(
-      runOptions,
-      { threads, chunkRows, sync },
-      output,
-    );
-    const context = { ...resolved, ...call, ...planned, optionsFor };
     if (await run.isPublished())
-      return verifyPublished({ ...context, isWanted });
+      return verifyPublished({ ...call, run, isWanted });
     run.rejectOtherVersion();
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
     report.setMissing(missing, shards);
+    const own = { threads, chunkRows, sync };
+    const optionsFor = shardOptions(runOptions, own, output);
+    const context = { ...resolved, ...call, ...planned, optionsFor };
     const skipped = await computeShards({ ...context, shards });
     const all = await run.skippedInputs();
     report.counts.skippedInputs = all;
@@ -97,20 +94,16 @@ export async function finalizeDataset(
   checkHooks(hooks);
   resolve("finalize", options);
   const { output, run: fingerprint } = options;
-  return withReport(options, hooks, (call) =>
-    call.stopping.withWatchdog(async (alive) => {
-      const { report, stopping } = call;
-      const access = { ...options, signal: stopping.abortSignal, alive };
-      const planned = await openPlannedRun(output, fingerprint, access);
-      const { run } = planned;
-      report.setPlan(run.plan);
-      if (await run.isPublished())
-        return verifyPublished({ ...planned, ...call });
-      run.rejectOtherVersion();
-      report.setMissing(await run.missing(), []);
-      return publish(run, options, call);
-    }),
-  );
+  return withReport(options, hooks, async (call) => {
+    const { report, stopping } = call;
+    const access = { ...options, signal: stopping.abortSignal };
+    const { run } = await openPlannedRun(output, fingerprint, access);
+    report.setPlan(run.plan);
+    if (await run.isPublished()) return verifyPublished({ ...call, run });
+    run.rejectOtherVersion();
+    report.setMissing(await run.missing(), []);
+    return publish(run, options, call);
+  });
 }
 
 /** State of a published or planned dataset. */
@@ -126,8 +119,6 @@ export interface DatasetStatus
   problems: DatasetReport["damaged"];
   /** Inputs that were skipped, with the error of each. */
   skippedInputs: DatasetReport["skippedInputs"];
-  /** Fingerprints of other unfinished runs for the same output. */
-  unfinished: string[];
 }
 
 /**
@@ -147,9 +138,9 @@ export async function datasetStatus(
   const { run } = await openPlannedRun(output, fingerprint, access, prefer);
   const isPublished = await run.isPublished();
   const faults = await run.faults();
-  const shardsOf = (hasRecord: boolean) =>
+  const shardsOf = (recorded: boolean) =>
     faults
-      .filter(({ record }) => (record !== null) === hasRecord)
+      .filter(({ hasRecord }) => hasRecord === recorded)
       .flatMap(({ shard }) => shard ?? []);
   const [missing, damaged] = [shardsOf(false), shardsOf(true)];
   const { fingerprint: own, ...counts } = summaryOf(run.plan);
@@ -161,9 +152,8 @@ export async function datasetStatus(
     missing,
     damaged,
     problems: faults
-      .filter(({ record, shard }) => isPublished || record || shard === null)
+      .filter(({ hasRecord }) => isPublished || hasRecord)
       .map(({ file, problem }) => ({ file, problem })),
     skippedInputs: await run.skippedInputs(),
-    unfinished: await otherRuns(output, run.plan.fingerprint),
   };
 }

@@ -8,10 +8,10 @@ export function keyOf(name: string): { Bucket: string; Key: string } {
 }
 
 /** Page of a listing. */
-interface Page<Item, Token> {
+interface Page<Item> {
   items: readonly Item[];
-  /** Token of the next page; false after the last page; null if the store truncates the listing without a token. */
-  next: Token | null | false;
+  /** Token of the next page; false after the last page; empty if the store truncates the listing without a token. */
+  next: string | false;
 }
 
 /** Limits of a listing: more items may not fit in memory, and stores may return many empty pages while they search. */
@@ -21,14 +21,14 @@ const LISTING = { maxItems: 10_000_000, maxPages: 100_000 };
  * Yields the items of all pages of a listing.
  * @throws ServiceUnavailableError for a listing that exceeds the limits or does not end
  */
-export async function* itemsOf<Item, Token>(
+export async function* itemsOf<Item>(
   name: string,
-  request: (token: Token | undefined) => Promise<Page<Item, Token>>,
+  request: (token: string | undefined) => Promise<Page<Item>>,
   { maxItems, maxPages } = LISTING,
 ): AsyncGenerator<Item> {
   const fail = (what: string) => new ServiceUnavailableError(name, what);
   const seen = new Set<string>();
-  let token: Token | undefined;
+  let token: string | undefined;
   for (let total = 0; ; ) {
     const { items, next } = await request(token);
     total += items.length;
@@ -38,16 +38,15 @@ export async function* itemsOf<Item, Token>(
       );
     yield* items;
     if (next === false) return;
-    if (next === null)
+    if (next === "")
       throw fail(
         "the object store truncates its listing without a continuation token",
       );
-    const text = JSON.stringify(next);
-    if (seen.has(text))
+    if (seen.has(next))
       throw fail(
         "the object store repeats a continuation token, so its listing would never end",
       );
-    seen.add(text);
+    seen.add(next);
     token = next;
   }
 }

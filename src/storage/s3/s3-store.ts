@@ -7,18 +7,12 @@ import {
   type Sink,
   type Stored,
   type StoredRange,
-  type StoredUpload,
   TemporaryFiles,
 } from "../store.js";
 import { itemsOf, keyOf } from "./pages.js";
 import { type Attempt, BadTransfer, isRefused, Requests } from "./requests.js";
 import { openClient } from "./sdk.js";
-import {
-  checkUploads,
-  isInPieces,
-  putFileIfAbsent,
-  uploadsIn,
-} from "./uploads.js";
+import { checkUploads, isInPieces, putFileIfAbsent } from "./uploads.js";
 
 /** Clients by their options, so that credentials are read and connections opened once. */
 const clients = new Map<string, Promise<S3>>();
@@ -156,10 +150,6 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     await this.#uploadsChecked;
   }
 
-  uploadsIn(folder: string): AsyncIterable<StoredUpload> {
-    return uploadsIn(this, `${folder}/`);
-  }
-
   async remove(name: string): Promise<void> {
     await this.send(name, (s3, options) =>
       s3.deleteObject(keyOf(name), options),
@@ -192,7 +182,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     Delimiter?: "/",
   ): AsyncGenerator<[string, Stored | null]> {
     const { Bucket, Key: Prefix } = keyOf(start);
-    return itemsOf(start, async (ContinuationToken: string | undefined) => {
+    return itemsOf(start, async (ContinuationToken) => {
       const request = { Bucket, Prefix, Delimiter, ContinuationToken };
       const {
         Contents = [],
@@ -213,7 +203,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
       ]);
       return {
         items: [...objects, ...folders],
-        next: IsTruncated === true && (NextContinuationToken || null),
+        next: IsTruncated === true && (NextContinuationToken ?? ""),
       };
     });
   }

@@ -43,6 +43,9 @@ export class ObjectsServer extends LocalServer {
   readonly buckets = new Map<string, Map<string, StoredObject>>();
   readonly uploads = new Uploads();
   readonly served: Served[] = [];
+  /** Maximum number of requests in progress. */
+  mostAtOnce = 0;
+  #running = 0;
   /** Maximum number of names per listing. */
   pageSize = 1000;
   /** Whether the server ignores conditions of all puts, or only of multipart uploads. */
@@ -53,7 +56,10 @@ export class ObjectsServer extends LocalServer {
 
   constructor() {
     super((request, response) => {
-      this.#serve(request, response).catch(() => response.destroy());
+      this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#running);
+      this.#serve(request, response)
+        .catch(() => response.destroy())
+        .finally(() => this.#running--);
     });
   }
 
@@ -127,13 +133,11 @@ export class ObjectsServer extends LocalServer {
     return { status: 204 };
   }
 
-  #list({ method, query, bucket, objects }: Call): Answer {
+  #list({ method, query, objects }: Call): Answer {
     if (method !== "GET") throw new S3Failure(405, "MethodNotAllowed");
-    if (!query.has("uploads") && query.get("list-type") !== "2")
+    if (query.get("list-type") !== "2")
       throw new S3Failure(501, "NotImplemented");
-    const listing = query.has("uploads")
-      ? this.uploads.listXml(bucket, query.get("prefix") ?? "")
-      : listingXml(objects, query, this.pageSize);
+    const listing = listingXml(objects, query, this.pageSize);
     return xml(this.changeListing?.(listing, query) ?? listing);
   }
 
