@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -159,17 +159,6 @@ test("one file starts a program: Node itself, without a shell", () => {
     'spawn(process.execPath, ["-e", script], {',
   ]);
   expect(text).not.toMatch(/\bexec(Sync)?\(|\bshell\b/);
-});
-
-test("CONTRIBUTING.md lists every module", () => {
-  const tree = textOf("CONTRIBUTING.md")
-    .split("```\nsrc/")[1]
-    ?.split("\nbin/")[0];
-  const listed = [...(tree ?? "").matchAll(/^ {2}([\w-]+\/|[\w-]+\.ts) /gm)];
-  const modules = readdirSync(join(root, "src")).map((name) =>
-    statSync(join(root, "src", name)).isDirectory() ? `${name}/` : name,
-  );
-  expect(listed.map(([, name]) => name).sort()).toEqual(modules.sort());
 });
 
 test("docs/architecture.md names files that exist", () => {

@@ -25,7 +25,7 @@ test("the table of commands has a row for every npm script, and no other", () =>
   expect(named.sort()).toEqual(["ci", ...Object.keys(manifest.scripts)].sort());
 });
 
-test("the tree has every directory of the sources, and no other", () => {
+test("the tree has every directory and every file of src, and no other", () => {
   const [, tree = ""] = /```\n(src\/.*?)```/s.exec(text) ?? [];
   const path: string[] = [];
   const drawn = tree.split("\n").flatMap((line) => {
@@ -39,6 +39,11 @@ test("the tree has every directory of the sources, and no other", () => {
   expect(drawn.filter((folder) => !existsSync(join(root, folder)))).toEqual([]);
   const all = ["src", "workers"].flatMap(directories);
   expect(drawn).toEqual(expect.arrayContaining(all));
+  const files = readdirSync(join(root, "src")).filter((name) =>
+    name.endsWith(".ts"),
+  );
+  const listed = tree.match(/(?<=^ {2})[\w-]+\.ts(?= )/gm) ?? [];
+  expect(listed.toSorted()).toEqual(files.sort());
 });
 
 test("the table of tests names every directory of src, and tests that exist", () => {

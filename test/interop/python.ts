@@ -1,7 +1,13 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 
 /** The Python that judges; where it has no pyarrow, tests say what they leave out. */
 export const python = process.env.INTEROP_PYTHON ?? "python3";
+
+// .ci/run installs the packages while other tests run, and then makes this file.
+const ready = process.env.INTEROP_READY;
+while (ready && !existsSync(ready)) await setTimeout(200);
 
 /** Returns whether Python has these packages; to import them could take seconds. */
 export function importable(packages: string): boolean {
