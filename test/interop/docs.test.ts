@@ -69,7 +69,7 @@ test("the commands and the snippet of docs/datasets.md run", (context) => {
 
 test("the commands of docs/report.md run and write pages", () => {
   const commands = pageOf("report").match(/^softjac .*$/gm) ?? [];
-  expect(commands.length).toBe(8);
+  expect(commands.length).toBe(7);
   const path = runCommands("report");
   const read = (name: string) => readFileSync(join(path, name), "utf8");
   const pages = commands.flatMap((line) => /\S+\.html/.exec(line) ?? []);
