@@ -69,17 +69,12 @@ export class RowSummer {
     });
     for (const row of badRows) this.#reject(slotRows, row, rowStart);
     const firstRows = grouped?.first ?? [];
+    const keysOfGroups = firstRows.flatMap((row) =>
+      columns.map((values) => values[row] as number),
+    );
     return {
       badRows: badRows.map((row) => rowStart + row),
-      sums: {
-        keys: Float64Array.from(
-          firstRows.flatMap((row) =>
-            columns.map((values) => values[row] as number),
-          ),
-        ),
-        groups: grouped ? firstRows.length : 1,
-        states,
-      },
+      sums: { keys: Float64Array.from(keysOfGroups), groups, states },
     };
   }
 
@@ -193,66 +188,57 @@ function groupsOf(
   const groups = new Int32Array(rows);
   let first: number[] = rows > 0 ? [0] : [];
   for (const values of columns) {
-    const range = rangeOf(values);
-    if (range.size * first.length <= 4 * rows + 1024) {
-      first = numberInTable(values, range, groups, first.length);
-      continue;
-    }
+    const { codes, size } = codesOf(values);
     // Groups so far, times the values of the next column.
-    const known = new Map<number, Map<number, number>>();
+    const isSmall = size * first.length <= limitOf(rows);
+    const table = new Int32Array(isSmall ? size * first.length : 0);
+    const map = new Map<number, number>();
     first = [];
     for (let r = 0; r < rows; r++) {
-      const before = groups[r] as number;
-      let own = known.get(before);
-      if (!own) {
-        own = new Map();
-        known.set(before, own);
+      const key = (groups[r] as number) * size + (codes[r] as number);
+      let next = isSmall ? (table[key] as number) : (map.get(key) ?? 0);
+      if (next === 0) {
+        next = first.push(r);
+        if (isSmall) table[key] = next;
+        else map.set(key, next);
       }
-      const value = values[r] as number;
-      let group = own.get(value);
-      if (group === undefined) {
-        group = first.length;
-        own.set(value, group);
-        first.push(r);
-      }
-      groups[r] = group;
+      groups[r] = next - 1;
     }
   }
   return { groups, first };
 }
 
-/** Returns the smallest value, and the number of whole numbers from it to the largest, plus one for null; Infinity for fractions. */
-function rangeOf(values: Float64Array): { min: number; size: number } {
-  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+/** Returns values as numbers from 0 to size - 1: their differences from the smallest one, or numbers in order of appearance. */
+function codesOf(values: Float64Array): { codes: Int32Array; size: number } {
+  let [min, max] = [0, -1];
+  let isWhole = true;
   for (const value of values) {
+    if (Number.isNaN(value)) continue;
+    if (min > max) min = max = value;
     if (value < min) min = value;
     if (value > max) max = value;
-    if (value % 1 !== 0 && !Number.isNaN(value))
-      return { min, size: Number.POSITIVE_INFINITY };
+    isWhole &&= value % 1 === 0;
   }
-  return min > max ? { min: 0, size: 1 } : { min, size: max - min + 2 };
+  // The last one is null.
+  const size = max - min + 2;
+  const codes = new Int32Array(values.length);
+  if (isWhole && size <= limitOf(values.length)) {
+    for (let r = 0; r < codes.length; r++) {
+      const value = values[r] as number;
+      codes[r] = Number.isNaN(value) ? size - 1 : value - min;
+    }
+    return { codes, size };
+  }
+  const known = new Map<number, number>();
+  for (const [r, value] of values.entries()) {
+    const code = known.get(value) ?? known.size;
+    known.set(value, code);
+    codes[r] = code;
+  }
+  return { codes, size: known.size };
 }
 
-/** Refines the groups of rows by whole numbers in a small range; returns the first row of each group. */
-function numberInTable(
-  values: Float64Array,
-  { min, size }: { min: number; size: number },
-  groups: Int32Array,
-  count: number,
-): number[] {
-  const known = new Int32Array(size * count).fill(-1);
-  const first: number[] = [];
-  for (let r = 0; r < groups.length; r++) {
-    const value = values[r] as number;
-    const code = Number.isNaN(value) ? size - 1 : value - min;
-    const at = (groups[r] as number) * size + code;
-    let group = known[at] as number;
-    if (group < 0) {
-      group = first.length;
-      known[at] = group;
-      first.push(r);
-    }
-    groups[r] = group;
-  }
-  return first;
+/** Returns the largest size of a table that is worth its memory. */
+function limitOf(rows: number): number {
+  return 4 * rows + 1024;
 }

@@ -1,13 +1,7 @@
 import { InputUnsupportedError, SoftjacError, UsageError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
-import {
-  BRIER,
-  BY,
-  CALIBRATION,
-  type Moment,
-  RELIABILITY,
-  type SumsSpace,
-} from "../kernels/sums.js";
+import { BRIER, CALIBRATION, RELIABILITY } from "../kernels/portable/codes.js";
+import { BY, type Moment, type SumsSpace } from "../kernels/sums.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { OptionsOf, Resolved } from "../options/options-table.js";
@@ -88,7 +82,9 @@ export async function calibrate(
       throw new UsageError("column, columns: give only one of them", "columns");
     if (output !== undefined)
       checkOutput({ path: output, force, format: JSON_FILE, inputs });
-    const request = await calibrationRequest(resolved);
+    const request = await sumRequest(
+      ...(["calibrate", resolved, ["cross_entropy"], output ?? ""] as const),
+    );
     const evaluate = async (temperature: number): Promise<Measures> => {
       done.passes = (done.passes ?? 0) + 1;
       const plan: SumRequest["plan"] = ({ classes, inputs }) => {
@@ -126,18 +122,6 @@ export async function calibrate(
   } finally {
     await kept.close();
   }
-}
-
-async function calibrationRequest(
-  options: Resolved<"calibrate">,
-): Promise<Omit<SumRequest, "plan">> {
-  const rows = {
-    ...{ features: undefined, intercept: false, coefficients: undefined },
-    ...{ base: "0", by: undefined, maxSumsBytes: Number.MAX_SAFE_INTEGER },
-    partial: false,
-  };
-  const all = { ...options, ...rows };
-  return sumRequest("calibrate", all, ["cross_entropy"], options.output ?? "");
 }
 
 /** Means over the rows at a temperature; slope and curvature are those of nll with respect to 1/T. */

@@ -2,7 +2,7 @@ import type { Matrix } from "../model/coefficients.js";
 import {
   indexOfSmallPivot,
   invertPositiveDefinite,
-  newtonDecrement,
+  quadraticForm,
   sandwich,
 } from "../model/symmetric.js";
 import { expanded, pairIndex } from "../results/reductions.js";
@@ -103,7 +103,7 @@ export function covarianceOf(
   return {
     v: opg ? sandwich(inverse.matrix, whole(opg), n) : inverse.matrix,
     decrement: ofParameters
-      ? newtonDecrement(inverse.matrix, ofParameters)
+      ? quadraticForm(inverse.matrix, n, ofParameters)
       : null,
   };
 }

@@ -4,11 +4,8 @@ import {
   BY,
   type Moment,
   momentSums,
-  ONE,
-  SCORE_OUTER,
   SumsSpace,
   type SumsSpec,
-  THIRD,
 } from "../kernels/sums.js";
 import {
   INTERCEPT,
@@ -48,10 +45,14 @@ type SumName = MeanName | keyof Totals;
 const SUMS: Record<SumName, [code: number, by: keyof typeof BY]> = {
   ...{ p: [code.SOFTMAX, "one"], px: [code.SOFTMAX, "x"] },
   ...{ j: [code.PACKED, "one"], jx: [code.PACKED, "x"] },
-  ...{ jxx: [code.PACKED, "outer"], tx: [THIRD, "x"], txx: [THIRD, "outer"] },
-  ...{ x: [ONE, "x"], xx: [ONE, "outer"] },
-  ...{ fisher: [code.PACKED, "outer"], gram: [ONE, "outer"] },
-  ...{ score: [code.GRADIENT, "x"], opg: [SCORE_OUTER, "outer"] },
+  ...{
+    jxx: [code.PACKED, "outer"],
+    tx: [code.THIRD, "x"],
+    txx: [code.THIRD, "outer"],
+  },
+  ...{ x: [code.ONE, "x"], xx: [code.ONE, "outer"] },
+  ...{ fisher: [code.PACKED, "outer"], gram: [code.ONE, "outer"] },
+  ...{ score: [code.GRADIENT, "x"], opg: [code.SCORE_OUTER, "outer"] },
 };
 
 interface NamedPass extends SumsPass {
@@ -238,11 +239,11 @@ function neededTotals({
 function momentOf(name: SumName, Q: number): Moment {
   const [vector, by] = SUMS[name];
   const values = {
-    ...{ [ONE]: 1, [code.SOFTMAX]: Q, [code.GRADIENT]: Q },
-    ...{ [code.PACKED]: triangle(Q), [SCORE_OUTER]: triangle(Q) },
-    [THIRD]: tripleCount(Q),
+    ...{ [code.ONE]: 1, [code.SOFTMAX]: Q, [code.GRADIENT]: Q },
+    ...{ [code.PACKED]: triangle(Q), [code.SCORE_OUTER]: triangle(Q) },
+    [code.THIRD]: tripleCount(Q),
   }[vector] as number;
-  const isScore = vector === code.GRADIENT || vector === SCORE_OUTER;
+  const isScore = vector === code.GRADIENT || vector === code.SCORE_OUTER;
   const input = isScore ? 0 : -1;
   return { code: vector, values, by: BY[by], param: -1, input };
 }

@@ -14,8 +14,6 @@ export type EffectName = NonNullable<EffectsOptions["of"]>[number];
 
 /** A discrete change of a feature. */
 export interface Contrast {
-  /** As the user wrote it. */
-  text: string;
   feature: string;
   from: number;
   to: number;
@@ -70,7 +68,6 @@ function contrastOf(text: string): Contrast {
   const [, feature, from = "0", to = "1"] =
     /^(.*?)(?:=([^:=]+):([^:=]+))?$/s.exec(text) ?? [];
   const contrast = {
-    text,
     feature: `${feature}`,
     from: Number(from),
     to: Number(to),

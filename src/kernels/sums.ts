@@ -1,4 +1,4 @@
-import { needsLog } from "./portable/codes.js";
+import { needsLog, ONE } from "./portable/codes.js";
 import { ENTRY_BYTES } from "./portable/program.js";
 import { workAreaBytes } from "./portable/work.js";
 
@@ -6,18 +6,6 @@ import { workAreaBytes } from "./portable/work.js";
 export const BLOCK_ROWS = 1024;
 /** Bytes of an exact accumulator. */
 export const ACCUMULATOR_BYTES = 56;
-
-// Codes of vectors beyond those of portable/codes.ts: the constant 1; the third derivatives of logsumexp, packed; the upper
-// triangle of (p - e_y)(p - e_y)ᵀ; 1 for a row whose label is the predicted class, else 0.
-export const ONE = 60;
-export const THIRD = 61;
-export const SCORE_OUTER = 62;
-export const CORRECT = 63;
-// Five values of a row for the calibration of a temperature (see src/kernels/simd/sums.ts); 1, confidence and correctness in the
-// bin of the confidence, of `param` bins; Σ (p_k - [k = y])².
-export const CALIBRATION = 64;
-export const RELIABILITY = 65;
-export const BRIER = 66;
 
 /** Second factor of a moment: 1, the features x, their squares, or the upper triangle of x xᵀ. */
 export const BY = { one: 0, x: 1, square: 2, outer: 3 } as const;
@@ -93,7 +81,7 @@ export class SumsSpace {
   readonly #spec: SumsSpec;
   readonly #kernel: SumsKernel;
   readonly #memory: WebAssembly.Memory;
-  readonly #at: Addresses;
+  readonly #at: ReturnType<typeof layOut>["at"];
   #groups = 0;
   #capacity = 0;
   #heads = new Int32Array(0);
@@ -111,13 +99,10 @@ export class SumsSpace {
       maximum: 65536,
     });
     const { buffer } = this.#memory;
-    new Int32Array(buffer, layout.at.plan, layout.plan.length).set(layout.plan);
-    new Int32Array(buffer, layout.at.vectors, layout.vectors.length).set(
-      layout.vectors,
-    );
-    new Int32Array(buffer, layout.at.moments, layout.moments.length).set(
-      layout.moments,
-    );
+    for (const name of ["plan", "vectors", "moments"] as const)
+      new Int32Array(buffer, layout.at[name], layout[name].length).set(
+        layout[name],
+      );
     if (spec.coefficients)
       new Float64Array(
         buffer,
@@ -133,11 +118,6 @@ export class SumsSpace {
   /** Number of groups. */
   get groups(): number {
     return this.#groups;
-  }
-
-  /** Bytes of the accumulators of all groups. */
-  get bytes(): number {
-    return this.#groups * this.groupBytes;
   }
 
   /** Makes groups 0 to `count` - 1 exist. @throws RangeError if memory is exhausted */
@@ -266,15 +246,6 @@ export class SumsSpace {
     if (missing > 0) this.#memory.grow(missing);
   }
 
-  /** Adds a group's state. */
-  merge(group: number, state: Uint8Array): void {
-    this.ensureGroups(group + 1);
-    const { other, accumulators } = this.#at;
-    new Uint8Array(this.#memory.buffer, other, this.groupBytes).set(state);
-    const to = accumulators + group * this.groupBytes;
-    this.#kernel.mergeGroup(to, other, this.sums);
-  }
-
   /** Returns the number of good rows of a group and its sums, each rounded once. */
   rounded(group: number): { rows: number; sums: Float64Array } {
     const { accumulators, rounded } = this.#at;
@@ -389,38 +360,11 @@ export function splitCoefficients(
   return split;
 }
 
-interface Addresses {
-  plan: number;
-  vectors: number;
-  moments: number;
-  coefficients: number;
-  logits: number;
-  x: number;
-  weights: number;
-  inputs: number[];
-  list: number;
-  listGroups: number;
-  badRows: number;
-  /** State of a group that is merged. */
-  other: number;
-  rounded: number;
-  accumulators: number;
-}
-
 /** Indices of the fields of the plan that each call sets. */
 const PLAN = { float32: 3, weights: 7, badCount: 25 } as const;
 
 /** Assigns addresses and builds the plan of src/kernels/simd/sums.ts. */
-function layOut(
-  spec: SumsSpec,
-  moments: readonly Moment[],
-): {
-  at: Addresses;
-  sums: number;
-  plan: number[];
-  vectors: number[];
-  moments: number[];
-} {
+function layOut(spec: SumsSpec, moments: readonly Moment[]) {
   const { classes, features, inputs, coefficients } = spec;
   let end = 64;
   const region = (bytes: number): number => {
@@ -481,7 +425,6 @@ function layOut(
     list: region(4 * BLOCK_ROWS),
     listGroups: region(4 * BLOCK_ROWS),
     badRows: region(4 * BLOCK_ROWS),
-    other: region(8 + ACCUMULATOR_BYTES * sums),
     rounded: region(8 * (sums + 8)),
     accumulators: 0,
   };
@@ -505,9 +448,7 @@ function layOut(
       ...[classes, features, at.logits, 0],
       ...[features > 0 ? at.x : 0, isCalculated ? at.coefficients : 0],
       ...[logitPairs, 0, work],
-      moments.some(({ code }) => needsLog(code) || code === CALIBRATION)
-        ? 1
-        : 0,
+      Number(moments.some(({ code }) => needsLog(code))),
       ...[at.vectors, vectors.length / (ENTRY_BYTES / 4)],
       ...[tile, tileStride, tileX, featureStride, stream, streamed, factors],
       ...[at.moments, moments.length, products],

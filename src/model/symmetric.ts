@@ -29,13 +29,8 @@ export function quadraticForm(a: Matrix, n: number, u: Vector, v = u): number {
   return total.rounded()[0] as number;
 }
 
-/** Returns λ² = scoreᵀ H⁻¹ score. */
-export function newtonDecrement(inverse: Matrix, score: Vector): number {
-  return quadraticForm(inverse, score.length, score);
-}
-
 /** Returns A B with compensated sums. */
-export function multiply(a: Matrix, b: Matrix, n: number): Matrix {
+function multiply(a: Matrix, b: Matrix, n: number): Matrix {
   const out = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     const row = new CompensatedSums(n);
@@ -122,30 +117,17 @@ function transposed(a: Matrix, n: number): Matrix {
   return a.map((_, at) => a[(at % n) * n + Math.trunc(at / n)] as number);
 }
 
-/** The first entry that is not finite or differs from `other`, the entry [column, row]; or a negative eigenvalue. */
-export type CovarianceProblem =
-  | ({ kind: "not finite" | "asymmetric" } & {
-      [field in "row" | "column" | "value" | "other"]: number;
-    })
-  | { kind: "indefinite" };
-
-/** Returns why V is not a covariance; undefined if it is one. */
-export function covarianceProblem(
-  v: Matrix,
-  n: number,
-): CovarianceProblem | undefined {
+/** Returns why a matrix of finite numbers is no covariance; null if it is one. */
+export function covarianceProblem(v: Matrix, n: number): string | null {
   const root = (i: number) => Math.sqrt(Math.abs(v[i * n + i] as number));
-  for (let row = 0; row < n; row++) {
+  for (let row = 0; row < n; row++)
     for (let column = 0; column < n; column++) {
       const value = v[row * n + column] as number;
       const other = v[column * n + row] as number;
-      const entry = { row, column, value, other };
-      if (!Number.isFinite(value)) return { kind: "not finite", ...entry };
       const scale = Math.max(root(row) * root(column), Math.abs(value));
       if (Math.abs(value - other) > MAX_ASYMMETRY * scale)
-        return { kind: "asymmetric", ...entry };
+        return `it is not symmetric: [${row},${column}] is ${value} and [${column},${row}] is ${other}`;
     }
-  }
   const scaled = scaledBy(diagonalScale(v, n), v, n);
   for (let i = 0; i < n; i++) {
     const row = scaled.subarray(i * n, (i + 1) * n);
@@ -153,7 +135,9 @@ export function covarianceProblem(
     if (row.every((value) => value === 0)) row[i] = 1;
     else row[i] = (row[i] as number) * (1 + SEMIDEFINITE_SLACK);
   }
-  return factorize(scaled, n, 0) < 0 ? undefined : { kind: "indefinite" };
+  return factorize(scaled, n, 0) < 0
+    ? null
+    : "it is not positive semidefinite, so it is no covariance";
 }
 
 /** Returns (V + Vᵀ)/2, or V itself if it is exactly symmetric. */

@@ -38,8 +38,9 @@ export function resolveReduceOptions(
   return options;
 }
 
-type CommonOptions = Omit<Resolved<"reduce">, ReduceOnly> &
-  Partial<Pick<Resolved<"reduce">, Exclude<ReduceOnly, "output">>>;
+/** Options of `reduce`, `effects` and `calibrate` that select rows; only `inputs` is required. */
+type SelectedRows = Pick<ReduceOptions, "inputs"> &
+  Omit<Partial<ReduceOptions>, "emit" | "output">;
 
 /** Source of matrices and sums: files, or partial sums. */
 export interface SumSource {
@@ -56,7 +57,7 @@ export const FILES: SumSource = { readMatrix, sum: sumInputs };
  */
 export async function sumRequest(
   command: "reduce" | "effects" | "calibrate",
-  options: CommonOptions,
+  options: SelectedRows,
   emit: readonly ReductionName[],
   output: string,
   { readMatrix }: Pick<SumSource, "readMatrix"> = FILES,
@@ -74,7 +75,7 @@ export async function sumRequest(
     new Coefficients(
       options.coefficients as string,
       matrix,
-      baseOf(options.base),
+      baseOf(options.base ?? "0"),
     );
   const auxiliary = auxiliaryOf(emit)
     .filter((option) => options[option] !== undefined)
@@ -83,16 +84,13 @@ export async function sumRequest(
     command,
     inputs,
     open: {
-      ...(coefficients
-        ? { features }
-        : {
-            column: options.column,
-            columns: options.columns,
-            classAxis: options.classAxis,
-            binary: options.binary,
-            pad: options.pad,
-            nullLogit: options.nullLogit,
-          }),
+      features: coefficients ? features : undefined,
+      column: options.column,
+      columns: options.columns,
+      classAxis: options.classAxis,
+      binary: options.binary,
+      pad: options.pad,
+      nullLogit: options.nullLogit,
       allowMissingEos: options.allowMissingEos,
       classNames: options.classNames,
       inputs: [
@@ -111,12 +109,12 @@ export async function sumRequest(
       ],
     },
     coefficients,
-    intercept: options.intercept,
-    onBadRow: options.onBadRow,
+    intercept: options.intercept ?? false,
+    onBadRow: options.onBadRow ?? "error",
     threads: threads ?? availableParallelism(),
     threadsExplicit: threads !== undefined,
     chunkRows: options.chunkRows,
-    maxSumsBytes: options.maxSumsBytes,
+    maxSumsBytes: options.maxSumsBytes ?? Number.MAX_SAFE_INTEGER,
     output,
   };
 }

@@ -4,6 +4,7 @@ import { checkHooks } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import {
+  auxiliaryOf,
   checkReductions,
   type ReductionName,
   type SumColumn,
@@ -141,37 +142,16 @@ function checkEmit(
     coefficients: coefficients !== undefined,
     temperature,
   });
-  checkInputs(emit, options);
-}
-
-/** Checks that each result has the column that it needs. @throws UsageError */
-function checkInputs(
-  emit: readonly ReductionName[],
-  options: ResolvedReduceOptions,
-): void {
-  const needs = {
-    vjp: "cotangent",
-    log_vjp: "cotangent",
-    jvp: "tangent",
-  } as const;
-  const all: Record<string, keyof ReduceOptions> = {
-    ...needs,
-    ...{ log_jvp: "tangent", covariance: "covariance", variance: "covariance" },
-    ...{ cross_entropy: "label", gradient: "label" },
-  };
-  for (const name of emit) {
-    const option = all[name];
-    if (option && options[option] === undefined)
-      throw new UsageError(
-        `${option}: ${name} needs the name of a column`,
-        option,
-      );
-  }
-  const isColumn = emit.includes("column");
-  if (
-    isColumn &&
-    (options.class === undefined) === (options.classColumn === undefined)
-  )
+  for (const name of emit)
+    for (const option of auxiliaryOf([name]))
+      if (option !== "classColumn" && options[option] === undefined)
+        throw new UsageError(
+          `${option}: ${name} needs the name of a column`,
+          option,
+        );
+  const isOne =
+    (options.class === undefined) !== (options.classColumn === undefined);
+  if (emit.includes("column") && !isOne)
     throw new UsageError(
       "class, classColumn: column needs one of them",
       "class",

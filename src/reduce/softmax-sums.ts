@@ -1,13 +1,12 @@
 import { UsageError } from "../errors.js";
 import { momentSums, SumsSpace } from "../kernels/sums.js";
-import { shortName } from "../printable.js";
+import { checkValue } from "../options/check-options.js";
 import { auxiliaryLengths } from "../results/columns.js";
 import {
   auxiliaryOf,
   checkReductions,
   expanded,
   REDUCTION_NAMES,
-  type ReducedColumn,
   type ReductionName,
   type SumColumn,
   sumColumns,
@@ -76,20 +75,13 @@ export class SoftmaxSums {
     const { classes, features = 0, temperature = 1, coefficients } = options;
     checkWhole("classes", classes, 1);
     checkWhole("features", features, 0);
-    if (!(temperature >= 1e-100 && temperature <= 1e100))
-      throw new UsageError(
-        `temperature: expected a number from 1e-100 to 1e+100, found ${temperature}`,
-        "temperature",
-      );
+    const range = [1e-100, 1e100] as const;
+    checkValue({ name: "temperature", kind: "number", range }, temperature);
     this.#options = options;
     this.#emit = options.emit ?? ["softmax", "jacobian"];
     if (coefficients) checkFloats("coefficients", coefficients);
-    const unknown = this.#emit.find((name) => !REDUCTION_NAMES.includes(name));
-    if (unknown !== undefined)
-      throw new UsageError(
-        `emit: expected names among ${REDUCTION_NAMES.join(", ")}, found ${shortName(unknown)}`,
-        "emit",
-      );
+    const choices = REDUCTION_NAMES;
+    checkValue({ name: "emit", kind: "list", choices }, this.#emit);
     if (this.#emit.includes("column") && options.class === undefined)
       throw new UsageError("class: column needs a class", "class");
     checkReductions(this.#emit, {
@@ -204,7 +196,7 @@ export class SoftmaxSums {
       head.some((byte, k) => bytes[k] !== byte)
     )
       throw new UsageError("merge: these sums have other options");
-    this.#space.merge(0, bytes.subarray(head.length));
+    this.#space.mergeAll([0], bytes.subarray(head.length));
   }
 
   /** Returns the state as bytes, which do not depend on the order of additions. */
@@ -266,7 +258,7 @@ export function* columnValues(
 }
 
 function columnValue(
-  column: ReducedColumn,
+  column: SumColumn,
   sums: Float64Array,
   weight: number,
   sizes: { classes: number; features: number },
@@ -300,9 +292,6 @@ function checkFloats(name: string, value: unknown): void {
 }
 
 function checkWhole(name: string, value: unknown, min: number): void {
-  if (!Number.isSafeInteger(value) || (value as number) < min)
-    throw new UsageError(
-      `${name}: expected a whole number from ${min}, found ${value}`,
-      name,
-    );
+  const range = [min, Number.MAX_SAFE_INTEGER] as const;
+  checkValue({ name, kind: "integer", range }, value);
 }

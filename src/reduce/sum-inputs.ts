@@ -117,9 +117,8 @@ export async function sumInputs(
       try {
         const shape = shapeOf(logits, request);
         sums ??= startSums(shape, logits, module, request);
-        checkSame(sums.shape, shape, path, request.inputs[0] as string);
-        checkKeys(sums.keys, logits, request.inputs[0] as string);
-        const work = { module, shape, sums, workerPool };
+        checkSame(sums, logits, shape, request.inputs[0] as string);
+        const work = { module, sums, workerPool };
         await sumFile(logits, request, work, { signal, onProgress });
         await checkUnchanged(logits.source);
       } finally {
@@ -194,10 +193,9 @@ function startSums(
   module: WebAssembly.Module,
   { plan }: SumRequest,
 ): RowSums {
-  const keys = inputs.filter(({ option }) => option === "by");
   const passes = plan(shape);
   const groups = new GroupTable();
-  if (keys.length === 0) groups.indexOf([]);
+  if (!inputs.some(({ key }) => key)) groups.indexOf([]);
   const spaces = passes.map(({ spec }) => {
     try {
       const space = new SumsSpace(module, spec);
@@ -219,59 +217,48 @@ function startSums(
     passes,
     spaces,
     groups,
-    keys: keys.map(({ name, key }) => ({
-      name,
-      field: key?.field as KeyColumn["field"],
-      vocabulary: key?.vocabulary ?? null,
-    })),
+    keys: inputs.flatMap(({ name, key }) => (key ? [{ name, ...key }] : [])),
     ...{ rows: 0, badRows: 0, firstBadRow: null, threads: 0 },
   };
 }
 
-/** Rejects an input of another shape than the first one. @throws InputUnsupportedError */
+/** Rejects an input of another shape, or with keys of other types, than the first one. @throws InputUnsupportedError */
 function checkSame(
-  expected: RowShape,
-  found: RowShape,
-  path: string,
+  sums: RowSums,
+  { path, inputs }: LogitsFile,
+  shape: RowShape,
   first: string,
 ): void {
-  if (expected.classes !== found.classes)
-    throw new InputUnsupportedError(
-      path,
-      "logits",
-      `expected ${expected.classes} classes as in ${first}, found ${found.classes}`,
-    );
-  if (expected.terms.join() !== found.terms.join())
-    throw new InputUnsupportedError(
-      path,
-      "features",
-      `expected ${expected.terms.join(", ")} as in ${first}, found ${found.terms.join(", ")}`,
-    );
-  for (const [n, { option, values }] of expected.inputs.entries())
-    if (found.inputs[n]?.values !== values)
+  const keys = inputs.flatMap(({ name, key }) =>
+    key ? [{ name, ...key }] : [],
+  );
+  const expected = formOf(sums.shape, sums.keys);
+  for (const [n, [where, found]] of formOf(shape, keys).entries()) {
+    const [, text, unit = ""] = expected[n] as (typeof expected)[number];
+    if (text !== found)
       throw new InputUnsupportedError(
         path,
-        `column for --${option}`,
-        `expected ${values} values in a row as in ${first}, found ${found.inputs[n]?.values}`,
+        where,
+        `expected ${text}${unit} as in ${first}, found ${found}`,
       );
+  }
 }
 
-/** Rejects keys of another type than those of the first input. @throws InputUnsupportedError */
-function checkKeys(
-  expected: readonly KeyColumn[],
-  { path, inputs }: LogitsFile,
-  first: string,
-): void {
-  const found = inputs.filter(({ option }) => option === "by");
-  for (const [n, { name, field }] of expected.entries()) {
-    const own = found[n]?.key?.field as KeyColumn["field"];
-    if (keyType(own) === keyType(field)) continue;
-    throw new InputUnsupportedError(
-      path,
-      `column ${name}`,
-      `expected ${keyType(field)} as in ${first}, found ${keyType(own)}`,
-    );
-  }
+/** Describes what all inputs have in common. */
+function formOf(
+  { classes, terms, inputs }: RowShape,
+  keys: readonly Pick<KeyColumn, "name" | "field">[],
+): [where: string, text: string, unit?: string][] {
+  return [
+    ["logits", `${classes}`, " classes"],
+    ["features", terms.join(", ")],
+    ...inputs.map(({ option, values }): [string, string, string] => [
+      ...([`column for --${option}`, `${values}`, " values in a row"] as const),
+    ]),
+    ...keys.map(({ name, field }): [string, string] => [
+      ...([`column ${name}`, keyType(field)] as const),
+    ]),
+  ];
 }
 
 /** Returns the type of keys; strings are of one type. */
@@ -283,22 +270,19 @@ function keyType(field: KeyColumn["field"]): string {
     : describeField({ ...field, dictionary: null });
 }
 
-interface FileWork {
-  module: WebAssembly.Module;
-  shape: RowShape;
-  sums: RowSums;
-  workerPool: WorkerPool;
-}
-
 async function sumFile(
   logits: LogitsFile,
   request: SumRequest,
-  { module, shape, sums, workerPool }: FileWork,
+  {
+    module,
+    sums,
+    workerPool,
+  }: { module: WebAssembly.Module; sums: RowSums; workerPool: WorkerPool },
   { signal, onProgress }: Pick<RunHooks, "signal" | "onProgress">,
 ): Promise<void> {
-  const { path, rows } = logits;
+  const { path, rows, sources } = logits;
+  const { shape } = sums;
   const { coefficients, output, intercept } = request;
-  const { sources } = logits;
   const rowBytes = sources.reduce(
     (sum, s) => sum + s.values * (s.width + 8),
     0,
@@ -436,9 +420,11 @@ function merge(
   if (size > groupLimit(sums, request, threads)) {
     const { maxSumsBytes, open } = request;
     const names = open.inputs.filter(({ option }) => option === "by");
-    const { group } = sumsBytes(sums);
+    const grouped = (groups: number, threads: number) =>
+      bytesOfSums(sums, groups, threads) - bytesOfSums(sums, 0, threads);
+    const perGroup = Math.round(grouped(1, 1) / 2 / ACCUMULATOR_BYTES);
     throw new UsageError(
-      `by: ${names.map(({ name }) => name).join()} has ${size} groups so far; ${Math.round(group / ACCUMULATOR_BYTES)} sums per group take ${formatBytes(group * size * copiesOf(threads))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
+      `by: ${names.map(({ name }) => name).join()} has ${size} groups so far; ${perGroup} sums per group take ${formatBytes(grouped(size, threads))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
       "maxSumsBytes",
     );
   }
@@ -450,17 +436,18 @@ function merge(
     );
 }
 
-/** Returns the bytes of the sums of one group, and of those that are not grouped. */
-function sumsBytes({ spaces, passes }: RowSums) {
-  const bytes = { group: 0, fixed: 0 };
-  for (const [k, { groupBytes }] of spaces.entries())
-    bytes[passes[k]?.isGrouped ? "group" : "fixed"] += groupBytes;
-  return bytes;
-}
-
-/** Each thread has sums of its own, and the main thread has their total. */
-function copiesOf(threads: number): number {
-  return Math.max(1, threads) + 1;
+/** Returns the bytes of the sums of groups: each thread has sums of its own, and the main thread has their total. */
+function bytesOfSums(
+  { spaces, passes }: RowSums,
+  groups: number,
+  threads: number,
+): number {
+  const copies = Math.max(1, threads) + 1;
+  return spaces.reduce(
+    (sum, { groupBytes }, k) =>
+      sum + copies * groupBytes * (passes[k]?.isGrouped ? groups : 1),
+    0,
+  );
 }
 
 /** Returns the largest number of threads, up to that of the request, with which the sums of one group fit into memory. */
@@ -468,9 +455,9 @@ function threadsThatFit(
   sums: RowSums,
   { threads, maxSumsBytes }: SumRequest,
 ): number {
-  const { group, fixed } = sumsBytes(sums);
-  const copies = Math.floor(maxSumsBytes / (group + fixed));
-  return Math.max(1, Math.min(threads, copies - 1));
+  let fitting = threads;
+  while (fitting > 1 && bytesOfSums(sums, 1, fitting) > maxSumsBytes) fitting--;
+  return fitting;
 }
 
 /** Returns the number of groups whose sums fit into memory. @throws UsageError if there is none */
@@ -479,13 +466,13 @@ function groupLimit(
   { maxSumsBytes }: SumRequest,
   threads: number,
 ): number {
-  const { group, fixed } = sumsBytes(sums);
-  const copies = copiesOf(threads);
-  const limit = Math.floor((maxSumsBytes / copies - fixed) / group);
-  if (limit >= 1) return limit;
-  const count = Math.round((group + fixed) / ACCUMULATOR_BYTES);
+  const fixed = bytesOfSums(sums, 0, threads);
+  const one = bytesOfSums(sums, 1, threads);
+  if (one <= maxSumsBytes)
+    return Math.floor((maxSumsBytes - fixed) / (one - fixed));
+  const count = Math.round(bytesOfSums(sums, 1, 1) / 2 / ACCUMULATOR_BYTES);
   throw new UsageError(
-    `maxSumsBytes: ${count.toLocaleString("en")} sums take ${formatBytes((group + fixed) * copies)} with ${Math.max(1, threads)} threads, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
+    `maxSumsBytes: ${count.toLocaleString("en")} sums take ${formatBytes(one)} with ${Math.max(1, threads)} threads, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
     "maxSumsBytes",
   );
 }

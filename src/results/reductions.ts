@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
 import * as code from "../kernels/portable/codes.js";
-import { BY, CORRECT, type Moment, ONE, SCORE_OUTER } from "../kernels/sums.js";
+import { BY, type Moment } from "../kernels/sums.js";
 import { type AuxiliaryName, EMIT_NAMES, EMITS } from "./catalogue.js";
 import { resultColumns } from "./columns.js";
 import { checkNames } from "./emit-options.js";
@@ -15,13 +15,10 @@ interface Sizes {
 export type SymmetricLayout = "bsr" | "packed";
 
 /** A column of the output: a moment, and how its sums become values. */
-export interface ReducedColumn {
+export interface SumColumn {
   name: string;
   statistic: "mean" | "sum";
-  code: number;
-  /** Number of values of the vector of a row. */
-  values: number;
-  by: keyof typeof BY;
+  moment: Moment;
   /** Sign of the values: the kernels compute gradients of the loss. */
   sign: 1 | -1;
   /** Which of its axes are upper triangles of symmetric matrices; null: none. */
@@ -30,10 +27,16 @@ export interface ReducedColumn {
   shape: number[];
 }
 
+/** Fields of a column and of its moment; default: the sum of one value over the rows. */
+type ColumnRow = Partial<
+  Omit<SumColumn, "moment"> &
+    Pick<Moment, "code" | "values" | "param"> & { by: keyof typeof BY }
+>;
+
 interface Reduction {
   help: string;
   needs: readonly ("features" | "label")[];
-  columns: (sizes: Sizes) => Partial<ReducedColumn>[];
+  columns: (sizes: Sizes) => ColumnRow[];
 }
 
 /** Returns the number of entries of the upper triangle of an n x n matrix. */
@@ -50,12 +53,14 @@ const OWN = {
   accuracy: {
     help: "mean of [argmax = y]",
     needs: ["label"],
-    columns: () => [{ statistic: "mean", code: CORRECT }],
+    columns: () => [{ statistic: "mean", code: code.CORRECT }],
   },
   features: {
     help: "mean of x",
     needs: ["features"],
-    columns: ({ K }) => [{ statistic: "mean", code: ONE, by: "x", shape: [K] }],
+    columns: ({ K }) => [
+      { statistic: "mean", code: code.ONE, by: "x", shape: [K] },
+    ],
   },
   loglik: {
     help: "sum of log p_y",
@@ -85,7 +90,7 @@ const OWN = {
     help: "sum of s sᵀ ⊗ x xᵀ, class-major",
     needs: ["features", "label"],
     columns: ({ Q }) => [
-      { ...packed("outer", Q, SCORE_OUTER), symmetric: "both" },
+      { ...packed("outer", Q, code.SCORE_OUTER), symmetric: "both" },
     ],
   },
   kfac: {
@@ -95,7 +100,12 @@ const OWN = {
       { name: "kfac_output", ...packed("one", Q), symmetric: "classes" },
       {
         name: "kfac_input",
-        ...{ statistic: "mean", code: ONE, by: "outer", symmetric: "features" },
+        ...{
+          statistic: "mean",
+          code: code.ONE,
+          by: "outer",
+          symmetric: "features",
+        },
       },
     ],
   },
@@ -171,11 +181,6 @@ export function auxiliaryOf(emit: readonly ReductionName[]): AuxiliaryName[] {
   return [...new Set(needed)];
 }
 
-/** A column and its moment for the kernel. */
-export interface SumColumn extends ReducedColumn {
-  moment: Moment;
-}
-
 /**
  * Returns the columns of results.
  * @param inputs auxiliary inputs, in the order of the kernel
@@ -188,27 +193,26 @@ export function sumColumns(
   column?: number,
 ): SumColumn[] {
   return emit.flatMap((name) => {
-    const own = isOwn(name) ? OWN[name] : null;
-    const rows: Partial<ReducedColumn>[] = own
-      ? own.columns({ Q, K })
-      : [meanOf(name as MeanName, Q, inputs, column)];
-    const input = needsOf(name).includes("label") ? "label" : null;
-    return rows.map((row): SumColumn => {
-      const full = {
-        ...{ name, statistic: "sum", code: ONE, values: 1, by: "one" },
-        ...{ sign: 1, symmetric: null, shape: [], param: -1 },
-        ...row,
-      } as ReducedColumn & { param: number };
-      const option = own ? input : EMITS[name as MeanName].input;
-      const moment = {
-        code: full.code,
-        values: full.values,
-        by: BY[full.by],
-        param: full.param,
-        input: inputs.findIndex((one) => one.option === option),
-      };
-      return { ...full, moment };
-    });
+    const own = isOwn(name);
+    const rows: ColumnRow[] = own
+      ? OWN[name].columns({ Q, K })
+      : [meanOf(name, Q, inputs, column)];
+    const label = needsOf(name).includes("label") ? "label" : null;
+    const option = own ? label : EMITS[name].input;
+    const input = inputs.findIndex((one) => one.option === option);
+    return rows.map(
+      ({
+        code: own = code.ONE,
+        values = 1,
+        by = "one",
+        param = -1,
+        ...row
+      }) => ({
+        ...({ name, statistic: "sum", sign: 1, symmetric: null } as const),
+        ...{ shape: [], ...row },
+        moment: { code: own, values, by: BY[by], param, input },
+      }),
+    );
   });
 }
 
@@ -217,7 +221,7 @@ function meanOf(
   classes: number,
   inputs: readonly { option: AuxiliaryName; values: number }[],
   column: number | undefined,
-): Partial<ReducedColumn> & { param?: number } {
+): ColumnRow {
   const isJacobian = name === "jacobian";
   const [result] = resultColumns({
     ...{ emit: [name], layout: isJacobian ? "packed" : "bsr" },
@@ -234,7 +238,7 @@ function meanOf(
 
 /** Returns the shape of a column's value in a layout. */
 export function shapeOf(
-  { symmetric, shape }: ReducedColumn,
+  { symmetric, shape }: SumColumn,
   { classes, features }: { classes: number; features: number },
   layout: SymmetricLayout,
 ): number[] {
@@ -249,7 +253,7 @@ export function shapeOf(
 
 /** Expands the sums of a column, given as the kernel stores them, to the values of a layout. */
 export function expanded(
-  { symmetric }: Pick<ReducedColumn, "symmetric">,
+  { symmetric }: Pick<SumColumn, "symmetric">,
   sums: Float64Array,
   { classes, features }: { classes: number; features: number },
   layout: SymmetricLayout,

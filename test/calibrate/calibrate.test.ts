@@ -78,19 +78,14 @@ test.each([
   ["weighted", "w", ROWS],
 ])("the temperature maximises the likelihood, %s", async (_, weight, rows) => {
   const found = await built.calibrate({
-    inputs: [input],
-    label: "label",
-    weight,
+    ...{ inputs: [input], label: "label", weight },
   });
   const T = bestTemperature(rows);
   const [before, after] = [measures(rows, 1), measures(rows, T)];
   expect(found.temperature / T).toBeCloseTo(1, 10);
   expect(found.std_error).toBeCloseTo(T ** 2 / Math.sqrt(after.variance), 10);
   expect(found).toMatchObject({
-    rows: 3000,
-    weight: before.W,
-    badRows: 0,
-    classes: Q,
+    ...{ rows: 3000, weight: before.W, badRows: 0, classes: Q },
   });
   for (const name of ["nll", "ece", "brier"] as const) {
     expect(found[name].before).toBeCloseTo(before[name], 12);

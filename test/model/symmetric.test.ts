@@ -4,8 +4,6 @@ import { CompensatedSums } from "../../src/kernels/linear-model.js";
 import {
   covarianceProblem,
   invertPositiveDefinite,
-  multiply,
-  newtonDecrement,
   quadraticForm,
   sandwich,
   symmetrized,
@@ -107,7 +105,7 @@ test("singular matrices name the first dependent row", () => {
 
 test("quadratic forms of strongly correlated matrices", () => {
   let largest = 0;
-  for (let seed = 1; seed < 30; seed++) {
+  for (let seed = 1; seed < 15; seed++) {
     const n = 1 + (seed % 9);
     const a = correlated(n, seed, 1e3);
     const draw = normal(random(seed));
@@ -132,23 +130,12 @@ test("quadratic forms of strongly correlated matrices", () => {
       // As if computed with about 31 digits.
       expect(errorInEpsilon(found, value)).toBeLessThan(1);
     }
-    expect(newtonDecrement(a, u)).toBe(quadraticForm(a, n, u));
   }
   console.log(`quadratic forms: ${largest.toFixed(2)} ε`);
   expect(largest).toBeLessThan(0.6);
 });
 
-test("products and sandwiches", () => {
-  const a = matrix([1, 2], [3, 4]);
-  const b = matrix([5, 6], [7, 8]);
-  expect(multiply(a, b, 2)).toEqual(matrix([19, 22], [43, 50]));
-  // 1e16 + 1 - 1e16, whose 1 is lost in double precision.
-  const cancelling = multiply(
-    matrix([1e8, 1, -1e8], [0, 0, 0], [0, 0, 0]),
-    matrix([1e8, 0, 0], [1, 0, 0], [1e8, 0, 0]),
-    3,
-  );
-  expect(cancelling[0]).toBe(1);
+test("sandwiches", () => {
   const h = matrix([2, 1], [1, 3]);
   const o = matrix([1, -1], [-1, 4]);
   expect(sandwich(h, o, 2)).toEqual(matrix([4, 7], [7, 31]));
@@ -166,30 +153,27 @@ test("rows of packed symmetric matrices", () => {
 });
 
 test("covariances", () => {
-  expect(covarianceProblem(matrix([2, 1], [1, 2]), 2)).toBeUndefined();
-  expect(covarianceProblem(matrix([0, 0], [0, 2]), 2)).toBeUndefined();
+  expect(covarianceProblem(matrix([2, 1], [1, 2]), 2)).toBeNull();
+  expect(covarianceProblem(matrix([0, 0], [0, 2]), 2)).toBeNull();
   // Positive semidefinite.
-  expect(covarianceProblem(matrix([1, 1], [1, 1]), 2)).toBeUndefined();
-  expect(covarianceProblem(matrix([1, 1e8], [1e8, 1e16]), 2)).toBeUndefined();
-  expect(covarianceProblem(matrix([1, 0.12], [1.12, 2]), 2)).toEqual({
-    ...{ kind: "asymmetric", row: 0, column: 1, value: 0.12, other: 1.12 },
-  });
+  expect(covarianceProblem(matrix([1, 1], [1, 1]), 2)).toBeNull();
+  expect(covarianceProblem(matrix([1, 1e8], [1e8, 1e16]), 2)).toBeNull();
+  expect(covarianceProblem(matrix([1, 0.12], [1.12, 2]), 2)).toBe(
+    "it is not symmetric: [0,1] is 0.12 and [1,0] is 1.12",
+  );
   // Asymmetry is measured by √(v_ii v_jj), since entries near 0 are rounding errors.
   const near = (other: number) => matrix([1, 1e-14], [other, 1]);
-  expect(covarianceProblem(near(9e-9), 2)).toBeUndefined();
-  expect(covarianceProblem(near(2e-8), 2)?.kind).toBe("asymmetric");
-  expect(covarianceProblem(matrix([1, NaN], [NaN, 1]), 2)).toEqual({
-    ...{ kind: "not finite", row: 0, column: 1, value: NaN, other: NaN },
-  });
+  expect(covarianceProblem(near(9e-9), 2)).toBeNull();
+  expect(covarianceProblem(near(2e-8), 2)).toMatch("not symmetric");
   for (const indefinite of [
     matrix([-1, 0], [0, 1]),
     matrix([0, 1], [1, 1]),
     matrix([1, 0], [0, -1e-300]),
     matrix([1, 1.0001], [1.0001, 1]),
   ])
-    expect(covarianceProblem(indefinite, 2)).toEqual({ kind: "indefinite" });
+    expect(covarianceProblem(indefinite, 2)).toMatch("semidefinite");
   for (const n of [3, 20])
-    expect(covarianceProblem(correlated(n, 1, 1e6), n)).toBeUndefined();
+    expect(covarianceProblem(correlated(n, 1, 1e6), n)).toBeNull();
 });
 
 test("symmetrized matrices", () => {

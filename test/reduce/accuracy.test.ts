@@ -1,8 +1,7 @@
 import type { Decimal } from "decimal.js";
 import { afterAll, expect, test } from "vitest";
 import * as code from "../../src/kernels/portable/codes.js";
-import { THIRD } from "../../src/kernels/sums.js";
-import { built } from "../support/built.js";
+import { THIRD } from "../../src/kernels/portable/codes.js";
 import { EPSILON, Exact, exact } from "../support/exact.js";
 import { normal, random } from "../support/random.js";
 import { moment, pairs, sumsSpace } from "../support/sums-oracle.js";
@@ -121,19 +120,18 @@ function compare(title: string, rows: Row[], spec: object, given: object) {
     by: keyof typeof factors,
     limit: number,
   ) => {
-    // Sums of a factor's moment have the factor inside.
-    const order = vectors.flatMap((vector) =>
-      factors[by].map((factor) => ({ vector, factor })),
-    );
-    const found = sums.subarray(next, next + order.length);
-    next += order.length;
-    for (const [n, { vector, factor }] of order.entries()) {
-      const terms = rows.map((row) => {
-        const { value, scale } = vector(row);
-        const times = factor(row).times(exact(row.w));
-        return { value: value.times(times), scale: scale.times(times) };
-      });
-      check(`${title}: ${name}`, errorOf(found[n] as number, terms), limit);
+    for (const vector of vectors) {
+      const values = rows.map(vector);
+      // Sums of a factor's moment have the factor inside.
+      for (const factor of factors[by]) {
+        const terms = rows.map((row, r) => {
+          const { value, scale } = values[r] as (typeof values)[number];
+          const times = factor(row).times(exact(row.w));
+          return { value: value.times(times), scale: scale.times(times) };
+        });
+        const found = sums[next++] as number;
+        check(`${title}: ${name}`, errorOf(found, terms), limit);
+      }
     }
   };
   const j = pairs(Q).map(
@@ -162,14 +160,14 @@ function compare(title: string, rows: Row[], spec: object, given: object) {
   );
 }
 
-test.each([0.5, 5, 50])("logits from coefficients up to %f", (size) => {
+test.each([5, 50])("logits from coefficients up to %f", (size) => {
   const uniform = random(size * 10);
   const gauss = normal(uniform);
   const b = Float64Array.from(
     { length: K * Q },
     () => size * (2 * uniform() - 1),
   );
-  const rows = Array.from({ length: 150 }, (): Row => {
+  const rows = Array.from({ length: 70 }, (): Row => {
     const x = [1, gauss(), 3 * gauss()];
     const logits = Array.from({ length: Q }, (_, c) =>
       total(x.map((value, k) => exact(value).times(exact(b[k * Q + c] ?? 0)))),
@@ -190,7 +188,7 @@ test("saturated rows, rows near ½ and masked classes", () => {
     (n) => [Math.log(2) + 1e-9 * n, 0, 0, -Infinity],
   ];
   for (const [k, kind] of kinds.entries()) {
-    const logits = Array.from({ length: 70 }, (_, n) => kind(n));
+    const logits = Array.from({ length: 40 }, (_, n) => kind(n));
     const rows = logits.map((o, n): Row => {
       const x = [1, gauss(), gauss()];
       const finite = o.map((v) => (v === -Infinity ? null : exact(v)));
@@ -203,52 +201,4 @@ test("saturated rows, rows near ½ and masked classes", () => {
       { logits: Float64Array.from(logits.flat()) },
     );
   }
-});
-
-test("means of results of rows", () => {
-  const gauss = normal(random(5));
-  const logits = Float64Array.from({ length: 200 * Q }, () => 6 * gauss());
-  const sums = new built.SoftmaxSums({
-    ...{ classes: Q, emit: ["softmax", "gini", "uncertainty", "jacobian"] },
-  });
-  sums.add({ logits });
-  const found = sums.results();
-  const rows = Array.from({ length: 200 }, (_, r) =>
-    rowOf([...logits.subarray(r * Q, (r + 1) * Q)].map(exact)),
-  ) as Row[];
-  const mean = (
-    name: string,
-    value: number,
-    of: (row: Row) => Decimal,
-    r: number,
-  ) => {
-    const truth = rows.map(of);
-    const terms = truth.map((v) => ({ value: v.div(200), scale: v.div(200) }));
-    check(`mean ${name}`, errorOf(value, terms), r + 9);
-  };
-  const values = (name: string) => found[name] as Float64Array;
-  for (let c = 0; c < Q; c++) {
-    mean("softmax", values("softmax")[c] ?? 0, ({ p }) => at(p, c), 1.5);
-    for (let l = 0; l < Q; l++)
-      mean(
-        "jacobian",
-        values("jacobian")[c * Q + l] ?? 0,
-        (row) => J(row, c, l),
-        3,
-      );
-  }
-  const rest = ({ p, q }: Row) =>
-    q[p.findIndex((v) => p.every((u) => u.lte(v)))];
-  mean(
-    "uncertainty",
-    found.uncertainty as number,
-    (row) => rest(row) as Decimal,
-    1.5,
-  );
-  mean(
-    "gini",
-    found.gini as number,
-    (row) => total(row.p.map((_, c) => J(row, c, c))),
-    4,
-  );
 });

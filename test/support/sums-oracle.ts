@@ -1,15 +1,17 @@
 import { readFileSync } from "node:fs";
 import {
-  BLOCK_ROWS,
-  BY,
   CORRECT,
-  type Moment,
   ONE,
   SCORE_OUTER,
+  THIRD,
+} from "../../src/kernels/portable/codes.js";
+import {
+  BLOCK_ROWS,
+  BY,
+  type Moment,
   type SumsRows,
   SumsSpace,
   type SumsSpec,
-  THIRD,
 } from "../../src/kernels/sums.js";
 import { distFile } from "./dist.js";
 import { bothKernels, type Memory, stored } from "./kernels.js";

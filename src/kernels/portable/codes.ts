@@ -30,13 +30,26 @@ export const LOG_JACOBIAN: i32 = 42;
 export const FACTOR: i32 = 43;
 export const COVARIANCE: i32 = 44;
 
+// Vectors that only sums over rows have: the constant 1; the third derivatives of logsumexp, packed; the upper triangle of
+// (p - e_y)(p - e_y)ᵀ; 1 for a row whose label is the predicted class, else 0.
+export const ONE: i32 = 60;
+export const THIRD: i32 = 61;
+export const SCORE_OUTER: i32 = 62;
+export const CORRECT: i32 = 63;
+// Five values of a row for the calibration of a temperature (see src/kernels/simd/sums.ts); 1, confidence and correctness in the
+// bin of the confidence, of `param` bins; Σ (p_k - [k = y])².
+export const CALIBRATION: i32 = 64;
+export const RELIABILITY: i32 = 65;
+export const BRIER: i32 = 66;
+
 /** Returns whether a result needs storeLog. */
 export function needsLog(code: i32): bool {
   return (
     code === LOG_SOFTMAX ||
     code === LOGSUMEXP ||
     code === CROSS_ENTROPY ||
-    code === ENTROPY
+    code === ENTROPY ||
+    code === CALIBRATION
   );
 }
 

@@ -10,21 +10,14 @@ import {
 import { storePortableResult } from "../portable/results.js";
 import { logSoftmaxAt, storeSoftmax } from "../portable/vectors.js";
 import { ARGMAX, HEADER, pAt, secondArea, vectorAt, WINNER, winnerOf } from "../portable/work.js";
-import { SOFTMAX } from "../portable/codes.js";
+import {
+  BRIER, CALIBRATION, CORRECT, ONE, RELIABILITY, SCORE_OUTER, SOFTMAX, THIRD,
+} from "../portable/codes.js";
 import { ACCUMULATOR_BYTES, addTerm, mergeAccumulator, roundedSum } from "./accumulator";
 import { prepare as prepareWork, setTemperature, softmaxPair } from "./softmax";
 
 @inline const ROWS: i32 = 64;
 @inline const RUN: i32 = 8;
-
-// Codes of vectors beyond those of portable/codes.ts.
-@inline const ONE: i32 = 60;
-@inline const THIRD: i32 = 61;
-@inline const SCORE_OUTER: i32 = 62;
-@inline const CORRECT: i32 = 63;
-@inline const CALIBRATION: i32 = 64;
-@inline const RELIABILITY: i32 = 65;
-@inline const BRIER: i32 = 66;
 
 // Kinds of b.
 @inline const BY_ONE: i32 = 0;
@@ -484,95 +477,59 @@ function multiply(p: Plan, a: usize, values: i32, b: usize, bStride: i32, count:
   const bBytes = <usize>bStride << 3;
   const outBytes = <usize>p.productStride << 3;
   for (let v = 0; v < values; v += 4) {
+    const at = a + (<usize>v << 3);
+    const out = p.products + <usize>v * outBytes;
     let k = 0;
-    for (; k + 2 < count; k += 4) {
-      const out = p.products + <usize>v * outBytes + (<usize>k << 3);
-      multiplyFour(a + (<usize>v << 3), aBytes, b + (<usize>k << 3), bBytes, out, outBytes, rows);
-    }
-    for (; k < count; k += 2) {
-      let at = a + (<usize>v << 3);
-      let bt = b + (<usize>k << 3);
-      let t0 = f64x2.splat(0.0), t1 = t0, t2 = t0, t3 = t0;
-      for (let r = 0; r < rows; r += RUN) {
-        let two = v128.load(bt);
-        let s0 = f64x2.mul(v128.load64_splat(at), two);
-        let s1 = f64x2.mul(v128.load64_splat(at, 8), two);
-        let s2 = f64x2.mul(v128.load64_splat(at, 16), two);
-        let s3 = f64x2.mul(v128.load64_splat(at, 24), two);
-        at += aBytes;
-        bt += bBytes;
-        for (let left = min(rows - r, RUN) - 1; left > 0; left--) {
-          two = v128.load(bt);
-          s0 = f64x2.add(s0, f64x2.mul(v128.load64_splat(at), two));
-          s1 = f64x2.add(s1, f64x2.mul(v128.load64_splat(at, 8), two));
-          s2 = f64x2.add(s2, f64x2.mul(v128.load64_splat(at, 16), two));
-          s3 = f64x2.add(s3, f64x2.mul(v128.load64_splat(at, 24), two));
-          at += aBytes;
-          bt += bBytes;
-        }
-        if (r == 0) {
-          t0 = s0; t1 = s1; t2 = s2; t3 = s3;
-        } else {
-          t0 = f64x2.add(t0, s0);
-          t1 = f64x2.add(t1, s1);
-          t2 = f64x2.add(t2, s2);
-          t3 = f64x2.add(t3, s3);
-        }
-      }
-      const out = p.products + <usize>v * outBytes + (<usize>k << 3);
-      v128.store(out, t0);
-      v128.store(out + outBytes, t1);
-      v128.store(out + 2 * outBytes, t2);
-      v128.store(out + 3 * outBytes, t3);
-    }
+    for (; k + 2 < count; k += 4) multiplyTile(at, aBytes, b + (<usize>k << 3), bBytes, out + (<usize>k << 3), outBytes, rows, true);
+    if (k < count) multiplyTile(at, aBytes, b + (<usize>k << 3), bBytes, out + (<usize>k << 3), outBytes, rows, false);
   }
 }
 
-/** Stores 4 x 4 products; the sum of a run is in registers, and that of all runs in the products. */
+/** Stores 4 x 4 products, or 4 x 2; the sum of a run is in registers, and that of all runs in the products. */
 @inline
-function multiplyFour(at: usize, aBytes: usize, bt: usize, bBytes: usize, out: usize, outBytes: usize, rows: i32): void {
+function multiplyTile(at: usize, aBytes: usize, bt: usize, bBytes: usize, out: usize, outBytes: usize, rows: i32, isWide: bool): void {
   for (let r = 0; r < rows; r += RUN) {
-    let b0 = v128.load(bt), b1 = v128.load(bt, 16);
+    let b0 = v128.load(bt), b1 = isWide ? v128.load(bt, 16) : b0;
     let one = v128.load64_splat(at);
-    let s00 = f64x2.mul(one, b0), s01 = f64x2.mul(one, b1);
+    let s00 = f64x2.mul(one, b0), s01 = isWide ? f64x2.mul(one, b1) : b0;
     one = v128.load64_splat(at, 8);
-    let s10 = f64x2.mul(one, b0), s11 = f64x2.mul(one, b1);
+    let s10 = f64x2.mul(one, b0), s11 = isWide ? f64x2.mul(one, b1) : b0;
     one = v128.load64_splat(at, 16);
-    let s20 = f64x2.mul(one, b0), s21 = f64x2.mul(one, b1);
+    let s20 = f64x2.mul(one, b0), s21 = isWide ? f64x2.mul(one, b1) : b0;
     one = v128.load64_splat(at, 24);
-    let s30 = f64x2.mul(one, b0), s31 = f64x2.mul(one, b1);
+    let s30 = f64x2.mul(one, b0), s31 = isWide ? f64x2.mul(one, b1) : b0;
     at += aBytes;
     bt += bBytes;
     for (let left = min(rows - r, RUN) - 1; left > 0; left--) {
       b0 = v128.load(bt);
-      b1 = v128.load(bt, 16);
+      if (isWide) b1 = v128.load(bt, 16);
       one = v128.load64_splat(at);
       s00 = f64x2.add(s00, f64x2.mul(one, b0));
-      s01 = f64x2.add(s01, f64x2.mul(one, b1));
+      if (isWide) s01 = f64x2.add(s01, f64x2.mul(one, b1));
       one = v128.load64_splat(at, 8);
       s10 = f64x2.add(s10, f64x2.mul(one, b0));
-      s11 = f64x2.add(s11, f64x2.mul(one, b1));
+      if (isWide) s11 = f64x2.add(s11, f64x2.mul(one, b1));
       one = v128.load64_splat(at, 16);
       s20 = f64x2.add(s20, f64x2.mul(one, b0));
-      s21 = f64x2.add(s21, f64x2.mul(one, b1));
+      if (isWide) s21 = f64x2.add(s21, f64x2.mul(one, b1));
       one = v128.load64_splat(at, 24);
       s30 = f64x2.add(s30, f64x2.mul(one, b0));
-      s31 = f64x2.add(s31, f64x2.mul(one, b1));
+      if (isWide) s31 = f64x2.add(s31, f64x2.mul(one, b1));
       at += aBytes;
       bt += bBytes;
     }
-    putRun(out, s00, s01, r == 0);
-    putRun(out + outBytes, s10, s11, r == 0);
-    putRun(out + 2 * outBytes, s20, s21, r == 0);
-    putRun(out + 3 * outBytes, s30, s31, r == 0);
+    putRun(out, s00, s01, r == 0, isWide);
+    putRun(out + outBytes, s10, s11, r == 0, isWide);
+    putRun(out + 2 * outBytes, s20, s21, r == 0, isWide);
+    putRun(out + 3 * outBytes, s30, s31, r == 0, isWide);
   }
 }
 
 /** Adds the sums of a run to those of the runs before it. */
 @inline
-function putRun(out: usize, low: v128, high: v128, isFirst: bool): void {
+function putRun(out: usize, low: v128, high: v128, isFirst: bool, isWide: bool): void {
   v128.store(out, isFirst ? low : f64x2.add(v128.load(out), low));
-  v128.store(out, isFirst ? high : f64x2.add(v128.load(out, 16), high), 16);
+  if (isWide) v128.store(out, isFirst ? high : f64x2.add(v128.load(out, 16), high), 16);
 }
 
 /**
