@@ -1,6 +1,7 @@
 import type { BadRow } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
-import { BLOCK_ROWS, type SumsRows, SumsSpace } from "../src/kernels/sums.js";
+import { type SumsRows, SumsSpace } from "../src/kernels/sums.js";
+import { BLOCK_ROWS } from "../src/kernels/sums-layout.js";
 import type {
   SumsPart,
   SumsSetup,

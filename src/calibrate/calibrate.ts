@@ -1,10 +1,11 @@
 import { InputUnsupportedError, SoftjacError, UsageError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { BRIER, CALIBRATION, RELIABILITY } from "../kernels/portable/codes.js";
-import { BY, type Moment, type SumsSpace } from "../kernels/sums.js";
+import type { SumsSpace } from "../kernels/sums.js";
+import { BY, type Moment } from "../kernels/sums-layout.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
-import type { OptionsOf, Resolved } from "../options/options-table.js";
+import type { OptionsOf } from "../options/options-table.js";
 import { writeWhole } from "../output/commit.js";
 import { checkOutput, JSON_FILE } from "../output/written-files.js";
 import { sumRequest } from "../reduce/options.js";

@@ -1,17 +1,14 @@
 import { InputUnsupportedError } from "../errors.js";
 import * as code from "../kernels/portable/codes.js";
+import { SumsSpace } from "../kernels/sums.js";
 import {
   BY,
   type Moment,
   momentSums,
-  SumsSpace,
   type SumsSpec,
-} from "../kernels/sums.js";
-import {
-  INTERCEPT,
-  type RowShape,
-  type RowSums,
-} from "../reduce/sum-inputs.js";
+} from "../kernels/sums-layout.js";
+import { INTERCEPT, type RowShape } from "../reduce/row-shape.js";
+import type { RowSums } from "../reduce/sum-inputs.js";
 import { triangle } from "../results/reductions.js";
 import { sumsModule } from "../tasks/kernel-memory.js";
 import type { SumsPass } from "../tasks/run-tasks.js";

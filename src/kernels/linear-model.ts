@@ -1,5 +1,5 @@
 import { errorOfProduct, errorOfSum } from "./portable/work.js";
-import { splitCoefficients } from "./sums.js";
+import { splitCoefficients } from "./sums-layout.js";
 
 /**
  * Sums of products, with the rounding errors in sums of their own (Ogita, Rump, Oishi: Dot2): sum + lost has an error

@@ -1,48 +1,15 @@
-import { needsLog, ONE } from "./portable/codes.js";
-import { ENTRY_BYTES } from "./portable/program.js";
-import { workAreaBytes } from "./portable/work.js";
-
-/** Rows of a block: the rows that are summed together before the exact accumulators. */
-export const BLOCK_ROWS = 1024;
-/** Bytes of an exact accumulator. */
-export const ACCUMULATOR_BYTES = 56;
-
-/** Second factor of a moment: 1, the features x, their squares, or the upper triangle of x xᵀ. */
-export const BY = { one: 0, x: 1, square: 2, outer: 3 } as const;
-
-/** Sum over rows of w·a·b, with the vector a = result `code` of the row and the factor b. */
-export interface Moment {
-  code: number;
-  /** Number of values of a. */
-  values: number;
-  by: (typeof BY)[keyof typeof BY];
-  /** Parameter of the result; -1: none. */
-  param: number;
-  /** Index of the auxiliary input; -1: none. */
-  input: number;
-}
-
-/** Returns the number of sums of a moment. */
-export function momentSums({ values, by }: Moment, features: number): number {
-  const factors = [1, features, features, (features * (features + 1)) / 2];
-  return values * (factors[by] as number);
-}
-
-export interface SumsSpec {
-  classes: number;
-  /** Features per row, with the constant of an intercept; 0: none. */
-  features: number;
-  /** Whether the first feature is a constant 1, which the rows to add lack; default: false. */
-  intercept?: boolean;
-  /** Feature that has this value in all rows; default: none. */
-  replaced?: { feature: number; value: number } | null;
-  /** Coefficients [features, classes], row-major, whose products with the features are the logits; null: logits are given. */
-  coefficients: Float64Array | null;
-  temperature: number;
-  /** Numbers of values per row of the auxiliary inputs. */
-  inputs: readonly number[];
-  moments: readonly Moment[];
-}
+import { ONE } from "./portable/codes.js";
+import {
+  ACCUMULATOR_BYTES,
+  BLOCK_ROWS,
+  BY,
+  layOut,
+  type Moment,
+  PLAN,
+  PLAN_BYTES,
+  type SumsSpec,
+  splitCoefficients,
+} from "./sums-layout.js";
 
 /** Rows to add, each in an array that starts with the first row. */
 export interface SumsRows {
@@ -68,10 +35,6 @@ interface SumsKernel {
 }
 
 const PAGE_BYTES = 65536;
-const PLAN_BYTES = 256;
-/** Factors x_i·x_j that are multiplied at a time, unless a row of them is longer. */
-const MAX_FACTORS = 64;
-
 /** Sums over the rows of groups, in a memory of its own that grows with the number of groups. */
 export class SumsSpace {
   /** Number of sums of a group; the first one is the sum of the weights. */
@@ -335,125 +298,4 @@ function sortByGroup(
     }
     heads[group] = -1;
   }
-}
-
-/**
- * Returns coefficients [features, classes] as [classes, features], then their high and their low halves (Veltkamp's split), so
- * that products of halves are exact.
- */
-export function splitCoefficients(
-  coefficients: Float64Array,
-  classes: number,
-): Float64Array {
-  const { length } = coefficients;
-  const features = length / classes;
-  const split = new Float64Array(3 * length);
-  for (let n = 0; n < length; n++) {
-    const k = n % features;
-    const b = coefficients[k * classes + (n - k) / features] as number;
-    const c = b * 134217729;
-    const high = c - (c - b);
-    split[n] = b;
-    split[length + n] = high;
-    split[2 * length + n] = b - high;
-  }
-  return split;
-}
-
-/** Indices of the fields of the plan that each call sets. */
-const PLAN = { float32: 3, weights: 7, badCount: 25 } as const;
-
-/** Assigns addresses and builds the plan of src/kernels/simd/sums.ts. */
-function layOut(spec: SumsSpec, moments: readonly Moment[]) {
-  const { classes, features, inputs, coefficients } = spec;
-  let end = 64;
-  const region = (bytes: number): number => {
-    const start = end;
-    end = Math.ceil((start + bytes) / 64) * 64;
-    return start;
-  };
-  const plan = region(PLAN_BYTES);
-  const rows = BLOCK_ROWS * 8;
-  const weights = region(rows);
-  const inputsAt = inputs.map((values) => region(rows * values));
-
-  // A vector that is multiplied by features is stored for 64 rows; one that is only summed is not.
-  const vectors: number[] = [];
-  const offsets = new Map<string, number>();
-  const used = { tile: 0, stream: 0 };
-  const momentEntries: number[] = [];
-  let sums = 0;
-  for (const moment of moments) {
-    const { code, values, by, param, input } = moment;
-    const place = by === BY.one ? "stream" : "tile";
-    const key = [place, code, param, input].join();
-    let offset = offsets.get(key);
-    if (offset === undefined) {
-      offset = used[place];
-      offsets.set(key, offset);
-      used[place] += values;
-      vectors.push(
-        ...[code, offset, values],
-        ...(input < 0
-          ? [0, 0]
-          : [inputsAt[input] as number, 8 * (inputs[input] as number)]),
-        ...[param, place === "stream" ? 1 : 0, 0],
-      );
-    }
-    momentEntries.push(offset, values, by, sums);
-    sums += momentSums(moment, features);
-  }
-  // Both factors are read some values at a time, up to 3 beyond their end.
-  const tileStride = used.tile > 0 ? used.tile + 4 : 0;
-  const featureStride = used.tile > 0 ? features + (features & 1) : 0;
-  const streamed = used.stream + (used.stream & 1);
-  // Room for one row of the triangle x xᵀ, or for several short ones.
-  const pairs = (features * (features + 1)) / 2;
-  const longest = Math.max(featureStride, Math.min(pairs, MAX_FACTORS));
-  const factorStride = longest + (longest & 1);
-  const needsFactors = moments.some(({ by }) => by > BY.x);
-  const isCalculated = coefficients !== null;
-  const at = {
-    plan,
-    vectors: region(4 * vectors.length),
-    moments: region(4 * momentEntries.length),
-    coefficients: region(isCalculated ? 24 * classes * features : 0),
-    logits: region(isCalculated ? 0 : rows * classes),
-    x: region(rows * features),
-    weights,
-    inputs: inputsAt,
-    list: region(4 * BLOCK_ROWS),
-    listGroups: region(4 * BLOCK_ROWS),
-    badRows: region(4 * BLOCK_ROWS),
-    rounded: region(8 * (sums + 8)),
-    accumulators: 0,
-  };
-  const logitPairs = region(isCalculated ? 32 * classes + 48 * features : 0);
-  const work = region(workAreaBytes(classes));
-  const tile = region(8 * 64 * tileStride);
-  const tileX = region(8 * 64 * featureStride);
-  const stream = region(8 * 3 * streamed);
-  const factors = region(needsFactors ? 8 * 64 * factorStride + 16 : 0);
-  // Four values are stored at a time.
-  const productStride = (needsFactors ? factorStride : featureStride) + 2;
-  const products = region(8 * tileStride * productStride);
-  at.accumulators = region(0);
-  return {
-    at,
-    sums,
-    vectors,
-    moments: momentEntries,
-    // In the order of Plan in src/kernels/simd/sums.ts.
-    plan: [
-      ...[classes, features, at.logits, 0],
-      ...[features > 0 ? at.x : 0, isCalculated ? at.coefficients : 0],
-      ...[logitPairs, 0, work],
-      Number(moments.some(({ code }) => needsLog(code))),
-      ...[at.vectors, vectors.length / (ENTRY_BYTES / 4)],
-      ...[tile, tileStride, tileX, featureStride, stream, streamed, factors],
-      ...[at.moments, moments.length, products],
-      ...[at.accumulators, 8 + ACCUMULATOR_BYTES * sums, at.badRows, 0],
-      ...[factorStride, productStride],
-    ],
-  };
 }

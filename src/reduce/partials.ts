@@ -13,7 +13,8 @@ import { sumsModule } from "../tasks/kernel-memory.js";
 import { bytesColumn, writeTable } from "./arrow-table.js";
 import { GroupTable, type KeyColumn, type KeyValue } from "./group-table.js";
 import type { SumSource } from "./options.js";
-import type { RowShape, RowSums, SumRequest } from "./sum-inputs.js";
+import type { RowShape } from "./row-shape.js";
+import type { RowSums, SumRequest } from "./sum-inputs.js";
 
 /** Commands whose sums can be merged. */
 export type PartialCommand = "reduce" | "effects";

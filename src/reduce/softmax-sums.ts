@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.js";
-import { momentSums, SumsSpace } from "../kernels/sums.js";
+import { SumsSpace } from "../kernels/sums.js";
+import { momentSums } from "../kernels/sums-layout.js";
 import { checkValue } from "../options/check-options.js";
 import { auxiliaryLengths } from "../results/columns.js";
 import {

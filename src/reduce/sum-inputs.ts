@@ -1,7 +1,4 @@
-import { describeField, fixedBits } from "../arrow/field.js";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
-import { bytes as formatBytes } from "../format-number.js";
-import { isText } from "../input/decoded-rows.js";
 import { checkUnchanged, stateAt } from "../input/input-state.js";
 import {
   type LogitsFile,
@@ -9,12 +6,11 @@ import {
   sourceRanges,
 } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
-import { ACCUMULATOR_BYTES, BLOCK_ROWS, SumsSpace } from "../kernels/sums.js";
+import { SumsSpace } from "../kernels/sums.js";
+import { BLOCK_ROWS } from "../kernels/sums-layout.js";
 import type { Coefficients } from "../model/coefficients.js";
 import type { RunHooks } from "../options/hooks.js";
 import { WorkerPool } from "../pool/worker-pool.js";
-import type { AuxiliaryName } from "../results/catalogue.js";
-import { checkClassNames } from "../results/columns.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { indexOfRow } from "../results/row-axes.js";
 import { readingContext } from "../run/run-context.js";
@@ -23,6 +19,8 @@ import { sumsModule } from "../tasks/kernel-memory.js";
 import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
 import { GroupTable, type KeyColumn } from "./group-table.js";
+import { checkGroups, groupLimit, threadsThatFit } from "./memory-limit.js";
+import { checkSame, type RowShape, shapeOf } from "./row-shape.js";
 
 /** Rows to sum. */
 export interface SumRequest {
@@ -46,18 +44,6 @@ export interface SumRequest {
   plan(shape: RowShape): SumsPass[];
 }
 
-/** Properties that all inputs have in common. */
-export interface RowShape {
-  classes: number;
-  /** Number of features, with the constant. */
-  features: number;
-  /** Names of the features, with the constant. */
-  terms: readonly string[];
-  /** Auxiliary inputs of the results, in the order of the kernel. */
-  inputs: readonly { option: AuxiliaryName; values: number }[];
-  classNames: readonly string[] | null;
-}
-
 /** Sums of rows by group. */
 export interface RowSums {
   shape: RowShape;
@@ -72,9 +58,6 @@ export interface RowSums {
   firstBadRow: { input: string; row: number } | null;
   threads: number;
 }
-
-/** Name of the constant feature. */
-export const INTERCEPT = "(intercept)";
 
 const MiB = 1 << 20;
 /** Bytes of a task's rows; with groups more, since each task returns the sums of its groups. */
@@ -157,36 +140,6 @@ export class KeptInputs {
   }
 }
 
-function shapeOf(
-  logits: LogitsFile,
-  { coefficients, intercept, open }: SumRequest,
-): RowShape {
-  const { column, classNames, inputs } = logits;
-  const aside = inputs.find(({ option }) => option === "features");
-  const given = coefficients ? logits.classes : (aside?.values ?? 0);
-  const names = coefficients ? classNames : (aside?.names ?? null);
-  const prefix = coefficients ? column : aside?.name;
-  const terms =
-    names ?? Array.from({ length: given }, (_, k) => `${prefix}${k}`);
-  const features = given + (intercept ? 1 : 0);
-  const classes = coefficients?.classes ?? logits.classes;
-  coefficients?.check(features, intercept);
-  checkClassNames(open.classNames, classes);
-  return {
-    classes,
-    features,
-    terms: intercept ? [INTERCEPT, ...terms] : terms,
-    inputs: inputs.flatMap(({ option, values }) =>
-      option === "features" || option === "weight" || option === "by"
-        ? []
-        : [{ option, values }],
-    ),
-    classNames: coefficients
-      ? (open.classNames ?? null)
-      : (open.classNames ?? classNames),
-  };
-}
-
 function startSums(
   shape: RowShape,
   { inputs, path }: LogitsFile,
@@ -220,54 +173,6 @@ function startSums(
     keys: inputs.flatMap(({ name, key }) => (key ? [{ name, ...key }] : [])),
     ...{ rows: 0, badRows: 0, firstBadRow: null, threads: 0 },
   };
-}
-
-/** Rejects an input of another shape, or with keys of other types, than the first one. @throws InputUnsupportedError */
-function checkSame(
-  sums: RowSums,
-  { path, inputs }: LogitsFile,
-  shape: RowShape,
-  first: string,
-): void {
-  const keys = inputs.flatMap(({ name, key }) =>
-    key ? [{ name, ...key }] : [],
-  );
-  const expected = formOf(sums.shape, sums.keys);
-  for (const [n, [where, found]] of formOf(shape, keys).entries()) {
-    const [, text, unit = ""] = expected[n] as (typeof expected)[number];
-    if (text !== found)
-      throw new InputUnsupportedError(
-        path,
-        where,
-        `expected ${text}${unit} as in ${first}, found ${found}`,
-      );
-  }
-}
-
-/** Describes what all inputs have in common. */
-function formOf(
-  { classes, terms, inputs }: RowShape,
-  keys: readonly Pick<KeyColumn, "name" | "field">[],
-): [where: string, text: string, unit?: string][] {
-  return [
-    ["logits", `${classes}`, " classes"],
-    ["features", terms.join(", ")],
-    ...inputs.map(({ option, values }): [string, string, string] => [
-      ...([`column for --${option}`, `${values}`, " values in a row"] as const),
-    ]),
-    ...keys.map(({ name, field }): [string, string] => [
-      ...([`column ${name}`, keyType(field)] as const),
-    ]),
-  ];
-}
-
-/** Returns the type of keys; strings are of one type. */
-function keyType(field: KeyColumn["field"]): string {
-  const { type } = field;
-  if (isText(field)) return "strings";
-  return type.kind === "Date"
-    ? `date${fixedBits(type)}`
-    : describeField({ ...field, dictionary: null });
 }
 
 async function sumFile(
@@ -417,62 +322,11 @@ function merge(
     groups.indexOf(Array.from(part.keys.subarray(n * count, (n + 1) * count))),
   );
   const size = Math.max(part.groups, groups.size);
-  if (size > groupLimit(sums, request, threads)) {
-    const { maxSumsBytes, open } = request;
-    const names = open.inputs.filter(({ option }) => option === "by");
-    const grouped = (groups: number, threads: number) =>
-      bytesOfSums(sums, groups, threads) - bytesOfSums(sums, 0, threads);
-    const perGroup = Math.round(grouped(1, 1) / 2 / ACCUMULATOR_BYTES);
-    throw new UsageError(
-      `by: ${names.map(({ name }) => name).join()} has ${size} groups so far; ${perGroup} sums per group take ${formatBytes(grouped(size, threads))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
-      "maxSumsBytes",
-    );
-  }
+  checkGroups(sums, request, threads, size);
   const all = Array.from({ length: part.groups }, (_, n) => own[n] ?? 0);
   for (const [k, space] of spaces.entries())
     space.mergeAll(
       passes[k]?.isGrouped ? all : [0],
       part.states[k] as Uint8Array,
     );
-}
-
-/** Returns the bytes of the sums of groups: each thread has sums of its own, and the main thread has their total. */
-function bytesOfSums(
-  { spaces, passes }: RowSums,
-  groups: number,
-  threads: number,
-): number {
-  const copies = Math.max(1, threads) + 1;
-  return spaces.reduce(
-    (sum, { groupBytes }, k) =>
-      sum + copies * groupBytes * (passes[k]?.isGrouped ? groups : 1),
-    0,
-  );
-}
-
-/** Returns the largest number of threads, up to that of the request, with which the sums of one group fit into memory. */
-function threadsThatFit(
-  sums: RowSums,
-  { threads, maxSumsBytes }: SumRequest,
-): number {
-  let fitting = threads;
-  while (fitting > 1 && bytesOfSums(sums, 1, fitting) > maxSumsBytes) fitting--;
-  return fitting;
-}
-
-/** Returns the number of groups whose sums fit into memory. @throws UsageError if there is none */
-function groupLimit(
-  sums: RowSums,
-  { maxSumsBytes }: SumRequest,
-  threads: number,
-): number {
-  const fixed = bytesOfSums(sums, 0, threads);
-  const one = bytesOfSums(sums, 1, threads);
-  if (one <= maxSumsBytes)
-    return Math.floor((maxSumsBytes - fixed) / (one - fixed));
-  const count = Math.round(bytesOfSums(sums, 1, 1) / 2 / ACCUMULATOR_BYTES);
-  throw new UsageError(
-    `maxSumsBytes: ${count.toLocaleString("en")} sums take ${formatBytes(one)} with ${Math.max(1, threads)} threads, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
-    "maxSumsBytes",
-  );
 }

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
 import * as code from "../kernels/portable/codes.js";
-import { BY, type Moment } from "../kernels/sums.js";
+import { BY, type Moment } from "../kernels/sums-layout.js";
 import { type AuxiliaryName, EMIT_NAMES, EMITS } from "./catalogue.js";
 import { resultColumns } from "./columns.js";
 import { checkNames } from "./emit-options.js";

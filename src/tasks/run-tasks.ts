@@ -4,7 +4,7 @@ import type { NodeTarget } from "../arrow/node-copier.js";
 import type { PresentBytes } from "../io/fetched-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { LinearModel } from "../kernels/linear-model.js";
-import type { SumsSpec } from "../kernels/sums.js";
+import type { SumsSpec } from "../kernels/sums-layout.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { RowAxes, RowRange } from "../results/row-axes.js";
 import type { Failure } from "./failure.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import * as code from "../../src/kernels/portable/codes.js";
-import type { SumsSpec } from "../../src/kernels/sums.js";
+import type { SumsSpec } from "../../src/kernels/sums-layout.js";
 import { normal, random } from "../support/random.js";
 import { moment, sumsByOrder, sumsSpace } from "../support/sums-oracle.js";
 

@@ -5,14 +5,13 @@ import {
   SCORE_OUTER,
   THIRD,
 } from "../../src/kernels/portable/codes.js";
+import { type SumsRows, SumsSpace } from "../../src/kernels/sums.js";
 import {
   BLOCK_ROWS,
   BY,
   type Moment,
-  type SumsRows,
-  SumsSpace,
   type SumsSpec,
-} from "../../src/kernels/sums.js";
+} from "../../src/kernels/sums-layout.js";
 import { distFile } from "./dist.js";
 import { bothKernels, type Memory, stored } from "./kernels.js";
 

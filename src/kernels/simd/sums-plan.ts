@@ -1,0 +1,54 @@
+@inline export const ROWS: i32 = 64;
+@inline export const RUN: i32 = 8;
+
+// Kinds of b.
+@inline export const BY_ONE: i32 = 0;
+@inline export const BY_X: i32 = 1;
+@inline export const BY_SQUARE: i32 = 2;
+@inline export const BY_OUTER: i32 = 3;
+
+/** Settings and addresses; the plan of src/kernels/sums-layout.ts, in the same order. */
+@unmanaged
+export class Plan {
+  classes: i32;
+  features: i32;
+  /** Logits [rows, classes]; unused with coefficients. */
+  logits: usize;
+  float32: i32;
+  /** Features [rows, features]; 0: none. */
+  x: usize;
+  /** Coefficients [classes, features] in three parts: b, its high and its low half; 0: none. */
+  coefficients: usize;
+  /** Two rows of logits and of their low parts, then [features] x and halves as pairs. */
+  logitPairs: usize;
+  weights: usize;
+  work: usize;
+  needsLog: i32;
+  /** Vectors a: entries of portable/program.ts; `out` is the offset in a row, `bytes` the number of values. */
+  vectors: usize;
+  vectorCount: i32;
+  /** Rows [64, stride] of the vectors that are multiplied by features. */
+  tile: usize;
+  tileStride: i32;
+  /** Features of the rows of the tile [64, featureStride]. */
+  tileX: usize;
+  featureStride: i32;
+  /** One row, the sum of the run and the sum of all runs, of the vectors that are not multiplied: 3 x [streamed]. */
+  stream: usize;
+  streamed: i32;
+  /** Factors b of 64 rows, for BY_SQUARE and BY_OUTER: [64, factorStride]. */
+  factors: usize;
+  /** Moments: a's offset, its number of values, kind of b, first sum. */
+  moments: usize;
+  momentCount: i32;
+  /** Results of one product: [tileStride, productStride]. */
+  products: usize;
+  accumulators: usize;
+  /** Bytes of a group: its number of good rows (i64), then its accumulators. */
+  groupBytes: i32;
+  badRows: usize;
+  badCount: i32;
+  /** Values of a row of factors, and of a row of products. */
+  factorStride: i32;
+  productStride: i32;
+}

@@ -1,0 +1,78 @@
+import { UsageError } from "../errors.js";
+import { bytes as formatBytes } from "../format-number.js";
+import type { SumsSpace } from "../kernels/sums.js";
+import { ACCUMULATOR_BYTES } from "../kernels/sums-layout.js";
+import type { SumsPass } from "../tasks/run-tasks.js";
+
+/** Sums of passes, and names of the columns that form groups. */
+interface PassSums {
+  passes: SumsPass[];
+  spaces: SumsSpace[];
+  keys: readonly { name: string }[];
+}
+
+interface MemoryLimit {
+  /** Maximum number of threads. */
+  threads: number;
+  maxSumsBytes: number;
+}
+
+/** Returns the bytes of the sums of groups: each thread has sums of its own, and the main thread has their total. */
+function bytesOfSums(
+  { spaces, passes }: PassSums,
+  groups: number,
+  threads: number,
+): number {
+  const copies = Math.max(1, threads) + 1;
+  return spaces.reduce(
+    (sum, { groupBytes }, k) =>
+      sum + copies * groupBytes * (passes[k]?.isGrouped ? groups : 1),
+    0,
+  );
+}
+
+/** Returns the largest number of threads, up to that of the request, with which the sums of one group fit into memory. */
+export function threadsThatFit(
+  sums: PassSums,
+  { threads, maxSumsBytes }: MemoryLimit,
+): number {
+  let fitting = threads;
+  while (fitting > 1 && bytesOfSums(sums, 1, fitting) > maxSumsBytes) fitting--;
+  return fitting;
+}
+
+/** Returns the number of groups whose sums fit into memory. @throws UsageError if there is none */
+export function groupLimit(
+  sums: PassSums,
+  { maxSumsBytes }: MemoryLimit,
+  threads: number,
+): number {
+  const fixed = bytesOfSums(sums, 0, threads);
+  const one = bytesOfSums(sums, 1, threads);
+  if (one <= maxSumsBytes)
+    return Math.floor((maxSumsBytes - fixed) / (one - fixed));
+  const count = Math.round(bytesOfSums(sums, 1, 1) / 2 / ACCUMULATOR_BYTES);
+  throw new UsageError(
+    `maxSumsBytes: ${count.toLocaleString("en")} sums take ${formatBytes(one)} with ${Math.max(1, threads)} threads, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
+    "maxSumsBytes",
+  );
+}
+
+/** Checks that the sums of `size` groups fit into memory. @throws UsageError */
+export function checkGroups(
+  sums: PassSums,
+  request: MemoryLimit,
+  threads: number,
+  size: number,
+): void {
+  if (size <= groupLimit(sums, request, threads)) return;
+  const { keys } = sums;
+  const { maxSumsBytes } = request;
+  const grouped = (groups: number, threads: number) =>
+    bytesOfSums(sums, groups, threads) - bytesOfSums(sums, 0, threads);
+  const perGroup = Math.round(grouped(1, 1) / 2 / ACCUMULATOR_BYTES);
+  throw new UsageError(
+    `by: ${keys.map(({ name }) => name).join()} has ${size} groups so far; ${perGroup} sums per group take ${formatBytes(grouped(size, threads))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
+    "maxSumsBytes",
+  );
+}
