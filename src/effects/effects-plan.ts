@@ -142,18 +142,18 @@ export function planEffects(
         meansOf(sums),
       ) as Required<Means>;
     },
-    effectsOf({ spaces, groups }, model) {
-      const own = atMean
-        ? sumsAtMeans(spaces[first] as SumsSpace, groups.size)
-        : spaces.slice(first);
+    effectsOf({ spaces }, model) {
+      const space = spaces[first] as SumsSpace;
+      const sumsAt = atMean
+        ? sumsAtMean(space)
+        : (n: number, group: number) =>
+            (spaces[first + n] as SumsSpace).rounded(group).sums;
       const at = (n: number, group: number): Means => {
-        const { sums } = (own[n] as SumsSpace).rounded(group);
         const named = atMean ? effectPasses[n] : passes[first + n];
-        return bySum(named as NamedPass, meansOf(sums));
+        return bySum(named as NamedPass, meansOf(sumsAt(n, group)));
       };
       return (group) => {
-        if ((spaces[first] as SumsSpace).rounded(group).sums[0] === 0)
-          return [];
+        if (space.rounded(group).sums[0] === 0) return [];
         const means = at(0, group);
         return [
           ...of.flatMap((kind) => {
@@ -177,25 +177,20 @@ export function planEffects(
     },
   };
 
-  /** Returns the sums of the effects of one row per group, the mean of its rows. */
-  function sumsAtMeans(space: SumsSpace, groups: number): SumsSpace[] {
-    const given = features - (intercept ? 1 : 0);
-    const weights = new Float64Array(groups);
-    const x = new Float64Array(groups * given);
-    for (let group = 0; group < groups; group++) {
-      const { sums } = space.rounded(group);
-      if (sums[0] === 0) continue;
-      weights[group] = 1;
-      const { x: mean } = bySum(passes[first] as NamedPass, meansOf(sums));
-      x.set((mean as Float64Array).subarray(features - given), group * given);
-    }
-    const numbers = Int32Array.from(weights, (_, group) => group);
+  /** Returns the function that returns the sums of a pass over one row, the mean of the rows of a group. */
+  function sumsAtMean(space: SumsSpace) {
     const module = sumsModule("softjac effects");
-    return effectPasses.map(({ spec }) => {
-      const at = new SumsSpace(module, { ...spec, inputs: [] });
-      at.add({ rows: groups, features: x, weights, groups: numbers });
-      return at;
-    });
+    const own = effectPasses.map(
+      ({ spec }) => new SumsSpace(module, { ...spec, inputs: [] }),
+    );
+    return (n: number, group: number): Float64Array => {
+      const { sums } = space.rounded(group);
+      const { x = sums } = bySum(passes[first] as NamedPass, meansOf(sums));
+      const at = own[n] as SumsSpace;
+      at.clear();
+      at.add({ rows: 1, features: x.subarray(intercept ? 1 : 0) });
+      return at.rounded(0).sums;
+    };
   }
 
   /** Returns sums by their names. */

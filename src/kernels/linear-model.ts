@@ -61,8 +61,8 @@ export interface LinearModel {
   covariance: Float64Array | null;
 }
 
-/** Rows that are computed at a time. */
-const ROWS = 64;
+/** Values of the rows that are computed at a time; at most 64 rows, and at least two. */
+const BLOCK_VALUES = 2 ** 17;
 
 /**
  * Computes the logits x B of rows of features, each with an error of half an ulp but for terms that overflow, and the upper triangles
@@ -71,14 +71,19 @@ const ROWS = 64;
  */
 export class ModelRows {
   readonly #model: LinearModel;
+  /** Rows that are computed at a time. */
+  readonly #rows: number;
   readonly #logits: (x: Float64Array, out: Float64Array) => void;
   readonly #covariances: ((x: Float64Array, out: Float64Array) => void) | null;
 
   constructor(model: LinearModel) {
     const { module, features, classes, coefficients } = model;
     this.#model = model;
-    this.#logits = linearMap(module, coefficients, features, classes);
-    this.#covariances = model.covariance && quadraticMap(model);
+    const values = model.covariance ? 3 * triangle(features) : features;
+    const rows = Math.max(2, Math.min(64, Math.floor(BLOCK_VALUES / values)));
+    this.#rows = rows;
+    this.#logits = linearMap(module, coefficients, features, classes, rows);
+    this.#covariances = model.covariance && quadraticMap(model, rows);
   }
 
   /**
@@ -87,10 +92,10 @@ export class ModelRows {
   store(x: Float64Array, logits: Float64Array, covariances?: Float64Array) {
     const { features, classes, intercept } = this.#model;
     const given = features - (intercept ? 1 : 0);
-    const pairs = (classes * (classes + 1)) / 2;
+    const pairs = triangle(classes);
     const rows = logits.length / classes;
-    for (let start = 0; start < rows; start += ROWS) {
-      const end = Math.min(rows, start + ROWS);
+    for (let start = 0; start < rows; start += this.#rows) {
+      const end = Math.min(rows, start + this.#rows);
       const block = new Float64Array((end - start) * features).fill(1);
       for (let r = start; r < end; r++)
         block.set(
@@ -107,17 +112,22 @@ export class ModelRows {
   }
 }
 
-/** Returns the function that stores x B for rows of x, of which there are at most ROWS, in a memory of its own. */
+function triangle(n: number): number {
+  return (n * (n + 1)) / 2;
+}
+
+/** Returns the function that stores x B for up to `maxRows` rows of x, in a memory of its own. */
 function linearMap(
   module: object,
   b: Float64Array,
   factors: number,
   values: number,
+  maxRows: number,
 ) {
   const split = splitCoefficients(b, values);
   const [matrix, rows] = [64, 64 + split.byteLength];
-  const out = rows + 8 * ROWS * factors;
-  const work = Math.ceil((out + 8 * ROWS * values) / 16) * 16;
+  const out = rows + 8 * maxRows * factors;
+  const work = Math.ceil((out + 8 * maxRows * values) / 16) * 16;
   const bytes = work + 32 * values + 48 * factors;
   const pages = Math.ceil(bytes / 65536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -138,11 +148,14 @@ function linearMap(
 }
 
 /** Returns the function that stores the covariances: a linear map of the products x_k x_l, which are pairs, as are its entries. */
-function quadraticMap({ module, features, classes, covariance }: LinearModel) {
+function quadraticMap(
+  { module, features, classes, covariance }: LinearModel,
+  maxRows: number,
+) {
   const v = covariance as Float64Array;
   const n = features * classes;
-  const products = (features * (features + 1)) / 2;
-  const pairs = (classes * (classes + 1)) / 2;
+  const products = triangle(features);
+  const pairs = triangle(classes);
   // The high part of a product times the high and the low part of an entry, and the low part times the high one.
   const w = new Float64Array(3 * products * pairs);
   let pair = 0;
@@ -162,7 +175,7 @@ function quadraticMap({ module, features, classes, covariance }: LinearModel) {
           w[at + 2 * products * pairs] = sum;
         }
     }
-  const map = linearMap(module, w, 3 * products, pairs);
+  const map = linearMap(module, w, 3 * products, pairs, maxRows);
   return (x: Float64Array, out: Float64Array): void => {
     const z = new Float64Array((x.length / features) * 3 * products);
     for (let row = 0, at = 0; row < x.length; row += features) {

@@ -78,7 +78,6 @@ export class SumsSpace {
     this.#kernel.prepare(layout.at.plan, spec.temperature);
   }
 
-  /** Number of groups. */
   get groups(): number {
     return this.#groups;
   }
