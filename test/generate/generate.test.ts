@@ -94,14 +94,6 @@ test("no rows, one class, 100,000 classes", async () => {
   expect(wide.logits.length).toBe(300_000);
 });
 
-test("run takes the file", async () => {
-  const input = at("in.arrow");
-  await generate({ output: input, rows: 100, classes: 4 });
-  const keep = ["id", "label"];
-  const report = await built.run({ input, output: at("out.arrow"), keep });
-  expect(report).toMatchObject({ rows: 100, classes: 4, column: "logits" });
-});
-
 const sum = (x: number[]) => x.reduce((sum, v) => sum + v, 0);
 
 /** Returns Σ (found - expected)²/expected; of k classes it is about k - 1 ± √(2 (k - 1)). */
@@ -177,7 +169,7 @@ test("an existing file is replaced only with force", async () => {
 test("too little space and an abort leave nothing behind", async () => {
   const output = at("other.arrow");
   await expect(
-    generate({ output, rows: 150_000_000_000, classes: 1 }),
+    generate({ output, rows: 30_000, classes: 2 ** 24 }),
   ).rejects.toThrow(/not enough disk space in .+: \d+ bytes are needed/);
   const controller = new AbortController();
   const onProgress = (rowsDone: number) => {
@@ -185,10 +177,10 @@ test("too little space and an abort leave nothing behind", async () => {
   };
   const hooks = { signal: controller.signal, onProgress };
   await expect(
-    generate({ output, rows: 1_000_000, classes: 10 }, hooks),
+    generate({ output, rows: 100_000, classes: 10 }, hooks),
   ).rejects.toMatchObject({
     code: "ERR_ABORTED",
-    report: { status: "failed", rows: 1_000_000 },
+    report: { status: "failed", rows: 100_000 },
   });
   const left = readdirSync(dirname(output));
   expect(left.filter((name) => name.includes("other.arrow"))).toEqual([]);

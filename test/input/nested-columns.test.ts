@@ -86,30 +86,27 @@ interface Table {
   getChild(name: string): Iterable<unknown> | null;
 }
 
-describe.each<[name: string, table: () => Table]>([
-  ["flechette", () => tableFromIPC(readFileSync(output))],
-  ["Apache Arrow JS", apache],
-])("read by %s", (_, table) => {
-  const check = (isLeft = (_: number) => true) => {
-    const read = table();
+/** Checks the copied columns of the rows that are left, as two readers find them. */
+function check(isLeft = (_: number) => true): void {
+  const tables: Table[] = [tableFromIPC(readFileSync(output)), apache()];
+  for (const table of tables)
     for (const [name, { values }] of Object.entries(COLUMNS))
-      expect(Array.from(read.getChild(name) ?? [], plain), name).toEqual(
+      expect(Array.from(table.getChild(name) ?? [], plain), name).toEqual(
         values.filter((_, r) => isLeft(r)),
       );
-  };
+}
 
-  test.each([ROWS, 7, 1])("record batches of %i rows", async (batchRows) => {
-    write(fileOf(COLUMNS, batchRows));
-    await copied();
-    check();
-  });
+test.each([ROWS, 7, 1])("record batches of %i rows", async (batchRows) => {
+  write(fileOf(COLUMNS, batchRows));
+  await copied();
+  check();
+});
 
-  test.each(["bsr", "csr"] as const)("skipped rows, %s", async (layout) => {
-    const badRows = [0, 3, 4, 5, 17, 29];
-    write(fileOf(COLUMNS, 7, "file", badRows));
-    await copied({ onBadRow: "skip", layout });
-    check((r) => !badRows.includes(r));
-  });
+test.each(["bsr", "csr"] as const)("skipped rows, %s", async (layout) => {
+  const badRows = [0, 3, 4, 5, 17, 29];
+  write(fileOf(COLUMNS, 7, "file", badRows));
+  await copied({ onBadRow: "skip", layout });
+  check((r) => !badRows.includes(r));
 });
 
 test("the types of the output have no views, runs and nested dictionaries; show prints JSON", async () => {
@@ -348,12 +345,12 @@ describe("views", () => {
     expect(error.message).toContain("column name, row 8");
   });
 
-  test("a bit in every 15th byte of the file: refused, or as another reader reads it", async () => {
+  test("a bit in every 45th byte of the file: refused, or as another reader reads it", async () => {
     const good = views();
     const undamaged = JSON.stringify(EXPECTED);
     const counter = new Counter();
-    for (let k = 0; k < good.length; k += 15) {
-      write(good.with(k, (good[k] as number) ^ (1 << ((k / 15) % 8))));
+    for (let k = 0; k < good.length; k += 45) {
+      write(good.with(k, (good[k] as number) ^ (1 << ((k / 45) % 8))));
       const made = await run({ keep }).catch((error) => error);
       if (made instanceof built.SoftjacError) {
         counter.add(made.code);
@@ -368,10 +365,9 @@ describe("views", () => {
     // The damage is the same in every run. A check that changes may change a count; fewer errors need a reason. The footer's
     // metadata version is not checked: every message has its own.
     expect(counter.counts).toEqual({
-      ERR_INPUT_FORMAT: 158,
-      ERR_INPUT_UNSUPPORTED: 1,
-      other: 63,
-      same: 264,
+      ERR_INPUT_FORMAT: 55,
+      other: 22,
+      same: 85,
     });
   });
 

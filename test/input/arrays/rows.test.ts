@@ -9,7 +9,12 @@ import {
 import { tableFromArrays, tableToIPC } from "@uwdata/flechette";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { npy, safetensors, zip } from "../../support/array-files.js";
+import {
+  columnsFirst,
+  npy,
+  safetensors,
+  zip,
+} from "../../support/array-files.js";
 import {
   ARRAY_TYPES,
   type ArrayForm,
@@ -91,12 +96,11 @@ test("arrays of any type, shape, order and container", async () => {
         });
     },
   );
-  await fc.assert(property, { numRuns: 1000, seed: 3 });
+  await fc.assert(property, { numRuns: 500, seed: 3 });
 });
 
 // More than 2^20 numbers are copied in several tiles, of which the last on an axis may be shorter.
 test.each<[shape: number[], axis: number, fortran: boolean]>([
-  [[1_100_003, 1], 0, false],
   [[7, 3, 1201, 47], 1, false],
   [[2, 2, 300_007], 1, true],
 ])("tiles of %j, classes on axis %i", async (shape, classAxis, fortran) => {
@@ -116,25 +120,17 @@ test.each(Object.entries(ARRAY_TYPES))(
   "%s give the results of the same numbers in memory",
   async (type, [descr, , , number]) => {
     const forms = descr ? FORMS : [{ container: "safetensors" as const }];
-    for (const [rows, classes] of [
-      [37, 3],
-      [1, 111],
-      [111, 1],
-    ] as const)
-      for (const form of forms) {
-        const numbers = Array.from({ length: 111 }, (_, k) => number(k % 60));
-        const inFile = numbers.map((value, k) =>
-          form.fortran
-            ? (numbers[(k % rows) * classes + Math.floor(k / rows)] as number)
-            : value,
-        );
-        const file = arrayFile(type, inFile, [rows, classes], form);
-        const values = Float64Array.from(numbers);
-        const options = { emit: ["softmax"], dtype: "float64" };
-        const found = await valuesOf(file, "softmax", options);
-        const expected = built.softmax(values, { rows, classes });
-        expect(found.flat()).toEqual([...expected]);
-      }
+    const [rows, classes] = [37, 3];
+    const numbers = Array.from({ length: 111 }, (_, k) => number(k % 60));
+    const values = Float64Array.from(numbers);
+    const expected = [...built.softmax(values, { rows, classes })];
+    for (const form of forms) {
+      const inFile = form.fortran ? columnsFirst(values, rows) : values;
+      const file = arrayFile(type, [...inFile], [rows, classes], form);
+      const options = { emit: ["softmax"], dtype: "float64" };
+      const found = await valuesOf(file, "softmax", options);
+      expect(found.flat()).toEqual(expected);
+    }
   },
 );
 
