@@ -49,16 +49,16 @@ test("a worker may access directories, links and URLs that are allowed", async (
   for (const name of ["in", "in/deep", "inner", "out"]) mkdirSync(at(name));
   symlinkSync(at("out"), at("in/link"));
   symlinkSync(at("in"), at("also-in"));
-  const check = await allowedLocations([at("in"), "s3://b/data"]);
+  const check = await allowedLocations([at("in"), "s3://bkt/data"]);
   for (const location of [
     ...[at("in"), at("in/deep/not/there"), at("also-in/deep")],
-    ...["s3://b/data/out", "s3://b/data"],
+    ...["s3://bkt/data/out", "s3://bkt/data"],
   ])
     await expect(check("output", location)).resolves.toBeUndefined();
   for (const location of [
     ...[at("inner"), at("in/link/x"), at("out"), `${at("in")}/x/../../out`],
-    ...["in/deep", "s3://b/database", "s3://b/data/../other"],
-    ...["s3://b/data/%2e%2e/other", "s3://b/data//x", "s3://other/data/x"],
+    ...["in/deep", "s3://bkt/database", "s3://bkt/data/../other"],
+    ...["s3://bkt/data/%2e%2e/other", "s3://bkt/data//x", "s3://other/data/x"],
     "file:///etc",
   ])
     await expect(check("output", location), location).rejects.toMatchObject({
