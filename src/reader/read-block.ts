@@ -54,7 +54,9 @@ export async function readBlock(
     const { columns } = table.batches[first.batch] as StoredBatch;
     const parts = { source, columns, k: first.start };
     if (await isNull(parts)) return null;
-    if (format.layout !== "coo") return rowBlock(format, parts, row);
+    if (format.layout === "factored") return factoredBlock(format, parts);
+    if (format.layout === "csr") return listedEntries(format, parts);
+    if (format.layout !== "coo") return listedBlock(format, parts, row);
   }
   return coordinateEntries(format, table, row, ranges, source);
 }
@@ -71,17 +73,6 @@ async function isNull({ source, columns, k }: StoredParts): Promise<boolean> {
       );
   }
   return first ?? false;
-}
-
-function rowBlock(
-  format: BlockFormat,
-  parts: StoredParts,
-  row: number,
-): Promise<ExampleBlock> {
-  if (format.layout === "factored") return factoredBlock(format, parts);
-  return format.layout === "csr"
-    ? listedEntries(format, parts)
-    : listedBlock(format, parts, row);
 }
 
 /** Opens a block of bsr, packed or dense: a list of all values. */

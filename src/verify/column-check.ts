@@ -59,20 +59,11 @@ export interface ColumnReport {
 /** Avoids division by 0 in relative errors, as in the notebook. */
 const GUARD = 1e-32;
 
-/** Precision of the type of a column. */
-export interface TypePrecision {
-  epsilon: number;
-  /** Smallest positive number. */
-  smallest: number;
-  /** Bound on the error, in ε of the type. */
-  bound: number;
-}
-
-/** @param promised bound in ε (or ulp) of float64; rounding to float32 adds half an ulp */
-export function typePrecision(
-  type: OutputColumn["type"],
-  promised: number,
-): TypePrecision {
+/**
+ * Returns ε, the smallest positive number, and the bound on the error in ε of the type of a column.
+ * @param promised bound in ε (or ulp) of float64; rounding to float32 adds half an ulp
+ */
+export function typePrecision(type: OutputColumn["type"], promised: number) {
   if (type === "float32")
     return {
       epsilon: 2 ** -23,

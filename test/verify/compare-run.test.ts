@@ -39,7 +39,6 @@ const cases: [made: Made, input?: string, columns?: Made][] = [
   [{}],
   [{ keep, layout: "packed" }],
   [{ keep, layout: "csr", threshold: 0.01 }],
-  [{ keep: ["id"], layout: "csr", topK: 3, dtype: "float64" }],
   [{ layout: "coo", emit: ["log_jacobian", "entropy"] }],
   [{ layout: "factored", temperature: 0.3 }],
   [{ layout: "dense" }],

@@ -241,7 +241,7 @@ function rewrite(
   writeFileSync(output, writer.toUint8Array(true));
 }
 
-test.each(["bsr", "packed", "factored", "csr"] as const)(
+test.each(["bsr", "csr"] as const)(
   "%s lacks a bad row that should be null",
   async (layout) => {
     const bad = at("bad.arrow");

@@ -179,43 +179,46 @@ writeLogits(bad.input, {
   logit: (r, k) => (BAD.includes(r) && k === r % 3 ? Number.NaN : logit(r, k)),
 });
 
-describe.each(LAYOUTS)("bad rows, %s", (layout) => {
-  test.each(layout === "coo" ? ["skip"] : ["skip", "null"])(
-    "%s",
-    async (way) => {
-      const emit = layout === "coo" ? ["jacobian"] : ["jacobian", "entropy"];
-      const run = { output, layout, emit, onBadRow: way, force: true };
-      await built.run({ ...bad, ...run } as RunOptions);
-      for (const [rows, badRows] of [
-        [Infinity, 5],
-        [2, 2],
-        [20, expect.any(Number)],
-      ] as const)
-        expect(await verifyValues({ ...bad, output, rows })).toMatchObject({
-          ...{ problems: [], ok: true, badRows },
-        });
-      // Rows that are good in the input must be present.
-      const { problems } = await verifyAll(sound);
-      const missing =
-        /^row (\d+): (?:expected values|the row is missing|the entry .* is missing)/;
-      expect(
-        new Set(problems.map((text) => Number(missing.exec(text)?.[1]))),
-      ).toEqual(new Set(BAD));
-      // Rows that are bad in the input must be absent.
-      const good = {
-        ...sound,
-        output,
-        layout,
-        emit: ["jacobian"],
-        force: true,
-      };
-      await built.run(good as RunOptions);
-      const found = (await verifyAll(bad)).problems;
-      expect(found).toHaveLength(5);
-      expect(found[1]).toMatch(
-        "row 7: the input row is bad, so no row is expected; found values in column ",
-      );
-    },
+test.each([
+  ["bsr", "skip"],
+  ["bsr", "null"],
+  ["csr", "skip"],
+  ["csr", "null"],
+  ["factored", "null"],
+  ["dense", "null"],
+  ["coo", "skip"],
+] as const)("bad rows, %s, %s", async (layout, way) => {
+  const emit = layout === "coo" ? ["jacobian"] : ["jacobian", "entropy"];
+  const run = { output, layout, emit, onBadRow: way, force: true };
+  await built.run({ ...bad, ...run } as RunOptions);
+  for (const [rows, badRows] of [
+    [Infinity, 5],
+    [2, 2],
+    [20, expect.any(Number)],
+  ] as const)
+    expect(await verifyValues({ ...bad, output, rows })).toMatchObject({
+      ...{ problems: [], ok: true, badRows },
+    });
+  // Rows that are good in the input must be present.
+  const { problems } = await verifyAll(sound);
+  const missing =
+    /^row (\d+): (?:expected values|the row is missing|the entry .* is missing)/;
+  expect(
+    new Set(problems.map((text) => Number(missing.exec(text)?.[1]))),
+  ).toEqual(new Set(BAD));
+  // Rows that are bad in the input must be absent.
+  const good = {
+    ...sound,
+    output,
+    layout,
+    emit: ["jacobian"],
+    force: true,
+  };
+  await built.run(good as RunOptions);
+  const found = (await verifyAll(bad)).problems;
+  expect(found).toHaveLength(5);
+  expect(found[1]).toMatch(
+    "row 7: the input row is bad, so no row is expected; found values in column ",
   );
 });
 
