@@ -13,8 +13,6 @@ import { CLI, DIGITS, NO_SIMD, softjac, typed } from "./support.js";
 // Standard output and standard error that are full or closed, and terminals that are closed.
 
 const at = workDirectory();
-const results = at("results.arrow");
-expect(softjac("run", DIGITS, "-o", results).status).toBe(0);
 
 /** Writes a module that a command loads first. */
 function preloadOf(name: string, script: string): string {
@@ -47,11 +45,8 @@ function withFull(fd: 1 | 2, line: string) {
 withFullTest.each([
   "--version",
   "--help",
-  "run --help",
   "completion bash",
   `inspect ${DIGITS}`,
-  `inspect ${DIGITS} --json`,
-  `show ${results} --row 2`,
   `run ${DIGITS} -o ${at("dry.arrow")} --dry-run`,
   `run ${DIGITS} -o ${at("json.arrow")} --json`,
   `run ${DIGITS} -o -`,

@@ -15,23 +15,11 @@ async function expectUsageError(message: string, call: () => unknown) {
   await expect((async () => call())()).rejects.toEqual(error);
 }
 
-const FUNCTIONS = [
-  ...([
-    "run",
-    "verify",
-    "report",
-    "generate",
-    "inspect",
-    "runDataset",
-  ] as const),
-  ...([
-    "dryRunDataset",
-    "planDataset",
-    "runShards",
-    "finalizeDataset",
-  ] as const),
-  ...(["submitDataset", "runWorker", "waitForDataset"] as const),
-];
+const FUNCTIONS =
+  `run verify report generate inspect runDataset dryRunDataset planDataset
+  runShards finalizeDataset submitDataset runWorker waitForDataset`.split(
+    /\s+/,
+  ) as (keyof typeof built)[];
 
 test.each(FUNCTIONS)("%s rejects wrong hooks and options", async (name) => {
   const call = built[name] as (options: unknown, hooks?: unknown) => unknown;

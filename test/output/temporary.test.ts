@@ -88,30 +88,18 @@ describe("temporary files that killed processes left", () => {
     expect(files(/^\.killed/)).toEqual([]);
   });
 
-  const results = at("results.arrow");
   const long = "n".repeat(240);
-  test.each<[string, string, (output: string) => Promise<unknown>]>([
-    ["run", "by-run", (output) => run({ output, sync: false })],
-    [
-      ...(["generate", "by-generate"] as const),
-      (output) => built.generate({ output, rows: 2, classes: 2 }),
-    ],
-    [
-      ...(["report", "by-report.html"] as const),
-      async (output) => {
-        await run({ output: results });
-        return built.report({ results, output });
-      },
-    ],
-    ["run with a long name", `${long}.a`, (output) => run({ output })],
-  ])("are removed by %s", async (_, name, command) => {
-    const output = at(name);
-    const stale = [nameOf(output), nameOf(output)].map(make);
-    const other = make(nameOf(at(`${long}.b`)));
-    await command(output);
-    expect(existsSync(output)).toBe(true);
-    expect([...stale, other].filter(existsSync)).toEqual([other]);
-  });
+  test.each(["by-run", `${long}.a`])(
+    "are removed by a run to %s",
+    async (name) => {
+      const output = at(name);
+      const stale = [nameOf(output), nameOf(output)].map(make);
+      const other = make(nameOf(at(`${long}.b`)));
+      await run({ output, sync: false });
+      expect(existsSync(output)).toBe(true);
+      expect([...stale, other].filter(existsSync)).toEqual([other]);
+    },
+  );
 
   test("are all that is removed", async () => {
     const output = at("out.arrow");
