@@ -1,4 +1,4 @@
-import { InputUnsupportedError, SoftjacError, UsageError } from "../errors.js";
+import { InputUnsupportedError, SoftjacError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { BRIER, CALIBRATION, RELIABILITY } from "../kernels/portable/codes.js";
 import type { SumsSpace } from "../kernels/sums.js";
@@ -66,7 +66,7 @@ export async function calibrate(
 ): Promise<CalibrateReport> {
   checkHooks(hooks);
   const resolved = resolve("calibrate", options);
-  const { inputs, output, force, sync, column, columns } = resolved;
+  const { inputs, output, force, sync } = resolved;
   const cost = startClock();
   const none = { before: Number.NaN, after: Number.NaN };
   const done: Partial<CalibrateReport> = {};
@@ -79,8 +79,6 @@ export async function calibrate(
   });
   const kept = new KeptInputs();
   try {
-    if (column !== undefined && columns !== undefined)
-      throw new UsageError("column, columns: give only one of them", "columns");
     if (output !== undefined)
       checkOutput({ path: output, force, format: JSON_FILE, inputs });
     const request = await sumRequest(

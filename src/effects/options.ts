@@ -37,11 +37,6 @@ export function resolveEffectsOptions(
     if (options[name] === undefined)
       throw new UsageError(`missing required option ${name}`, name);
   const { covariance, covarianceFile, contrast = [], weight } = options;
-  if (covariance !== undefined && covarianceFile !== undefined)
-    throw new UsageError(
-      "covariance, covarianceFile: give only one of them",
-      "covarianceFile",
-    );
   if (covariance === "robust" && options.label === undefined)
     throw new UsageError("covariance: robust needs label", "label");
   if (covariance === "robust" && weight !== undefined)

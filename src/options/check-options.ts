@@ -10,6 +10,14 @@ import {
   type Resolved,
 } from "./options-table.js";
 
+/** Options of which a call may have only one. */
+const EXCLUSIVE = [
+  ["column", "columns"],
+  ["class", "classColumn"],
+  ["covariance", "covarianceFile"],
+  ["temperature", "temperatureFile"],
+] as const;
+
 /**
  * Checks the options of a function against the options table and returns a frozen copy with defaults.
  * @throws UsageError with the option, the expected form and the value
@@ -32,17 +40,19 @@ export function resolve<C extends Command>(
     checkValue(spec, resolved[spec.name]);
     resolved[spec.name] ??= spec.default;
   }
+  for (const [name, other] of EXCLUSIVE)
+    if (isGiven(given, name) && isGiven(given, other))
+      throw new UsageError(`${name}, ${other}: give only one of them`, other);
   const { temperatureFile } = resolved;
   if (temperatureFile !== undefined) {
-    if ("temperature" in given && given.temperature !== undefined)
-      throw new UsageError(
-        "temperature, temperatureFile: give only one of them",
-        "temperatureFile",
-      );
     resolved.temperature = readTemperature(String(temperatureFile));
     resolved.temperatureFile = undefined;
   }
   return Object.freeze(resolved) as Resolved<C>;
+}
+
+function isGiven(given: object, name: string): boolean {
+  return (given as Record<string, unknown>)[name] !== undefined;
 }
 
 /** Reads the temperature of a file that `calibrate` wrote. @throws SoftjacError */

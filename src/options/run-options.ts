@@ -58,15 +58,13 @@ export interface ResolvedOptions
  */
 export function resolveOptions(given: RunOptions): ResolvedOptions {
   const options = resolve("run", withBase(given));
-  const { column, columns, classNames = [], layout, input, threads } = options;
+  const { classNames = [], layout, input, threads } = options;
   const repeated = classNames.find((name, k) => classNames.indexOf(name) < k);
   if (repeated !== undefined)
     throw new UsageError(
       `classNames: ${shortName(repeated)} is given twice; every class needs a name of its own`,
       "classNames",
     );
-  if (column !== undefined && columns !== undefined)
-    throw new UsageError("column, columns: give only one of them", "columns");
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
   checkModel(options);

@@ -31,9 +31,6 @@ export function resolveReduceOptions(
   given: ReduceOptions,
 ): ResolvedReduceOptions {
   const options = resolve("reduce", withBase(given));
-  const { column, columns } = options;
-  if (column !== undefined && columns !== undefined)
-    throw new UsageError("column, columns: give only one of them", "columns");
   if (options.coefficients !== undefined) checkModel(options);
   return options;
 }

@@ -93,18 +93,8 @@ function checkAuxiliary(
   emit: readonly EmitName[],
   options: AuxiliaryOptions,
 ): void {
-  if (options.class !== undefined && options.classColumn !== undefined)
-    throw new UsageError(
-      "class, classColumn: give only one of them",
-      "classColumn",
-    );
   const needed = neededAuxiliary(emit, options);
   const { covarianceFile } = options;
-  if (covarianceFile !== undefined && options.covariance !== undefined)
-    throw new UsageError(
-      "covariance, covarianceFile: give only one of them",
-      "covarianceFile",
-    );
   if (covarianceFile !== undefined && !needed.includes("covariance"))
     throw new UsageError(
       `covarianceFile: only for --emit ${resultsUsing("covariance", EMIT_NAMES)}, found ${emit.join(", ")}`,

@@ -36,7 +36,7 @@ export async function verify(
   const resolved = resolve("verify", options);
   const { all = false, sample, seed, ...others } = options;
   const { output, ...inputs } = others;
-  const { input, column, columns } = inputs;
+  const { input } = inputs;
   if (all && sample !== undefined)
     throw new UsageError("sample, all: give only one of them", "all");
   if (all && input === STANDARD_INPUT)
@@ -44,8 +44,6 @@ export async function verify(
       "input, all: standard input cannot be read twice; give the path of a file",
       "input",
     );
-  if (column !== undefined && columns !== undefined)
-    throw new UsageError("column, columns: give only one of them", "columns");
   const rows = all ? Infinity : resolved.sample;
   const { signal } = hooks;
   const { values, bytes } = await whileUnchanged([output, input], async () => ({
