@@ -10,10 +10,7 @@ const REPLACING =
   "test/{io/disk,reader/reads,verify/compare-run,run/compute-and-commit}.test.ts";
 
 /** Tests that mostly wait: for other processes, time limits and servers. */
-const WAITING = [
-  ...["s3/", "queue/", "dataset/stalled-store"],
-  ...["cli/reporting", "cli/terminals"],
-];
+const WAITING = ["s3/", "queue/", "cli/reporting", "cli/terminals"];
 
 /** Files that take longest, longest first, since one that starts last would be waited for alone. */
 const LONGEST = [
