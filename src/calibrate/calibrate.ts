@@ -77,7 +77,7 @@ export async function calibrate(
     ...done,
     ...cost((done.rows ?? 0) * (done.passes ?? 0)),
   });
-  const kept = new KeptInputs();
+  const kept = new KeptInputs(hooks);
   try {
     if (output !== undefined)
       checkOutput({ path: output, force, format: JSON_FILE, inputs });

@@ -134,7 +134,11 @@ export async function execute<Report extends object>({
       : new AbortedError();
   });
   try {
-    const hooks = { signal: stopSignal, onProgress, onEvent };
+    // Nothing else is to be done in the main thread.
+    const hooks = {
+      ...{ signal: stopSignal, onProgress, onEvent },
+      mainThread: true,
+    };
     const report = await Promise.race([work(hooks), abandoned]);
     markWorkDone();
     log.stop();

@@ -6,9 +6,8 @@ import { isS3 } from "../io/location.js";
 import type { RunHooks } from "../options/hooks.js";
 import { type Command, optionsOf } from "../options/options-table.js";
 import type { RunOptions } from "../options/run-options.js";
-import { WorkerPool } from "../pool/worker-pool.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
-import { runOn } from "../run/run.js";
+import { run } from "../run/run.js";
 import { type CommandSpec, kebab, type Settings } from "./command.js";
 import { datasetDryRunText, datasetText } from "./dataset-text.js";
 import { execute, reportError, type Task } from "./execute.js";
@@ -95,8 +94,7 @@ export const RUN_COMMAND: CommandSpec = {
       );
       return reportError(error, new Map());
     }
-    const work = (hooks: RunHooks) =>
-      runOn(new WorkerPool(true), options, hooks);
+    const work = (hooks: RunHooks) => run(options, hooks);
     const text = runText;
     const code = await execute({
       command: "run",

@@ -84,7 +84,9 @@ export function checkHooks(hooks: object): void {
     if (hook === undefined) continue;
     if (name === "signal" && !(hook instanceof AbortSignal))
       throw unexpected(name, "an AbortSignal", hook);
-    if (name !== "signal" && typeof hook !== "function")
+    if (name === "mainThread" && typeof hook !== "boolean")
+      throw unexpected(name, "true or false", hook);
+    if (!["signal", "mainThread"].includes(name) && typeof hook !== "function")
       throw unexpected(name, "a function", hook);
   }
 }

@@ -1,6 +1,6 @@
 import type { NumberType } from "../arrow/field.js";
 
-/** Callbacks and stop signal of a call. */
+/** Callbacks, stop signal and thread of a call. */
 export interface RunHooks {
   /** Signal that stops the run between chunks; the output is deleted and AbortedError thrown. */
   signal?: AbortSignal | undefined;
@@ -10,6 +10,11 @@ export interface RunHooks {
     | undefined;
   /** Callback for events: the column of logits in use, and warnings about it. */
   onEvent?: ((event: LogitsEvent) => void) | undefined;
+  /**
+   * Whether the calling thread is one of the `threads` that compute (default: false, except for small inputs). It saves the
+   * start of a thread; other work of the caller waits for a few milliseconds at a time. Datasets do not use it.
+   */
+  mainThread?: boolean | undefined;
 }
 
 /** Current state of a run. */

@@ -34,10 +34,7 @@ export class WorkerPool {
   /** Number of tasks that threads are working on. */
   tasksInFlight = 0;
 
-  /**
-   * @param mainThread whether the main thread is one of the threads. A process that has nothing else to do saves the start of
-   *   a thread, and computes while the others start; a library must leave its caller's thread alone.
-   */
+  /** @param mainThread whether the main thread is one of the threads: it computes while the others start */
   constructor(readonly mainThread = false) {}
 
   /**

@@ -76,12 +76,12 @@ const INLINE_TERMS = 1 << 28;
  */
 export async function sumInputs(
   request: SumRequest,
-  { signal, onProgress }: RunHooks,
+  { signal, onProgress, mainThread }: RunHooks,
   kept?: KeptInputs,
 ): Promise<RowSums> {
   rejectRepeated(request.inputs);
   const module = sumsModule(`softjac ${request.command}`);
-  const workerPool = kept?.workerPool ?? new WorkerPool();
+  const workerPool = kept?.workerPool ?? new WorkerPool(mainThread);
   let sums: RowSums | null = null;
   try {
     const partitionsOf = partitionReader(request.inputs);
@@ -132,7 +132,11 @@ function rejectRepeated(paths: readonly string[]): void {
 /** Open inputs and threads, for several passes over the rows. */
 export class KeptInputs {
   readonly files = new Map<string, LogitsFile>();
-  readonly workerPool = new WorkerPool();
+  readonly workerPool: WorkerPool;
+
+  constructor({ mainThread }: RunHooks) {
+    this.workerPool = new WorkerPool(mainThread);
+  }
 
   async close(): Promise<void> {
     for (const file of this.files.values()) file.close();

@@ -23,23 +23,15 @@ import { ReportBuilder, type RunReport } from "./run-report.js";
  *
  * @throws SoftjacError; its `report` describes the run up to the error
  */
-export function run(
+export async function run(
   options: RunOptions,
   hooks: RunHooks = {},
-): Promise<RunReport> {
-  return runOn(new WorkerPool(), options, hooks);
-}
-
-/** Runs on the threads of a pool, which it closes. */
-export async function runOn(
-  workerPool: WorkerPool,
-  options: RunOptions,
-  hooks: RunHooks,
 ): Promise<RunReport> {
   checkHooks(hooks);
   const resolved = resolveOptions(options);
   const { input, output } = resolved;
   const report = new ReportBuilder(input, output);
+  const workerPool = new WorkerPool(hooks.mainThread);
   try {
     checkOutput({
       path: output,

@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import { InternalError, WorkerError } from "../../src/errors.js";
 import { openThreads } from "../../src/pool/piscina-threads.js";
 import { WorkerPool } from "../../src/pool/worker-pool.js";
-import { runOn } from "../../src/run/run.js";
+import { run } from "../../src/run/run.js";
 import { allocateKernelMemory } from "../../src/tasks/kernel-memory.js";
 import type { Task } from "../../src/tasks/run-tasks.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -64,7 +64,7 @@ test("a long task on the main thread is computed in steps, between which other w
   writeLogits(input, { rows: 2, classes: 600, logit: (r, k) => (r * k) % 7 });
   // Each look at the clock finds that a step is over.
   let now = 0;
-  const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+  vi.spyOn(performance, "now").mockImplementation(() => {
     now += 100;
     return now;
   });
@@ -75,12 +75,14 @@ test("a long task on the main thread is computed in steps, between which other w
     if (!isDone) setImmediate(count);
   };
   setImmediate(count);
-  const workerPool = new WorkerPool(true);
-  workerPool.memory = (bytes) => allocateKernelMemory(bytes, "plain");
+  // Run from src/, the kernel's file is not where the built package has it.
+  vi.spyOn(WorkerPool.prototype, "memory").mockImplementation((bytes) =>
+    allocateKernelMemory(bytes, "plain"),
+  );
   const options = { input, output, threads: 1, chunkRows: 2 };
-  const report = await runOn(workerPool, options, {});
+  const report = await run(options, { mainThread: true });
   isDone = true;
-  clock.mockRestore();
+  vi.restoreAllMocks();
   expect(report).toMatchObject({ threads: 0, rows: 2 });
   // Two blocks of 2.9 MB, in tiles of 1 MiB.
   expect(turns).toBeGreaterThanOrEqual(6);
