@@ -1,18 +1,32 @@
-import { writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
-import { softjacIn } from "../cli/support.js";
+import { spawnSync } from "node:child_process";
 import {
-  inputRuns,
-  near,
-  type Options,
-  softmaxOf,
-} from "../support/input-runs.js";
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { tableFromIPC } from "@uwdata/flechette";
+import { describe, expect, test } from "vitest";
+import { CLI, softjacIn } from "../cli/support.js";
+import { workDirectory } from "../support/logits-input.js";
 
-// Files as people have them (make.py). The numbers are computed here from the formula of make.py.
+// Files as people have them (make.py), and the command that they try. The numbers are computed here from the same formula.
 
-const { at, run } = inputRuns();
 const cwd = fileURLToPath(new URL("files", import.meta.url));
+const at = workDirectory();
+const output = at("out.arrow");
+
+// Configuration files as Windows PowerShell 5.1 writes them: a byte order mark, and CR LF.
+const utf8 = at("options.json");
+const utf16 = at("options-16.json");
+const options = '\ufeff{\r\n  "emit": "softmax,logsumexp"\r\n}\r\n';
+writeFileSync(utf8, options);
+writeFileSync(utf16, options, "utf16le");
+
+type Rows = readonly (readonly number[])[];
 
 function logits(rows: number, classes: number): number[][] {
   return Array.from({ length: rows }, (_, row) =>
@@ -23,104 +37,321 @@ function logits(rows: number, classes: number): number[][] {
   );
 }
 
-/** Returns p of each class, and -log p of the classes 0, 1, … in turn. */
-function expected(rows: number, classes: number) {
-  const table = logits(rows, classes);
-  const lossOf = (row: number[], r: number): number | null => {
-    const sum = row.reduce((sum, z) => sum + Math.exp(z), 0);
-    return near(Math.log(sum) - (row[r % classes] as number), 6);
-  };
-  return {
-    softmax: table.map((row) => softmaxOf(row, 6)),
-    cross_entropy: table.map(lossOf),
-  };
+const count = (rows: number) => Array.from({ length: rows }, (_, row) => row);
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+function softmax(rows: Rows): number[][] {
+  return rows.map((row) => {
+    const max = Math.max(...row);
+    const e = row.map((z) => Math.exp(z - max));
+    const total = sum(e);
+    return e.map((value) => value / total);
+  });
 }
 
-const id = [0, 1, 2, 3, 4, 5];
-/** Row 3 of the vectors of Spark is sparse. */
-const sparse = softmaxOf([0, 2.5, 0, 0], 6);
+function jacobian(rows: Rows): number[][] {
+  return softmax(rows).map((p) =>
+    p.flatMap((pi, i) =>
+      p.map((pj, j) => (i === j ? pi * sum(p.toSpliced(i, 1)) : -pi * pj)),
+    ),
+  );
+}
+
+/** Returns -log p of the classes 0, 1, … in turn. */
+function crossEntropy(rows: Rows): number[] {
+  return rows.map((row, r) => {
+    const own = row[r % row.length] as number;
+    const others = row.toSpliced(r % row.length, 1);
+    return Math.log1p(sum(others.map((z) => Math.exp(z - own))));
+  });
+}
+
+const both = (rows: Rows) => ({
+  softmax: softmax(rows),
+  jacobian: jacobian(rows),
+});
+
+type Columns = Record<string, readonly unknown[]>;
+
+/** A value as arrays, objects and scalars; the whole numbers of a 64-bit type as numbers. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (value === null || typeof value !== "object") return value;
+  return [...(value as Iterable<unknown>)].map(plain);
+}
+
+/** The expected value where the found one is within its rounding errors, or else the found one. */
+function rounded(
+  found: unknown,
+  expected: unknown,
+  tolerance: number,
+): unknown {
+  if (Array.isArray(found) && Array.isArray(expected))
+    return found.map((value, k) => rounded(value, expected[k], tolerance));
+  if (typeof found !== "number" || typeof expected !== "number") return found;
+  const isNear = Math.abs(found - expected) <= tolerance * Math.abs(expected);
+  return isNear ? expected : found;
+}
+
+function expectColumns(path: string, columns: Columns): void {
+  const files = path.endsWith(".arrow")
+    ? [path]
+    : readdirSync(path)
+        .filter((name) => name.endsWith(".arrow"))
+        .sort()
+        .map((name) => `${path}/${name}`);
+  const tables = files.map((name) => tableFromIPC(readFileSync(name)));
+  const isSingle =
+    tables[0]?.schema.metadata?.get("softjac.dtype") === "float32";
+  for (const [name, expected] of Object.entries(columns)) {
+    const found = tables.flatMap((table) =>
+      [...table.getChild(name)].map(plain),
+    );
+    expect(rounded(found, expected, isSingle ? 5e-7 : 1e-14), name).toEqual(
+      expected,
+    );
+  }
+}
+
+const B = logits(8, 1).map(([z]) => [0, z as number]);
 const ANSWERS = logits(4, 5).map((row, r) =>
-  softmaxOf(
-    row.map((z, k) => (k < ([3, 5, 4, 3][r] as number) ? z : null)),
-    6,
-  ),
+  row.map((z, k) => (k < ([3, 5, 4, 3][r] as number) ? z : -Infinity)),
+);
+const VECTORS = logits(6, 4).with(3, [0, 2.5, 0, 0]);
+const TOKENS = logits(15, 4).map((row, r) =>
+  r % 5 < ([5, 3, 4][Math.floor(r / 5)] as number) ? row : row.map(() => -100),
 );
 /** Row r has every 100th number of the array. */
-const VOLUME = Array.from({ length: 100 }, (_, row) =>
-  softmaxOf(
-    [0, 1, 2].map((k) => logits(300, 1)[k * 100 + row]?.[0] as number),
-    6,
-  ),
+const VOLUME = count(100).map((row) =>
+  [0, 1, 2].map((k) => logits(300, 1)[k * 100 + row]?.[0] as number),
 );
-const LABELLED: Options = { emit: ["softmax", "cross_entropy"] };
+const COUNTED = [1, 2, 4, 5, 6, 7, 8];
+const USE_BINARY =
+  "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
+const LABEL = "--emit cross_entropy --label";
+const WITH_ID = { ...both(logits(6, 4)), id: count(6) };
 
-test.each<[file: string, options: Options, columns: Record<string, unknown[]>]>(
-  [
+/** Arguments of `softjac run`, and columns of the output or a message; numbers are compared to the precision of their type. */
+type Row = [args: string | string[], expected: Columns | string];
+
+const CASES: Record<string, Row[]> = {
+  "margins of a binary classifier": [
     [
-      "decimals.parquet",
-      { ...LABELLED, columns: "SCORE_*", label: "LABEL" },
-      expected(12, 4),
+      "margins.npy",
+      `margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}`,
+    ],
+    ["margins.npy --binary", both(B)],
+    ["margins-column.npy --binary", both(B)],
+  ],
+  "a configuration file with a byte order mark": [
+    [
+      `six.npy --config ${utf8}`,
+      {
+        softmax: softmax(logits(6, 3)),
+        logsumexp: logits(6, 3).map((row) => Math.log(sum(row.map(Math.exp)))),
+      },
     ],
     [
-      "documents.parquet",
-      { ...LABELLED, label: "labels", keep: ["doc"] },
+      `six.npy --config ${utf16}`,
+      `${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
+    ],
+  ],
+  "decimals of a warehouse": [
+    [
+      `decimals.parquet --columns SCORE_* --label LABEL --emit softmax,cross_entropy`,
       {
-        ...expected(12, 4),
+        softmax: softmax(logits(12, 4)),
+        cross_entropy: crossEntropy(logits(12, 4)),
+      },
+    ],
+  ],
+  "an embedding beside one column per class": [
+    [
+      "embedding.parquet",
+      "embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)",
+    ],
+    ["embedding.parquet --columns logit_*", both(logits(6, 4))],
+  ],
+  "a factor of R as labels": [
+    [
+      `factor.feather --columns lp.* --on-bad-row null ${LABEL} Species`,
+      {
+        cross_entropy: crossEntropy(logits(12, 3)).with(4, null as never),
+      },
+    ],
+  ],
+  "labels of -100": [
+    [
+      `ignored.npz ${LABEL} labels`,
+      "ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)",
+    ],
+    [
+      `ignored.npz --on-bad-row skip ${LABEL} labels`,
+      {
+        row: COUNTED,
+        cross_entropy: COUNTED.map((row) => crossEntropy(logits(10, 5))[row]),
+      },
+    ],
+  ],
+  "samples of an evaluation with lists to copy": [
+    [
+      "samples.arrow --column logits --emit softmax --keep doc_id,choices,input_ids",
+      {
+        softmax: softmax(logits(5, 4)),
+        doc_id: count(5),
+        choices: count(5).map((row) =>
+          [..."abc"].slice(0, 1 + (row % 3)).map((c) => `answer ${row}${c}`),
+        ),
+        input_ids: count(5).map((row) => [row, 7]),
+      },
+    ],
+  ],
+  "a large vocabulary": [
+    [
+      "vocabulary.npy",
+      "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+    ],
+    [
+      "vocabulary.npy --layout csr",
+      "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+    ],
+    ["vocabulary.npy --emit softmax", { softmax: softmax(logits(1, 49152)) }],
+  ],
+  "lists of old writers": [
+    ["lists-avro.parquet --keep id", WITH_ID],
+    ["lists-hive.parquet --keep id", WITH_ID],
+    ["lists-bare.parquet --keep id", WITH_ID],
+  ],
+  "arrays of more than two dimensions": [
+    [
+      "volume.npz",
+      "volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
+    ],
+    ["volume.npz --class-axis 0", both(VOLUME)],
+    ["stacked.npy", both(logits(12, 4))],
+    ["tokens.npy", both(logits(15, 4))],
+  ],
+  "lists of tokens, with labels": [
+    [
+      "documents.parquet --label labels --keep doc --emit softmax,cross_entropy",
+      {
         row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
         position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
+        softmax: softmax(logits(12, 4)),
+        cross_entropy: crossEntropy(logits(12, 4)),
         doc: [..."xxxxxyyyzzzz"],
       },
     ],
+  ],
+  "directories that are columns": [
     [
-      "levels.parquet",
-      { columns: "('logit'*", keep: ["('meta'", " 'id')"] },
-      { softmax: expected(6, 3).softmax, "('meta', 'id')": id },
-    ],
-    [
-      "spark.parquet",
-      { column: "rawPrediction", keep: ["id"] },
+      "hive --keep split",
       {
-        softmax: expected(6, 4).softmax.with(3, sparse),
-        id,
+        ...both(logits(6, 4)),
+        split: ["test", "test", "train", "train", "train", "train"],
       },
     ],
-    ...["labels", "flags"].map(
-      (label): [string, Options, Record<string, unknown[]>] => [
-        "one-hot.npz",
-        { ...LABELLED, column: "logits", label },
-        expected(12, 4),
-      ],
-    ),
-    [
-      "factor.feather",
-      { ...LABELLED, columns: "lp.*", label: "Species", onBadRow: "null" },
-      { cross_entropy: expected(12, 3).cross_entropy.with(4, null) },
-    ],
-    ["choices.parquet", { pad: true }, { softmax: ANSWERS }],
-    ["volume.npz", { classAxis: 0 }, { softmax: VOLUME }],
-    ...["avro", "hive", "bare"].map(
-      (kind): [string, Options, Record<string, unknown[]>] => [
-        `lists-${kind}.parquet`,
-        { keep: ["id"] },
-        { softmax: expected(6, 4).softmax, id },
+  ],
+  "names with commas": [
+    ...["('meta', 'id')", "('meta'\\, 'id')"].map(
+      (keep): Row => [
+        ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
+        { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
       ],
     ),
   ],
-)("%s", async (file, options, columns) => {
-  const { column } = await run({ input: `${cwd}/${file}`, ...options });
-  for (const [name, values] of Object.entries(columns))
-    expect(column(name)).toEqual(values);
+  "an archive of batches": [
+    [
+      "batches.npz",
+      "batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns",
+    ],
+    ["batches.npz --columns arr_*", both(logits(18, 3))],
+  ],
+  "one-hot labels": [
+    [
+      `one-hot.npz ${LABEL} labels`,
+      "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
+    ],
+    ...["labels", "flags"].map(
+      (name): Row => [
+        `one-hot.npz --column logits ${LABEL} ${name}`,
+        { cross_entropy: crossEntropy(logits(12, 4)) },
+      ],
+    ),
+  ],
+  "questions of 3 to 5 answers": [
+    [
+      "choices.parquet",
+      "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
+    ],
+    ["choices-padded.parquet --null-logit mask", { softmax: softmax(ANSWERS) }],
+    ["choices.parquet --pad", { softmax: softmax(ANSWERS) }],
+  ],
+  "shards of two types": [
+    [
+      "shards",
+      `${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files`,
+    ],
+    ["shards --dtype float64", both([...logits(6, 4), ...logits(6, 4)])],
+  ],
+  "vectors of Spark": [
+    [
+      "spark.parquet --column rawPrediction --keep id",
+      { ...both(VECTORS), id: count(6) },
+    ],
+  ],
+  "a stream that replaces a dictionary": [
+    [
+      "replaced.arrows --keep source",
+      { ...both(logits(12, 4)), source: [..."abbabaxyyxyx"] },
+    ],
+  ],
+  "what a trainer returns": [["trainer.npz", both(TOKENS)]],
+};
+
+describe.each(Object.entries(CASES))("%s", (_, rows) => {
+  test.each(rows)("%s", (given, expected) => {
+    const args = typeof given === "string" ? given.split(" ") : given;
+    // Directories are datasets.
+    const target = args[0]?.includes(".") ? output : at("out");
+    rmSync(target, { recursive: true, force: true });
+    const to = target === output ? output : `${target}/`;
+    const { status, stderr } = softjacIn({ cwd }, "run", ...args, "-o", to);
+    if (typeof expected === "string") {
+      expect(stderr).toContain(`softjac: ${expected}\n`);
+      expect(status).toBe(args.includes(utf16) ? 78 : 65);
+      if (target === output) expect(existsSync(target)).toBe(false);
+    } else {
+      expect(status, stderr).toBe(0);
+      expectColumns(target, expected);
+    }
+  });
 });
 
-test("a configuration file of Windows PowerShell: a byte order mark, and CR LF", () => {
-  const [utf8, utf16] = [at("options.json"), at("options-16.json")];
-  const options = '\ufeff{\r\n  "emit": "softmax,logsumexp"\r\n}\r\n';
-  writeFileSync(utf8, options);
-  writeFileSync(utf16, options, "utf16le");
-  const args = ["run", "six.npy", "-o", at("six.arrow"), "--config"];
-  expect(softjacIn({ cwd }, ...args, utf8).status).toBe(0);
-  expect(softjacIn({ cwd }, ...args, utf16)).toMatchObject({
-    status: 78,
-    stderr: `softjac: ${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8\n`,
+test("one class is a warning", () => {
+  rmSync(output, { force: true });
+  const args = ["run", "margins-column.npy", "-o", output];
+  const { status, stderr } = softjacIn({ cwd }, ...args);
+  expect(stderr).toContain(
+    `softjac: array: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}\n`,
+  );
+  expect(status).toBe(0);
+  expectColumns(output, {
+    softmax: B.map(() => [1]),
+    jacobian: B.map(() => [0]),
   });
+});
+
+test("a file that is compressed as a whole, decompressed into a pipe", () => {
+  const input = gzipSync(readFileSync(`${cwd}/tokens.npy`));
+  rmSync(output, { force: true });
+  const command = `gzip -dc | "$0" "$1" run - -o "$2"`;
+  const { status, stderr } = spawnSync(
+    "bash",
+    ["-c", command, process.execPath, CLI, output],
+    { input, encoding: "utf8" },
+  );
+  expect(status, stderr).toBe(0);
+  expectColumns(output, both(logits(15, 4)));
 });

@@ -27,8 +27,12 @@ def columns(array, names):
     return {name: array[:, k] for k, name in enumerate(names)}
 
 
-os.makedirs("files", exist_ok=True)
+os.makedirs("files/shards", exist_ok=True)
 os.chdir("files")
+
+# Binary classifiers: margins, one number per row.
+np.save("margins.npy", logits(8, dtype="f4"))
+np.save("margins-column.npy", logits(8, 1, dtype="f4"))
 
 np.save("six.npy", logits(6, 3))
 
@@ -48,6 +52,19 @@ pq.write_table(
     "decimals.parquet",
 )
 
+# An embedding beside one column per class.
+pq.write_table(
+    pa.table(
+        {
+            "id": np.arange(6),
+            "embedding": pa.array(list(logits(6, 8, dtype="f4"))),
+            **columns(logits(6, 4), [f"logit_{k}" for k in range(4)]),
+            "label": label(6, 4),
+        }
+    ),
+    "embedding.parquet",
+)
+
 # A factor of R, NA in row 4. The levels are in the order of the columns.
 species = ["setosa", "versicolor", "virginica"]
 codes = [None if row == 4 else int(k) for row, k in enumerate(label(12, 3))]
@@ -61,8 +78,30 @@ feather.write_feather(
     "factor.feather",
 )
 
-# Segmentation: the classes are the first axis of four.
+# Tokens whose label is -100 do not count.
+ignored = label(10, 5)
+ignored[[0, 3, 9]] = -100
+np.savez("ignored.npz", logits=logits(10, 5, dtype="f4"), labels=ignored)
+
+# Samples of an evaluation, with lists beside the logits.
+samples = pa.table(
+    {
+        "doc_id": np.arange(5),
+        "choices": [[f"answer {row}{c}" for c in "abc"[: 1 + row % 3]] for row in range(5)],
+        "input_ids": pa.array([[row, 7] for row in range(5)], pa.list_(pa.int32())),
+        "logits": pa.FixedSizeListArray.from_arrays(logits(20, dtype="f4"), 4),
+    }
+)
+with pa.ipc.new_file("samples.arrow", samples.schema) as writer:
+    writer.write_table(samples, max_chunksize=2)
+
+# One step of a language model.
+np.save("vocabulary.npy", logits(1, 49152, dtype="f2"))
+
+# Segmentation: the classes are the first axis of four. Stacked batches of one row, and tokens.
 np.savez_compressed("volume.npz", softmax=logits(3, 4, 5, 5, dtype="f4"))
+np.save("stacked.npy", logits(12, 1, 4, dtype="f4"))
+np.save("tokens.npy", logits(3, 5, 4, dtype="f4"))
 
 # A pandas frame whose columns have two levels.
 pq.write_table(
@@ -75,14 +114,25 @@ pq.write_table(
     "levels.parquet",
 )
 
+# numpy.savez(file, *batches), the last of them shorter.
+whole = logits(18, 3, dtype="f4")
+np.savez("batches.npz", *np.split(whole, [4, 8, 12, 16]))
+
 # Labels as Keras' categorical losses take them, and as booleans.
 hot = np.eye(4, dtype="f4")[label(12, 4)]
 np.savez("one-hot.npz", logits=logits(12, 4, dtype="f4"), labels=hot, flags=hot == 1)
 
-# Questions with 3, 4 or 5 answers.
+# Questions with 3, 4 or 5 answers; the same padded with null.
 lengths = [3, 5, 4, 3]
 answers = [list(map(float, row[:n])) for row, n in zip(logits(4, 5), lengths)]
 pq.write_table(pa.table({"loglikelihoods": answers}), "choices.parquet")
+padded = [row + [None] * (5 - len(row)) for row in answers]
+pq.write_table(pa.table({"loglikelihoods": padded}), "choices-padded.parquet")
+
+# Shards of two types.
+np.save("shards/a.npy", logits(6, 4, dtype="f4"))
+np.save("shards/b.npy", logits(6, 4))
+
 # Tokens of documents of 5, 3 and 4 tokens, with labels of the same shape.
 starts = pa.array([0, 5, 8, 12], pa.int32())
 rows = pa.FixedSizeListArray.from_arrays(logits(48, dtype="f4"), 4)
@@ -95,6 +145,15 @@ pq.write_table(
         }
     ),
     "documents.parquet",
+)
+
+# A Hive-partitioned dataset.
+pq.write_to_dataset(
+    pa.table({"logits": list(logits(6, 4)), "split": ["test"] * 2 + ["train"] * 4}),
+    "hive",
+    partition_cols=["split"],
+    basename_template="part-{i}.parquet",
+    existing_data_behavior="delete_matching",
 )
 
 # Vectors of Spark ML; row 3 is sparse, and its classes but one are 0.
@@ -119,6 +178,23 @@ pq.write_table(
     ),
     "spark.parquet",
 )
+
+# A stream whose second batch replaces the dictionary of the first.
+schema = pa.schema([("logits", pa.list_(pa.float32(), 4)), ("source", pa.dictionary(pa.int8(), pa.string()))])
+with pa.ipc.new_stream("replaced.arrows", schema) as writer:
+    rows = logits(12, 4, dtype="f4")
+    for half, words in ((rows[:6], ["a", "b"]), (rows[6:], ["x", "y"])):
+        lists = pa.FixedSizeListArray.from_arrays(half.ravel(), 4)
+        places = pa.array([0, 1, 1, 0, 1, 0], pa.int8())
+        source = pa.DictionaryArray.from_arrays(places, words)
+        writer.write_batch(pa.record_batch([lists, source], schema=schema))
+
+# What a trainer returns for a classifier of tokens, padded with -100.
+predictions, label_ids = logits(3, 5, 4, dtype="f4"), label(15, 4).reshape(3, 5)
+for sequence, tokens in enumerate((5, 3, 4)):
+    predictions[sequence, tokens:], label_ids[sequence, tokens:] = -100, -100
+np.savez("trainer.npz", predictions=predictions, label_ids=label_ids)
+
 
 # Parquet files without an Arrow schema, whose lists are those of Avro, Hive and bare protocol buffers. No writer that is installed
 # makes these, so that their bytes are written here: Thrift's compact protocol, and one page per column without compression.
