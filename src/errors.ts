@@ -298,7 +298,7 @@ export class IncompleteError extends SoftjacError {
   }
 }
 
-/** Error of a published dataset whose shards are missing or differ from their records. */
+/** Error of a published dataset whose shards are missing or differ from their records. `repair` recomputes them. */
 export class DatasetDamagedError extends SoftjacError {
   readonly code = "ERR_DATASET_DAMAGED";
   override readonly exitCode = EXIT.badInput;
@@ -306,12 +306,10 @@ export class DatasetDamagedError extends SoftjacError {
     readonly output: string,
     readonly damaged: readonly { file: string; problem: string }[],
     shards: number,
-    /** What to do before the same command is run again. */
-    advice: string,
   ) {
     const shown = firstItems(damaged, 10, (d) => `${d.file} ${d.problem}`);
     super(
-      `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; ${advice} and run the same command again: ${shown}`,
+      `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; use --repair to recompute them: ${shown}`,
     );
   }
 }

@@ -15,6 +15,15 @@ export {
   planDataset,
   runDataset,
 } from "./dataset/run-dataset.js";
+// `as removeLeftovers` and other second names are deprecated; the next minor release removes them.
+export {
+  removeStaleRuns,
+  removeStaleRuns as removeLeftovers,
+  type StaleRunsOptions,
+  type StaleRunsOptions as LeftoverOptions,
+  type StaleRunsReport,
+  type StaleRunsReport as Leftovers,
+} from "./dataset/stale-runs.js";
 export {
   type DatasetStatus,
   datasetStatus,
@@ -28,7 +37,6 @@ export { effects } from "./effects/effects.js";
 export type { EffectRow, EffectsReport } from "./effects/effects-report.js";
 export { type MergeOptions, mergePartials } from "./effects/merge.js";
 export type { EffectName, EffectsOptions } from "./effects/options.js";
-// `InputsLeftOutError` and other second names are deprecated; the next minor release removes them.
 export {
   AbortedError,
   BadRowError,

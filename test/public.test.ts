@@ -11,7 +11,8 @@ PermissionError PlanMissingError RaggedRowError RowMissingError
 ServiceUnavailableError ShardsFailedError SoftjacError SoftmaxSums
 StalledError StoppedError UsageError calibrate datasetStatus dryRun
 dryRunDataset effects finalizeDataset generate inspect mergePartials
-openJacobian planDataset reduce relativeErrorPercent report run runDataset runShards runWorker show softmax
+openJacobian planDataset reduce relativeErrorPercent removeLeftovers
+removeStaleRuns report run runDataset runShards runWorker show softmax
 softmaxJacobian softmaxJacobianColumn softmaxJacobianEntries softmaxResults
 submitDataset verify version waitForDataset`;
 
@@ -23,6 +24,7 @@ test("the public names", () => {
 });
 
 test("old names of exports still work", () => {
+  expect(built.removeLeftovers).toBe(built.removeStaleRuns);
   expect(built.InputsLeftOutError).toBe(built.InputsSkippedError);
   expect(built.PartsFailedError).toBe(built.ShardsFailedError);
 });

@@ -4,6 +4,7 @@ import { arrayTask } from "./array-task.js";
 import type { CommandSpec, LineOptionNames } from "./command.js";
 import {
   datasetText,
+  gcText,
   statusText,
   submitText,
   waitText,
@@ -231,6 +232,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     text: statusText,
     exitCode: ({ status, problems }) =>
       problems.length > 0 && status === "published" ? EXIT.badInput : EXIT.done,
+    textIsResult: true,
+  }),
+  defineCommand({
+    name: "gc",
+    summary: "Remove stale, unfinished runs of a dataset",
+    description:
+      "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
+    common: ["olderThan", "dryRun", "json"],
+    examples: ["jacobian/ --dry-run", "jacobian/ --older-than 24"],
+    load: async () =>
+      (await import("../dataset/stale-runs.js")).removeStaleRuns,
+    text: gcText,
     textIsResult: true,
   }),
   defineCommand({

@@ -1,5 +1,6 @@
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetDryRun } from "../dataset/run-dataset.js";
+import type { StaleRunsReport } from "../dataset/stale-runs.js";
 import type { DatasetStatus } from "../dataset/tasks.js";
 import { ranges } from "../errors.js";
 import { printable, shortList } from "../printable.js";
@@ -51,7 +52,8 @@ export function datasetDryRunText(plan: DatasetDryRun): string {
 
 /** Formats the status of a dataset. */
 export function statusText(found: DatasetStatus): string {
-  const { shards, shardsDone, missing, damaged, problems } = found;
+  const { shards, shardsDone, missing, damaged, problems, unfinished } = found;
+  const others = `${shortList(unfinished)} (other runs; softjac gc removes abandoned ones)`;
   return titled(found.output, [
     ["status", found.status],
     ["inputs", inputsOf(found)],
@@ -63,7 +65,25 @@ export function statusText(found: DatasetStatus): string {
       .map(({ file, problem }) => ["", `${file} ${problem}`] as const),
     ["skipped", skippedOf(found)],
     ["run", found.fingerprint],
+    ["unfinished", unfinished.length > 0 ? others : ""],
   ]);
+}
+
+/** Formats the report of gc. */
+export function gcText(report: StaleRunsReport): string {
+  const { dryRun, removed, kept, shards } = report;
+  const line = (label: string, path: string, end = "") => {
+    const number = shards[path] ?? 0;
+    const computed = number > 0 ? ` (${count(number)} computed shards)` : "";
+    return `${label}  ${printable(path)}${computed}${end}\n`;
+  };
+  const [remove, keep] = dryRun
+    ? (["would remove", "would keep  "] as const)
+    : (["removed", "kept   "] as const);
+  const reason = ": changed too recently, or in use";
+  const lines = removed.map((path) => line(remove, path));
+  lines.push(...kept.map((path) => line(keep, path, reason)));
+  return lines.join("") || "no stale runs\n";
 }
 
 /** Formats the report of submit. */

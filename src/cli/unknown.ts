@@ -10,8 +10,6 @@ export function unknownCommand(
   name: string,
   commands: readonly CommandSpec[],
 ): string {
-  if (name === "gc")
-    return "gc was removed; remove stale runs with find . -maxdepth 1 -name 'OUTPUT.__*' -mtime +3 -exec rm -r {} +";
   const names = [...commands.map((command) => command.name), "completion"];
   const list = '; run "softjac --help" for the list';
   return `unknown command "${shortName(name)}"${suggestion(name, names) || list}`;

@@ -116,6 +116,10 @@ export function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(ordered, null, 1)}\n`);
 }
 
+export function sameRecords(a: ShardRecord, b: ShardRecord): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
+
 /** Decodes JSON; returns null if it is invalid. */
 export function decodeJson(bytes: Uint8Array | null): unknown {
   if (!bytes) return null;

@@ -6,7 +6,7 @@ import { VERSION } from "../version.js";
 import { type DatasetPlan, rowsOf, summaryOf } from "./dataset-plan.js";
 import type { DatasetRun, PublishOptions } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
-import { GracefulStop } from "./graceful-stop.js";
+import { GracefulStop, type StopLimits } from "./graceful-stop.js";
 
 /** Report of a call on a dataset: its return value, or `report` of its error. */
 export interface DatasetReport extends CallCost {
@@ -114,12 +114,12 @@ export interface DatasetCall {
 
 /** Runs `work` with stop signals and a report, and attaches the report to a SoftjacError. */
 export async function withReport<Report extends DatasetReport>(
-  { output, grace = 0 }: { output: string; grace?: number | undefined },
+  { output, ...limits }: { output: string } & Partial<StopLimits>,
   hooks: DatasetHooks,
   work: (call: DatasetCall) => Promise<Report>,
 ): Promise<Report> {
   const report = new DatasetReportBuilder(output, hooks.onEvent);
-  const stopping = new GracefulStop(grace, hooks);
+  const stopping = new GracefulStop(limits, hooks);
   try {
     return await stopping.race(() => work({ report, stopping, hooks }));
   } catch (error) {

@@ -1,15 +1,27 @@
+import { rm } from "node:fs/promises";
+import { basename } from "node:path";
 import {
   ConfigurationError,
   IncompleteError,
   InputsSkippedError,
+  InternalError,
   IoError,
 } from "../errors.js";
-import { MissingFolderError, type Store } from "../storage/store.js";
+import { openStore } from "../storage/open-store.js";
+import {
+  hashOf,
+  MissingFolderError,
+  replace,
+  type Store,
+} from "../storage/store.js";
 import { VERSION } from "../version.js";
 import {
+  COMMITS,
   decodeJson,
   encodeJson,
   MANIFEST,
+  type Manifest,
+  manifestOf,
   type RunFolders,
   recordName,
   type ShardRecord,
@@ -17,7 +29,12 @@ import {
   type Success,
 } from "./dataset-files.js";
 import { type DatasetPlan, type Shard, sha256 } from "./dataset-plan.js";
-import { type CheckOptions, type Fault, RunFiles } from "./run-files.js";
+import {
+  type CheckOptions,
+  type Fault,
+  RunFiles,
+  type StoredRecord,
+} from "./run-files.js";
 
 export interface PublishOptions {
   /** Whether to replace another dataset. */
@@ -25,6 +42,13 @@ export interface PublishOptions {
   /** Whether to publish without skipped inputs. */
   allowMissing?: boolean | undefined;
 }
+
+/** Members of a run that computing its shards needs. */
+export type ShardRun = Pick<
+  DatasetRun,
+  | ("plan" | "folders" | "shards" | "isPublished")
+  | ("mustCompute" | "skipInput" | "commit")
+>;
 
 /**
  * Run over a dataset in its store. Any number of processes may work on it concurrently and die at any point, because all
@@ -153,15 +177,29 @@ export abstract class DatasetRun<S extends Store = Store> {
   commit(file: string, record: ShardRecord): Promise<boolean> {
     return this.#unlessPublished(async () => {
       const { wip } = this.folders;
+      const stored = `${wip}/${record.part}`;
       await this.checkLocation(file);
-      const part = `${wip}/${record.part}`;
-      const isNew = await this.store.putIfAbsent(part, file);
-      if (!isNew) await this.files.assertSame(record.part, file);
+      const isNew = await this.store.putIfAbsent(stored, file);
+      if (!isNew) await this.#assertSame(stored, file);
       const name = `${wip}/${recordName(record.shard)}`;
       if (!(await this.store.putIfAbsent(name, encodeJson(record))))
         await this.files.record(record.shard);
       await this.afterCommit(record, isNew);
     });
+  }
+
+  /** Compares a stored file with the file that this process computed, and removes the latter. @throws InternalError */
+  async #assertSame(stored: string, file: string): Promise<void> {
+    try {
+      const theirs = await hashOf(this.store, stored);
+      const ours = await hashOf(await openStore(file), file);
+      if (theirs !== ours)
+        throw new InternalError(
+          `${stored}: two processes computed different bytes (SHA-256 ${ours} and ${theirs})`,
+        );
+    } finally {
+      await rm(file, { force: true });
+    }
   }
 
   /** Returns false if a shard is done or its input skipped. Otherwise discards a damaged file of it. */
@@ -183,7 +221,11 @@ export abstract class DatasetRun<S extends Store = Store> {
 
   /** Returns the shards without a record. Fast, because it lists names only and checks no file. */
   unrecorded(): Promise<number[]> {
-    return this.#inFolder((files) => files.unrecorded());
+    return this.#inFolder(async (files) => {
+      const names = await this.store.list(`${files.folder}/${COMMITS}`);
+      const shards = await files.includedShards();
+      return shards.filter((shard) => !names.has(basename(recordName(shard))));
+    });
   }
 
   /**
@@ -191,13 +233,35 @@ export abstract class DatasetRun<S extends Store = Store> {
    * those of skipped inputs.
    * @throws AbortedError
    */
-  faults(options: CheckOptions = {}): Promise<Fault[]> {
+  faults(options: Omit<CheckOptions, "fallbacks"> = {}): Promise<Fault[]> {
     return this.#inFolder(async (files) => {
-      const faults = await files.faults(options);
-      if (files === this.files) return faults;
-      const hash = (await this.success())?.manifest;
-      return [...faults, ...(await files.manifestFaults(hash))];
+      if (files === this.files) return files.faults(options);
+      const { fault, records } = await this.#publishedManifest();
+      const check = { ...options, fallbacks: records };
+      return [...(await files.faults(check)), ...fault];
     });
+  }
+
+  /** Checks the manifest of the published dataset and returns its copies of the records. */
+  async #publishedManifest(): Promise<{
+    fault: Fault[];
+    records: Map<number, StoredRecord>;
+  }> {
+    const name = `${this.folders.out}/${MANIFEST}`;
+    const bytes = await this.store.read(name);
+    const stored = await this.store.head(name);
+    const records = new Map<number, StoredRecord>();
+    const faulty = (problem: string) => ({
+      fault: [{ shard: null, file: MANIFEST, problem, record: null }],
+      records,
+    });
+    if (!bytes || !stored) return faulty("is missing");
+    if (sha256(bytes) !== (await this.success())?.manifest)
+      return faulty(`does not match its SHA-256 in ${SUCCESS}`);
+    const { fingerprint } = this.plan;
+    for (const part of (decodeJson(bytes) as Manifest).parts)
+      records.set(part.shard, { record: { ...part, fingerprint }, stored });
+    return { fault: [], records };
   }
 
   /** Returns the content of _SUCCESS in a directory, or null if there is none. */
@@ -212,6 +276,32 @@ export abstract class DatasetRun<S extends Store = Store> {
   protected async belongsToRun(folder: string): Promise<boolean> {
     const success = await this.success(folder);
     return success?.fingerprint === this.plan.fingerprint;
+  }
+
+  /** Replaces the file and record of a shard in the published dataset. @throws IoError if the dataset was replaced */
+  async replaceShard(file: string, record: ShardRecord): Promise<void> {
+    const { out } = this.folders;
+    if (!(await this.isPublished()))
+      throw new IoError(
+        out,
+        "another run replaced or removed the dataset during the repair",
+      );
+    await replace(this.store, `${out}/${record.part}`, file);
+    // The record must be newer than the file.
+    const name = `${out}/${recordName(record.shard)}`;
+    await replace(this.store, name, encodeJson(record));
+  }
+
+  /** Rebuilds the manifest of the published dataset from its records. @throws InternalError */
+  async replaceManifest(): Promise<void> {
+    const { out } = this.folders;
+    const manifest = encodeJson(await this.#manifest(this.#published));
+    const expected = (await this.success())?.manifest;
+    if (sha256(manifest) !== expected)
+      throw new InternalError(
+        `${out}/${MANIFEST}: expected SHA-256 ${expected} as in ${SUCCESS}, found ${sha256(manifest)} when rebuilding it from the records; nothing was replaced`,
+      );
+    await replace(this.store, `${out}/${MANIFEST}`, manifest);
   }
 
   /** Returns the skipped inputs with their errors. */
@@ -269,7 +359,7 @@ export abstract class DatasetRun<S extends Store = Store> {
 
   /** Checks that the run is complete and stores its manifest, which has the same bytes in every process. */
   async #putManifest(allowMissing: boolean): Promise<Uint8Array> {
-    const { out } = this.folders;
+    const { out, wip } = this.folders;
     const { inputs, leftOut } = this.plan.of;
     const missing = await this.missing();
     if (missing.length > 0)
@@ -279,8 +369,29 @@ export abstract class DatasetRun<S extends Store = Store> {
     if (skipped.length > 0 && !allowMissing)
       throw new InputsSkippedError(out, skipped, total);
     await this.files.removeSkippedShards();
-    const bytes = encodeJson(await this.files.manifest());
-    await this.files.putIdentical(MANIFEST, bytes);
+    const bytes = encodeJson(await this.#manifest(this.files));
+    await this.putIdentical(`${wip}/${MANIFEST}`, bytes);
     return bytes;
+  }
+
+  /** Stores a file that has the same bytes in every process. @throws InternalError if another process stored other bytes */
+  protected async putIdentical(name: string, bytes: Uint8Array): Promise<void> {
+    if (await this.store.putIfAbsent(name, bytes)) return;
+    const stored = await this.store.read(name);
+    if (stored && sha256(stored) !== sha256(bytes))
+      throw new InternalError(
+        `${name}: two processes wrote different bytes (SHA-256 ${sha256(bytes)} and ${sha256(stored)})`,
+      );
+  }
+
+  async #manifest(files: RunFiles): Promise<Manifest> {
+    const shards = await files.includedShards();
+    const records = await files.records();
+    const included = shards.map((shard) => {
+      const { record } = records.get(shard) ?? {};
+      if (!record) throw new InternalError(`shard ${shard} has no record`);
+      return record;
+    });
+    return manifestOf(this.plan, included, await files.allSkipped());
   }
 }

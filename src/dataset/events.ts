@@ -32,8 +32,8 @@ export type DatasetEvent =
   /** Stop: no more shards are started. */
   | { event: "stopping"; reason: "signal"; graceSeconds: number }
   | { event: "published" }
-  /** Submission of shards to a queue; `again`: because the queue lost their jobs. */
-  | { event: "submitted"; shards: number; again: boolean }
+  /** Submission of shards to a queue; `submission` counts earlier submissions of the run. */
+  | { event: "submitted"; shards: number; submission: number }
   /** Number of shards that are done, whichever process computed them. */
   | { event: "shards done"; shards: number; shardsDone: number }
   /** Shard that a queue worker failed to compute; `willRetry`: whether the queue has attempts left for it. */

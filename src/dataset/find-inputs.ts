@@ -19,7 +19,7 @@ export interface FoundInputs {
   root: string;
   /** Paths relative to the root, with slashes, in natural order. */
   names: string[];
-  /** States of objects from the listing, by name. */
+  /** States of objects from the listing, and of files whose names are not UTF-8, by name. */
   states: ReadonlyMap<string, PlannedState>;
   /** Warning about files that were ignored because of their names. */
   warning: string | null;
@@ -57,7 +57,11 @@ export async function findInputs(
     const inputs = outside.length > 0 ? outside : listed.files;
     if (inputs.length === 0)
       throw new InputMissingError(location, undefined, listed.emptyMessage);
-    rejectInputsInside(output, inputs);
+    rejectInputsInside(
+      output,
+      // A name that is not UTF-8 is escaped, and does not exist.
+      store ? inputs : inputs.filter((file) => !listed.states?.has(file)),
+    );
     for (const file of inputs) found.set(file, listed.states?.get(file));
   }
   const { dirname: folderOf, sep: separator } = store ? posix : path;

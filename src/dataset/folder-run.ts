@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { OutputExistsError } from "../errors.js";
-import { randomHex } from "../io/temporary-names.js";
+import { isAlive, randomHex } from "../io/temporary-names.js";
 import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../storage/store.js";
 import {
@@ -149,14 +149,21 @@ export class FolderRun extends DatasetRun<FolderStore> {
   override async cleanUp(): Promise<void> {
     await super.cleanUp();
     const { wip, tmp } = this.folders;
-    for (const folder of [wip, tmp, ...(await this.#replaced())])
+    const repairs = (await this.#siblings(`${tmp}-`)).filter(
+      (folder) => isAlive(basename(folder)) === false,
+    );
+    for (const folder of [wip, tmp, ...(await this.#replaced()), ...repairs])
       await this.store.remove(folder);
   }
 
   /** Returns the datasets that processes of this run have renamed in order to replace them. */
-  async #replaced(): Promise<string[]> {
-    const { old } = this.folders;
-    const names = await this.store.list(dirname(old), `${basename(old)}-`);
-    return [...names.keys()].map((name) => join(dirname(old), name));
+  #replaced(): Promise<string[]> {
+    return this.#siblings(`${this.folders.old}-`);
+  }
+
+  /** Returns the directories next to the dataset whose paths begin with `start`. */
+  async #siblings(start: string): Promise<string[]> {
+    const names = await this.store.list(dirname(start), basename(start));
+    return [...names.keys()].map((name) => join(dirname(start), name));
   }
 }

@@ -1,6 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AbortedError } from "../errors.js";
+import { AbortedError, StalledError } from "../errors.js";
 import type { DatasetHooks } from "./events.js";
+
+export interface StopLimits {
+  /** Seconds to finish or abandon the current shard after a stop. */
+  readonly grace: number;
+  /** Seconds without progress after which the call fails. */
+  readonly stallTimeout: number;
+}
+
+/** Stop signal and progress callback of a loop. */
+export interface WorkHooks {
+  signal?: AbortSignal | undefined;
+  alive?: (() => void) | undefined;
+}
 
 /** Minimum seconds before the call ends, so that work can react to `stopSignal` however short the grace is. */
 const MIN_GRACE = 2;
@@ -21,8 +34,7 @@ export class GracefulStop {
   readonly abortSignal: AbortSignal = this.#abort.signal;
 
   constructor(
-    /** Seconds to finish or abandon the current shard after a stop. */
-    private readonly grace: number,
+    private readonly limits: Partial<StopLimits>,
     private readonly hooks: Pick<DatasetHooks, "signal" | "onEvent">,
   ) {
     const { signal } = hooks;
@@ -38,13 +50,20 @@ export class GracefulStop {
     return orAborted(this.#end.signal, work());
   }
 
+  /** Runs work that calls `alive` when it makes progress. @throws StalledError */
+  withWatchdog<T>(work: (alive: () => void) => Promise<T>): Promise<T> {
+    const { stallTimeout = 600 } = this.limits;
+    const message = `no progress for ${stallTimeout} s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue`;
+    return withWatchdog(stallTimeout, work, () => new StalledError(message));
+  }
+
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.hooks.signal?.removeEventListener("abort", this.#stop);
   }
 
   readonly #stop = () => {
-    const { grace } = this;
+    const { grace = 0 } = this.limits;
     this.#stopping.abort();
     this.#after(grace * SHARD_SHARE, () => this.#abort.abort());
     this.#after(Math.max(grace, MIN_GRACE), () => this.#end.abort());

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { InputMissingError } from "../errors.js";
+import { InputFormatError, InputMissingError } from "../errors.js";
 import { checkSame, SINCE_PLANNED, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
@@ -31,7 +31,11 @@ export interface Inputs {
 
 /** Local files, which are read in place. */
 export class FileInputs implements Inputs {
-  constructor(private readonly root: string) {}
+  constructor(
+    private readonly root: string,
+    /** States of files whose names are not UTF-8, by escaped name. */
+    private readonly undecodable: ReadonlyMap<string, PlannedState> = new Map(),
+  ) {}
 
   path(name: string): string {
     return join(this.root, name);
@@ -39,6 +43,8 @@ export class FileInputs implements Inputs {
 
   async state(name: string): Promise<PlannedState> {
     const path = this.path(name);
+    const undecodable = this.undecodable.get(name);
+    if (undecodable) return undecodable;
     const current = stateAt(path);
     // Not InputChangedError: the file system may only be missing on this machine.
     if (!current) throw new InputMissingError(path);
@@ -54,6 +60,13 @@ export class FileInputs implements Inputs {
   async open(input: InputWithState, options: OpenOptions): Promise<LogitsFile> {
     await this.check(input);
     const path = this.path(input.name);
+    // Plans and records store names as text.
+    if (this.undecodable.has(input.name))
+      throw new InputFormatError(
+        path,
+        "file name",
+        "not valid UTF-8 (other bytes are shown as \\x..); rename the file",
+      );
     const logits = await openLogits(path, options);
     try {
       // The file may have been replaced between the check and the opening.

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import picomatch from "picomatch";
-import { InputFormatError, UsageError } from "../errors.js";
+import { UsageError } from "../errors.js";
 import { stateAt } from "../input/input-state.js";
 import { resolveLocation } from "../io/location.js";
 import {
@@ -19,7 +19,7 @@ export interface ListedInputs {
   files: string[];
   /** Files that are ignored because of their names. */
   ignored: string[];
-  /** States of objects from the listing. */
+  /** States of objects from the listing, and of files whose names are not UTF-8, which cannot be opened. */
   states?: ReadonlyMap<string, PlannedState> | undefined;
   /** Error message if there are no files; default: the path does not exist. */
   emptyMessage?: string | undefined;
@@ -35,8 +35,9 @@ export async function filesOf(path: string): Promise<ListedInputs> {
   const kind = await kindOf(path);
   if (kind === "file") return { files: [resolve(path)], ignored: [] };
   if (kind === "folder") {
-    const { files, hidden } = await listFiles(path, kind);
+    const { files, hidden, states } = await listFiles(path, kind);
     return {
+      states,
       files: files.filter((file) => !isIgnoredName(file)),
       ignored: [...files.filter(isIgnoredName), ...hidden],
       emptyMessage: `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`,
@@ -44,9 +45,9 @@ export async function filesOf(path: string): Promise<ListedInputs> {
   }
   const { isGlob, negated } = picomatch.scan(path);
   if (!isGlob && !negated) return { files: [], ignored: [] };
-  const { files } = await listFiles(path, "pattern");
+  const { files, states } = await listFiles(path, "pattern");
   const emptyMessage = `no file matches ${path}`;
-  return { files, ignored: [], emptyMessage };
+  return { files, ignored: [], states, emptyMessage };
 }
 
 async function kindOf(path: string): Promise<"file" | "folder" | null> {
@@ -61,15 +62,16 @@ async function kindOf(path: string): Promise<"file" | "folder" | null> {
 }
 
 /**
- * Lists the files below a directory, or those that match a pattern, and separately the hidden ones. Includes devices, pipes
- * and sockets, so that opening them fails instead of ignoring them silently.
- * @throws InputMissingError for a dangling link in a directory; InputFormatError for a name that is not UTF-8;
- * PermissionError, IoError
+ * Lists the files below a directory, or those that match a pattern, and separately the hidden ones. Includes devices, pipes,
+ * sockets and names that are not UTF-8, so that opening them fails instead of ignoring them silently.
+ * @throws InputMissingError for a dangling link in a directory; PermissionError, IoError
  */
 async function listFiles(
   path: string,
   kind: "folder" | "pattern",
-): Promise<Record<"files" | "hidden", string[]>> {
+): Promise<
+  Record<"files" | "hidden", string[]> & Pick<ListedInputs, "states">
+> {
   const isFolder = kind === "folder";
   // A walk for a pattern starts at the directory before the first wildcard.
   const { base, glob, negated } = isFolder
@@ -81,6 +83,7 @@ async function listFiles(
   const mayContainMatches = directoryFilter(glob);
   const files: string[] = [];
   const hidden: string[] = [];
+  const states = new Map<string, PlannedState>();
 
   async function call<T>(
     file: string,
@@ -112,21 +115,17 @@ async function listFiles(
         type =
           (await call(file, "could not be examined", () => typeOf(file))) ?? "";
       const isEntered = type === "folder" && isSeen && mayEnter;
-      // Plans and records store names as text.
-      if (!isText && (isEntered || (isSeen && isWanted)))
-        throw new InputFormatError(
-          file,
-          "file name",
-          "not valid UTF-8 (other bytes are shown as \\x..); rename the file",
-        );
-      if (isEntered) await walk(file);
+      if (!isText && (isEntered || (isSeen && isWanted))) {
+        files.push(file);
+        states.set(file, { bytes: 0 });
+      } else if (isEntered) await walk(file);
       else if (type === "file" && isWanted)
         (isSeen ? files : hidden).push(file);
     }
   }
 
   if (!negated) await walk(top);
-  return { files, hidden };
+  return { files, hidden, states };
 }
 
 /** Returns a filter for directories that may contain matches, by their path segments relative to the start of the walk. */

@@ -12,6 +12,7 @@ import { openOptions } from "../run/open-options.js";
 import { sizeRun, sizeWarning } from "../run/run-plan.js";
 import type { InputSize, PinnedInput, SkippedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
+import type { WorkHooks } from "./graceful-stop.js";
 import type { Inputs } from "./inputs.js";
 import type { ResolvedDataset } from "./options.js";
 import { inputErrorMessage, isInvalidInput } from "./run-files.js";
@@ -39,7 +40,7 @@ export async function pinInputs(
   names: readonly string[],
   inputs: Inputs,
   dataset: ResolvedDataset,
-  { signal, onEvent }: Pick<DatasetHooks, "onEvent" | "signal">,
+  { signal, alive, onEvent }: Pick<DatasetHooks, "onEvent"> & WorkHooks,
 ): Promise<PinnedInputs> {
   const pinned = new Map<string, { input: PinnedInput; size: InputSize }>();
   const skipped: SkippedInput[] = [];
@@ -80,6 +81,7 @@ export async function pinInputs(
   const retried = new Set<string>();
   for (const name of withRetries(names, retried)) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    alive?.();
     const path = inputs.path(name);
     const input = { name, ...(await inputs.state(name)) };
     const { classes } = (first ?? {}) as Partial<CommonProperties>;

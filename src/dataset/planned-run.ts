@@ -60,14 +60,18 @@ export async function openPlannedRun(
   return { ...opened, inputs };
 }
 
-/** Opens a run in the store of its output. */
+/**
+ * Opens a run in the store of its output.
+ * @param tmp directory for temporary files; default: that of the run
+ */
 export async function openRun(
   out: string,
   plan: DatasetPlan,
   access: StoreAccess,
+  tmp = runFolders(out, plan.fingerprint).tmp,
 ): Promise<Omit<OpenDatasetRun, "inputs">> {
-  const folders = runFolders(out, plan.fingerprint);
-  const store = await openStore(out, access, folders.tmp);
+  const folders = { ...runFolders(out, plan.fingerprint), tmp };
+  const store = await openStore(out, access, tmp);
   const run = hasFolders(store)
     ? new FolderRun(store, folders, plan)
     : new PrefixRun(store as ObjectStore, folders, plan);
@@ -80,7 +84,7 @@ export async function openInputs(
   access: StoreAccess,
   states?: FoundInputs["states"],
 ): Promise<Inputs> {
-  if (!isS3(root)) return new FileInputs(root);
+  if (!isS3(root)) return new FileInputs(root, states);
   const { StagedInputs } = await import("./staged-inputs.js");
   return new StagedInputs(root, access, states);
 }
@@ -106,6 +110,26 @@ async function readPlan(
   throw new PlanMissingError(out);
 }
 
+/** Returns the fingerprints of other unfinished runs of an output. */
+export async function otherRuns(
+  output: string,
+  fingerprint: string,
+): Promise<string[]> {
+  const out = resolveLocation(output);
+  // A prefix belongs to one run.
+  if (isS3(out)) return [];
+  const runs = await unfinishedRuns(await openStore(out), out);
+  return runs.filter((run) => run !== fingerprint);
+}
+
+/** Returns the fingerprints of runs that have a directory next to an output. */
+async function unfinishedRuns(store: Store, out: string): Promise<string[]> {
+  const marker = `${basename(out)}.__wip-`;
+  return [...(await store.list(dirname(out), marker)).keys()]
+    .map((name) => name.slice(marker.length))
+    .filter((suffix) => /^[0-9a-f]{16}$/.test(suffix));
+}
+
 /** Returns the path of the plan to open, or null if there is none. @throws UsageError */
 async function findPlan(
   store: Store,
@@ -113,12 +137,8 @@ async function findPlan(
   fingerprint: string | undefined,
   prefer: Preference,
 ): Promise<string | null> {
-  const marker = `${basename(out)}.__wip-`;
   // Listing unfinished runs first ensures that a run which is published meanwhile is found in one of the two directories.
-  const names = [...(await store.list(dirname(out), marker)).keys()];
-  const listed = names
-    .map((name) => name.slice(marker.length))
-    .filter((suffix) => /^[0-9a-f]{16}$/.test(suffix));
+  const listed = await unfinishedRuns(store, out);
   const success = await store.read(join(out, SUCCESS));
   const { fingerprint: published } = (decodeJson(success) ??
     {}) as Partial<Success>;

@@ -1,5 +1,9 @@
 import { ConfigurationError, IoError, OutputExistsError } from "../errors.js";
-import { MissingFolderError, type ObjectStore } from "../storage/store.js";
+import {
+  MissingFolderError,
+  type ObjectStore,
+  replace,
+} from "../storage/store.js";
 import {
   decodeJson,
   encodeJson,
@@ -69,8 +73,7 @@ export class PrefixRun extends DatasetRun<ObjectStore> {
     // A file that is newer than its record would count as modified.
     if (isNew && this.#lost.has(record.shard)) {
       const name = `${this.folders.wip}/${recordName(record.shard)}`;
-      await this.store.remove(name);
-      await this.store.putIfAbsent(name, encodeJson(record));
+      await replace(this.store, name, encodeJson(record));
     }
     // Another process may have skipped the input and published the dataset meanwhile.
     const skipped = await this.files.skippedInputs();
@@ -84,7 +87,7 @@ export class PrefixRun extends DatasetRun<ObjectStore> {
     const { out } = this.folders;
     rejectOverwrite(out, overwrite);
     await this.checkLocation();
-    await this.files.putIdentical(SUCCESS, success);
+    await this.putIdentical(`${out}/${SUCCESS}`, success);
   }
 
   get #plan(): string {

@@ -12,6 +12,7 @@ import {
 import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
+import type { WorkHooks } from "./graceful-stop.js";
 import {
   bytesOptions,
   type DatasetOptions,
@@ -41,13 +42,12 @@ export async function runDataset(
   const workerPool = new WorkerPool();
   return withReport(dataset, hooks, async (call) => {
     const { isNew, ...planned } = await begin(dataset, call, workerPool);
-    const { run } = planned;
-    if (!isNew) return verifyPublished({ ...call, run });
-    const shards = await run.missing();
-    call.report.setMissing(shards);
     const context = { ...dataset, ...call, ...planned };
+    if (!isNew) return verifyPublished(context);
+    const shards = await planned.run.missing();
+    call.report.setMissing(shards);
     await computeShards({ ...context, workerPool, shards });
-    return publish(run, dataset, call);
+    return publish(planned.run, dataset, call);
   }).finally(() => workerPool.close());
 }
 
@@ -89,8 +89,9 @@ async function begin(
   workerPool?: WorkerPool,
 ): Promise<OpenDatasetRun & { isNew: boolean }> {
   const { stopSignal: signal, abortSignal } = stopping;
-  const planHooks = { ...hooks, signal, abortSignal };
-  const planned = await planRun(dataset, planHooks, workerPool);
+  const planned = await stopping.withWatchdog((alive) =>
+    planRun(dataset, { ...hooks, signal, abortSignal, alive }, workerPool),
+  );
   report.setPlan(planned.run.plan);
   return { ...planned, isNew: await planned.run.begin(dataset) };
 }
@@ -117,7 +118,8 @@ export async function dryRunDataset(
   checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { run } = await planRun(dataset, hooks);
-  const missing = (await run.isPublished()) ? [] : await run.missing();
+  const missing =
+    (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
   if (missing.length > 0) await run.rejectOtherDataset(dataset);
   const { fingerprint, ...counts } = summaryOf(run.plan);
   return {
@@ -128,7 +130,7 @@ export async function dryRunDataset(
   };
 }
 
-interface PlanHooks extends Pick<DatasetHooks, "onEvent" | "signal"> {
+interface PlanHooks extends Pick<DatasetHooks, "onEvent">, WorkHooks {
   /** Aborts requests of the returned run; `signal` aborts the planning. */
   abortSignal?: AbortSignal | undefined;
 }

@@ -1,23 +1,17 @@
-import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { AbortedError, InternalError, type SoftjacError } from "../errors.js";
 import { mapConcurrent } from "../io/map-concurrent.js";
-import { openStore } from "../storage/open-store.js";
 import { filesIn, hashOf, type Store, type Stored } from "../storage/store.js";
 import {
   COMMITS,
   decodeJson,
   encodeJson,
-  MANIFEST,
-  type Manifest,
-  manifestOf,
   recordName,
   type ShardRecord,
-  SUCCESS,
   shardFileName,
   skippedRecordName,
 } from "./dataset-files.js";
-import { type DatasetPlan, type PinnedInput, sha256 } from "./dataset-plan.js";
+import type { DatasetPlan, PinnedInput } from "./dataset-plan.js";
 
 /** Records read concurrently; each may be a request. */
 const RECORDS_AT_ONCE = 16;
@@ -26,7 +20,7 @@ const RECORDS_AT_ONCE = 16;
 const FILES_AT_ONCE = 4;
 
 /** Record, and the state of the file that it was read from. */
-interface StoredRecord {
+export interface StoredRecord {
   record: ShardRecord;
   stored: Stored;
 }
@@ -38,8 +32,8 @@ export interface Fault {
   file: string;
   /** Predicate of a sentence about the file, such as "is missing". */
   problem: string;
-  /** Whether the shard has a record. */
-  hasRecord: boolean;
+  /** Record of the shard; null if it is missing too. */
+  record: ShardRecord | null;
 }
 
 /** Files to check, and how. */
@@ -48,6 +42,8 @@ export interface CheckOptions {
   isWanted?: ((shard: number) => boolean) | undefined;
   /** Whether to verify every SHA-256; default: only those of files that are newer than their records. */
   thorough?: boolean | undefined;
+  /** Records of shards whose own record is missing or damaged. */
+  fallbacks?: ReadonlyMap<number, StoredRecord> | undefined;
   signal?: AbortSignal | undefined;
   onChecked?: ((shard: number) => void) | undefined;
 }
@@ -79,17 +75,22 @@ export class RunFiles {
     return record;
   }
 
-  /** Returns all records by shard. @throws InternalError */
-  async records(): Promise<Map<number, StoredRecord>> {
+  /** Returns all records by shard; `fallbacks` replace those that are missing or damaged. */
+  async records(
+    fallbacks: CheckOptions["fallbacks"] = new Map(),
+  ): Promise<Map<number, StoredRecord>> {
     const files = await filesIn(this.store, `${this.folder}/${COMMITS}`);
-    const records = new Map<number, StoredRecord>();
+    const records = new Map(fallbacks);
     const all = [...this.plan.of.shards.keys()];
     await mapConcurrent(all, RECORDS_AT_ONCE, async (shard) => {
       const stored = files.get(basename(recordName(shard)));
       if (!stored) return;
       if (this.#cache.get(shard)?.stored.modified !== stored.modified) {
         this.#cache.delete(shard);
-        const record = await this.record(shard);
+        const record = await this.record(shard).catch((error) => {
+          if (fallbacks.has(shard) && error instanceof InternalError) return;
+          throw error;
+        });
         if (!record) return;
         this.#cache.set(shard, { record, stored });
       }
@@ -100,10 +101,10 @@ export class RunFiles {
 
   /** Returns the shards without a record or with a damaged file, except those of skipped inputs. @throws AbortedError */
   async faults(options: CheckOptions): Promise<Fault[]> {
-    const { isWanted = () => true, onChecked } = options;
+    const { isWanted = () => true, fallbacks, onChecked } = options;
     const { length } = this.plan.of.shards;
     const shards = await this.includedShards();
-    const records = await this.records();
+    const records = await this.records(fallbacks);
     const files = await filesIn(this.store, this.folder);
     const wanted = shards.filter(isWanted);
     const faults = await mapConcurrent(wanted, FILES_AT_ONCE, async (shard) => {
@@ -113,53 +114,10 @@ export class RunFiles {
         ? await this.#problem(stored, files.get(file), options)
         : "has no record";
       onChecked?.(shard);
-      const hasRecord = stored !== undefined;
-      return problem === null ? [] : [{ shard, file, problem, hasRecord }];
+      const { record = null } = stored ?? {};
+      return problem === null ? [] : [{ shard, file, problem, record }];
     });
     return faults.flat();
-  }
-
-  /** Returns the shards without a record, except those of skipped inputs. */
-  async unrecorded(): Promise<number[]> {
-    const names = await this.store.list(`${this.folder}/${COMMITS}`);
-    const shards = await this.includedShards();
-    return shards.filter((shard) => !names.has(basename(recordName(shard))));
-  }
-
-  /** Compares the manifest with its SHA-256. */
-  async manifestFaults(hash: string | undefined): Promise<Fault[]> {
-    const bytes = await this.store.read(`${this.folder}/${MANIFEST}`);
-    if (bytes && sha256(bytes) === hash) return [];
-    const problem = bytes
-      ? `does not match its SHA-256 in ${SUCCESS}`
-      : "is missing";
-    return [{ shard: null, file: MANIFEST, problem, hasRecord: false }];
-  }
-
-  /** Stores a file that has the same bytes in every process. @throws InternalError if another process stored other bytes */
-  async putIdentical(file: string, bytes: Uint8Array): Promise<void> {
-    const name = `${this.folder}/${file}`;
-    if (await this.store.putIfAbsent(name, bytes)) return;
-    const stored = await this.store.read(name);
-    if (stored && sha256(stored) !== sha256(bytes))
-      throw new InternalError(
-        `${name}: two processes wrote different bytes (SHA-256 ${sha256(bytes)} and ${sha256(stored)})`,
-      );
-  }
-
-  /** Compares a stored file with the file that this process computed, and removes the latter. @throws InternalError */
-  async assertSame(part: string, file: string): Promise<void> {
-    const stored = `${this.folder}/${part}`;
-    try {
-      const theirs = await hashOf(this.store, stored);
-      const ours = await hashOf(await openStore(file), file);
-      if (theirs !== ours)
-        throw new InternalError(
-          `${stored}: two processes computed different bytes (SHA-256 ${ours} and ${theirs})`,
-        );
-    } finally {
-      await rm(file, { force: true });
-    }
   }
 
   /** Returns whether the file of a shard matches its record. */
@@ -241,17 +199,6 @@ export class RunFiles {
     for (const [input, error] of await this.skippedInputs())
       skipped.push({ name: (inputs[input] as PinnedInput).name, error });
     return skipped.sort((a, b) => (a.name < b.name ? -1 : 1));
-  }
-
-  /** Returns the manifest of the run, all of whose shards are recorded. @throws InternalError */
-  async manifest(): Promise<Manifest> {
-    const records = await this.records();
-    const included = (await this.includedShards()).map((shard) => {
-      const { record } = records.get(shard) ?? {};
-      if (!record) throw new InternalError(`shard ${shard} has no record`);
-      return record;
-    });
-    return manifestOf(this.plan, included, await this.allSkipped());
   }
 
   /** Removes the shards of skipped inputs, so that a dataset contains all shards of an input or none. */

@@ -17,13 +17,15 @@ import {
   shardRecord,
 } from "./dataset-files.js";
 import type { PinnedInput, Shard } from "./dataset-plan.js";
+import type { ShardRun } from "./dataset-run.js";
 import type { DatasetEvent, DatasetHooks } from "./events.js";
 import { withWatchdog } from "./graceful-stop.js";
 import type { OpenDatasetRun } from "./planned-run.js";
 import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 
 /** Run whose shards are computed, and settings for that. */
-export interface ShardContext extends OpenDatasetRun {
+export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
+  run: ShardRun;
   /** Threads that are already starting; the ShardComputer closes them. */
   workerPool?: WorkerPool;
   /** Returns the options of a run over one input. */

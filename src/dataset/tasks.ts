@@ -6,7 +6,7 @@ import { summaryOf } from "./dataset-plan.js";
 import { type DatasetReport, publish, withReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import { shardOptions } from "./options.js";
-import { openPlannedRun } from "./planned-run.js";
+import { openPlannedRun, otherRuns } from "./planned-run.js";
 import { verifyPublished } from "./verify-published.js";
 
 // Steps of a run for job schedulers: after planDataset, any number of tasks compute shards, and any of them publishes.
@@ -42,15 +42,18 @@ export async function runShards(
     const { run } = planned;
     const { options: runOptions, inputs } = run.plan.of;
     report.setPlan(run.plan);
+    const optionsFor = shardOptions(
+      runOptions,
+      { threads, chunkRows, sync },
+      output,
+    );
+    const context = { ...resolved, ...call, ...planned, optionsFor };
     if (await run.isPublished())
-      return verifyPublished({ ...call, run, isWanted });
+      return verifyPublished({ ...context, isWanted });
     run.rejectOtherVersion();
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
     report.setMissing(missing, shards);
-    const own = { threads, chunkRows, sync };
-    const optionsFor = shardOptions(runOptions, own, output);
-    const context = { ...resolved, ...call, ...planned, optionsFor };
     const skipped = await computeShards({ ...context, shards });
     const all = await run.skippedInputs();
     report.counts.skippedInputs = all;
@@ -94,16 +97,20 @@ export async function finalizeDataset(
   checkHooks(hooks);
   resolve("finalize", options);
   const { output, run: fingerprint } = options;
-  return withReport(options, hooks, async (call) => {
-    const { report, stopping } = call;
-    const access = { ...options, signal: stopping.abortSignal };
-    const { run } = await openPlannedRun(output, fingerprint, access);
-    report.setPlan(run.plan);
-    if (await run.isPublished()) return verifyPublished({ ...call, run });
-    run.rejectOtherVersion();
-    report.setMissing(await run.missing(), []);
-    return publish(run, options, call);
-  });
+  return withReport(options, hooks, (call) =>
+    call.stopping.withWatchdog(async (alive) => {
+      const { report, stopping } = call;
+      const access = { ...options, signal: stopping.abortSignal, alive };
+      const planned = await openPlannedRun(output, fingerprint, access);
+      const { run } = planned;
+      report.setPlan(run.plan);
+      if (await run.isPublished())
+        return verifyPublished({ ...planned, ...call });
+      run.rejectOtherVersion();
+      report.setMissing(await run.missing(), []);
+      return publish(run, options, call);
+    }),
+  );
 }
 
 /** State of a published or planned dataset. */
@@ -119,6 +126,8 @@ export interface DatasetStatus
   problems: DatasetReport["damaged"];
   /** Inputs that were skipped, with the error of each. */
   skippedInputs: DatasetReport["skippedInputs"];
+  /** Fingerprints of other unfinished runs for the same output. */
+  unfinished: string[];
 }
 
 /**
@@ -138,9 +147,9 @@ export async function datasetStatus(
   const { run } = await openPlannedRun(output, fingerprint, access, prefer);
   const isPublished = await run.isPublished();
   const faults = await run.faults();
-  const shardsOf = (recorded: boolean) =>
+  const shardsOf = (hasRecord: boolean) =>
     faults
-      .filter(({ hasRecord }) => hasRecord === recorded)
+      .filter(({ record }) => (record !== null) === hasRecord)
       .flatMap(({ shard }) => shard ?? []);
   const [missing, damaged] = [shardsOf(false), shardsOf(true)];
   const { fingerprint: own, ...counts } = summaryOf(run.plan);
@@ -152,8 +161,9 @@ export async function datasetStatus(
     missing,
     damaged,
     problems: faults
-      .filter(({ hasRecord }) => isPublished || hasRecord)
+      .filter(({ record, shard }) => isPublished || record || shard === null)
       .map(({ file, problem }) => ({ file, problem })),
     skippedInputs: await run.skippedInputs(),
+    unfinished: await otherRuns(output, run.plan.fingerprint),
   };
 }

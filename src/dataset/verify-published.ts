@@ -1,40 +1,61 @@
-import { AbortedError, DatasetDamagedError, StoppedError } from "../errors.js";
-import { isS3 } from "../io/location.js";
-import { SUCCESS } from "./dataset-files.js";
+import { rm } from "node:fs/promises";
+import {
+  AbortedError,
+  DatasetDamagedError,
+  InternalError,
+  StoppedError,
+} from "../errors.js";
+import { processMark, randomHex } from "../io/temporary-names.js";
+import type { ResolvedOptions } from "../options/run-options.js";
+import { hasFolders, type S3Options } from "../storage/store.js";
+import { computeShards } from "./compute-shards.js";
+import { type ShardRecord, sameRecords } from "./dataset-files.js";
 import { rowsOf } from "./dataset-plan.js";
 import type { DatasetCall, DatasetReport } from "./dataset-report.js";
-import type { DatasetRun } from "./dataset-run.js";
+import type { DatasetRun, ShardRun } from "./dataset-run.js";
+import { type OpenDatasetRun, openRun } from "./planned-run.js";
 import type { Fault } from "./run-files.js";
 
-interface Published extends DatasetCall {
-  run: DatasetRun;
+interface Published extends OpenDatasetRun, DatasetCall {
   /** Shards to check; default: all. */
   isWanted?: ((shard: number) => boolean) | undefined;
 }
 
+/** Settings for recomputing damaged shards. */
+interface RepairOptions extends S3Options {
+  repair: boolean;
+  optionsFor: (input: string) => ResolvedOptions;
+  stallTimeout: number;
+  /** Maximum number of shards to recompute. */
+  limit?: number | undefined;
+}
+
 /**
- * Compares a published dataset with its records.
- * @returns a report with the status `up to date`
- * @throws DatasetDamagedError; StoppedError
+ * Compares a published dataset with its records, and with `repair` recomputes damaged shards.
+ * @returns a report with the status `up to date`, or `done` after a repair
+ * @throws DatasetDamagedError; StoppedError; with `repair`, SoftjacError as run
  */
 export async function verifyPublished(
-  published: Published,
+  published: Published & (RepairOptions | { repair?: undefined }),
 ): Promise<DatasetReport> {
   const { run, report } = published;
   report.counts.skippedInputs = await run.skippedInputs();
   const faults = await faultsOf(published);
   if (faults.length === 0) return report.finish("up to date");
-  report.setMissing(
-    faults.flatMap(({ shard }) => shard ?? []),
-    [],
-  );
-  const files = faults.map(({ file, problem }) => ({ file, problem }));
+  const damaged = faults.flatMap(({ shard }) => shard ?? []);
+  const toDo = published.repair ? damaged.slice(0, published.limit) : [];
+  report.setMissing(damaged, toDo);
+  if (published.repair) await recompute(published, faults, toDo);
+  const isManifestDone = published.repair && toDo.length === damaged.length;
+  const files = faults
+    .filter(({ shard }) =>
+      shard === null ? !isManifestDone : !toDo.includes(shard),
+    )
+    .map(({ file, problem }) => ({ file, problem }));
   report.counts.damaged = files;
-  const { out, wip } = run.folders;
-  const advice = isS3(out)
-    ? `remove ${SUCCESS} and these objects`
-    : `rename the directory to ${wip}, remove these files in it`;
-  throw new DatasetDamagedError(out, files, run.shards, advice);
+  if (files.length > 0)
+    throw new DatasetDamagedError(run.folders.out, files, run.shards);
+  return report.finish("done");
 }
 
 /** @throws StoppedError */
@@ -65,4 +86,75 @@ async function faultsOf({
       `${run.folders.out}: stopped before all ${run.shards} published shards were compared with their records; run the same command again`,
     );
   }
+}
+
+/**
+ * Recomputes damaged shards of a published dataset and replaces their files one by one. Temporary files are in a directory
+ * that only this process uses.
+ * @throws OutputExistsError if the dataset's directory is a link; InternalError if a shard differs from its record
+ */
+async function recompute(
+  { run: published, ...work }: Published & RepairOptions,
+  faults: readonly Fault[],
+  shards: readonly number[],
+): Promise<void> {
+  const { plan, folders } = published;
+  await published.cleanUp();
+  const tmp = `${folders.tmp}-${processMark()}-${randomHex(12)}`;
+  const access = { ...work, signal: work.stopping.abortSignal };
+  const { run, store } = await openRun(folders.out, plan, access, tmp);
+  run.rejectOtherVersion();
+  await run.rejectOtherDataset({ overwrite: false });
+  if (hasFolders(store)) await store.makeFolder(tmp);
+  try {
+    const repaired = { run: repairOf(run, faults), store, shards };
+    await computeShards({ ...work, ...repaired, keepGoing: false });
+    // The manifest can be rebuilt only if every shard has a valid record.
+    const isComplete = faults.every(
+      ({ shard }) => shard === null || shards.includes(shard),
+    );
+    if (isComplete && faults.some(({ shard }) => shard === null))
+      await run.replaceManifest();
+  } finally {
+    if (hasFolders(store)) await store.remove(tmp);
+  }
+}
+
+/** Adapts a published run for `computeShards`, so that damaged shards are recomputed in place. */
+function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
+  const { plan, folders, shards } = run;
+  const records = new Map(faults.map(({ shard, record }) => [shard, record]));
+  /** Returns false if another process has repaired the shard. */
+  const mustCompute = async (shard: number) => {
+    const isWanted = (other: number) => other === shard;
+    const remaining = await run.faults({ isWanted, thorough: true });
+    return remaining.some((fault) => fault.shard === shard);
+  };
+  return {
+    plan,
+    folders,
+    shards,
+    mustCompute,
+    // `true` would end the work, because publication usually means that all shards are done.
+    isPublished: async () => false,
+    skipInput: async () => {},
+    async commit(file, record) {
+      try {
+        const expected = records.get(record.shard);
+        if (expected && !sameRecords(expected, record))
+          throw new InternalError(
+            `${folders.out}/${record.part}: the recomputed shard (${describe(record)}) differs from its record (${describe(expected)}); nothing was replaced`,
+          );
+        if (await mustCompute(record.shard))
+          await run.replaceShard(file, record);
+        return true;
+      } finally {
+        await rm(file, { force: true });
+      }
+    },
+  };
+}
+
+function describe({ rows, bytes, sha256 }: ShardRecord): string {
+  return `${rows} rows, ${bytes} bytes${sha256 === null ? "" : `, SHA-256 ${sha256}`}`;
 }

@@ -16,12 +16,14 @@ import {
 
 export const PUBLISHING = ["finalize", "wait"] as const;
 
+const REDIS = "URL of the Redis server without its password";
+
 export const DATASET_SECTIONS = [
   section("Input", ["plan"], "process", {
     /** Files, directories, patterns or objects on S3, as for a run. */
     inputs: listOfArguments("input file", "Files, directories and patterns"),
   }),
-  section("Output", [...PUBLISHING, "status"], "process", {
+  section("Output", [...PUBLISHING, "status", "gc"], "process", {
     /** Path or s3:// prefix of the dataset. */
     output: argument("folder", DATASET_HELP, { file: "output" }),
   }),
@@ -72,6 +74,10 @@ export const DATASET_SECTIONS = [
     ),
   }),
   section("Dataset", ["dataset", "run-shard"], "process", {
+    /** Whether to recompute shards of the published dataset that are missing or damaged; default: false. */
+    repair: flag(
+      "Recompute shards of the published dataset that are missing or damaged",
+    ),
     /** Seconds to finish or abandon the current shard after a stop; default: 25. */
     grace: number(
       "Seconds to finish the current shard after a signal; then it is abandoned",
@@ -88,9 +94,19 @@ export const DATASET_SECTIONS = [
       },
     ),
   }),
+  section("Dataset", ["gc"], "process", {
+    /** Minimum hours since the last change in a directory; default: 72. */
+    olderThan: number("Remove directories unchanged for this many hours", {
+      range: [0, Number.MAX_VALUE],
+      // Active runs write every few seconds; a run that was stopped on Friday can be resumed on Monday.
+      default: 72,
+    }),
+    /** Whether to report what would be removed without removing it; default: false. */
+    dryRun: flag("Print what would be removed without removing it"),
+  }),
   section(
     "S3",
-    [...PLANNING, "run-shard", "worker", ...PUBLISHING, "status"],
+    [...PLANNING, "run-shard", "worker", ...PUBLISHING, "status", "gc"],
     "process",
     {
       /** URL of an S3 server other than AWS, which is addressed with path-style URLs; default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
@@ -106,6 +122,10 @@ export const DATASET_SECTIONS = [
     },
   ),
   section("Queue", ["wait"], "process", {
+    /** URL of the Redis server, as for `submitDataset`; default: none, so that lost shards are not submitted again. */
+    queue: text(
+      `${REDIS} (default: none; lost shards are not resubmitted then)`,
+    ),
     /** Seconds between checks of the dataset; default: 5. */
     poll: number("Seconds between checks of the dataset", {
       range: [0.05, 86_400],
@@ -114,10 +134,10 @@ export const DATASET_SECTIONS = [
   }),
   section("Queue", ["submit", "worker", "wait"], "process", {
     /** URL of the Redis server: `redis://host:port/db`, or `rediss://` for TLS. */
-    queue: text(
-      "URL of the Redis server without its password: redis://host:6379/0, or rediss:// for TLS",
-      { isRequired: true },
-    ),
+    queue: text(`${REDIS}: redis://host:6379/0, or rediss:// for TLS`, {
+      commands: ["submit", "worker"],
+      isRequired: true,
+    }),
     /** Password of the Redis server, if the URL has none. */
     queuePassword: text("Password of the Redis server", { isSecret: true }),
     /** Name of the queue; several queues can share a server. Default: softjac. */

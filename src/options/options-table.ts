@@ -58,7 +58,7 @@ const WORKING = [
   ...[...COMPUTING, ...PUBLISHING, "submit"],
   ...["verify", "report", "generate", ...MERGING],
 ] as const as readonly Command[];
-const ALL: readonly Command[] = [...WORKING, "show", "inspect", "status"];
+const ALL: readonly Command[] = [...WORKING, "show", "inspect", "status", "gc"];
 
 /** Options of commands only: functions of the library do not have them. */
 const REPORTING = section("Reporting", WORKING, "process", {

@@ -3,7 +3,7 @@ export type FileUse = "read" | "output" | "state";
 
 /** Functions and commands with options. `run` is a run of one file and `dataset` of many; `softjac run` does both. */
 export type Command =
-  | ("run" | "dataset" | "plan" | "run-shard" | "finalize" | "status")
+  | ("run" | "dataset" | "plan" | "run-shard" | "finalize" | "status" | "gc")
   | ("submit" | "worker" | "wait")
   | ("show" | "verify" | "inspect" | "report" | "generate")
   | ("reduce" | "effects" | "calibrate" | "merge");

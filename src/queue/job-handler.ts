@@ -213,6 +213,7 @@ export class HeldJob {
   isLost = false;
   readonly #abandon = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  #isRenewing = false;
 
   /** Aborted when the lock is lost, the shard takes too long, or the worker stops. */
   readonly signal: AbortSignal = this.#abandon.signal;
@@ -238,12 +239,16 @@ export class HeldJob {
   }
 
   async #renew(): Promise<void> {
+    // The last request is still waiting for Redis.
+    if (this.#isRenewing) return;
+    this.#isRenewing = true;
     const { job, token, seconds } = this;
     try {
       this.isLost = (await job.extendLock(token, seconds * 1000)) !== 1;
     } catch {
       // Without Redis no other worker gets the job, and a record of the shard is valid whoever writes it.
     }
+    this.#isRenewing = false;
     if (!this.isLost) return;
     this.end();
     this.abandon();

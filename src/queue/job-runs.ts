@@ -1,8 +1,8 @@
 import { realpath } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { fingerprintOf } from "../dataset/dataset-plan.js";
 import { type OpenDatasetRun, openPlannedRun } from "../dataset/planned-run.js";
-import { isS3, resolveLocation } from "../io/location.js";
+import { isS3 } from "../io/location.js";
 import type { StoreAccess } from "../storage/store.js";
 import { VERSION } from "../version.js";
 import { JobRefusedError, type JobsRun } from "./jobs.js";
@@ -29,55 +29,66 @@ export async function openJobRun(
   return opened;
 }
 
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+
 /**
  * Rejects a location that is not normalized or that the worker may not access. Messages begin with `what`.
  * @throws JobRefusedError
  */
 export type LocationCheck = (what: string, location: string) => Promise<void>;
 
-/** Returns a check that allows everything below the given directories and s3:// URLs. @throws UsageError */
+/** Returns a check that allows everything below the given directories and URLs. Symbolic links are resolved. */
 export async function allowedLocations(
   allow: readonly string[],
 ): Promise<LocationCheck> {
-  const allowed = allow.map((location) =>
-    realLocation(resolveLocation(location)),
+  const prefixes = await Promise.all(
+    allow.map(async (location) =>
+      SCHEME.test(location)
+        ? withEnd(location, "/")
+        : withEnd(await resolveLinks(resolve(location)), sep),
+    ),
   );
-  const prefixes = (await Promise.all(allowed)).map(withSlash);
   return async (what, location) => {
-    if (!isNormal(location))
+    const isUrl = SCHEME.test(location);
+    const isPlain = isUrl
+      ? isPlainUrl(location)
+      : isAbsolute(location) && resolve(location) === location;
+    if (!isPlain)
       throw new JobRefusedError(
-        `${what}: expected ${isS3(location) ? "a URL" : "an absolute path"} without . or .., found ${location}`,
+        `${what}: expected ${isUrl ? "a URL" : "an absolute path"} without . or .., found ${location}`,
       );
-    const target = withSlash(await realLocation(location));
-    if (!prefixes.some((prefix) => target.startsWith(prefix)))
+    const target = isUrl
+      ? location.replace(/\/$/, "")
+      : await resolveLinks(location);
+    if (!prefixes.some((prefix) => `${target}/`.startsWith(prefix)))
       throw new JobRefusedError(
         `${what}: ${location} is outside the locations that --allow permits (${allow.join(", ")})`,
       );
   };
 }
 
-function isNormal(location: string): boolean {
-  if (isS3(location) && /%2[ef]|\\/i.test(location)) return false;
-  try {
-    return resolveLocation(location) === location;
-  } catch {
-    return false;
-  }
+function isPlainUrl(url: string): boolean {
+  const [, ...names] = url.replace(SCHEME, "").split("/");
+  return names.every(
+    (name, k) =>
+      ![".", ".."].includes(name) &&
+      (name !== "" || k === names.length - 1) &&
+      !/%2e|%2f|\\/i.test(name),
+  );
 }
 
-function withSlash(location: string): string {
-  return location.endsWith(sep) ? location : location + sep;
-}
-
-/** Resolves the links in the existing part of a path. S3 has no links. */
-async function realLocation(path: string): Promise<string> {
-  if (isS3(path)) return path;
+/** Resolves the links in the existing part of a path. */
+async function resolveLinks(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
     const parent = dirname(path);
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || parent === path)
       throw error;
-    return join(await realLocation(parent), basename(path));
+    return join(await resolveLinks(parent), basename(path));
   }
+}
+
+function withEnd(prefix: string, end: string): string {
+  return prefix.endsWith(end) ? prefix : prefix + end;
 }

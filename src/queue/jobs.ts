@@ -29,9 +29,27 @@ export class JobRefusedError extends SoftjacError {
   readonly code = "ERR_JOB_REFUSED";
 }
 
-/** Returns the id of a job, `<run>-<hash of output>-<index>`, which is the same for every submitter. */
-export function jobId({ output, run, index }: ShardJob): string {
-  return `${run}-${fingerprintOf(output).slice(0, 8)}-${index}`;
+/**
+ * Returns the id of a job, `<run>-<hash of output>.<submission>-<index>`, which is the same for every submitter.
+ * Submission 0 has all shards of a run; later ones have lost and failed shards.
+ */
+export function jobId(job: ShardJob, submission: number): string {
+  return `${idPrefix(job)}.${submission}-${job.index}`;
+}
+
+/** Parses the id of a job; null if it belongs to another run. */
+export function parseJobId(
+  id: string,
+  run: JobsRun,
+): { submission: number; index: number } | null {
+  const [, prefix, submission, index] =
+    /^(.*)\.(\d{1,9})-(\d{1,9})$/.exec(id) ?? [];
+  if (prefix !== idPrefix(run)) return null;
+  return { submission: Number(submission), index: Number(index) };
+}
+
+function idPrefix({ run, output }: JobsRun): string {
+  return `${run}-${fingerprintOf(output).slice(0, 8)}`;
 }
 
 /**
@@ -96,6 +114,9 @@ export function failureKind(
     : "passing";
 }
 
+/** Releases use no attempt, so their number is limited. */
+const MAX_RELEASES = 100;
+
 /** Returns the number of attempts that failed or whose worker died or lost its lease, and its maximum. */
 export function attemptsOf({ attemptsMade, stalledCounter, opts }: Job) {
   // BullMQ stores 0 for jobs without a number, and tries them once.
@@ -103,12 +124,17 @@ export function attemptsOf({ attemptsMade, stalledCounter, opts }: Job) {
   return { ended: attemptsMade + stalledCounter, attempts };
 }
 
-/** @throws StalledError if no attempts are left */
+/** @throws StalledError if no attempts are left, or if the job was released too often */
 export function rejectUsedUp(job: Job): void {
   const { ended, attempts } = attemptsOf(job);
   if (ended >= attempts)
     throw new StalledError(
       `the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
+    );
+  // attemptsStarted includes this attempt.
+  if (job.attemptsStarted - ended > MAX_RELEASES)
+    throw new StalledError(
+      `workers released it ${MAX_RELEASES} times without finishing it`,
     );
 }
 
@@ -124,90 +150,92 @@ function jobOptions(options: AttemptOptions): JobsOptions {
   };
 }
 
+/** Returns the maximum seconds that a job waits for another attempt. */
+export function maxBackoff(options: AttemptOptions): number {
+  const { attempts = 6, backoff = 2 } = options;
+  return backoff * 2 ** Math.max(0, attempts - 2);
+}
+
 /** Jobs per request. */
-const JOBS_AT_ONCE = 500;
+const ADDED_AT_ONCE = 500;
 
 /**
- * Adds jobs for shards of a run, in place of jobs that have ended. BullMQ ignores ids that exist, so that a second call
- * completes an interrupted one.
+ * Adds jobs for shards of a run. BullMQ ignores existing ids, so that a second call completes an interrupted one.
  * @throws ServiceUnavailableError, PermissionError
  */
 export async function enqueue(
   { ask }: OpenQueue,
   run: JobsRun,
   shards: readonly number[],
-  { ended }: Pick<JobStates, "ended">,
+  submission: number,
   attempts: AttemptOptions,
 ): Promise<void> {
   const options = jobOptions(attempts);
-  for (const indices of batchesOf(shards)) {
-    const jobs = indices.map((index) => {
+  for (let start = 0; start < shards.length; start += ADDED_AT_ONCE) {
+    const jobs = shards.slice(start, start + ADDED_AT_ONCE).map((index) => {
       const data: ShardJob = { ...run, index };
-      return { name: "shard", data, opts: { ...options, jobId: jobId(data) } };
+      const opts = { ...options, jobId: jobId(data, submission) };
+      return { name: "shard", data, opts };
     });
-    const old = jobs.filter(({ data }) => ended.has(data.index));
-    await ask(async (queue) => {
-      await Promise.all(old.map(({ opts }) => queue.remove(opts.jobId)));
-      await queue.addBulk(jobs);
-    }, "; submitted jobs are kept; run the same command again to submit the rest");
+    await ask(
+      (queue) => queue.addBulk(jobs),
+      "; submitted jobs are kept; run the same command again to submit the rest",
+    );
   }
 }
 
-/** Shards of a run by the states of their jobs. */
-export interface JobStates {
-  /** Shards without a job. */
-  lost: number[];
-  /** Shards whose job has ended: its error if it failed in all attempts, or null. */
-  ended: Map<number, string | null>;
-  /** Number of shards whose job is running, waiting or delayed. */
-  live: number;
-}
-
-/** Finds the jobs of shards of a run. */
-export async function jobStates(
-  open: OpenQueue,
-  run: JobsRun,
-  shards: readonly number[],
-): Promise<JobStates> {
-  const ids = await queuedIds(open);
-  // Reading each job by its id takes longer, but does not miss a job that changes its state.
-  const others = shards.filter((index) => !ids.has(jobId({ ...run, index })));
-  const live = shards.length - others.length;
-  const states: JobStates = { lost: [], ended: new Map(), live };
-  for (const indices of batchesOf(others))
-    await open.ask((queue) =>
-      Promise.all(
-        indices.map(async (index) => {
-          const job = await queue.getJob(jobId({ ...run, index }));
-          if (!job) states.lost.push(index);
-          else if (job.finishedOn === undefined) states.live += 1;
-          else {
-            const error = (await job.isFailed()) ? job.failedReason : null;
-            states.ended.set(index, error);
-          }
-        }),
-      ),
-    );
-  return states;
+/** State of the jobs of one run. */
+export interface QueuedShards {
+  /** Shards whose job is running, waiting or delayed. */
+  live: ReadonlySet<number>;
+  /** Ids of the jobs that wait for another attempt. */
+  delayed: readonly string[];
+  /** Shards whose jobs have all failed, with the id of the last job. */
+  failed: ReadonlyMap<number, string>;
+  /** Number of submissions of the run, and so the number of the next one. */
+  submissions: number;
 }
 
 /** Ids per request: a queue may hold millions. */
-const IDS_AT_ONCE = 10_000;
+const READ_AT_ONCE = 10_000;
 
-/** Returns the ids of waiting, delayed and running jobs, of all runs. */
-async function queuedIds({ ask }: OpenQueue): Promise<ReadonlySet<string>> {
-  const all = new Set<string>();
-  for (const state of ["wait", "prioritized", "delayed", "active"] as const)
-    for (let start = 0; ; start += IDS_AT_ONCE) {
-      const end = start + IDS_AT_ONCE - 1;
-      const ids = await ask((queue) => queue.getRanges([state], start, end));
-      for (const id of ids) all.add(id);
-      if (ids.length < IDS_AT_ONCE) break;
-    }
-  return all;
-}
+/** States of jobs, in the order in which jobs pass through them, so that a job that moves on during the scan is found. */
+const STATES = [
+  ...(["wait", "prioritized", "delayed", "active"] as const),
+  ...(["failed", "completed"] as const),
+];
 
-function* batchesOf(shards: readonly number[]): Generator<readonly number[]> {
-  for (let start = 0; start < shards.length; start += JOBS_AT_ONCE)
-    yield shards.slice(start, start + JOBS_AT_ONCE);
+/** Finds the jobs of a run. A job that returns to an earlier state during the scan may be missed. */
+export async function queuedShards(
+  { ask }: OpenQueue,
+  run: JobsRun,
+): Promise<QueuedShards> {
+  const live = new Set<number>();
+  const delayed: string[] = [];
+  const failed = new Map<number, { id: string; submission: number }>();
+  let submissions = 0;
+  for (const state of STATES) {
+    let ids: string[];
+    let start = 0;
+    do {
+      const end = start + READ_AT_ONCE - 1;
+      ids = await ask((queue) => queue.getRanges([state], start, end));
+      start += READ_AT_ONCE;
+      for (const id of ids) {
+        const { submission = -1, index = -1 } = parseJobId(id, run) ?? {};
+        if (index < 0) continue;
+        submissions = Math.max(submissions, submission + 1);
+        if (state === "delayed") delayed.push(id);
+        if (state === "failed") {
+          if (submission >= (failed.get(index)?.submission ?? 0))
+            failed.set(index, { id, submission });
+        } else if (state !== "completed") live.add(index);
+      }
+    } while (ids.length === READ_AT_ONCE);
+  }
+  const givenUp = [...failed].filter(([index]) => !live.has(index));
+  return {
+    ...{ live, delayed, submissions },
+    failed: new Map(givenUp.map(([index, { id }]) => [index, id])),
+  };
 }

@@ -4,7 +4,7 @@ import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
 import { planWithReport } from "../dataset/run-dataset.js";
 import { checkHooks, checkObject, resolve } from "../options/check-options.js";
 import { openQueue, type QueueOptions } from "./connection.js";
-import { type AttemptOptions, enqueue, jobStates } from "./jobs.js";
+import { type AttemptOptions, enqueue, queuedShards } from "./jobs.js";
 
 /** Options of `submitDataset`. Only `inputs`, `output` and `queue` are required. */
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
@@ -47,11 +47,12 @@ export async function submitDataset(
       if (missing.length === 0)
         return { ...planned, queue: shown, submitted: 0, queued: 0 };
       const jobs = { output: run.folders.out, run: run.plan.fingerprint };
-      const states = await jobStates(open, jobs, missing);
-      const { lost, ended, live: queued } = states;
-      await enqueue(open, jobs, [...lost, ...ended.keys()], states, options);
-      const shards = missing.length - queued;
-      if (shards > 0) onEvent?.({ event: "submitted", shards, again: false });
+      const { live, submissions: submission } = await queuedShards(open, jobs);
+      const lost = missing.filter((shard) => !live.has(shard));
+      const { length: shards } = lost;
+      await enqueue(open, jobs, lost, submission, options);
+      if (shards > 0) onEvent?.({ event: "submitted", shards, submission });
+      const queued = missing.length - shards;
       return { ...planned, queue: shown, submitted: shards, queued };
     } finally {
       await open.close();

@@ -12,20 +12,27 @@ import { openPlannedRun } from "../dataset/planned-run.js";
 import { AbortedError, ShardsFailedError, StoppedError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { OptionsOf } from "../options/options-table.js";
-import { type OpenQueue, openQueue, reportOutages } from "./connection.js";
+import {
+  type OpenQueue,
+  openQueue,
+  type QueueOptions,
+  reportOutages,
+} from "./connection.js";
 import {
   type AttemptOptions,
   enqueue,
   isInputFailure,
-  jobStates,
+  maxBackoff,
+  type QueuedShards,
+  queuedShards,
 } from "./jobs.js";
 
-/** Options of `waitForDataset`. Only `output` and `queue` are required. */
+/** Options of `waitForDataset`. Only `output` is required; lost shards are submitted again only with `queue`. */
 export interface WaitOptions extends OptionsOf<"wait"> {}
 
 /**
- * Waits until workers have computed all shards of a planned dataset, then publishes it. Submits shards again that
- * the queue lost. The records of the dataset decide which shards are done.
+ * Waits until workers have computed all shards of a planned dataset, then publishes it. With `queue`, shards that the
+ * queue lost are submitted again. The records of the dataset decide which shards are done.
  *
  * @throws SoftjacError as `finalizeDataset`; ShardsFailedError if only shards remain that failed in every attempt;
  * StoppedError; ServiceUnavailableError if the queue cannot be reached at the start
@@ -65,9 +72,14 @@ async function untilComputed(
   signal: AbortSignal,
   hooks: DatasetHooks,
 ): Promise<void> {
-  const { poll = 5 } = options;
-  const open = await openQueue(options, signal);
-  const monitor = new QueueMonitor(open, options, run, hooks);
+  const { queue, poll = 5 } = options;
+  const message =
+    "no --queue or SOFTJAC_QUEUE given: lost shards will not be resubmitted and failures not reported";
+  if (queue === undefined) hooks.onEvent?.({ event: "warning", message });
+  const monitor =
+    queue === undefined
+      ? null
+      : new QueueMonitor({ ...options, queue }, run, hooks, signal);
   const { shards } = run;
   let last: number | null = null;
   let rows = 0;
@@ -87,7 +99,7 @@ async function untilComputed(
         hooks.onEvent?.({ event: "shards done", shards, shardsDone });
       }
       // While shards are being completed, the queue needs no check.
-      if (isSame || isFirst) await monitor.reconcile(missing);
+      if (isSame || isFirst) await monitor?.reconcile(missing);
       if (signal.aborted) throw new AbortedError();
       await delay(poll, signal);
     }
@@ -95,7 +107,7 @@ async function untilComputed(
     if (!(cause instanceof AbortedError) || last === null) throw cause;
     throw new StoppedError(shards - last, shards, { cause });
   } finally {
-    await monitor.close();
+    await monitor?.close();
   }
 }
 
@@ -106,33 +118,40 @@ async function missingShards(run: DatasetRun): Promise<number[]> {
   return unrecorded.length > 0 ? unrecorded : run.missing();
 }
 
+/** Maximum number of failures whose errors are fetched. */
+const MAX_REASONS = 100;
+
+/** Seconds within which an idle worker notices that the delay of a job has ended. */
+const SLACK_SECONDS = 5;
+
 /** Monitors the jobs of a run, and submits lost ones again. */
 export class QueueMonitor {
-  readonly #endReports: () => void;
+  /** Missing shards without a job at the last check. */
+  #unseen: ReadonlySet<number> = new Set();
+  /** Ids of delayed jobs, with the monotonic time in milliseconds when each was first seen. */
+  #delayed = new Map<string, number>();
+  #open: OpenQueue | null = null;
+  #endReports = () => {};
   #isReported = false;
   #noWorkers = false;
 
   constructor(
-    private readonly open: OpenQueue,
-    private readonly attempts: AttemptOptions,
+    private readonly options: QueueOptions & AttemptOptions,
     private readonly run: DatasetRun,
     private readonly hooks: DatasetHooks,
-  ) {
-    const { connection } = open;
-    connection.warnings.forEach(this.#warn);
-    const meanwhile = "the dataset is still checked for finished shards";
-    this.#endReports = reportOutages(connection, meanwhile, this.#warn);
-  }
+    private readonly signal?: AbortSignal,
+  ) {}
 
   /**
    * Checks the jobs of missing shards. If the queue does not answer, warns; the next call checks again.
-   * @throws ShardsFailedError if all of them have failed in every attempt; AbortedError
+   * @throws ShardsFailedError if all of them have failed in every attempt; AbortedError; at the first call as openQueue
    */
   async reconcile(missing: readonly number[]): Promise<void> {
+    this.#open ??= await this.#opened();
     // reportOutages has warned.
-    if (this.open.connection.redis.status !== "ready") return;
+    if (this.#open.connection.redis.status !== "ready") return;
     try {
-      await this.#reconcile(missing);
+      await this.#reconcile(this.#open, missing);
       this.#isReported = false;
     } catch (error) {
       if (error instanceof ShardsFailedError || error instanceof AbortedError)
@@ -144,29 +163,53 @@ export class QueueMonitor {
 
   async close(): Promise<void> {
     this.#endReports();
-    await this.open.close();
+    await this.#open?.close();
   }
 
-  async #reconcile(missing: readonly number[]): Promise<void> {
-    const { folders, plan, shards: total } = this.run;
-    const jobs = { output: folders.out, run: plan.fingerprint };
-    const states = await jobStates(this.open, jobs, missing);
-    // A job may have completed its shard since the shard was found missing.
-    const stillMissing = new Set(await missingShards(this.run));
-    const lost = states.lost.filter((shard) => stillMissing.has(shard));
-    const failures: ShardsFailedError["failed"][number][] = [];
-    for (const [shard, error] of states.ended)
-      if (!stillMissing.has(shard)) continue;
-      else if (error === null) lost.push(shard);
-      else failures.push({ shard, file: shardFileName(shard, total), error });
-    const { length: shards } = lost;
-    if (shards > 0) {
-      await enqueue(this.open, jobs, lost, states, this.attempts);
-      this.hooks.onEvent?.({ event: "submitted", shards, again: true });
-    } else if (states.live === 0 && failures.length > 0) {
-      const isInput = failures.some(({ error }) => isInputFailure(error));
-      throw new ShardsFailedError(folders.out, failures, total, isInput);
-    } else await this.#checkWorkers(this.open);
+  async #opened(): Promise<OpenQueue> {
+    const open = await openQueue(this.options, this.signal);
+    open.connection.warnings.forEach(this.#warn);
+    const meanwhile = "the dataset is still checked for finished shards";
+    this.#endReports = reportOutages(open.connection, meanwhile, this.#warn);
+    return open;
+  }
+
+  async #reconcile(open: OpenQueue, missing: readonly number[]): Promise<void> {
+    const { folders, plan } = this.run;
+    const run = { output: folders.out, run: plan.fingerprint };
+    const queued = await queuedShards(open, run);
+    const { submissions: submission } = queued;
+    const states = findLostShards(missing, queued, this.#unseen);
+    const { lost, failed, pending } = states;
+    this.#unseen = states.unseen;
+    if (lost.length > 0) {
+      await enqueue(open, run, lost, submission, this.options);
+      const { length: shards } = lost;
+      this.hooks.onEvent?.({ event: "submitted", shards, submission });
+    } else if (pending.length === 0 && failed.length > 0) {
+      // A later job may have completed a shard since it was found missing, and been removed.
+      const stillMissing = new Set(await this.run.missing());
+      const givenUp = failed.filter(([shard]) => stillMissing.has(shard));
+      if (givenUp.length > 0) throw await this.#failure(open, givenUp);
+    } else await this.#checkWorkers(open);
+    for (const id of this.#overdue(queued.delayed))
+      await open.ask(async (queue) => (await queue.getJob(id))?.promote());
+  }
+
+  async #failure(
+    { ask }: OpenQueue,
+    failed: [shard: number, id: string][],
+  ): Promise<ShardsFailedError> {
+    const { folders, shards } = this.run;
+    const found = failed.map(async ([shard, id], k) => {
+      const file = shardFileName(shard, shards);
+      const job =
+        k < MAX_REASONS ? await ask((queue) => queue.getJob(id)) : undefined;
+      return { shard, file, error: job?.failedReason || "failed" };
+    });
+    const failures = await Promise.all(found);
+    const isInput = failures.some(({ error }) => isInputFailure(error));
+    return new ShardsFailedError(folders.out, failures, shards, isInput);
   }
 
   async #checkWorkers({ ask, connection }: OpenQueue): Promise<void> {
@@ -178,6 +221,45 @@ export class QueueMonitor {
     this.#noWorkers = workers === 0;
   }
 
+  /** Returns jobs that wait too long for another attempt, as they do if the clock of a worker was ahead. */
+  #overdue(ids: readonly string[]): string[] {
+    const now = performance.now();
+    this.#delayed = new Map(
+      ids.map((id) => [id, this.#delayed.get(id) ?? now]),
+    );
+    const maxDelay = (maxBackoff(this.options) + SLACK_SECONDS) * 1000;
+    return ids.filter((id) => now - (this.#delayed.get(id) ?? now) > maxDelay);
+  }
+
   readonly #warn = (message: string): void =>
     this.hooks.onEvent?.({ event: "warning", message });
+}
+
+/** Classifies missing shards by their jobs. */
+export function findLostShards(
+  missing: readonly number[],
+  { failed, live }: Pick<QueuedShards, "failed" | "live">,
+  unseenBefore: ReadonlySet<number>,
+) {
+  const states = {
+    /** Shards without a job in this check and the one before. */
+    lost: [] as number[],
+    /** Shards that failed in all attempts, with the ids of their jobs. */
+    failed: [] as [shard: number, id: string][],
+    /** Shards whose job is running, waiting or delayed, and all unseen shards. */
+    pending: [] as number[],
+    /** Shards without a job in this check only: a scan may miss a job that changes its state. */
+    unseen: new Set<number>(),
+  };
+  for (const shard of missing) {
+    const id = failed.get(shard);
+    if (id !== undefined) states.failed.push([shard, id]);
+    else if (live.has(shard)) states.pending.push(shard);
+    else if (unseenBefore.has(shard)) states.lost.push(shard);
+    else {
+      states.unseen.add(shard);
+      states.pending.push(shard);
+    }
+  }
+  return states;
 }

@@ -46,7 +46,7 @@ export async function runWorker(
     ...counts,
     ...cost(counts.rowsComputed),
   });
-  const stopping = new GracefulStop(0, hooks);
+  const stopping = new GracefulStop({}, hooks);
   const stop = stopping.stopSignal;
   try {
     const { handler, end } = await start(resolved, counts, stop, hooks);

@@ -9,10 +9,25 @@ import type { Store, StoreAccess } from "./store.js";
  */
 export async function openStore(
   location: string,
-  access: StoreAccess = {},
+  { alive, ...options }: StoreAccess = {},
   temporary: string = location,
 ): Promise<Store> {
-  if (!isS3(location)) return new PosixStore(temporary);
-  const { openS3Store } = await import("./s3/s3-store.js");
-  return openS3Store(access);
+  const store = isS3(location)
+    ? await (await import("./s3/s3-store.js")).openS3Store(options)
+    : new PosixStore(temporary);
+  return alive ? withProgress(store, alive) : store;
+}
+
+/** Wraps a store so that `alive` is called when a promise of a method settles. */
+function withProgress(store: Store, alive: () => void): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        const result: unknown = value.apply(target, args);
+        return result instanceof Promise ? result.finally(alive) : result;
+      };
+    },
+  });
 }

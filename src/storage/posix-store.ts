@@ -85,18 +85,9 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     name: string,
     content: Uint8Array | string,
   ): Promise<boolean> {
-    const isBytes = typeof content !== "string";
-    const file = isBytes ? this.temporaryName() : content;
-    let isNew = false;
-    try {
-      if (isBytes) await writeDurable(file, content);
-      isNew = await linkIfAbsent(file, name);
-    } catch (cause) {
-      if (!isCode(cause, MISSING)) throw cause;
-      throw new MissingFolderError((cause as Error).message, { cause });
-    } finally {
-      if (isNew || isBytes) await rm(file, { force: true });
-    }
+    const isNew = await this.#asFile(content, (file) =>
+      linkIfAbsent(file, name),
+    );
     // Another process may have replaced `file` by a link. Without a state, another process has just published the run.
     const state = isNew ? await this.head(name) : null;
     if (state && !state.isFile) {
@@ -108,6 +99,40 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     }
     await syncFolder(dirname(name));
     return isNew;
+  }
+
+  async replace(name: string, content: Uint8Array | string): Promise<void> {
+    await this.#asFile(content, async (file) => {
+      await rename(file, name);
+      return true;
+    });
+    await syncFolder(dirname(name));
+  }
+
+  /** Calls `put` with a file of the content. Removes the file, unless it was given as a path and `put` returned false. */
+  async #asFile(
+    content: Uint8Array | string,
+    put: (file: string) => Promise<boolean>,
+  ): Promise<boolean> {
+    const isBytes = typeof content !== "string";
+    const path = isBytes ? this.temporaryName() : content;
+    let isPut = false;
+    try {
+      if (isBytes) {
+        const file = await open(path, "wx", 0o666);
+        await closing(file, async () => {
+          await file.writeFile(content);
+          await file.sync();
+        });
+      }
+      isPut = await put(path);
+      return isPut;
+    } catch (cause) {
+      if (!isCode(cause, MISSING)) throw cause;
+      throw new MissingFolderError((cause as Error).message, { cause });
+    } finally {
+      if (isPut || isBytes) await rm(path, { force: true });
+    }
   }
 
   async rename(from: string, to: string): Promise<boolean> {
@@ -124,14 +149,6 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     // Retries, because another process may still create files in the directory.
     await rm(name, { recursive: true, force: true, maxRetries: 10 });
   }
-}
-
-async function writeDurable(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, "wx", 0o666);
-  await closing(file, async () => {
-    await file.writeFile(bytes);
-    await file.sync();
-  });
 }
 
 /** Links a file to a name that does not exist. Without hard links, checks and renames, which is not atomic. */

@@ -13,6 +13,8 @@ export type S3Options = Pick<OptionsOf<"status">, "endpoint" | "region">;
 export interface StoreAccess extends S3Options {
   /** Signal that aborts requests to S3. */
   signal?: AbortSignal | undefined;
+  /** Called after each answer of the store. */
+  alive?: (() => void) | undefined;
 }
 
 /** State of a file, directory or object. */
@@ -80,12 +82,16 @@ export interface FolderStore extends Store {
   makeFolder(name: string): Promise<void>;
   /** Renames a directory. Returns false if it does not exist or the new name exists. */
   rename(from: string, to: string): Promise<boolean>;
+  /** Replaces a file atomically: readers see the old file or the new one. */
+  replace(name: string, content: Uint8Array | string): Promise<void>;
 }
 
 /** Store without directories and renames; prefixes that end with a slash serve as directories. */
 export interface ObjectStore extends Store {
   /** Yields all objects whose names begin with `start`. */
   listAll(start: string): AsyncIterable<[name: string, found: Stored]>;
+  /** Yields unfinished multipart uploads below a prefix; the store keeps their bytes until they are aborted. */
+  uploadsIn(folder: string): AsyncIterable<StoredUpload>;
   /**
    * Tests, if `file` needs a multipart upload, whether such an upload fails to replace the object `existing`.
    * @param bytes content of `existing`
@@ -96,6 +102,13 @@ export interface ObjectStore extends Store {
     existing: string,
     bytes: Uint8Array,
   ): Promise<void>;
+}
+
+export interface StoredUpload {
+  name: string;
+  /** Milliseconds since 1970. */
+  started: number;
+  abort(): Promise<void>;
 }
 
 export function hasFolders(store: Store): store is FolderStore {
@@ -159,4 +172,17 @@ export async function hashOf(
     throw error;
   }
   return hash.digest("hex");
+}
+
+/** Replaces a file. In an object store, the name does not exist for a moment. */
+export async function replace(
+  store: Store,
+  name: string,
+  content: Uint8Array | string,
+): Promise<void> {
+  if (hasFolders(store)) return store.replace(name, content);
+  await store.remove(name);
+  // If another process was first, its object is kept.
+  const isNew = await store.putIfAbsent(name, content);
+  if (!isNew && typeof content === "string") await rm(content, { force: true });
 }

@@ -166,7 +166,7 @@ const CLASSES: Record<number, errors.SoftjacError[]> = {
   64: [new errors.UsageError("x")],
   65: [
     new errors.InputChangedError("p", "x"),
-    new errors.DatasetDamagedError("p", [], 1, ""),
+    new errors.DatasetDamagedError("p", [], 1),
     new errors.InputFormatError("p", "w", "x"),
     new errors.InputUnsupportedError("p", "w", "x"),
     new errors.LogitsColumnError("p", "x"),

@@ -63,6 +63,7 @@ test.each<[status: number, words: string[], shown?: string]>([
   [0, wordsOf`show ${output} --row 1`, `name${ESCAPED}  `],
   [0, wordsOf`show ${output} --row 1 --json`],
   [0, wordsOf`report ${output} -o ${at(`page${HOSTILE}.html`)} --force`],
+  [0, wordsOf`gc ${at(`none${HOSTILE}`)}`],
   [64, wordsOf`run ${input} --${HOSTILE}`],
   [64, wordsOf`${HOSTILE}`],
   [64, wordsOf`run ${input} -o ${other} --threads ${HOSTILE}`],

@@ -4,7 +4,8 @@ import { type Table, tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
 import type { Manifest } from "../../src/dataset/dataset-files.js";
 import type { DatasetOptions } from "../../src/dataset/options.js";
-import { typed } from "../cli/support.js";
+import { typed, wordsOf } from "../cli/support.js";
+import { start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -16,6 +17,8 @@ import {
   outputsIn,
   ROWS,
   readJson,
+  untilCommitted,
+  wipOf,
   writeRows,
 } from "./support.js";
 
@@ -118,8 +121,10 @@ test("bytes do not depend on threads, chunks and names of inputs; again, nothing
 });
 
 test.each<[Options]>([
+  [{}],
   [{ layout: "coo" }],
   [{ layout: "packed", compress: "lz4" }],
+  [{ layout: "csr", threads: 2, chunkRows: 9 }],
 ])("the manifest has checksums on request: %j", async (options) => {
   const output = newOutput();
   for (const checksums of [true, false]) {
@@ -215,7 +220,7 @@ test("a file, a link or another directory is never replaced; an empty directory 
   expect((await run(output)).status).toBe("done");
 });
 
-test("a stopped run resumes", async () => {
+test("a stopped run resumes; shards that were truncated, replaced or lost are computed again", async () => {
   const [output, whole] = [newOutput(), newOutput()];
   const options = { inputs: [folder], output, shardRows: 100 };
   const { shards } = await built.runDataset({ ...options, output: whole });
@@ -224,11 +229,19 @@ test("a stopped run resumes", async () => {
   const hooks = { signal: stop.signal, onProgress };
   await refused(built.runDataset(options, hooks), "ERR_STOPPED");
   expect(fs.existsSync(output)).toBe(false);
-  const { shardsDone: before } = await built.dryRunDataset(options);
+  const done = async () => (await built.dryRunDataset(options)).shardsDone;
+  const before = await done();
   expect(before).toBeGreaterThan(3);
   expect(before).toBeLessThan(shards);
+  const part = (k: number) =>
+    join(wipOf(output), `part-0000${k}-of-000${shards}.arrow`);
+  fs.truncateSync(part(0), 100);
+  fs.writeFileSync(part(1), fs.readFileSync(part(1)).reverse());
+  makeNewer(part(1));
+  fs.rmSync(part(2));
+  expect(await done()).toBe(before - 3);
   expect(await built.runDataset(options)).toMatchObject({
-    ...{ shardsUpToDate: before, shardsComputed: shards - before },
+    ...{ shardsUpToDate: before - 3, shardsComputed: shards - before + 3 },
   });
   expect(filesOf(output)).toEqual(filesOf(whole));
 });
@@ -311,4 +324,28 @@ test("the command takes a directory, a pattern or several files", () => {
   );
   const forced = typed`run ${folder} -o ${newOutput()}/ --force`;
   expect(expectStatus(forced, 64).stderr).toContain("--overwrite");
+});
+
+test("SIGTERM: 75, and the same command continues", async () => {
+  const output = newOutput();
+  const args = wordsOf`run ${folder} -o ${output}/ --shard-rows 5 --quiet`;
+  const { child, ended } = start(args);
+  await untilCommitted(output, 3);
+  child.kill("SIGTERM");
+  expect((await ended).code).toBe(75);
+  expect(fs.existsSync(output)).toBe(false);
+  expect((await start(args).ended).code).toBe(0);
+  expect(manifestOf(output).rows).toBe(2201);
+});
+
+test("two runs for one output at once: one publishes all its shards, the other is refused", async () => {
+  const output = newOutput();
+  const args = wordsOf`run ${folder} -o ${output}/ --shard-rows 40 --quiet --threads 1`;
+  const ends = await Promise.all([
+    start(args).ended,
+    start([...args, "--temperature", "2"]).ended,
+  ]);
+  expect(ends.map(({ code }) => code).sort()).toEqual([0, 73]);
+  for (const { part, bytes } of manifestOf(output).parts)
+    expect(fs.statSync(join(output, part)).size).toBe(bytes);
 });

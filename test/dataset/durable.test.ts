@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import { wordsOf } from "../cli/support.js";
@@ -45,6 +46,17 @@ test("a run over a dataset", () => {
   expect(calls.slice(made, published)).toContainEqual(
     expect.objectContaining({ call: "fsync", path: dirname(whole) }),
   );
+});
+
+test("a repair", () => {
+  const output = at("repaired");
+  durable(run(output), output);
+  rmSync(partOf(output, 1, 2));
+  const repair = wordsOf`run-shard -o ${output} --repair`;
+  expect(durable(repair, output).names).toEqual([
+    "/part-00001-of-00002.arrow",
+    "/_commits/00001.json",
+  ]);
 });
 
 test("a run without hard links", () => {

@@ -7,12 +7,11 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { compareNames } from "../../src/dataset/find-inputs.js";
 import { filesOf as inputsOf } from "../../src/dataset/list-inputs.js";
-import { DIGITS, typed } from "../cli/support.js";
+import { DIGITS, softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
-import { refused } from "../support/refused.js";
 import { expectStatus, outputsIn } from "./support.js";
 
 // No file in a directory of inputs is ignored silently, whatever its name.
@@ -51,29 +50,28 @@ function expectSkipped(errors: [name: string, error: string][]): void {
 }
 
 // Only Linux allows names of any bytes.
-test.skipIf(!isLinux)("a name that is not UTF-8 is an error", () => {
-  const path = undecodable("caf\xe9.npy");
-  fs.writeFileSync(path, "");
-  const invalid =
-    "file name: not valid UTF-8 (other bytes are shown as \\x..); rename the file";
-  const expectInvalid = (name: string) => {
-    const found = typed`run ${folder} -o ${newOutput()} --keep-going`;
-    const { stderr } = expectStatus(found, 65);
-    expect(stderr).toBe(`softjac: ${folder}/${name}: ${invalid}\n`);
-  };
-  expectInvalid("caf\\xe9.npy");
-  // A pattern names only the files that it matches.
-  expectStatus(typed`run ${folder}/a*.npy ${npy} -o ${newOutput()}`, 0);
-  fs.rmSync(path);
-  const hidden = undecodable("_caf\xe9.npy");
-  fs.writeFileSync(hidden, "");
-  expectStatus(typed`run ${folder} -o ${newOutput()}`, 0);
-  fs.rmSync(hidden);
-  const sub = undecodable("sub\xff");
-  fs.mkdirSync(sub);
-  expectInvalid("sub\\xff");
-  fs.rmSync(sub, { recursive: true });
-});
+test.skipIf(!isLinux)(
+  "a name that is not UTF-8 is an error of that input",
+  () => {
+    const path = undecodable("caf\xe9.npy");
+    fs.writeFileSync(path, "");
+    const invalid =
+      "file name: not valid UTF-8 (other bytes are shown as \\x..); rename the file";
+    expectSkipped([["caf\\xe9.npy", `caf\\xe9.npy: ${invalid}`]]);
+    // A pattern names only the files that it matches.
+    expectStatus(typed`run ${folder}/a*.npy ${npy} -o ${newOutput()}`, 0);
+    fs.rmSync(path);
+    const hidden = undecodable("_caf\xe9.npy");
+    fs.writeFileSync(hidden, "");
+    expectStatus(typed`run ${folder} -o ${newOutput()}`, 0);
+    fs.rmSync(hidden);
+    const sub = undecodable("sub\xff");
+    fs.mkdirSync(sub);
+    const { stderr } = expectStatus(typed`run ${folder} -o ${newOutput()}`, 65);
+    expect(stderr).toContain(`${folder}/sub\\xff: ${invalid}`);
+    fs.rmSync(sub, { recursive: true });
+  },
+);
 
 test("a pipe or a socket is an error of that input", async () => {
   execFileSync("mkfifo", [join(folder, "pipe.npy")]);
@@ -226,15 +224,15 @@ test.each<[inputs: string, named: string]>([
   [IN, IN],
   [`${PART} in.arrow`, PART],
   ["jacobian/*.arrow", PART],
-])("inside the output: %s", async (names, named) => {
+])("inside the output: %s", (inputs, named) => {
   const real = [IN, PART].includes(named) ? "" : ` (${at(IN)})`;
-  const inputs = names.split(" ").map(at);
-  const options = { inputs, output: jacobian, overwrite: true, temperature: 2 };
-  await refused(
-    built.runDataset(options),
-    "ERR_USAGE",
-    `${at(named)}${real} is inside --output ${jacobian}; choose another output`,
-  );
+  const paths = inputs.split(" ").map(at);
+  const options = ["-o", jacobian, "--overwrite", "--temperature", "2"];
+  for (const command of ["run", "plan"])
+    expect(softjac(command, ...paths, ...options)).toMatchObject({
+      status: 64,
+      stderr: `softjac: ${at(named)}${real} is inside --output ${jacobian}; choose another output\n`,
+    });
   expect(filesOf(jacobian)).toEqual(before);
 });
 

@@ -172,6 +172,10 @@ test("--shard-index computes one of as many tasks as shards, --limit the first m
   const { missing } = await built.datasetStatus({ output });
   expect(missing.slice(0, 3)).toEqual([2, 4, 5]);
   expect(missing).toHaveLength(17);
+  for (const wrong of ["x", "3-1", "1,,2", "-1"])
+    expect(typed`show ${output} --row 1 --position=${wrong}`.stderr).toContain(
+      `--position: expected numbers and ranges as in 3,7-9, found "${wrong}"`,
+    );
   await built.runShards({ output });
   await built.finalizeDataset({ output });
   await built.runDataset({ ...run, output: whole });

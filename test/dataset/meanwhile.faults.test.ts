@@ -4,11 +4,19 @@ import { expect, test } from "vitest";
 import { withMeanwhileAt } from "../support/at-each-call.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
-import { expectWhole, leftOf, publishedDatasets } from "./support.js";
+import {
+  expectWhole,
+  flip,
+  keepingTime,
+  leftOf,
+  partOf,
+  publishedDatasets,
+} from "./support.js";
 
-// Another process publishes the dataset between any two calls of a command.
+// Another process publishes or repairs the dataset between any two calls of a command.
 
-const { at, options, whole, newOutput } = await publishedDatasets();
+const published = await publishedDatasets();
+const { at, options, checked, whole, newOutput, copyOf } = published;
 const made = at("made");
 await built.planDataset({ ...options, output: made });
 await built.runShards({ output: made });
@@ -25,34 +33,47 @@ function computed(): string {
   return output;
 }
 
+function damaged(): string {
+  const output = copyOf(checked);
+  const part = partOf(output, 3, 4);
+  keepingTime(part, () => flip(part));
+  return output;
+}
+
 type Command = (output: string) => Promise<object>;
 const finalize: Command = (output) => built.finalizeDataset({ output });
+const repair: Command = (output) =>
+  built.runShards({ output, repair: true, threads: 1 });
 const done = { status: expect.stringMatching(/^(done|up to date)$/) };
 const planned = { status: expect.stringMatching(/^(planned|up to date)$/) };
 const complete = { shards: 4, shardsDone: 4, missing: [], damaged: [] };
 
-test.each<[string, Command, result: object]>([
+test.each<[string, Command, result: object, minCalls?: number]>([
   ["finalize", finalize, done],
   ["status", (output) => built.datasetStatus({ output }), complete],
   ["run-shard", (output) => built.runShards({ output }), done],
   ["run", (output) => built.runDataset({ ...options, output }), done],
   ["plan", (output) => built.planDataset({ ...options, output }), planned],
-])("%s", async (_, command, expected) => {
-  for (let n = 1; ; n += stepOf(2)) {
-    const output = computed();
+  ["run-shard --repair", repair, done, 30],
+])("%s", async (name, command, expected, minCalls = 8) => {
+  const isRepair = name.endsWith("--repair");
+  const step = isRepair ? 2 : stepOf(2);
+  for (let n = 1; ; n += step) {
+    const output = isRepair ? damaged() : computed();
     const where = `before call ${n}`;
     const { result, reached } = await withMeanwhileAt(
       n,
       () => command(output),
-      () => finalize(output),
+      () => (isRepair ? repair : finalize)(output),
     ).catch((cause) => {
       throw new Error(where, { cause });
     });
     expect(result, where).toMatchObject(expected);
-    if (!reached) {
-      expect(n).toBeGreaterThan(8);
-      return;
-    }
-    expectWhole(output, whole.plain, where);
+    // A plan and a status without another process publish nothing.
+    if (reached || isRepair)
+      expectWhole(output, isRepair ? whole.checked : whole.plain, where);
+    if (reached) continue;
+    expect(n).toBeGreaterThan(minCalls);
+    return;
   }
 });

@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  recordName,
+  runFolders,
+  shardFileName,
+} from "../../src/dataset/dataset-files.js";
+import {
   canonicalJson,
   fingerprintOf,
   planShards,
@@ -42,6 +47,18 @@ test("shards have every row once, in order, and nearly equal sizes", () => {
   );
 });
 
+test("an input without rows has one shard without rows", () => {
+  const none = { rows: 0, bytesPerRow: 8 };
+  const limits = { shardRows: undefined, shardBytes: 100 };
+  const shard = (input: number, rowStart: number, rowEnd: number) => ({
+    ...{ input, rowStart, rowEnd },
+  });
+  const two = { rows: 2, bytesPerRow: 60 };
+  expect(planShards([none, two, none], limits)).toEqual([
+    ...[shard(0, 0, 0), shard(1, 0, 1), shard(1, 1, 2), shard(2, 0, 0)],
+  ]);
+});
+
 test("canonical JSON depends on neither the order of keys nor undefined properties", () => {
   const value = { b: [1, { d: null, c: "x" }], a: undefined, 1: true };
   expect(canonicalJson(value)).toBe('{"1":true,"b":[1,{"c":"x","d":null}]}');
@@ -49,4 +66,15 @@ test("canonical JSON depends on neither the order of keys nor undefined properti
   expect(fingerprintOf({ a: 1 })).not.toBe(fingerprintOf({ a: "1" }));
   // printf '{"a":1}' | sha256sum
   expect(fingerprintOf({ a: 1 })).toBe("015abd7f5cc57a2d");
+});
+
+test("names", () => {
+  expect(shardFileName(7, 128)).toBe("part-00007-of-00128.arrow");
+  expect(recordName(123456)).toBe("_commits/123456.json");
+  expect(runFolders("/data/out/", "f00")).toEqual({
+    out: "/data/out",
+    wip: "/data/out.__wip-f00",
+    tmp: "/data/out.__tmp-f00",
+    old: "/data/out.__old-f00",
+  });
 });

@@ -46,7 +46,7 @@ describe("a stop", () => {
     const controller = new AbortController();
     const { signal } = controller;
     const onEvent = vi.fn();
-    const stopping = new GracefulStop(10, { signal, onEvent });
+    const stopping = new GracefulStop({ grace: 10 }, { signal, onEvent });
     const errors = errorsOf(stopping.race(never));
     vi.advanceTimersByTime(1e9);
     expect(state(stopping)).toEqual([false, false]);
@@ -67,8 +67,28 @@ describe("a stop", () => {
 
   test("by an earlier signal, without grace: both signals at once", () => {
     const signal = AbortSignal.abort();
-    const stopping = new GracefulStop(0, { signal });
+    const stopping = new GracefulStop({ grace: 0 }, { signal });
     expect(state(stopping)).toEqual([true, true]);
+    stopping.close();
+  });
+
+  test("by the watchdog: planning without progress is abandoned", async () => {
+    const stopping = new GracefulStop({ grace: 10, stallTimeout: 60 }, {});
+    let alive = () => {};
+    const errors = errorsOf(
+      stopping.withWatchdog((callback) => {
+        alive = callback;
+        return never();
+      }),
+    );
+    await vi.advanceTimersByTimeAsync(59_999);
+    alive();
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(errors).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    const message =
+      "no progress for 60 s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue";
+    expect(errors).toMatchObject([{ code: "ERR_STALLED", message }]);
     stopping.close();
   });
 });

@@ -2,15 +2,20 @@ import fs from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { fingerprintOf } from "../../src/dataset/dataset-plan.js";
-import { typed } from "../cli/support.js";
+import { processMark } from "../../src/io/temporary-names.js";
+import { softjac, typed, wordsOf } from "../cli/support.js";
+import { start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 import {
   expectStatus,
+  keepingTime,
   killedAt,
+  makeNewer,
   outputsIn,
+  partOf,
   readJson,
   writeFolder,
 } from "./support.js";
@@ -75,6 +80,42 @@ test("plan, tasks in any order and finalize give the bytes of one call", async (
   });
 });
 
+test("a task and finalize run twice at once", async () => {
+  const { output } = await planned();
+  const task = wordsOf`run-shard -o ${output} --shard-count 2 --shard-index`;
+  for (const args of [
+    [...task, "0"],
+    [...task, "1"],
+    ["finalize", output],
+  ])
+    for (const { ended } of [start(args), start(args)]) {
+      const { code, stderr } = await ended;
+      expect(code, stderr).toBe(0);
+    }
+  expect(filesOf(output)).toEqual(filesOf(whole));
+});
+
+test("nothing is published with shards that were truncated, changed, replaced by a link or lost; they are computed again", async () => {
+  const { output, wip, finalize, status } = await planned(8);
+  const part = (k: number) => partOf(wip, k, 8);
+  fs.truncateSync(part(1), 1000);
+  fs.writeFileSync(part(2), fs.readFileSync(part(2)).fill(7));
+  makeNewer(part(2));
+  const target = newOutput();
+  fs.renameSync(part(3), target);
+  fs.symlinkSync(target, part(3));
+  keepingTime(part(4), () => fs.truncateSync(part(4), 1000));
+  fs.rmSync(part(5));
+  const damaged = [1, 2, 3, 4, 5];
+  const found = { shardsDone: 3, missing: [], damaged };
+  expect(await status()).toMatchObject(found);
+  await refused(finalize(), "ERR_INCOMPLETE", /./, { missing: damaged });
+  expect(fs.existsSync(output)).toBe(false);
+  expect((await built.runShards({ output })).shardsComputed).toBe(5);
+  await finalize();
+  expect(filesOf(output)).toEqual(filesOf(whole));
+});
+
 test("several runs for one output need --run; status prefers the published one", async () => {
   const output = newOutput();
   const plan = async (temperature: number) => {
@@ -94,8 +135,11 @@ test("several runs for one output need --run; status prefers the published one",
   await built.finalizeDataset({ output, run });
   others.sort();
   expect(await built.datasetStatus({ output })).toMatchObject({
-    ...{ fingerprint: run, status: "published" },
+    ...{ fingerprint: run, status: "published", unfinished: others },
   });
+  expect(typed`status ${output}`.stdout).toContain(
+    `unfinished  ${others.join(", ")} (other runs; softjac gc removes abandoned ones)\n`,
+  );
   for (const call of [built.runShards, built.finalizeDataset])
     await refused(
       call({ output }),
@@ -106,8 +150,10 @@ test("several runs for one output need --run; status prefers the published one",
   expect(again.status).toBe("up to date");
   const [other] = others;
   expect(await built.datasetStatus({ output, run: other })).toMatchObject({
-    ...{ fingerprint: other, status: "in progress" },
+    ...{ fingerprint: other, status: "in progress", unfinished: [others[1]] },
   });
+  await built.removeStaleRuns({ output, olderThan: 0 });
+  expect((await built.datasetStatus({ output })).unfinished).toEqual([]);
 });
 
 test("an output without a plan, and tasks that do not exist", async () => {
@@ -132,6 +178,35 @@ test("an output without a plan, and tasks that do not exist", async () => {
   );
 });
 
+test("gc removes old directories of runs; others stay, and links are not followed", async () => {
+  const output = newOutput();
+  await built.runDataset({ ...options, output });
+  const fp = "0123456789abcdef";
+  const old = `${output}.__wip-${fp}`;
+  const young = `${output}.__tmp-${fp}`;
+  const others = [`${output}.__wip-mine`, `${output}-other.__wip-${fp}`];
+  for (const path of [old, young, ...others]) {
+    fs.mkdirSync(path);
+    fs.writeFileSync(join(path, "part"), "x");
+    // Three days and a minute less or more.
+    const minutes = 72 * 60 + (path === young ? -1 : 1);
+    const date = new Date(Date.now() - minutes * 60_000);
+    for (const file of [join(path, "part"), path])
+      fs.utimesSync(file, date, date);
+  }
+  fs.mkdirSync(at("target"));
+  fs.symlinkSync(at("target"), `${output}.__old-${fp}`);
+  const found = { output, removed: [old], kept: [young], shards: {} };
+  for (const dryRun of [true, false]) {
+    expect(fs.existsSync(old)).toBe(true);
+    const report = await built.removeStaleRuns({ output, dryRun });
+    expect(report).toEqual({ ...found, dryRun });
+  }
+  expect(fs.existsSync(old)).toBe(false);
+  for (const path of [young, ...others, `${output}.__old-${fp}`, output])
+    expect(fs.existsSync(path), path).toBe(true);
+});
+
 test.each(["wip", "wip/_commits", "tmp"])(
   "nothing is written through a link in place of the directory %s",
   async (name) => {
@@ -149,6 +224,7 @@ test.each(["wip", "wip/_commits", "tmp"])(
       () => built.runDataset({ ...options, output }),
     ])
       await refused(call(), "ERR_OUTPUT_EXISTS", message);
+    expectStatus(typed`run-shard -o ${output}`, 73);
     expect(fs.existsSync(output)).toBe(false);
     expect(filesOf(target)).toEqual(before);
   },
@@ -165,9 +241,35 @@ test("a run that another version planned is neither computed nor published", asy
   const message = `${output}: run ${plan.fingerprint} was planned by softjac 0.0.9, but this is softjac ${report.softjac}; use softjac 0.0.9 for all its steps, or plan it again`;
   for (const call of [() => built.runShards({ output }), finalize])
     await refused(call(), "ERR_CONFIGURATION", message);
+  expectStatus(typed`run-shard -o ${output}`, 78);
+  expectStatus(typed`finalize ${output}`, 78);
   expect(fs.existsSync(output)).toBe(false);
   const state = { status: "in progress", shardsDone: 0 };
   expect(await status()).toMatchObject(state);
+});
+
+test("gc says what it would remove, and how many computed shards it contains", async () => {
+  const { output, wip, tmp } = await planned(3);
+  const gc = (...args: string[]) => softjac("gc", output, ...args).stdout;
+  const removed = (word: string) =>
+    `${word}  ${tmp}\n${word}  ${wip} (3 computed shards)\n`;
+  const why = "changed too recently, or in use\n";
+  expect(gc()).toBe(
+    `kept     ${tmp}: ${why}kept     ${wip} (3 computed shards): ${why}`,
+  );
+  const old = ["--older-than", "0"];
+  expect(gc(...old, "--dry-run")).toBe(removed("would remove"));
+  expect(JSON.parse(gc(...old, "--dry-run", "--json"))).toMatchObject({
+    ...{ dryRun: true, shards: { [wip]: 3 } },
+  });
+  expect(fs.existsSync(wip)).toBe(true);
+  // A process of this machine works on the run: nothing of it is removed, however old.
+  const inUse = join(tmp, `host-${processMark()}-0123456789ab`);
+  fs.writeFileSync(inUse, "x");
+  expect(gc(...old)).toMatch(/^kept .*\nkept /);
+  fs.rmSync(inUse);
+  expect(gc(...old)).toBe(removed("removed"));
+  expect(fs.existsSync(wip)).toBe(false);
 });
 
 test("temporary files of killed processes are removed", async () => {
@@ -184,6 +286,9 @@ test("temporary files of killed processes are removed", async () => {
     killed += left;
   }
   expect((await killedAt(args, 1, "before")).code).toBe("SIGKILL");
+  const { removed } = await built.removeStaleRuns({ output });
+  expect(removed.filter((path) => !path.startsWith(tmp))).toEqual([]);
+  expect(fs.readdirSync(tmp)).toEqual([basename(foreign)]);
   await built.runShards({ output });
   expect(fs.readdirSync(tmp)).toEqual([basename(foreign)]);
 });
@@ -247,9 +352,7 @@ test("the commands and their exit codes", () => {
   expectStatus(typed`run-shard -o ${output} --quiet`, 0);
   expectStatus(typed`finalize ${output}`, 0);
   expect(typed`finalize ${output}`.stderr).toContain("up to date");
-  expect(expectStatus(typed`gc ${output}`, 64).stderr).toContain(
-    "gc was removed; remove stale runs with find . -maxdepth 1 -name 'OUTPUT.__*' -mtime +3 -exec rm -r {} +\n",
-  );
+  expect(typed`gc ${output}`.stdout).toBe("no stale runs\n");
   expectStatus(typed`run-shard ${output}`, 64);
   expect(filesOf(output)).toEqual(filesOf(whole));
 });

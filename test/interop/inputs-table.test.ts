@@ -472,6 +472,7 @@ test.each([
   ["run", "in", "-o", "gs://b/out.arrow"],
   ["generate", "gs://b/x", "--rows", "1", "--classes", "2"],
   ["status", "gs://b/x"],
+  ["gc", "gs://b/x"],
 ])("softjac %s %s: a scheme that is not supported", (...args) => {
   prepare(reading(plain));
   const { status, stderr } = softjac(...args);

@@ -68,7 +68,7 @@ if (isMainThread) {
   if (call === "redis")
     Socket.prototype.write = function (data, ...rest) {
       const text = typeof data === "string" ? data : data.toString("latin1");
-      return /shard/.test(text) && text.length >= 500
+      return /\.0-\d/.test(text) && text.length >= 500
         ? write.call(this, data.slice(0, text.length / 2), kill)
         : write.call(this, data, ...rest);
     };

@@ -1,37 +1,19 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, expect, onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { WorkerOptions } from "../../src/queue/job-handler.js";
 import type { SubmitOptions } from "../../src/queue/submit.js";
 import type { WaitOptions } from "../../src/queue/wait.js";
 import type { WorkerReport } from "../../src/queue/worker.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { workDirectory } from "../support/logits-input.js";
 import {
   type Ended,
-  endAll,
   type Started,
   type StartOptions,
   start,
 } from "./processes.js";
-import { endRedis, startRedis, type TestRedis } from "./redis.js";
-
-/** Starts Redis and makes a dataset for a test file; after each test, its programs are killed and the jobs removed. */
-export async function queueWorld(
-  size?: { rows: number; classes: number },
-  ...redisOptions: string[]
-) {
-  const at = workDirectory();
-  const redis = await startRedis(...redisOptions);
-  afterEach(async () => {
-    await endAll();
-    await redis.client.flushall();
-  });
-  afterAll(endRedis);
-  const dataset = await testDataset(at, redis, size);
-  return { at, redis, dataset };
-}
+import type { TestRedis } from "./redis.js";
 
 /** Makes inputs a, b and c with shards of 200 rows, and functions that compute them through a queue. */
 export async function testDataset(

@@ -1,13 +1,19 @@
 import { readdirSync } from "node:fs";
-import { Queue } from "bullmq";
-import { expect } from "vitest";
-import { queueNameOf } from "../../src/queue/connection.js";
-import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
-import { test, untilRenewed } from "./redis.js";
+import { afterAll, afterEach, expect } from "vitest";
+import { openQueue } from "../../src/queue/connection.js";
+import { enqueue } from "../../src/queue/jobs.js";
+import { workDirectory } from "../support/logits-input.js";
+import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
+import { endAll } from "./processes.js";
+import { endRedis, startRedis, test, untilRenewed } from "./redis.js";
 
 // Workers and submitters that die, stop or are delayed at calls where it could matter.
 
-const { at, redis, dataset } = await queueWorld();
+const at = workDirectory();
+afterEach(endAll);
+const redis = await startRedis();
+afterAll(endRedis);
+const dataset = await testDataset(at, redis);
 const { here, commands, submitted, completed, workerAt } = dataset;
 
 const computedBy = (stderr: string) => countOf(stderr, "shard completed");
@@ -92,9 +98,10 @@ test("a shard that takes longer than the lease keeps its lease", async () => {
 test("two workers commit the same shard: the bytes are the same", async () => {
   const output = dataset.newOutput();
   const { fingerprint } = await here.submit(output);
-  const queue = new Queue(queueNameOf(), { connection: redis.client });
-  await queue.add("shard", { output, run: fingerprint, index: 4 });
-  await queue.close();
+  const open = await openQueue({ queue: redis.url });
+  const run = { output, run: fingerprint as string };
+  await enqueue(open, run, [4], 1, {});
+  await open.close();
   const both = [workerAt(HOLD), workerAt(HOLD)];
   for (const worker of both) await worker.until(/at-call: hold/);
   for (const worker of both) worker.release();

@@ -9,7 +9,10 @@ import {
   failureKind,
   failureText,
   isInputFailure,
+  jobId,
+  parseJobId,
 } from "../../src/queue/jobs.js";
+import { findLostShards } from "../../src/queue/wait.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // Functions that need no queue.
@@ -45,20 +48,30 @@ test.each([
   );
 });
 
+test("the id of a job has its run, output, submission and index", () => {
+  const job = { output: "/d/out", run: "0123456789abcdef", index: 17 };
+  const id = jobId(job, 2);
+  expect(id).toMatch(/^0123456789abcdef-[0-9a-f]{8}\.2-17$/);
+  expect(parseJobId(id, job)).toEqual({ submission: 2, index: 17 });
+  expect(parseJobId(id, { ...job, output: "/d/other" })).toBeNull();
+  expect(parseJobId(id, { ...job, run: "f123456789abcdef" })).toBeNull();
+  expect(parseJobId("repeat:x:1", job)).toBeNull();
+});
+
 test("a worker may access directories, links and URLs that are allowed", async () => {
   for (const name of ["in", "in/deep", "inner", "out"]) mkdirSync(at(name));
   symlinkSync(at("out"), at("in/link"));
   symlinkSync(at("in"), at("also-in"));
-  const check = await allowedLocations([at("in"), "s3://bkt/data"]);
+  const check = await allowedLocations([at("in"), "s3://b/data"]);
   for (const location of [
     ...[at("in"), at("in/deep/not/there"), at("also-in/deep")],
-    ...["s3://bkt/data/out", "s3://bkt/data"],
+    ...["s3://b/data/out", "s3://b/data"],
   ])
     await expect(check("output", location)).resolves.toBeUndefined();
   for (const location of [
     ...[at("inner"), at("in/link/x"), at("out"), `${at("in")}/x/../../out`],
-    ...["in/deep", "s3://bkt/database", "s3://bkt/data/../other"],
-    ...["s3://bkt/data/%2e%2e/other", "s3://bkt/data//x", "s3://other/data/x"],
+    ...["in/deep", "s3://b/database", "s3://b/data/../other"],
+    ...["s3://b/data/%2e%2e/other", "s3://b/data//x", "s3://other/data/x"],
     "file:///etc",
   ])
     await expect(check("output", location), location).rejects.toMatchObject({
@@ -103,6 +116,33 @@ describe("a lease of 3 s", () => {
     expect(lease.isLost).toBe(true);
     expect(lease.signal.aborted).toBe(true);
   });
+
+  test("has one request at a time", async () => {
+    const renew = vi.fn(() => new Promise<number>(() => {}));
+    held(renew);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(renew).toHaveBeenCalledTimes(1);
+  });
+});
+
+test("a shard is lost if it has no job in two consecutive checks", () => {
+  let unseen: ReadonlySet<number> = new Set();
+  const check = (
+    missing: number[],
+    live: number[],
+    failed: [number, string][] = [],
+  ) => {
+    const queued = { live: new Set(live), failed: new Map(failed) };
+    const { unseen: now, ...found } = findLostShards(missing, queued, unseen);
+    unseen = now;
+    return found;
+  };
+  const failed: [number, string][] = [[3, "x"]];
+  const first = { lost: [], failed, pending: [1, 2] };
+  expect(check([1, 2, 3], [2], failed)).toEqual(first);
+  expect(check([1, 2], [])).toEqual({ lost: [1], failed: [], pending: [2] });
+  expect(check([1, 2], [1, 2]).lost).toEqual([]);
+  expect(check([1, 2], [2]).lost).toEqual([]);
 });
 
 const cause = Object.assign(new Error("x"), { code: "ENOSPC" });

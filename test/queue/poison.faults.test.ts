@@ -6,21 +6,28 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { openPlannedRun } from "../../src/dataset/planned-run.js";
-import { openQueue } from "../../src/queue/connection.js";
 import { QueueMonitor } from "../../src/queue/wait.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
-import { writeLogits } from "../support/logits-input.js";
-import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
-import { test } from "./redis.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
+import { endAll } from "./processes.js";
+import { endRedis, startRedis, test } from "./redis.js";
 
 // Shards that cannot be computed, and machines that cannot compute.
 
+const at = workDirectory();
+afterEach(async () => {
+  await endAll();
+  await redis.client.flushall();
+});
+const redis = await startRedis();
+afterAll(endRedis);
 // One shard each, of 16 MB: smaller ones are computed without threads.
-const { redis, dataset } = await queueWorld({ rows: 200, classes: 100 });
+const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
 const { here, commands, submitted, completed, workerAt } = dataset;
 const { wait } = commands;
 const POISONED = "part-00001-of-00003.arrow";
@@ -42,19 +49,20 @@ test.each<
   [act: string, reason: string, more?: string[], env?: Record<string, string>]
 >([
   ["throw", "a worker thread failed: thrown by the test"],
+  ["exit", "worker exited with code"],
   [
     "oom",
     "ERR_INTERNAL: a worker thread failed: Worker terminated due to reaching memory limit",
     [],
     { NODE_OPTIONS: "--max-old-space-size=48" },
   ],
-  ["hang", "not done within 3 s (--shard-timeout)", ["--shard-timeout", "3"]],
-  ["hang", "no progress for 3 s", ["--stall-timeout", "3"]],
+  ["hang", "not done within 1 s (--shard-timeout)", ["--shard-timeout", "1"]],
+  ["hang", "no progress for 1 s", ["--stall-timeout", "1"]],
 ])(
   "threads %s at a shard: it fails with %s, and others are computed",
   async (act, reason, more, env) => {
-    // The others take seconds.
-    const attempts = act === "throw" ? 2 : 1;
+    // Filling the memory takes seconds.
+    const attempts = act === "oom" ? 1 : 2;
     const output = await submitted({ attempts, backoff: 0.1 });
     const poisoned = poisonedWorker(act, more, env);
     await expect(here.wait(output)).rejects.toMatchObject({
@@ -186,7 +194,7 @@ test("a shard that was truncated after it was computed is computed again", async
   const part = join(`${output}.__wip-${fingerprint}`, POISONED);
   writeFileSync(part, readFileSync(part).subarray(0, 1000));
   const waiting = wait(output);
-  await waiting.until(/"shards":1,"again":true,"msg":"submitted"/);
+  await waiting.until(/"shards":1,"submission":1,"msg":"submitted"/);
   await completed(output);
   await expectCode(waiting, 0);
 });
@@ -197,8 +205,7 @@ test("a failed shard that was computed since the last check is no failure", asyn
   await expect(here.wait(output)).rejects.toThrow(built.ShardsFailedError);
   await endWorker(poisoned);
   const { run } = await openPlannedRun(output);
-  const open = await openQueue({ queue: redis.url });
-  const monitor = new QueueMonitor(open, {}, run, {});
+  const monitor = new QueueMonitor({ queue: redis.url }, run, {});
   const missing = await run.missing();
   expect(missing).toEqual([1]);
   await expect(monitor.reconcile(missing)).rejects.toMatchObject({

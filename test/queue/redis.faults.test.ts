@@ -1,28 +1,29 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
-import {
-  countOf,
-  endWorker,
-  expectCode,
-  queueWorld,
-  testDataset,
-} from "./dataset.js";
-import { start } from "./processes.js";
-import { freePort, startRedis, test } from "./redis.js";
+import { Queue } from "bullmq";
+import { afterAll, afterEach, expect } from "vitest";
+import { queueNameOf } from "../../src/queue/connection.js";
+import { jobId } from "../../src/queue/jobs.js";
+import { workDirectory } from "../support/logits-input.js";
+import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
+import { endAll, start } from "./processes.js";
+import { endRedis, freePort, startRedis, test } from "./redis.js";
 
 // A Redis server that stops, restarts, loses its data or accepts nothing.
 
-const { at, redis, dataset } = await queueWorld(
-  undefined,
-  "--appendonly",
-  "yes",
-  "--appendfsync",
-  "always",
+const at = workDirectory();
+const redis = await startRedis(
+  ...["--appendonly", "yes", "--appendfsync", "always"],
 );
+afterEach(async () => {
+  await endAll();
+  await redis.client.flushall();
+});
+afterAll(endRedis);
+const dataset = await testDataset(at, redis);
 const { here, commands, submitted, completed, workerAt } = dataset;
 const { submit, worker, wait } = commands;
 
@@ -33,7 +34,30 @@ async function heldWorker() {
   return held;
 }
 
-test("Redis restarts with its log while a shard is completed: both warn and continue, and no shard is computed twice", async () => {
+/** Commands that connect to a queue, for one that is not the test's. */
+async function commandsWith(...queue: string[]): Promise<string[][]> {
+  const output = dataset.newOutput();
+  return [
+    ["submit", dataset.folder, "-o", output, ...queue],
+    ["worker", ...queue],
+    ["wait", await submitted(), ...queue],
+  ];
+}
+
+test("Redis restarts with its log while a worker computes: no shard is computed twice", async () => {
+  const output = await submitted();
+  const held = await heldWorker();
+  await redis.kill();
+  await held.until(/connection to the queue was lost; the current shard cont/);
+  await redis.start();
+  await held.until(/reconnected to the queue/);
+  held.release();
+  await here.wait(output);
+  expect(countOf(await endWorker(held), "shard completed")).toBe(9);
+  dataset.expectSame(output);
+});
+
+test("Redis is down while a shard is completed: wait warns, and both continue", async () => {
   const output = await submitted();
   const waiting = wait(output);
   await waiting.until(/no worker of this version is connected/);
@@ -43,42 +67,60 @@ test("Redis restarts with its log while a shard is completed: both warn and cont
   await waiting.until(
     /the connection to the queue was lost; the dataset is still checked for finished shards/,
   );
-  await held.until(/connection to the queue was lost; the current shard cont/);
   held.release();
   await waiting.until(/"shardsDone":3/);
   await redis.start();
-  await held.until(/reconnected to the queue/);
   await expectCode(waiting, 0);
-  expect(countOf(await endWorker(held), "shard completed")).toBe(9);
+  await endWorker(held);
   dataset.expectSame(output);
 });
 
-test("Redis restarts without its data: wait submits missing shards again, although a worker computes one", async () => {
-  const forgetful = await startRedis();
-  mkdirSync(at("forgetful"));
-  const other = await testDataset((name) => at(`forgetful/${name}`), forgetful);
-  const output = await other.submitted();
-  const waiting = other.commands.wait(output);
-  const held = other.workerAt("hold before link part-00002-of");
-  await held.until(/at-call: hold/);
-  await waiting.until(/"shardsDone":2/);
-  await forgetful.kill();
-  await forgetful.start();
-  // The command submits them: it has been connected since before.
-  await waiting.until(/"shards":7,"again":true,"msg":"submitted"/);
+test("Redis loses the jobs while a worker computes: wait submits missing shards again", async () => {
+  const output = await submitted();
+  const held = await heldWorker();
+  await redis.client.flushall();
+  const waiting = wait(output);
+  await waiting.until(/"shards":7,"submission":0,"msg":"submitted"/);
   held.release();
   await expectCode(waiting, 0);
   await endWorker(held);
+  dataset.expectSame(output);
+});
+
+test("Redis restarts without its data: wait submits all shards again", async () => {
+  const forgetful = await startRedis();
+  const other = await testDataset((name) => at(`forgetful-${name}`), forgetful);
+  const output = await other.submitted();
+  const waiting = other.commands.wait(output);
+  await waiting.until(/no worker of this version is connected/);
+  await forgetful.kill();
+  await forgetful.start();
+  // The command alone submits them: it has been connected since before.
+  const one = other.here.worker({ allow: [at(".")] });
+  await expectCode(waiting, 0);
+  await one.end();
   other.expectSame(output);
 });
 
-test("Redis is down at the start: 69 after --connect-timeout", async () => {
+test("Redis is down at the start: commands exit with 69 after --connect-timeout", async () => {
   const url = `redis://127.0.0.1:${await freePort()}`;
-  const started = start(["worker", "--queue", url, "--connect-timeout", "0.5"]);
-  const { stderr } = await expectCode(started, 69);
-  expect(stderr).toBe(
-    `softjac: ${url}/0: no connection to Redis within 0.5 s: ECONNREFUSED\n`,
-  );
+  const soon = ["--queue", url, "--connect-timeout", "0.5"];
+  for (const args of await commandsWith(...soon)) {
+    const { stderr } = await expectCode(start(args), 69);
+    expect(stderr).toBe(
+      `softjac: ${url}/0: no connection to Redis within 0.5 s: ECONNREFUSED\n`,
+    );
+  }
+});
+
+test("Redis is in cluster mode: commands exit with 78", async () => {
+  const { url } = await startRedis("--cluster-enabled", "yes");
+  for (const args of await commandsWith("--queue", url)) {
+    const { stderr } = await expectCode(start(args), 78);
+    expect(stderr).toBe(
+      `softjac: ${url}/0: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no\n`,
+    );
+  }
 });
 
 test("Redis is a replica or out of memory: submit exits with 69; the next one adds the rest", async () => {
@@ -104,11 +146,7 @@ test("Redis accepts connections and never answers: a signal ends every command a
   const { port } = server.address() as AddressInfo;
   const queue = ["--queue", `redis://127.0.0.1:${port}`];
   const late = [...queue, "--connect-timeout", "3600"];
-  for (const args of [
-    ["submit", dataset.folder, "-o", dataset.newOutput(), ...late],
-    ["worker", ...late],
-    ["wait", await submitted(), ...late],
-  ]) {
+  for (const args of await commandsWith(...late)) {
     const connected = once(server, "connection");
     const started = start(args);
     await connected;
@@ -141,6 +179,21 @@ test("Redis may evict jobs: a worker warns, and logs only JSON", async () => {
     "expected maxmemory-policy noeviction, found allkeys-lru",
   );
   await policy("noeviction");
+});
+
+test("wait releases a job that was delayed by a wrong clock", async () => {
+  const output = dataset.newOutput();
+  const run = (await here.submit(output)).fingerprint as string;
+  const queue = new Queue(queueNameOf(), { connection: redis.client });
+  const data = { output, run, index: 3 };
+  const id = jobId(data, 0);
+  await queue.remove(id);
+  await queue.add("shard", data, { jobId: id, delay: 3_600_000 });
+  const one = here.worker();
+  await here.wait(output, { attempts: 2, backoff: 0.1 });
+  expect(await one.end()).toMatchObject({ shardsComputed: 9 });
+  await queue.close();
+  dataset.expectSame(output);
 });
 
 test("the ACL of the manual has all permissions, and no output contains its password", async () => {

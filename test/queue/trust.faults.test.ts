@@ -1,25 +1,33 @@
 import {
+  cpSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
-import { afterAll, expect } from "vitest";
-import { fingerprintOf } from "../../src/dataset/dataset-plan.js";
+import { afterAll, afterEach, test as anyTest, expect } from "vitest";
 import { queueNameOf } from "../../src/queue/connection.js";
 import { VERSION } from "../../src/version.js";
-import { countOf, expectCode, queueWorld } from "./dataset.js";
-import { test } from "./redis.js";
+import { CLI } from "../cli/support.js";
+import { workDirectory } from "../support/logits-input.js";
+import { faketimeLibrary } from "../support/machine.js";
+import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
+import { endAll } from "./processes.js";
+import { endRedis, hasRedis, startRedis, test, untilRenewed } from "./redis.js";
 
-// Jobs that a worker refuses.
+// Jobs that a worker refuses, and clocks that it does not trust.
 
-const { at, redis, dataset } = await queueWorld();
-const { here, commands } = dataset;
-const { worker } = commands;
+const at = workDirectory();
+afterEach(endAll);
+const redis = await startRedis();
+afterAll(endRedis);
+const dataset = await testDataset(at, redis);
+const { here, commands, submitted, completed, workerAt } = dataset;
+const { worker, wait } = commands;
 const queue = new Queue(queueNameOf(), { connection: redis.client });
 afterAll(() => queue.close());
 
@@ -87,24 +95,80 @@ test("inputs outside the allowed locations are refused", async () => {
   await queue.obliterate({ force: true });
 });
 
-test("a run of another version is refused, and its workers have another queue", async () => {
-  expect(queueNameOf()).toBe(`softjac-${VERSION}`);
+const OTHER = "0.0.9-other";
+
+/** Copies the build with the name of another version. */
+function otherVersion(): string {
+  const folder = at("other-version");
+  const dist = join(folder, "dist");
+  const own = (name: string) =>
+    fileURLToPath(new URL(`../../${name}`, import.meta.url));
+  cpSync(dirname(CLI), dist, { recursive: true });
+  cpSync(own("package.json"), join(folder, "package.json"));
+  symlinkSync(own("node_modules"), join(folder, "node_modules"));
+  for (const name of readdirSync(dist).filter((name) => /\.js$/.test(name))) {
+    const text = readFileSync(join(dist, name), "utf8");
+    writeFileSync(join(dist, name), text.replaceAll(VERSION, OTHER));
+  }
+  return join(dist, "cli.js");
+}
+
+test("workers of two versions compute only the jobs of their own", async () => {
+  const other = worker([], { cli: otherVersion() });
+  const own = worker();
   const output = dataset.newOutput();
-  const { fingerprint } = await here.submit(output);
-  await queue.obliterate({ force: true });
-  const name = (run: unknown) => `${output}.__wip-${run}`;
-  const path = join(name(fingerprint), "_plan.json");
-  const plan = JSON.parse(readFileSync(path, "utf8"));
-  plan.of.softjac = "0.0.9";
-  plan.fingerprint = fingerprintOf(plan.of);
-  writeFileSync(path, JSON.stringify(plan));
-  const { fingerprint: run } = plan;
-  renameSync(name(fingerprint), name(run));
-  await queue.add("shard", { output, run, index: 0 }, { attempts: 5 });
-  const report = await here.worker({ idleLimit: 1 }).ended;
-  expect(report).toMatchObject({ shardsComputed: 0, shardsFailed: 1 });
-  const [failed] = await queue.getFailed();
-  expect(failed?.failedReason).toBe(
-    `ERR_JOB_REFUSED: ${output}: run ${run} was planned by softjac 0.0.9, but this worker is softjac ${VERSION}, which may write different bytes; use workers of the same version`,
+  const { fingerprint: run } = await here.submit(output);
+  await here.wait(output);
+  dataset.expectSame(output);
+  expect(countOf(await endWorker(own), "shard completed")).toBe(9);
+  // A job of this version in the queue of the other one.
+  const theirs = new Queue(`softjac-${OTHER}`, { connection: redis.client });
+  const next = await submitted();
+  await theirs.add("shard", { output: next, run, index: 0 }, { attempts: 5 });
+  await other.until(/"msg":"shard failed"/);
+  const said = await endWorker(other);
+  expect(said).toContain(
+    `planned by softjac ${VERSION}, but this worker is softjac ${OTHER}`,
   );
+  expect(countOf(said, "shard completed")).toBe(0);
+  expect(countOf(said, "shard failed")).toBe(1);
+  await theirs.close();
+  await completed(next);
 });
+
+const library = faketimeLibrary() ?? "";
+
+anyTest.skipIf(!hasRedis || !library)(
+  "a worker whose clock is set back an hour keeps its shard",
+  async () => {
+    const clock = at("clock");
+    writeFileSync(clock, "+0");
+    const output = await submitted();
+    const call = "hold before link part-00002-of";
+    const shifted = workerAt(call, ["--lease", "1"], {
+      LD_PRELOAD: library,
+      FAKETIME_TIMESTAMP_FILE: clock,
+      FAKETIME_NO_CACHE: "1",
+      // Setting a clock changes only the time of day.
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+      DONT_FAKE_MONOTONIC: "1",
+    });
+    await shifted.until(/at-call: hold/);
+    writeFileSync(clock, "-1h");
+    const other = here.worker({ lease: 1 });
+    const waiting = wait(output);
+    await waiting.until(/"shardsDone":8/);
+    // A timer that used the time of day would not renew the lease for an hour.
+    await untilRenewed(redis, 3);
+    shifted.release();
+    await expectCode(waiting, 0);
+    const said = await endWorker(shifted);
+    const [, last = ""] =
+      /"time":"([^"]+)"[^\n]*part-00002-of/.exec(said) ?? [];
+    expect(Date.now() - Date.parse(last)).toBeGreaterThan(3_000_000);
+    const { shardsComputed, shardsReleased } = await other.end();
+    expect(countOf(said, "shard completed") + shardsComputed).toBe(9);
+    expect(countOf(said, "shard released") + shardsReleased).toBe(0);
+    dataset.expectSame(output);
+  },
+);

@@ -32,9 +32,14 @@ const CLUSTER =
 
 test.each([
   ["2.8.0", "maxmemory_policy:noeviction", `${OLD} 2.8.0`],
+  ["5.0.14", "maxmemory_policy:noeviction", `${OLD} 5.0.14`],
+  ["6.0.16", "maxmemory_policy:noeviction", `${OLD} 6.0.16`],
   ["6.1.241", "maxmemory_policy:noeviction", `${OLD} 6.1.241`],
   ["6.2.0", "maxmemory_policy:noeviction", ""],
+  ["7.0.15", "maxmemory_policy:noeviction", ""],
   ["8.0.0", "maxmemory_policy:noeviction", ""],
+  ["10.0.1", "maxmemory_policy:noeviction", ""],
+  ["6.2.0", "cluster_enabled:1", CLUSTER],
   ["8.0.0", "cluster_enabled:1", CLUSTER],
   [
     "7.2.4",

@@ -22,7 +22,7 @@ test("every command of docs/object-stores.md runs", async () => {
   const upload = commands.indexOf(
     "aws s3 cp --recursive local-logits s3://logits/2026/",
   );
-  expect([upload, commands.length]).toEqual([3, 13]);
+  expect([upload, commands.length]).toEqual([3, 14]);
   const run = async (lines: string[]) => {
     const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
     const args = ["-ec", [softjac, ...lines].join("\n")];

@@ -1,8 +1,9 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { isS3 } from "../../src/io/location.js";
 import { openS3Store } from "../../src/storage/s3/s3-store.js";
-import { PIECES_AT_ONCE } from "../../src/storage/s3/uploads.js";
-import { StagedFile } from "../../src/storage/staged-file.js";
+import { PIECE_BYTES, PIECES_AT_ONCE } from "../../src/storage/s3/uploads.js";
+import { inFlight, StagedFile } from "../../src/storage/staged-file.js";
 import type { Stored } from "../../src/storage/store.js";
 import { workDirectory } from "../support/logits-input.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
@@ -19,9 +20,11 @@ const bytes = Buffer.alloc(56 * MIB + 12_345, "softjac ");
 test("an upload has a few pieces in memory", async () => {
   const path = at("x/part");
   writeFileSync(path, bytes);
+  inFlight.peak = 0;
   expect(await store.putIfAbsent(`s3://${BUCKET}/sent/part`, path)).toBe(true);
-  expect(server.mostAtOnce).toBeGreaterThan(1);
-  expect(server.mostAtOnce).toBeLessThanOrEqual(PIECES_AT_ONCE);
+  expect(inFlight.peak).toBeGreaterThan(PIECE_BYTES);
+  expect(inFlight.peak).toBeLessThanOrEqual(PIECES_AT_ONCE * PIECE_BYTES);
+  expect(inFlight.bytes).toBe(0);
   expect(under("sent").get("part")?.equals(bytes)).toBe(true);
   const pieces = server.served.filter(({ query }) => query.has("partNumber"));
   expect(pieces).toHaveLength(8);
@@ -37,7 +40,11 @@ test("a staged object has a few pieces of responses in memory, and on disk only 
   const stats = ({ fd }: StagedFile) => statSync(`/proc/self/fd/${fd}`);
   const whole = stage();
   const all = [{ start: 0, end: state.bytes }];
+  inFlight.peak = 0;
   await whole.fetch(all);
+  // The stream of a response gives 64 KiB at once.
+  expect(inFlight.peak).toBeLessThan(4 * MIB);
+  expect(inFlight.peak).toBeGreaterThan(0);
   expect(stats(whole).size).toBe(bytes.byteLength);
   expect(whole.present.missing(all)).toEqual([]);
   whole.close();
@@ -47,4 +54,14 @@ test("a staged object has a few pieces of responses in memory, and on disk only 
   expect(() => part.present.check(0, 1)).toThrow("have not been fetched");
   part.present.check(30 * MIB, 10);
   part.close();
+});
+
+test.each([
+  ["s3://a/b", true],
+  ["S3://a", true],
+  ["s3:/a", false],
+  ["/s3://a", false],
+  ["a/s3", false],
+])("%s is on S3: %s", (location, expected) => {
+  expect(isS3(location)).toBe(expected);
 });

@@ -56,7 +56,8 @@ describe("a listing that does not end", () => {
   ])("%s: every call that lists fails", async (_, next, found) => {
     const output = newOutput().slice(0, -1);
     await run({ output });
-    server.changeListing = (xml) => truncated(xml, next);
+    server.changeListing = (xml, query) =>
+      query.has("uploads") ? xml : truncated(xml, next);
     const call = { output, endpoint };
     await unavailable(run(), `${inputs}: ${found}`);
     const records = `${output}/_commits/input-`;
@@ -74,12 +75,21 @@ describe("a listing that does not end", () => {
     expect(code).toBe(69);
   });
 
+  test("markers of uploads that repeat", async () => {
+    const output = newOutput();
+    const next = "<NextKeyMarker>k</NextKeyMarker>";
+    server.changeListing = (xml, query) =>
+      query.has("uploads") ? truncated(xml, next) : xml;
+    const listed = built.removeStaleRuns({ output, endpoint });
+    await unavailable(listed, `${output}: ${repeated}`);
+  });
+
   test.each([
     ["pages", 0],
     ["names", 7],
   ])("too many %s", async (_, each) => {
     let next = 0;
-    const ask = async () => ({ items: Array(each).fill(0), next: `${next++}` });
+    const ask = async () => ({ items: Array(each).fill(0), next: next++ });
     const limits = { maxItems: 69, maxPages: 20 };
     let total = 0;
     const listed = async () => {
@@ -158,9 +168,13 @@ describe("SIGTERM while no request is answered", () => {
   test.each<[code: number, args: string[], pattern?: RegExp]>([
     [75, wordsOf`run ${inputs} -o ${newOutput()}`],
     [75, wordsOf`run ${inputs} -o ${newOutput()}`, /\/in\/b.arrow/],
+    [143, wordsOf`run ${inputs} -o ${newOutput()} --dry-run`],
+    [75, wordsOf`plan ${inputs} -o ${newOutput()}`],
     [75, wordsOf`run-shard -o ${planned}`],
     [75, wordsOf`finalize ${planned}`],
     [143, wordsOf`status ${planned}`],
+    [143, wordsOf`gc ${planned}`],
+    [75, wordsOf`wait ${planned}`],
   ])("%i: %j", async (code, args, pattern) => {
     const ended = await stopped(args, pattern);
     expect(ended.code, ended.stderr).toBe(code);

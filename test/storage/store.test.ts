@@ -4,7 +4,12 @@ import { syncBuiltinESMExports } from "node:module";
 import { describe, expect, test } from "vitest";
 import { openStore } from "../../src/storage/open-store.js";
 import { PosixStore } from "../../src/storage/posix-store.js";
-import { filesIn, hasFolders, hashOf } from "../../src/storage/store.js";
+import {
+  filesIn,
+  hasFolders,
+  hashOf,
+  replace,
+} from "../../src/storage/store.js";
 import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
@@ -95,13 +100,22 @@ describe.each([
     let next = 5;
     await store.readRange(name, range, async (piece, position) => {
       expect(position).toBe(next);
-      expect(piece.byteLength).toBeLessThanOrEqual(1 << 20);
       next += piece.byteLength;
       found.push(piece.slice());
     });
     expect(Buffer.concat(found).equals(all.subarray(5, 2_500_000))).toBe(true);
     const stop = AbortSignal.abort();
     await refused(store.readRange(name, range, ignore, stop), "ERR_ABORTED");
+  });
+
+  test("bytes or a file replace a file", async () => {
+    const { store, file, name, textOf } = await newFolder();
+    await store.putIfAbsent(name, bytes("old"));
+    await replace(store, name, bytes("new"));
+    expect(await textOf(name)).toBe("new");
+    await replace(store, name, file);
+    expect(await textOf(name)).toBe("of a file");
+    expect(fs.existsSync(file)).toBe(false);
   });
 });
 

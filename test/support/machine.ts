@@ -1,5 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,4 +47,12 @@ export function canMount(): boolean {
   rmdirSync(path);
   rmdirSync(folder);
   return can;
+}
+
+/** Library of Debian's package faketime for programs with threads. */
+export function faketimeLibrary(): string | undefined {
+  if (!isLinux) return;
+  return readdirSync("/usr/lib")
+    .map((name) => join("/usr/lib", name, "faketime", "libfaketimeMT.so.1"))
+    .find((path) => existsSync(path));
 }

@@ -74,7 +74,7 @@ function eventText(event: DatasetEvent): string | null {
     case "warning":
       return event.message;
     case "submitted":
-      return event.again
+      return event.submission > 0
         ? `submitted again: ${count(event.shards)} shards`
         : null;
     case "stopping":

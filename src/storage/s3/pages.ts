@@ -8,10 +8,10 @@ export function keyOf(name: string): { Bucket: string; Key: string } {
 }
 
 /** Page of a listing. */
-interface Page<Item> {
+interface Page<Item, Token> {
   items: readonly Item[];
-  /** Token of the next page; false after the last page; empty if the store truncates the listing without a token. */
-  next: string | false;
+  /** Token of the next page; false after the last page; null if the store truncates the listing without a token. */
+  next: Token | null | false;
 }
 
 /** Limits of a listing: more items may not fit in memory, and stores may return many empty pages while they search. */
@@ -21,14 +21,14 @@ const LISTING = { maxItems: 10_000_000, maxPages: 100_000 };
  * Yields the items of all pages of a listing.
  * @throws ServiceUnavailableError for a listing that exceeds the limits or does not end
  */
-export async function* itemsOf<Item>(
+export async function* itemsOf<Item, Token>(
   name: string,
-  request: (token: string | undefined) => Promise<Page<Item>>,
+  request: (token: Token | undefined) => Promise<Page<Item, Token>>,
   { maxItems, maxPages } = LISTING,
 ): AsyncGenerator<Item> {
   const fail = (what: string) => new ServiceUnavailableError(name, what);
   const seen = new Set<string>();
-  let token: string | undefined;
+  let token: Token | undefined;
   for (let total = 0; ; ) {
     const { items, next } = await request(token);
     total += items.length;
@@ -38,15 +38,16 @@ export async function* itemsOf<Item>(
       );
     yield* items;
     if (next === false) return;
-    if (next === "")
+    if (next === null)
       throw fail(
         "the object store truncates its listing without a continuation token",
       );
-    if (seen.has(next))
+    const text = JSON.stringify(next);
+    if (seen.has(text))
       throw fail(
         "the object store repeats a continuation token, so its listing would never end",
       );
-    seen.add(next);
+    seen.add(text);
     token = next;
   }
 }

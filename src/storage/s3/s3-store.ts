@@ -7,12 +7,18 @@ import {
   type Sink,
   type Stored,
   type StoredRange,
+  type StoredUpload,
   TemporaryFiles,
 } from "../store.js";
 import { itemsOf, keyOf } from "./pages.js";
 import { type Attempt, BadTransfer, isRefused, Requests } from "./requests.js";
 import { openClient } from "./sdk.js";
-import { checkUploads, isInPieces, putFileIfAbsent } from "./uploads.js";
+import {
+  checkUploads,
+  isInPieces,
+  putFileIfAbsent,
+  uploadsIn,
+} from "./uploads.js";
 
 /** Clients by their options, so that credentials are read and connections opened once. */
 const clients = new Map<string, Promise<S3>>();
@@ -150,6 +156,10 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     await this.#uploadsChecked;
   }
 
+  uploadsIn(folder: string): AsyncIterable<StoredUpload> {
+    return uploadsIn(this, `${folder}/`);
+  }
+
   async remove(name: string): Promise<void> {
     await this.send(name, (s3, options) =>
       s3.deleteObject(keyOf(name), options),
@@ -182,7 +192,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     Delimiter?: "/",
   ): AsyncGenerator<[string, Stored | null]> {
     const { Bucket, Key: Prefix } = keyOf(start);
-    return itemsOf(start, async (ContinuationToken) => {
+    return itemsOf(start, async (ContinuationToken: string | undefined) => {
       const request = { Bucket, Prefix, Delimiter, ContinuationToken };
       const {
         Contents = [],
@@ -203,7 +213,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
       ]);
       return {
         items: [...objects, ...folders],
-        next: IsTruncated === true && (NextContinuationToken ?? ""),
+        next: IsTruncated === true && (NextContinuationToken || null),
       };
     });
   }

@@ -3,8 +3,9 @@ import type { CompletedPart, S3 } from "@aws-sdk/client-s3";
 import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
 import { mapConcurrent } from "../../io/map-concurrent.js";
 import { readFullyAsync } from "../../io/positional.js";
-import type { Store } from "../store.js";
-import { keyOf } from "./pages.js";
+import { inFlight } from "../staged-file.js";
+import type { Store, StoredUpload } from "../store.js";
+import { itemsOf, keyOf } from "./pages.js";
 import { isRefused } from "./requests.js";
 
 // A piece is a part of a multipart upload.
@@ -15,7 +16,9 @@ export const PIECE_BYTES = 8 * 2 ** 20;
 const MAX_PIECES = 10_000;
 /** Maximum number of pieces in memory and in flight. */
 export const PIECES_AT_ONCE = 4;
-/** Time for aborting an upload. If that fails, its pieces stay until the bucket removes them. */
+/** Attempts to upload a file that the store loses. */
+const MAX_UPLOADS = 3;
+/** Time for aborting an upload. If that fails, `softjac gc` removes its pieces. */
 const ABORT_MS = 3000;
 
 /** Methods of S3Store that uploads need. */
@@ -98,32 +101,34 @@ async function upload(
   pieceBytes: number,
   existed = false,
 ): Promise<boolean> {
-  const create = { ...keyOf(name), ChecksumAlgorithm: "SHA256" as const };
-  const { UploadId } = await store.send(name, (s3, options) =>
-    s3.createMultipartUpload(create, options),
-  );
-  const id = UploadId as string;
-  try {
-    const Parts = await sendPieces(store, name, id, source, pieceBytes);
-    const upload = { ...keyOf(name), UploadId: id, IfNoneMatch: "*" };
-    const complete = { ...upload, MultipartUpload: { Parts } };
-    await store.send(name, (s3, options) =>
-      s3.completeMultipartUpload(complete, options),
+  for (let uploads = 1; uploads <= MAX_UPLOADS; uploads++) {
+    const create = { ...keyOf(name), ChecksumAlgorithm: "SHA256" as const };
+    const { UploadId } = await store.send(name, (s3, options) =>
+      s3.createMultipartUpload(create, options),
     );
-    return true;
-  } catch (error) {
-    // The store's own signal may already be aborted.
-    const aborting = store.withSignal(AbortSignal.timeout(ABORT_MS));
-    await abortUpload(aborting, name, id).catch(() => {});
-    if (isRefused(error, "condition")) return false;
-    // The store no longer has the upload; if a lost response completed it, the object exists.
-    if (!isRefused(error, "no upload")) throw error;
-    if (!existed && (await store.head(name))) return false;
-    throw new ServiceUnavailableError(
-      name,
-      "the object store lost an unfinished upload",
-    );
+    const id = UploadId as string;
+    try {
+      const Parts = await sendPieces(store, name, id, source, pieceBytes);
+      const upload = { ...keyOf(name), UploadId: id, IfNoneMatch: "*" };
+      const complete = { ...upload, MultipartUpload: { Parts } };
+      await store.send(name, (s3, options) =>
+        s3.completeMultipartUpload(complete, options),
+      );
+      return true;
+    } catch (error) {
+      // The store's own signal may already be aborted.
+      const aborting = store.withSignal(AbortSignal.timeout(ABORT_MS));
+      await abortUpload(aborting, name, id).catch(() => {});
+      if (isRefused(error, "condition")) return false;
+      // The store no longer has the upload; if a lost response completed it, the object exists.
+      if (!isRefused(error, "no upload")) throw error;
+      if (!existed && (await store.head(name))) return false;
+    }
   }
+  throw new ServiceUnavailableError(
+    name,
+    `the object store lost an unfinished upload ${MAX_UPLOADS} times`,
+  );
 }
 
 async function sendPieces(
@@ -135,23 +140,53 @@ async function sendPieces(
 ): Promise<CompletedPart[]> {
   const size = Math.max(pieceBytes, Math.ceil(bytes / MAX_PIECES));
   const numbers = [...Array(Math.ceil(bytes / size)).keys()];
-  return mapConcurrent(numbers, PIECES_AT_ONCE, async (k) => {
+  return mapConcurrent(numbers, PIECES_AT_ONCE, (k) => {
     const start = k * size;
     const length = Math.min(size, bytes - start);
-    const piece = {
-      ...keyOf(name),
-      UploadId: id,
-      PartNumber: k + 1,
-      Body: await read(start, length),
-      ChecksumAlgorithm: "SHA256" as const,
-    };
-    const { ETag, ChecksumSHA256 } = await store.send(
-      name,
-      (s3, options) => s3.uploadPart(piece, options),
-      length,
-    );
-    return { PartNumber: k + 1, ETag, ChecksumSHA256 };
+    return inFlight.hold(length, async () => {
+      const piece = {
+        ...keyOf(name),
+        UploadId: id,
+        PartNumber: k + 1,
+        Body: await read(start, length),
+        ChecksumAlgorithm: "SHA256" as const,
+      };
+      const { ETag, ChecksumSHA256 } = await store.send(
+        name,
+        (s3, options) => s3.uploadPart(piece, options),
+        length,
+      );
+      return { PartNumber: k + 1, ETag, ChecksumSHA256 };
+    });
   });
+}
+
+/** Yields the unfinished uploads to names that begin with `start`. */
+export async function* uploadsIn(
+  store: UploadStore,
+  start: string,
+): AsyncGenerator<StoredUpload> {
+  const { Bucket, Key: Prefix } = keyOf(start);
+  type After = { KeyMarker: string; UploadIdMarker?: string };
+  const uploads = itemsOf(start, async (after?: After) => {
+    const response = await store.send(start, (s3, options) =>
+      s3.listMultipartUploads({ Bucket, Prefix, ...after }, options),
+    );
+    const { Uploads: items = [], IsTruncated } = response;
+    const { NextKeyMarker: KeyMarker, NextUploadIdMarker: id } = response;
+    const next = KeyMarker
+      ? { KeyMarker, ...(id && { UploadIdMarker: id }) }
+      : null;
+    return { items, next: IsTruncated === true && next };
+  });
+  for await (const { Key, UploadId, Initiated } of uploads) {
+    const name = `s3://${Bucket}/${Key}`;
+    yield {
+      name,
+      started: Initiated?.getTime() ?? 0,
+      abort: () => abortUpload(store, name, UploadId as string),
+    };
+  }
 }
 
 /** Aborts an upload, if it still exists. */

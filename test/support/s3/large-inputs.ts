@@ -34,11 +34,11 @@ export async function writeLargeInputs(
   mkdirSync(at("part=3"));
   copyFileSync(at("all.arrow"), at("part=3/all.arrow"));
   const keep = ["id", "flag", "text", "bytes", "split"];
-  const compressed = {
-    ...{ input: at("all.arrow"), output: at("lz4.arrow"), keep },
-    ...({ column: "fixed", emit: ["softmax"], compress: "lz4" } as const),
-  };
-  await built.run(compressed);
+  for (const compress of ["lz4", "zstd"] as const) {
+    const [input, output] = [at("all.arrow"), at(`${compress}.arrow`)];
+    const options = { column: "fixed", emit: ["softmax" as const], keep };
+    await built.run({ input, output, ...options, compress });
+  }
   const shape = [ARRAY_ROWS, CLASSES];
   const turned = columnsFirst(numbers, ARRAY_ROWS);
   const c = npy(numbers, shape);
@@ -49,6 +49,7 @@ export async function writeLargeInputs(
     "c.npy": c,
     "inner.npy": npy(numbers, [ARRAY_ROWS / 4, CLASSES, 4]),
     "fortran.npy": npy(turned, { shape, fortran: true }),
+    "stored.npz": zip(members),
     "deflated.npz": zip(members, { deflated: true }),
     "a.safetensors": safetensors({ logits }),
   };
@@ -66,7 +67,7 @@ export async function writeLargeInputs(
   } as const;
   const all = "all.arrow";
   return [
-    ...["fixed", ...lists].map(
+    ...["fixed", ...lists, "fixed32"].map(
       (column): LargeInput => [`column ${column}`, all, { column, keep }],
     ),
     ["columns", all, { columns: "logit_*", keep: ["text"] }],
@@ -81,10 +82,12 @@ export async function writeLargeInputs(
     ["skipped rows", all, skip],
     ["a stream", "all.arrows", { ...fixed, keep }],
     ["lz4", "lz4.arrow", { column: "softmax", keep }, "whole"],
+    ["zstd", "zstd.arrow", { column: "softmax", keep }, "whole"],
     ["npy", "c.npy", {}],
     ["npy, decoded", "inner.npy", { classAxis: 1 }, "whole"],
     // Columns are so short that the bytes between them are fetched as well.
     ["npy, by columns", "fortran.npy", {}, "whole"],
+    ["npz", "stored.npz", { column: "logits" }, "whole"],
     [
       "npz, deflated",
       "deflated.npz",
@@ -123,6 +126,7 @@ function columnsOf(numbers: Float64Array): Columns {
     id6: column("int32", (r) => r % CLASSES),
     larges: column("large_list<float32>", row),
     flag: column("bool", (r) => (r % 5 ? r % 2 === 0 : null)),
+    fixed32: column(`fixed_size_list<float32>[${CLASSES}]`, row),
     nullable: column("list<float64>", (r) => (r % 11 ? row(r) : null)),
     records: column(`struct<${record}>`, (r) =>
       Object.fromEntries(names.map((name, k) => [name, row(r)[k]])),

@@ -43,9 +43,6 @@ export class ObjectsServer extends LocalServer {
   readonly buckets = new Map<string, Map<string, StoredObject>>();
   readonly uploads = new Uploads();
   readonly served: Served[] = [];
-  /** Maximum number of requests in progress. */
-  mostAtOnce = 0;
-  #running = 0;
   /** Maximum number of names per listing. */
   pageSize = 1000;
   /** Whether the server ignores conditions of all puts, or only of multipart uploads. */
@@ -56,10 +53,7 @@ export class ObjectsServer extends LocalServer {
 
   constructor() {
     super((request, response) => {
-      this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#running);
-      this.#serve(request, response)
-        .catch(() => response.destroy())
-        .finally(() => this.#running--);
+      this.#serve(request, response).catch(() => response.destroy());
     });
   }
 
@@ -133,11 +127,13 @@ export class ObjectsServer extends LocalServer {
     return { status: 204 };
   }
 
-  #list({ method, query, objects }: Call): Answer {
+  #list({ method, query, bucket, objects }: Call): Answer {
     if (method !== "GET") throw new S3Failure(405, "MethodNotAllowed");
-    if (query.get("list-type") !== "2")
+    if (!query.has("uploads") && query.get("list-type") !== "2")
       throw new S3Failure(501, "NotImplemented");
-    const listing = listingXml(objects, query, this.pageSize);
+    const listing = query.has("uploads")
+      ? this.uploads.listXml(bucket, query.get("prefix") ?? "")
+      : listingXml(objects, query, this.pageSize);
     return xml(this.changeListing?.(listing, query) ?? listing);
   }
 

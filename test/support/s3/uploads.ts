@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { etagOf, hash, S3Failure, textIn } from "./formats.js";
+import { etagOf, hash, S3Failure, tag, textIn } from "./formats.js";
 
 interface Upload {
   id: string;
@@ -64,5 +64,16 @@ export class Uploads {
     const bytes = Buffer.concat(pieces);
     const etag = etagOf(bytes).replace(/"$/, `-${pieces.length}"`);
     return { bytes, etag };
+  }
+
+  /** Returns the response of ListMultipartUploads. */
+  listXml(bucket: string, prefix: string): string {
+    const uploads = [...this.#uploads.values()]
+      .filter((one) => one.bucket === bucket && one.key.startsWith(prefix))
+      .map(({ key, id, started }) => ({
+        ...{ Key: key, UploadId: id, Initiated: started.toISOString() },
+      }));
+    const all = uploads.map((upload) => tag("Upload", upload)).join("");
+    return `<ListMultipartUploadsResult><Bucket>${bucket}</Bucket><IsTruncated>false</IsTruncated>${all}</ListMultipartUploadsResult>`;
   }
 }

@@ -4,24 +4,27 @@ import { expect, test } from "vitest";
 import { fingerprintOf } from "../../src/dataset/dataset-plan.js";
 import { typed } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
 import { refused } from "../support/refused.js";
 import {
   expectStatus,
   expectWhole,
   flip,
   keepingTime,
+  leftOf,
   makeNewer,
   partOf,
   publishedDatasets,
   readJson,
 } from "./support.js";
 
-// A published dataset is compared with its records; once it is unpublished, the same command computes what was damaged.
+// A published dataset is compared with its records; damaged shards are computed again.
 
 const { folder, options, plain, checked, whole, newOutput, copyOf } =
   await publishedDatasets();
 const part = (output: string, k: number) => partOf(output, k, 4);
 const finalize = (output: string) => built.finalizeDataset({ output });
+const repair = (output: string) => built.runShards({ output, repair: true });
 
 test.each<
   [string, "plain" | "checked", damage: (path: string) => void, found: string]
@@ -64,18 +67,19 @@ test.each<
     },
     "is not a regular file",
   ],
-])("a shard was %s (%s): it is named, and computed again", async (...row) => {
+])("a shard was %s (%s): it is named and repaired", async (...row) => {
   const [, kind, damage, text] = row;
   const output = copyOf(kind === "plain" ? plain : checked);
   const { size } = fs.statSync(part(output, 2));
+  const times = () =>
+    [0, 1, 3].map((k) => fs.statSync(part(output, k)).mtimeMs);
+  const before = times();
   damage(part(output, 2));
   const file = "part-00002-of-00004.arrow";
   const problem = text
     .replace("SIZE", `${size}`)
     .replace("MORE", `${size + 1}`);
-  const { fingerprint } = readJson(output, "_SUCCESS");
-  const unpublished = `${output}.__wip-${fingerprint}`;
-  const message = `${output}: 1 files of the published dataset of 4 shards are missing or damaged; rename the directory to ${unpublished}, remove these files in it and run the same command again: ${file} ${problem}`;
+  const message = `${output}: 1 files of the published dataset of 4 shards are missing or damaged; use --repair to recompute them: ${file} ${problem}`;
   const all = { ...options, output, checksums: kind === "checked" };
   for (const call of [
     () => built.runDataset(all),
@@ -88,18 +92,17 @@ test.each<
   // The other task has no damaged shard.
   const other = { output, shardIndex: 1, shardCount: 2 };
   expect((await built.runShards(other)).status).toBe("up to date");
-  fs.renameSync(output, unpublished);
-  // Only a comparison with the SHA-256 finds it.
-  if (problem.includes("SHA-256")) fs.rmSync(part(unpublished, 2));
-  const incomplete = { missing: [2] };
-  await refused(finalize(output), "ERR_INCOMPLETE", /./, incomplete);
-  const computed = { shardsUpToDate: 3, shardsComputed: 1 };
-  expect(await built.runDataset(all)).toMatchObject(computed);
+  const report = await built.runDataset({ ...all, repair: true });
+  const done = { status: "done", shardsComputed: 1, damaged: [] };
+  expect(report).toMatchObject(done);
   expectWhole(output, whole[kind]);
+  expect(fs.lstatSync(part(output, 2)).isFile()).toBe(true);
+  expect(times()).toEqual(before);
   expect((await finalize(output)).status).toBe("up to date");
+  expect((await built.datasetStatus({ output })).problems).toEqual([]);
 });
 
-test("the commands and their exit codes", () => {
+test("the commands, their exit codes, and a limit", () => {
   const output = copyOf(plain);
   for (const k of [0, 1, 3]) fs.rmSync(part(output, k));
   const named =
@@ -113,6 +116,13 @@ test("the commands and their exit codes", () => {
   expect(expectStatus(typed`status ${output}`, 65).stdout).toMatch(
     /damaged +0-1, 3\n +part-00000-of-00004.arrow is missing\n/,
   );
+  const some = typed`run-shard -o ${output} --repair --limit 2`;
+  expect(expectStatus(some, 65).stderr).toContain("1 files of the published");
+  const rest = expectStatus(typed`run-shard -o ${output} --repair`, 0);
+  expect(rest.stderr).toMatch(/shards +4: 1 computed now, 3 before/);
+  expect(filesOf(output)).toEqual(whole.plain);
+  const again = typed`run ${folder} -o ${output}/ --shard-rows 40 --repair`;
+  expect(again.stderr).toContain("up to date");
 });
 
 test("a copy with new times is valid if its shards have their SHA-256", async () => {
@@ -124,29 +134,60 @@ test("a copy with new times is valid if its shards have their SHA-256", async ()
   await refused(finalize(two), "ERR_DATASET_DAMAGED", unknown);
 });
 
-test.each<[name: string, text: string | null, found: RegExp]>([
-  ["_manifest.json", null, /_manifest.json is missing$/],
+const MANIFEST = "_manifest.json";
+const RECORD = "_commits/00001.json";
+test.each<[string, { [name: string]: string | null }, RegExp | null]>([
   [
-    "_manifest.json",
-    "{}",
-    /_manifest.json does not match its SHA-256 in _SUCCESS$/,
+    "the manifest is missing",
+    { [MANIFEST]: null },
+    /_manifest.json is missing/,
   ],
-  ["_commits/00001.json", null, /part-00001-of-00004.arrow has no record$/],
-])("%s with the text %s", async (name, text, found) => {
+  [
+    "the manifest was modified",
+    { [MANIFEST]: "{}" },
+    /_manifest.json does not match its SHA-256 in _SUCCESS/,
+  ],
+  // The manifest has a copy of the record.
+  ["a record is missing", { [RECORD]: null }, null],
+  ["a record was modified", { [RECORD]: "{" }, null],
+  [
+    "a record and the manifest are missing",
+    { [MANIFEST]: null, [RECORD]: null },
+    /part-00001-of-00004.arrow has no record; _manifest.json is missing/,
+  ],
+])("%s", async (_, changes, found) => {
   const output = copyOf(plain);
-  fs.rmSync(join(output, name));
-  if (text !== null) fs.writeFileSync(join(output, name), text);
-  await refused(finalize(output), "ERR_DATASET_DAMAGED", found);
-  const { fingerprint } = readJson(output, "_SUCCESS");
-  const unpublished = `${output}.__wip-${fingerprint}`;
-  fs.renameSync(output, unpublished);
-  fs.rmSync(join(unpublished, name), { force: true });
-  await built.runDataset({ ...options, output });
-  expectWhole(output, whole.plain);
+  for (const [name, text] of Object.entries(changes))
+    if (text === null) fs.rmSync(join(output, name));
+    else fs.writeFileSync(join(output, name), text);
+  if (found) await refused(finalize(output), "ERR_DATASET_DAMAGED", found);
+  else {
+    expect((await finalize(output)).status).toBe("up to date");
+    fs.rmSync(part(output, 1));
+  }
+  await repair(output);
+  expect(filesOf(output)).toEqual(whole.plain);
 });
 
-test("a dataset of another version, and one behind a link, are checked", async () => {
-  const [output, link] = [copyOf(plain), newOutput()];
+test("a recomputed shard that differs from its record replaces nothing", async () => {
+  const output = copyOf(checked);
+  const name = join(output, RECORD);
+  const { sha256, bytes } = readJson(name);
+  const other = "0".repeat(64);
+  const text = fs.readFileSync(name, "utf8").replace(sha256, other);
+  fs.writeFileSync(name, text);
+  const before = filesOf(output);
+  const about = `40 rows, ${bytes} bytes, SHA-256`;
+  await refused(
+    repair(output),
+    "ERR_INTERNAL",
+    `${part(output, 1)}: the recomputed shard (${about} ${sha256}) differs from its record (${about} ${other}); nothing was replaced`,
+  );
+  expectWhole(output, before);
+});
+
+test("a dataset of another version is checked but not repaired", async () => {
+  const output = copyOf(plain);
   const plan = readJson(output, "_plan.json");
   const old = plan.fingerprint;
   plan.of.softjac = "0.0.9";
@@ -157,8 +198,23 @@ test("a dataset of another version, and one behind a link, are checked", async (
     const text = fs.readFileSync(join(output, name), "utf8");
     fs.writeFileSync(join(output, name), text.replace(old, plan.fingerprint));
   }
+  expect((await finalize(output)).status).toBe("up to date");
+  fs.rmSync(part(output, 0));
+  await refused(repair(output), "ERR_CONFIGURATION");
+});
+
+test("a dataset behind a link is checked but not repaired", async () => {
+  const [output, link] = [copyOf(plain), newOutput()];
   fs.symlinkSync(output, link);
   expect((await finalize(link)).status).toBe("up to date");
+  fs.rmSync(part(output, 0));
+  await refused(
+    repair(link),
+    "ERR_OUTPUT_EXISTS",
+    `${link} is a link, device or pipe, not a directory; choose another output`,
+  );
+  expect(fs.existsSync(part(output, 0))).toBe(false);
+  expect(leftOf(link)).toEqual([]);
 });
 
 test("the comparison of shards can be stopped", async () => {
