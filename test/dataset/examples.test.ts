@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -38,10 +39,14 @@ function expectPublished(output: string) {
   expect(fs.existsSync(join(output, "_SUCCESS"))).toBe(true);
 }
 
-/** Returns the environment of a command with a script in place of softjac. */
+/** Replaces softjac by a script that appends its arguments to a file. */
 function standIn(name: string, text: string) {
-  script(name, "softjac", `#!/bin/bash\n${text}\n`);
-  return { ...env, PATH: `${at(name)}:${env.PATH}` };
+  const log = at(`${name}/log`);
+  script(name, "softjac", `#!/bin/bash\necho "$@" >> "${log}"\n${text}\n`);
+  return {
+    env: { ...env, PATH: `${at(name)}:${env.PATH}` },
+    calls: () => fs.readFileSync(log, "utf8").trim().split("\n").length,
+  };
 }
 
 /** Saves its progress after SIGTERM. */
@@ -92,7 +97,7 @@ echo 17
     [65, 0, ""],
     [0, 0, ""],
   ])("exit code %i after %i restarts", (status, restarts, stdout) => {
-    const env = standIn(`slurm-${status}`, `exit ${status}`);
+    const { env } = standIn(`slurm-${status}`, `exit ${status}`);
     const slurm = {
       ...{ SOFTJAC_OUTPUT: "out", SLURM_CPUS_PER_TASK: "1" },
       ...{ SLURM_ARRAY_JOB_ID: "17", SLURM_ARRAY_TASK_ID: "3" },
@@ -144,6 +149,50 @@ test("AWS Batch: the jobs that are submitted", () => {
   for (const line of lines) expect(line).toContain("evaluateOnExit");
   expect(lines[1]).toContain("--array-properties size=8 --depends-on jobId=1");
   expect(lines[2]).toContain("--depends-on jobId=2");
+});
+
+describe("snakemake/retry.sh", () => {
+  const retry = pathOfExample("snakemake/retry.sh");
+
+  test.each([
+    [65, 1],
+    [0, 1],
+    [75, 3],
+  ])("exit code %i: %i attempts", (code, attempts) => {
+    const { env, calls } = standIn(`retry-${code}`, `exit ${code}`);
+    expect(bash([retry, "3", "0", "softjac", "run"], env).status).toBe(code);
+    expect(calls()).toBe(attempts);
+  });
+
+  // It reports on standard error that it waits.
+  test.each([
+    ["an attempt is forwarded", UNTIL_SIGTERM, "0", "stdout", 75],
+    ["two attempts ends it", "exit 74", "600", "stderr", 74],
+  ] as const)("SIGTERM during %s", async (...row) => {
+    const [name, text, pause, stream, expected] = row;
+    const { env, calls } = standIn(`retry-${name}`, text);
+    const args = [retry, "3", pause, "softjac", "run"];
+    const child = spawn("bash", args, { env });
+    await once(child[stream], "data");
+    child.kill("SIGTERM");
+    expect((await once(child, "exit"))[0]).toBe(expected);
+    expect(calls()).toBe(1);
+    for (const output of [child.stdout, child.stderr]) output.destroy();
+  });
+});
+
+test.skipIf(!hasProgram("snakemake"))("Snakemake: a whole workflow", () => {
+  const output = at("snakemade");
+  execFileSync(
+    "snakemake",
+    [
+      ...["--snakefile", pathOfExample("snakemake/Snakefile")],
+      ...["--directory", at("."), "--cores", "2"],
+      ...["--config", `inputs=${folder}`, `output=${output}`, "tasks=2"],
+    ],
+    { env, stdio: "pipe" },
+  );
+  expectPublished(output);
 });
 
 describe.skipIf(!hasPython)("Airflow", () => {
@@ -198,15 +247,53 @@ for task in tasks: task.execute({})`;
     [65, "AirflowFailException\n"],
     [75, "AirflowException\n"],
   ])("exit code %i: %s", (code, expected) => {
-    const env = standIn(`airflow-${code}`, `exit ${code}`);
+    const { env } = standIn(`airflow-${code}`, `exit ${code}`);
     expect(airflow(attempt, env).stdout).toBe(expected);
   });
 
   test("on_kill sends SIGTERM to softjac", () => {
     const kill =
       "import threading; threading.Timer(0.5, tasks[0].on_kill).start()";
-    const env = standIn("airflow-kill", UNTIL_SIGTERM);
+    const { env } = standIn("airflow-kill", UNTIL_SIGTERM);
     const { stdout } = airflow(`${kill}\n${attempt}`, env);
     expect(stdout).toBe("started\nAirflowException\n");
+  });
+});
+
+describe.skipIf(!hasPython)("Ray", () => {
+  script(
+    "ray",
+    "ray.py",
+    `class remote:
+    def __init__(self, **options): self.options = options
+    def __call__(self, function): self.function = function; return self
+    def remote(self, *arguments):
+        for attempt in range(self.options["max_retries"] + 1):
+            try: return self.function(*arguments)
+            except tuple(self.options["retry_exceptions"]) as error: last = error
+        raise last
+def init(): pass
+def get(results): return results
+`,
+  );
+  const ray = (output: string, more: NodeJS.ProcessEnv) => {
+    const example = pathOfExample("ray/softjac_ray.py");
+    return python([example, folder, output, "2"], more, at("ray"));
+  };
+
+  test("plan, shards, finalize", () => {
+    const { status, stderr } = ray(at("rayed"), env);
+    expect(status, stderr).toBe(0);
+    expectPublished(at("rayed"));
+  });
+
+  test.each([
+    [65, 1],
+    [75, 5],
+  ])("exit code %i of run-shard: %i attempts", (code, attempts) => {
+    const text = `[ "$1" = plan ] || exit ${code}`;
+    const { env, calls } = standIn(`ray-${code}`, text);
+    expect(ray("out", env).status).toBe(1);
+    expect(calls()).toBe(1 + attempts);
   });
 });

@@ -27,12 +27,16 @@ const USED: Record<string, string[]> = {
   "kubernetes/finalize.yaml": ["finalize"],
   "kubernetes/job.yaml": ["plan", "run-shard"],
   "kubernetes/queue-workers.yaml": ["submit", "wait", "worker"],
+  "nextflow/main.nf": ["plan", "run-shard", "finalize"],
   "newton-fit.mjs": ["reduce"],
   "notebook.mjs": ["run"],
   "queue/compose.yaml": ["submit", "worker", "wait"],
+  "ray/softjac_ray.py": ["run-shard", "plan", "finalize"],
   "slurm/array.sbatch": ["run-shard"],
   "slurm/finalize.sbatch": ["finalize"],
   "slurm/submit.sh": ["plan"],
+  "snakemake/Snakefile": ["plan", "run-shard", "finalize"],
+  "snakemake/retry.sh": [],
   "systemd/softjac.service": ["run"],
   "systemd/softjac.timer": [],
 };
@@ -120,6 +124,7 @@ const NOT_RETRIED = [64, 65, 66, 70, 73, 77, 78];
 /** Whether an example's scheduler starts softjac again after an exit code. */
 const DECISIONS: Record<string, (text: string) => (code: number) => boolean> = {
   "airflow/softjac_dag.py": noRetrySet,
+  "ray/softjac_ray.py": noRetrySet,
   "aws-batch/submit.sh": (text) => {
     const [, json = ""] = /^retry='([^']*)'/m.exec(text) ?? [];
     const rules: { onExitCode: string; action: string }[] =
@@ -136,7 +141,14 @@ const DECISIONS: Record<string, (text: string) => (code: number) => boolean> = {
   },
   "kubernetes/finalize.yaml": podFailurePolicy,
   "kubernetes/job.yaml": podFailurePolicy,
+  "nextflow/main.nf": (text) => {
+    const found = [...text.matchAll(/exitStatus in \[(.*)\] \? 'finish'/g)];
+    expect(found).toHaveLength(3);
+    expect(new Set(found.map(([, codes]) => codes)).size).toBe(1);
+    return (code) => !numbersOf(found[0]?.[1]).includes(code);
+  },
   "slurm/array.sbatch": shellCase,
+  "snakemake/retry.sh": shellCase,
   "systemd/softjac.service": (text) => {
     const [, codes] = /^RestartForceExitStatus=(.*)/m.exec(text) ?? [];
     return (code) => numbersOf(codes).includes(code);
