@@ -59,7 +59,7 @@ test.each([
 
 test("the commands and the snippet of docs/datasets.md run", (context) => {
   const page = pageOf("datasets");
-  expect(codeOf(page, "sh").join("").trim().split("\n").length).toBe(14);
+  expect(codeOf(page, "sh").join("").trim().split("\n").length).toBe(16);
   const cwd = runCommands("datasets");
   if (!importable("pyarrow"))
     context.skip("no pyarrow for the snippet in Python");
