@@ -44,16 +44,21 @@ export function numberSources(
   };
 }
 
-/** Returns the columns of the sources, and those about dropped entries. */
+/** Returns the columns of the sources, and those about dropped entries; at least one, which shows the bad rows. */
 export function neededColumns(
+  { layout }: StoredRun,
   expected: readonly OutputColumn[],
   { p, uncertainty, confidence, entropy, jacobian }: NumberSources,
 ): OutputColumn[] {
   const names = new Set<string | null>([p, uncertainty, confidence, entropy]);
   if (jacobian === "block") names.add("jacobian");
-  return expected.filter(
+  const needed = expected.filter(
     ({ name, source }) => names.has(name) || /^dropped/.test(source.kind),
   );
+  // Rows of coo are never null.
+  if (needed.length > 0 || layout === "coo") return needed;
+  const size = ({ listSize }: OutputColumn) => listSize ?? Infinity;
+  return expected.toSorted((a, b) => size(a) - size(b)).slice(0, 1);
 }
 
 /** Numbers of one row; NaN if the output does not determine one. Decoding the next row overwrites the arrays. */

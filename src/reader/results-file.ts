@@ -72,7 +72,8 @@ async function open(path: string, choice: LabelChoice) {
         ? []
         : [{ name: field.name, type: describeField(field), columnIndex }],
     );
-    const stored = openOutputRows(bytes, run, neededColumns(expected, sources));
+    const needed = neededColumns(run, expected, sources);
+    const stored = openOutputRows(bytes, run, needed);
     const { inner, batches } = stored.table;
     const { label } = choice;
     if (label !== undefined)

@@ -84,10 +84,16 @@ describe("bad rows", () => {
     },
   });
 
-  test.each(["bsr", "csr"] as const)("null in %s", async (layout) => {
-    const report = await reportOf({ input, layout, onBadRow: "null" });
+  test.each([
+    ["bsr", ["softmax"]],
+    ["csr", ["softmax", "jacobian"]],
+    ["bsr", ["log_jacobian"]],
+    ["bsr", ["trace"]],
+  ] as const)("null in %s of %o", async (layout, emit) => {
+    const report = await reportOf({ input, layout, emit, onBadRow: "null" });
     const counts = { rows, badRows: 2, rowsWithResults: 7, rowsSkipped: 0 };
     expect(report.summary).toMatchObject(counts);
+    if (emit[0] !== "softmax") return;
     const shown = report.rows.mostUncertain.map(({ row }) => row);
     expect(shown.toSorted()).toEqual([0, 1, 3, 4, 6, 7, 8]);
   });
@@ -101,6 +107,7 @@ describe("bad rows", () => {
     expect(report.summary).toMatchObject({ badRows: 0, ...counts });
     expect(report.confidence.uncertainty?.zero).toBe(zero);
     expect(text()).toMatch(shown);
+    expect(text().includes("softmax,jacobian --layout csr does")).toBe(!zero);
   });
 });
 
@@ -166,6 +173,8 @@ test.each([
     expect(rows.mostUncertain.length).toBe(others.length > 0 ? 20 : 0);
     for (const { reasons } of [confidence, classes, rows])
       for (const reason of reasons) expect(text()).toContain(reason);
+    const advice = `(softjac run --emit softmax,${name} stores it)`;
+    expect(text().includes(advice)).toBe(name !== "softmax");
   },
 );
 

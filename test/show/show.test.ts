@@ -124,10 +124,12 @@ test("bad rows and missing rows", async () => {
   const input = at("bad.arrow");
   const logit = (r: number, k: number) => (r === 1 ? Number.NaN : k);
   writeLogits(input, { rows: 3, classes: 2, logit });
-  const nulls = await run({ input, onBadRow: "null" });
-  const bad = { isNull: true, p: null, block: null };
-  expect(await show({ results: nulls, row: 1 })).toMatchObject(bad);
-  expect(softjac("show", nulls, "--row", "1").stdout).toContain("a bad row");
+  for (const emit of ["softmax", "log_jacobian"] as const) {
+    const nulls = await run({ input, emit: [emit], onBadRow: "null" });
+    const bad = { isNull: true, p: null, block: null };
+    expect(await show({ results: nulls, row: 1 })).toMatchObject(bad);
+    expect(softjac("show", nulls, "--row", "1").stdout).toContain("a bad row");
+  }
   const results = await run({ input, onBadRow: "skip" });
   expect((await show({ results, row: 2 })).isNull).toBe(false);
   expect(await errorOf({ results, row: 1 })).toMatchObject({

@@ -81,6 +81,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
     ["layout", summary.layout + entriesText(threshold, topK)],
     ["temperature", String(temperature)],
     ...droppedLine(summary),
+    ...missingLine(summary),
     ["bad rows", badRowsText(summary)],
     [
       "copied columns",
@@ -103,6 +104,19 @@ function droppedLine({ droppedSum, droppedMax }: SummaryNumbers): Line[] {
   const max = digits(droppedMax ?? 0);
   return [
     ["dropped", `${digits(droppedSum)} in |J|, at most ${max} per entry`],
+  ];
+}
+
+/** Returns a line that says how to store p, which most sections need. */
+function missingLine({ from, layout, emit }: SummaryNumbers): Line[] {
+  if (from.p) return [];
+  const command = `softjac run --emit softmax,${emit.join(",")}`;
+  const advice =
+    layout === "coo"
+      ? `layout coo cannot store it, but ${command} --layout csr does`
+      : `${command} stores it`;
+  return [
+    ["p", `not in the output; sections that need it are empty (${advice})`],
   ];
 }
 
@@ -132,7 +146,7 @@ export function rowsSection({
   return section(
     "rows",
     "Most uncertain rows",
-    html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints p and the block of any row.`,
+    html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints any row.`,
     [
       reasonsText(reasons),
       mostUncertain.length > 0 ? rowsTable(rows) : null,
