@@ -10,20 +10,24 @@ const REPLACING =
   "test/{io/disk,reader/reads,verify/compare-run,run/compute-and-commit}.test.ts";
 
 /** Tests that mostly wait: for other processes, time limits and servers. */
-const WAITING = ["s3/", "queue/", "cli/reporting", "cli/terminals"];
+const WAITING = ["storage/s3/", "queue/", "cli/reporting", "cli/terminals"];
 
 /** Files that take longest, longest first, since one that starts last would be waited for alone. */
 const LONGEST = [
-  ...["dataset/killed.faults", "report/page", "s3/requests.faults"],
-  ...["input/damaged.faults", "s3/processes.faults", "queue/poison.faults"],
-  ...["report/outputs", "s3/odd-stores.faults", "queue/redis.faults"],
-  ...["queue/queue", "queue/s3", "s3/inputs"],
+  ...["dataset/killed.faults", "report/page", "storage/s3/requests.faults"],
+  ...[
+    "input/damaged.faults",
+    "storage/s3/processes.faults",
+    "queue/poison.faults",
+  ],
+  ...["report/outputs", "storage/s3/odd-stores.faults", "queue/redis.faults"],
+  ...["queue/queue", "queue/s3", "storage/s3/inputs"],
   // Not sooner: .ci/run installs Python packages meanwhile.
-  ...["interop/docs", "interop/interop", "interop/readme"],
+  ...["system/interop/docs", "system/interop/interop", "system/interop/readme"],
   ...["queue/docs", "dataset/examples"],
   ...["output/compressed", "report/numbers", "cli/terminals"],
-  ...["input/large-batches", "dataset/dataset-run", "s3/refusals"],
-  ...["dataset/dataset", "s3/docs", "run/entries"],
+  ...["input/large-batches", "dataset/dataset-run", "storage/s3/refusals"],
+  ...["dataset/dataset", "storage/s3/docs", "run/entries"],
 ].map((name) => `/test/${name}.test.ts`);
 
 const WAITS = new RegExp(`/test/(?:${WAITING.join("|")})`);

@@ -19,7 +19,7 @@ import {
 } from "../support/input-runs.js";
 import { plain } from "../support/runs.js";
 
-// Copied columns of nested types, views and texts. test/interop/nested.test.ts has many more, made by pyarrow.
+// Copied columns of nested types, views and texts. test/system/interop/nested.test.ts has many more, made by pyarrow.
 
 const { input, output, write, run, verified, refused } = inputRuns();
 const ROWS = 30;

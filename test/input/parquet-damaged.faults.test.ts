@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
 import { damagedRuns, flippedBits, textOf } from "../support/damaged-runs.js";
 import { stepOf } from "../support/every-call.js";
+import { importable, python } from "../system/interop/python.js";
 
 // Damaged Parquet files. Each is refused, or read with the numbers that pyarrow reads: pages have no checksums unless the
 // writer is asked for them.

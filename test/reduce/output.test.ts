@@ -6,7 +6,6 @@ import {
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { ReduceOptions } from "../../src/index.js";
-import { importable, runPython } from "../interop/python.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -19,6 +18,7 @@ import {
   writeDrawn,
   writeMatrix,
 } from "../support/sums-files.js";
+import { importable, runPython } from "../system/interop/python.js";
 
 const at = workDirectory();
 const B = [

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { ReduceOptions } from "../../src/index.js";
-import { importable, runPython } from "../interop/python.js";
 import { npy, zip } from "../support/array-files.js";
 import { arrowOf } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
@@ -13,6 +12,7 @@ import {
   writeDrawn,
   writeMatrix,
 } from "../support/sums-files.js";
+import { importable, runPython } from "../system/interop/python.js";
 
 // The bytes of outputs depend on rows and options alone.
 

@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
-import { CLI, softjacIn } from "../cli/support.js";
-import { workDirectory } from "../support/logits-input.js";
+import { CLI, softjacIn } from "../../cli/support.js";
+import { workDirectory } from "../../support/logits-input.js";
 
 // Files as people have them (make.py), and the command that they try. The numbers are computed here from the same formula.
 

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { inputRuns } from "../support/input-runs.js";
-import { sharedFolder } from "../support/machine.js";
+import { inputRuns } from "../../support/input-runs.js";
+import { sharedFolder } from "../../support/machine.js";
 
 // The same 200 rows in every form that pyarrow, polars, DuckDB and NumPy write them.
 

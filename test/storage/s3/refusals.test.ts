@@ -1,11 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { CLI, wordsOf } from "../cli/support.js";
-import { writeFolder } from "../dataset/support.js";
-import { workDirectory } from "../support/logits-input.js";
-import { ACCESS_KEY, SECRET_KEY } from "../support/s3/objects-server.js";
-import { at3, BUCKET, QUICK_PAUSES, s3World } from "../support/s3/s3-world.js";
+import { CLI, wordsOf } from "../../cli/support.js";
+import { writeFolder } from "../../dataset/support.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { ACCESS_KEY, SECRET_KEY } from "../../support/s3/objects-server.js";
+import {
+  at3,
+  BUCKET,
+  QUICK_PAUSES,
+  s3World,
+} from "../../support/s3/s3-world.js";
 
 // What S3 refuses: one sentence, an exit code, and no secret.
 

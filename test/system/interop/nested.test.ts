@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { built } from "../support/built.js";
-import { inputRuns, type Options } from "../support/input-runs.js";
+import { built } from "../../support/built.js";
+import { inputRuns, type Options } from "../../support/input-runs.js";
 import { importable, runPython } from "./python.js";
 
 // Copied columns of random nested types, made and compared by pyarrow (nested.py).

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
-import { EXIT } from "../../src/errors.js";
-import { built } from "../support/built.js";
+import { EXIT } from "../../../src/errors.js";
+import { built } from "../../support/built.js";
 import {
   type Block,
   blocksOf,
@@ -163,7 +163,7 @@ test("README says of every exit code of a failure whether to retry it", () => {
 
 test("the tables of figures are those that the benchmarks write", async () => {
   const bench = (name: string) =>
-    import(new URL(`../../bench/${name}.mjs`, import.meta.url).href);
+    import(new URL(`../../../bench/${name}.mjs`, import.meta.url).href);
   const read = (name: string) =>
     JSON.parse(readPage(`bench/results/${name}.json`));
   const section = (page: string, name: string) =>

@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { encodeJson, runFolders } from "../../src/dataset/dataset-files.js";
-import type { DatasetPlan } from "../../src/dataset/dataset-plan.js";
-import { PrefixRun } from "../../src/dataset/prefix-run.js";
-import { openStore } from "../../src/storage/open-store.js";
-import { itemsOf } from "../../src/storage/s3/pages.js";
-import { openS3Store } from "../../src/storage/s3/s3-store.js";
-import { wordsOf } from "../cli/support.js";
-import { writeFolder } from "../dataset/support.js";
-import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
-import { refused } from "../support/refused.js";
-import { at3, BUCKET, s3World } from "../support/s3/s3-world.js";
+import { encodeJson, runFolders } from "../../../src/dataset/dataset-files.js";
+import type { DatasetPlan } from "../../../src/dataset/dataset-plan.js";
+import { PrefixRun } from "../../../src/dataset/prefix-run.js";
+import { openStore } from "../../../src/storage/open-store.js";
+import { itemsOf } from "../../../src/storage/s3/pages.js";
+import { openS3Store } from "../../../src/storage/s3/s3-store.js";
+import { wordsOf } from "../../cli/support.js";
+import { writeFolder } from "../../dataset/support.js";
+import { built } from "../../support/built.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { refused } from "../../support/refused.js";
+import { at3, BUCKET, s3World } from "../../support/s3/s3-world.js";
 
 // Stores that answer incorrectly: one sentence, the right exit code, and an end.
 

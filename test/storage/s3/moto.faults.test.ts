@@ -2,18 +2,18 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { S3 } from "@aws-sdk/client-s3";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { openStore } from "../../src/storage/open-store.js";
-import { filesIn, hashOf } from "../../src/storage/store.js";
-import { DIGITS } from "../cli/support.js";
-import { importable, python } from "../interop/python.js";
-import { startProgram } from "../queue/processes.js";
-import { freePort } from "../queue/redis.js";
-import { built } from "../support/built.js";
-import { filesOf } from "../support/files-of.js";
-import { workDirectory } from "../support/logits-input.js";
-import { refused } from "../support/refused.js";
-import { FAULTS, FaultProxy } from "../support/s3/fault-proxy.js";
-import { flipped, repeatAfter } from "../support/s3/s3-world.js";
+import { openStore } from "../../../src/storage/open-store.js";
+import { filesIn, hashOf } from "../../../src/storage/store.js";
+import { DIGITS } from "../../cli/support.js";
+import { startProgram } from "../../queue/processes.js";
+import { freePort } from "../../queue/redis.js";
+import { built } from "../../support/built.js";
+import { filesOf } from "../../support/files-of.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { refused } from "../../support/refused.js";
+import { FAULTS, FaultProxy } from "../../support/s3/fault-proxy.js";
+import { flipped, repeatAfter } from "../../support/s3/s3-world.js";
+import { importable, python } from "../../system/interop/python.js";
 
 // The same with moto's server, which others have written, if Python has it.
 

@@ -2,17 +2,17 @@ import { spawnSync } from "node:child_process";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import type { RunOptions } from "../../src/index.js";
-import { LAYOUTS } from "../../src/results/catalogue.js";
-import { CLI } from "../cli/support.js";
-import { built } from "../support/built.js";
-import { KEPT, writeKept } from "../support/kept-input.js";
+import type { RunOptions } from "../../../src/index.js";
+import { LAYOUTS } from "../../../src/results/catalogue.js";
+import { CLI } from "../../cli/support.js";
+import { built } from "../../support/built.js";
+import { KEPT, writeKept } from "../../support/kept-input.js";
 import {
   type LogitsInput,
   workDirectory,
   writeLogits,
-} from "../support/logits-input.js";
-import { normal, random } from "../support/random.js";
+} from "../../support/logits-input.js";
+import { normal, random } from "../../support/random.js";
 import { importable, runPython } from "./python.js";
 
 const at = workDirectory();

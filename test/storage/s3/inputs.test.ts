@@ -1,9 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
-import { writeLargeInputs } from "../support/s3/large-inputs.js";
-import { BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
+import { built } from "../../support/built.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { writeLargeInputs } from "../../support/s3/large-inputs.js";
+import { BUCKET, filesIn, s3World } from "../../support/s3/s3-world.js";
 
 // Only the bytes that a shard needs are fetched from an object, and they give the results of a file.
 

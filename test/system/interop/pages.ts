@@ -3,11 +3,11 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import { workDirectory } from "../support/logits-input.js";
+import { workDirectory } from "../../support/logits-input.js";
 
 // Blocks of code in pages, which tests run as pasted.
 
-export const root = fileURLToPath(new URL("../..", import.meta.url));
+export const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 export function readPage(path: string): string {
   return readFileSync(join(root, path), "utf8");

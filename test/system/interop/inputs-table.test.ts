@@ -10,17 +10,26 @@ import {
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { CLI, softjacIn } from "../cli/support.js";
-import { columnsFirst, npy, safetensors, zip } from "../support/array-files.js";
-import { arrowOf, type Columns, type Type } from "../support/arrow-columns.js";
-import { built } from "../support/built.js";
-import { near, type Options, rows } from "../support/input-runs.js";
-import { workDirectory } from "../support/logits-input.js";
-import { outputOf } from "../support/runs.js";
+import { CLI, softjacIn } from "../../cli/support.js";
+import {
+  columnsFirst,
+  npy,
+  safetensors,
+  zip,
+} from "../../support/array-files.js";
+import {
+  arrowOf,
+  type Columns,
+  type Type,
+} from "../../support/arrow-columns.js";
+import { built } from "../../support/built.js";
+import { near, type Options, rows } from "../../support/input-runs.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { outputOf } from "../../support/runs.js";
 
 // Every row of the tables of docs/inputs.md: the command reads such a file, or refuses it with the words of the table.
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+const root = fileURLToPath(new URL("../../..", import.meta.url));
 const page = readFileSync(`${root}docs/inputs.md`, "utf8");
 const at = workDirectory();
 const input = at("in");

@@ -2,16 +2,16 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { CLI } from "../cli/support.js";
-import { readJson } from "../dataset/support.js";
-import { startProgram } from "../queue/processes.js";
-import { workDirectory } from "../support/logits-input.js";
-import { s3World } from "../support/s3/s3-world.js";
+import { CLI } from "../../cli/support.js";
+import { readJson } from "../../dataset/support.js";
+import { startProgram } from "../../queue/processes.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { s3World } from "../../support/s3/s3-world.js";
 
 const at = workDirectory();
 const world = await s3World();
 const text = readFileSync(
-  fileURLToPath(new URL("../../docs/object-stores.md", import.meta.url)),
+  fileURLToPath(new URL("../../../docs/object-stores.md", import.meta.url)),
   "utf8",
 );
 

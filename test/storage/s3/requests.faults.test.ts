@@ -1,23 +1,23 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
-import { Requests } from "../../src/storage/s3/requests.js";
-import { S3Store } from "../../src/storage/s3/s3-store.js";
-import { openClient } from "../../src/storage/s3/sdk.js";
-import { putFileIfAbsent } from "../../src/storage/s3/uploads.js";
-import { wordsOf } from "../cli/support.js";
-import { writeFolder } from "../dataset/support.js";
-import { built } from "../support/built.js";
-import { stepOf } from "../support/every-call.js";
-import { workDirectory } from "../support/logits-input.js";
-import { random } from "../support/random.js";
-import { FAULTS } from "../support/s3/fault-proxy.js";
+import { Requests } from "../../../src/storage/s3/requests.js";
+import { S3Store } from "../../../src/storage/s3/s3-store.js";
+import { openClient } from "../../../src/storage/s3/sdk.js";
+import { putFileIfAbsent } from "../../../src/storage/s3/uploads.js";
+import { wordsOf } from "../../cli/support.js";
+import { writeFolder } from "../../dataset/support.js";
+import { built } from "../../support/built.js";
+import { stepOf } from "../../support/every-call.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { random } from "../../support/random.js";
+import { FAULTS } from "../../support/s3/fault-proxy.js";
 import {
   at3,
   BUCKET,
   QUICK_PAUSES,
   repeatAfter,
   s3World,
-} from "../support/s3/s3-world.js";
+} from "../../support/s3/s3-world.js";
 
 // A run with a faulty request, or the same run again, gives the same bytes.
 

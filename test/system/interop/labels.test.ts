@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { softjacIn } from "../cli/support.js";
-import { near } from "../support/input-runs.js";
-import { workDirectory } from "../support/logits-input.js";
-import { outputOf } from "../support/runs.js";
+import { softjacIn } from "../../cli/support.js";
+import { near } from "../../support/input-runs.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { outputOf } from "../../support/runs.js";
 import { importable, python, runPython } from "./python.js";
 
 // Labels as data frames have them: factors, categories, enums and strings.

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
-import { built } from "../support/built.js";
-import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
-import { workDirectory } from "../support/logits-input.js";
-import { exactRow } from "../support/truth.js";
+import { built } from "../../support/built.js";
+import { EPSILON, Exact, errorInEpsilon, exact } from "../../support/exact.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { exactRow } from "../../support/truth.js";
 import {
   blocksOf,
   codeOf,

@@ -4,12 +4,12 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runInNewContext } from "node:vm";
 import { beforeAll, describe, expect, test } from "vitest";
-import manifest from "../package.json" with { type: "json" };
-import lock from "../package-lock.json" with { type: "json" };
-import { distFile } from "./support/dist.js";
-import { workDirectory } from "./support/logits-input.js";
+import manifest from "../../package.json" with { type: "json" };
+import lock from "../../package-lock.json" with { type: "json" };
+import { distFile } from "../support/dist.js";
+import { workDirectory } from "../support/logits-input.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const digits = `${root}data/digits-logits.arrow`;
 const at = workDirectory();
 

@@ -1,12 +1,15 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isS3 } from "../../src/io/location.js";
-import { openS3Store } from "../../src/storage/s3/s3-store.js";
-import { PIECE_BYTES, PIECES_AT_ONCE } from "../../src/storage/s3/uploads.js";
-import { inFlight, StagedFile } from "../../src/storage/staged-file.js";
-import type { Stored } from "../../src/storage/store.js";
-import { workDirectory } from "../support/logits-input.js";
-import { BUCKET, s3World } from "../support/s3/s3-world.js";
+import { isS3 } from "../../../src/io/location.js";
+import { openS3Store } from "../../../src/storage/s3/s3-store.js";
+import {
+  PIECE_BYTES,
+  PIECES_AT_ONCE,
+} from "../../../src/storage/s3/uploads.js";
+import { inFlight, StagedFile } from "../../../src/storage/staged-file.js";
+import type { Stored } from "../../../src/storage/store.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { BUCKET, s3World } from "../../support/s3/s3-world.js";
 
 // Memory does not grow with objects: the bytes in flight are counted.
 

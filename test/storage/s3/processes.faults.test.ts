@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { wordsOf } from "../cli/support.js";
-import { writeFolder } from "../dataset/support.js";
-import { built } from "../support/built.js";
-import { stepOf } from "../support/every-call.js";
-import { workDirectory } from "../support/logits-input.js";
-import type { Befalling } from "../support/s3/fault-proxy.js";
-import { at3, BUCKET, flipped, s3World } from "../support/s3/s3-world.js";
+import { wordsOf } from "../../cli/support.js";
+import { writeFolder } from "../../dataset/support.js";
+import { built } from "../../support/built.js";
+import { stepOf } from "../../support/every-call.js";
+import { workDirectory } from "../../support/logits-input.js";
+import type { Befalling } from "../../support/s3/fault-proxy.js";
+import { at3, BUCKET, flipped, s3World } from "../../support/s3/s3-world.js";
 
 // Processes that are killed, come late, or work on one prefix at once.
 

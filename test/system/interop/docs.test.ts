@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { EMIT_NAMES } from "../../src/results/catalogue.js";
+import { EMIT_NAMES } from "../../../src/results/catalogue.js";
 import {
   blocksOf,
   codeOf,

@@ -1,17 +1,17 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
-import { writeFolder } from "../dataset/support.js";
-import { built } from "../support/built.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { refused } from "../support/refused.js";
+import { writeFolder } from "../../dataset/support.js";
+import { built } from "../../support/built.js";
+import { workDirectory, writeLogits } from "../../support/logits-input.js";
+import { refused } from "../../support/refused.js";
 import {
   at3,
   BUCKET,
   filesIn,
   flipped,
   s3World,
-} from "../support/s3/s3-world.js";
+} from "../../support/s3/s3-world.js";
 
 // A run from or to S3 gives the bytes of a run over directories.
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { expectStatus, writeFolder } from "../dataset/support.js";
-import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
-import { at3, BUCKET, s3World } from "../support/s3/s3-world.js";
+import { expectStatus, writeFolder } from "../../dataset/support.js";
+import { built } from "../../support/built.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { at3, BUCKET, s3World } from "../../support/s3/s3-world.js";
 
 // Uploads that dead runs leave on S3.
 
