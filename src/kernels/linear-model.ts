@@ -73,8 +73,8 @@ export class ModelRows {
   readonly #model: LinearModel;
   /** Rows that are computed at a time. */
   readonly #rows: number;
-  readonly #logits: (x: Float64Array, out: Float64Array) => void;
-  readonly #covariances: ((x: Float64Array, out: Float64Array) => void) | null;
+  readonly #logits: RowMap;
+  readonly #covariances: RowMap | null;
 
   constructor(model: LinearModel) {
     const { module, features, classes, coefficients } = model;
@@ -116,14 +116,59 @@ function triangle(n: number): number {
   return (n * (n + 1)) / 2;
 }
 
-/** Returns the function that stores x B for up to `maxRows` rows of x, in a memory of its own. */
+type RowMap = (x: Float64Array, out: Float64Array) => void;
+
+/** Returns the function that stores x B for up to `maxRows` rows of x. */
 function linearMap(
   module: object,
   b: Float64Array,
   factors: number,
   values: number,
   maxRows: number,
-) {
+): RowMap {
+  try {
+    return simdMap(module, b, factors, values, maxRows);
+  } catch (error) {
+    // The address space is limited (`ulimit -v`), or the matrix has more than 4 GiB.
+    if (!(error instanceof RangeError || error instanceof TypeError))
+      throw error;
+    return (x, to) => storePlain(b, factors, values, x, to);
+  }
+}
+
+/** Stores x B as storeLinear does, with the same bits. */
+function storePlain(
+  b: Float64Array,
+  factors: number,
+  values: number,
+  x: Float64Array,
+  to: Float64Array,
+): void {
+  for (let n = 0; n < to.length; n++) {
+    const c = n % values;
+    const row = ((n - c) / values) * factors;
+    let [sum, low] = [0, 0];
+    for (let k = 0; k < factors; k++) {
+      const [xk, value] = [x[row + k] as number, b[k * values + c] as number];
+      const product = xk * value;
+      const total = sum + product;
+      low +=
+        errorOfSum(sum, product, total) + errorOfProduct(xk, value, product);
+      sum = total;
+    }
+    const finite = Number.isFinite(sum) ? sum : Number.NaN;
+    to[n] = finite + (Number.isFinite(low) ? low : 0);
+  }
+}
+
+/** Returns linearMap's function with the kernel in a memory of its own. @throws RangeError, TypeError without the memory */
+function simdMap(
+  module: object,
+  b: Float64Array,
+  factors: number,
+  values: number,
+  maxRows: number,
+): RowMap {
   const split = splitCoefficients(b, values);
   const [matrix, rows] = [64, 64 + split.byteLength];
   const out = rows + 8 * maxRows * factors;
