@@ -40,15 +40,20 @@ export function resolve<C extends Command>(
     checkValue(spec, resolved[spec.name]);
     resolved[spec.name] ??= spec.default;
   }
-  for (const [name, other] of EXCLUSIVE)
-    if (isGiven(given, name) && isGiven(given, other))
-      throw new UsageError(`${name}, ${other}: give only one of them`, other);
+  checkExclusive(given);
   const { temperatureFile } = resolved;
   if (temperatureFile !== undefined) {
     resolved.temperature = readTemperature(String(temperatureFile));
     resolved.temperatureFile = undefined;
   }
   return Object.freeze(resolved) as Resolved<C>;
+}
+
+/** @throws UsageError for two options of which a call may have only one */
+export function checkExclusive(given: object): void {
+  for (const [name, other] of EXCLUSIVE)
+    if (isGiven(given, name) && isGiven(given, other))
+      throw new UsageError(`${name}, ${other}: give only one of them`, other);
 }
 
 function isGiven(given: object, name: string): boolean {

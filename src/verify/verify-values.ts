@@ -4,6 +4,7 @@ import { checkUnchanged } from "../input/input-state.js";
 import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openRunLogits, withModelFiles } from "../model/open-run-logits.js";
+import { checkExclusive } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { RunOptions } from "../options/run-options.js";
 import { type FileBytes, openFileBytes } from "../reader/byte-source.js";
@@ -95,6 +96,7 @@ async function openInput(
 ): Promise<LogitsFile> {
   const stored = withStoredOptions(run, options);
   const merged = withModelFiles(options.input, stored, options);
+  checkExclusive(merged);
   checkEmit(run.emit, run.layout, merged);
   const open = (choice: Pick<StoredRun, "column" | "columns">) =>
     openRunLogits(options.input, {

@@ -240,6 +240,20 @@ test("a row without a label is a bad row", async () => {
   }
 });
 
+test.each([
+  ["column", { class: 1 }, { classColumn: "k" }],
+  ["std_error", { covariance: "s" }, { covarianceFile: "covariance.npy" }],
+] as const)(
+  "%s: %o of the run beside %o of the caller",
+  async (emit, run, given) => {
+    await built.run({ ...logits, ...run, emit: [emit], output, force: true });
+    const names = Object.keys({ ...run, ...given }).join(", ");
+    await expect(verifyAll({ ...logits, ...given })).rejects.toThrow(
+      `${names}: give only one of them`,
+    );
+  },
+);
+
 test("another input, or the same logits in another format", async () => {
   const few = { input: at("few.arrow") };
   writeLogits(few.input, { rows: 5, classes: 3, logit });
