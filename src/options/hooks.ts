@@ -12,7 +12,8 @@ export interface RunHooks {
   onEvent?: ((event: LogitsEvent) => void) | undefined;
   /**
    * Whether the calling thread is one of the `threads` that compute (default: false, except for small inputs). It saves the
-   * start of a thread; other work of the caller waits for a few milliseconds at a time. Datasets do not use it.
+   * start of a thread; other work of the caller waits for a few milliseconds at a time, and for a second or two in sums of
+   * hundreds of classes. Datasets do not use it.
    */
   mainThread?: boolean | undefined;
 }

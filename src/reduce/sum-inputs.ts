@@ -81,7 +81,7 @@ export async function sumInputs(
 ): Promise<RowSums> {
   rejectRepeated(request.inputs);
   const module = sumsModule(`softjac ${request.command}`);
-  const workerPool = kept?.workerPool ?? new WorkerPool(mainThread);
+  let workerPool = kept?.workerPool;
   let sums: RowSums | null = null;
   try {
     const partitionsOf = partitionReader(request.inputs);
@@ -100,6 +100,9 @@ export async function sumInputs(
       try {
         const shape = shapeOf(logits, request);
         sums ??= startSums(shape, logits, module, request);
+        // A block of rows is added without a pause, in which signals and time limits would wait.
+        const isShort = BLOCK_ROWS * termsOf(sums) <= INLINE_TERMS;
+        workerPool ??= new WorkerPool(mainThread && isShort);
         checkSame(sums, logits, shape, request.inputs[0] as string);
         const work = { module, sums, workerPool };
         await sumFile(logits, request, work, { signal, onProgress });
@@ -110,8 +113,13 @@ export async function sumInputs(
     }
     return sums as RowSums;
   } finally {
-    if (!kept) await workerPool.close();
+    if (!kept) await workerPool?.close();
   }
+}
+
+/** Returns the number of terms of a row in all passes. */
+function termsOf({ spaces }: RowSums): number {
+  return spaces.reduce((all, space) => all + space.sums, 0);
 }
 
 /** Rejects an input that is given twice, by one path or two. @throws UsageError, IoError */
@@ -196,7 +204,7 @@ async function sumFile(
     (sum, s) => sum + s.values * (s.width + 8),
     0,
   );
-  const perRow = sums.spaces.reduce((all, space) => all + space.sums, 0);
+  const perRow = termsOf(sums);
   const isGrouped = sums.keys.length > 0;
   const chunkRows = wholeBlocks(
     Math.min(

@@ -7,7 +7,7 @@ import type { EffectsReport } from "../../src/index.js";
 import { CLI, softjac, softjacIn } from "../cli/support.js";
 import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
 import {
   columnsOf,
   drawn,
@@ -294,3 +294,26 @@ test("a call that is aborted leaves nothing", async () => {
     ),
   ).rejects.toMatchObject({ code: "ERR_ABORTED" });
 });
+
+test.each([
+  [100, 0],
+  [750, 1],
+])(
+  "%i classes: %i threads start, so that signals do not wait for a long block of rows",
+  async (classes, count) => {
+    const wide = at(`${classes}.arrow`);
+    writeLogits(wide, { rows: 1024, classes, logit: (r, k) => (r * k) % 7 });
+    let started = 0;
+    const onWorker = () => started++;
+    process.on("worker", onWorker);
+    await built.reduce(
+      {
+        ...{ inputs: [wide], output: at("wide-sums.arrow"), force: true },
+        ...{ emit: ["jacobian"], threads: 1 },
+      },
+      { mainThread: true },
+    );
+    process.off("worker", onWorker);
+    expect(started).toBe(count);
+  },
+);
