@@ -22,7 +22,7 @@ export interface RunHooks {
 export interface RunProgress {
   /** Bytes of the output written so far. */
   bytesDone: number;
-  /** Number of worker threads, and how many of them are busy; 0 if the main thread computes. */
+  /** Number of threads that compute, and how many of them are busy; 0 if only the main thread does. */
   threads: number;
   threadsBusy: number;
 }

@@ -214,8 +214,8 @@ export const OUTPUT_SECTIONS = [
     }),
   }),
   section("Running", COMPUTING, "process", {
-    /** Number of worker threads, 1 to 256; default: the available cores, or none if the input is too small to gain from them. */
-    threads: integer("Worker threads, 1 to 256 (default: available cores)", {
+    /** Number of threads, 1 to 256; default: the available cores, or none if the input is too small to gain from them. */
+    threads: integer("Threads, 1 to 256 (default: available cores)", {
       commands: [...COMPUTING, "verify", ...SUMMING],
       range: [1, 256],
     }),

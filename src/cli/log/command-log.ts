@@ -109,8 +109,8 @@ const METRICS: Record<Exclude<keyof Status, "secondsLeft">, string> = {
   skippedInputs: "Bad inputs that were skipped and have no results.",
   rowsPerSecond: "Rows computed per second.",
   bytesPerSecond: "Output bytes written per second.",
-  threads: "Worker threads.",
-  threadsBusy: "Worker threads that are busy.",
+  threads: "Threads that compute.",
+  threadsBusy: "Threads that are busy.",
   memoryBytes: "Resident memory in bytes.",
 };
 
