@@ -68,6 +68,8 @@ export async function connect(
     const checked = await orAborted(signal, checkServer(redis, shown));
     return { bullmq, redis, shown, ...checked };
   } catch (error) {
+    // Ending a connection whose TLS is being set up can fail twice, and ioredis listens to the first error only.
+    redis.stream?.on("error", () => {});
     redis.disconnect();
     throw error;
   }
