@@ -62,12 +62,6 @@ test("on the main thread, other work is done between two tasks", async () => {
 test("a long task on the main thread is computed in steps, between which other work is done", async () => {
   const [input, output] = [at("steps.arrow"), at("steps-out.arrow")];
   writeLogits(input, { rows: 2, classes: 600, logit: (r, k) => (r * k) % 7 });
-  // Each look at the clock finds that a step is over.
-  let now = 0;
-  vi.spyOn(performance, "now").mockImplementation(() => {
-    now += 100;
-    return now;
-  });
   let turns = 0;
   let isDone = false;
   const count = () => {
@@ -75,6 +69,14 @@ test("a long task on the main thread is computed in steps, between which other w
     if (!isDone) setImmediate(count);
   };
   setImmediate(count);
+  // Each look at the clock finds that a step is over. The pause takes another turn.
+  let now = 0;
+  const turnsOfLooks = new Set<number>();
+  vi.spyOn(performance, "now").mockImplementation(() => {
+    turnsOfLooks.add(turns);
+    now += 100;
+    return now;
+  });
   // Run from src/, the kernel's file is not where the built package has it.
   vi.spyOn(WorkerPool.prototype, "memory").mockImplementation((bytes) =>
     allocateKernelMemory(bytes, "plain"),
@@ -85,5 +87,5 @@ test("a long task on the main thread is computed in steps, between which other w
   vi.restoreAllMocks();
   expect(report).toMatchObject({ threads: 0, rows: 2 });
   // Two blocks of 2.9 MB, in tiles of 1 MiB.
-  expect(turns).toBeGreaterThanOrEqual(6);
+  expect(turnsOfLooks.size).toBeGreaterThanOrEqual(6);
 });
