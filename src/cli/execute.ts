@@ -134,9 +134,11 @@ export async function execute<Report extends object>({
       : new AbortedError();
   });
   try {
-    // Nothing else is to be done in the main thread.
+    // A command has no other work for its main thread.
     const hooks = {
-      ...{ signal: stopSignal, onProgress, onEvent },
+      signal: stopSignal,
+      onProgress,
+      onEvent,
       mainThread: true,
     };
     const report = await Promise.race([work(hooks), abandoned]);

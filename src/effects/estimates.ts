@@ -1,4 +1,4 @@
-import { CompensatedSums } from "../kernels/linear-model.js";
+import { CompensatedSums } from "../kernels/compensated-sums.js";
 import { quadraticForm, symmetrized } from "../model/symmetric.js";
 import { pairIndex, triangle } from "../results/reductions.js";
 import { type MeanName, type Means, tripleIndex } from "./means.js";

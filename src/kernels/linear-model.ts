@@ -1,50 +1,6 @@
+import { CompensatedSums } from "./compensated-sums.js";
 import { errorOfProduct, errorOfSum } from "./portable/work.js";
 import { splitCoefficients } from "./sums-layout.js";
-
-/**
- * Sums of products, with the rounding errors in sums of their own (Ogita, Rump, Oishi: Dot2): sum + lost has an error
- * near n² ε² of the sum of |terms|. Factors and values stay below 2^996.
- */
-export class CompensatedSums {
-  readonly sum: Float64Array;
-  readonly lost: Float64Array;
-
-  constructor(count: number) {
-    this.sum = new Float64Array(count);
-    this.lost = new Float64Array(count);
-  }
-
-  /**
-   * Adds factor·x_r to sum at + r for r < count; x is row k of the packed symmetric matrix that starts at `from`. Row 0 is
-   * contiguous.
-   */
-  add(
-    at: number,
-    factor: number,
-    values: Float64Array,
-    from: number,
-    count = 1,
-    k = 0,
-  ): void {
-    const { sum, lost } = this;
-    let index = from + k;
-    for (let r = at; r < at + count; r++) {
-      const x = values[index] as number;
-      index += r - at < k ? count - (r - at) - 1 : 1;
-      const product = factor * x;
-      const before = sum[r] as number;
-      const after = before + product;
-      const error =
-        errorOfSum(before, product, after) + errorOfProduct(factor, x, product);
-      sum[r] = after;
-      lost[r] = (lost[r] as number) + error;
-    }
-  }
-
-  rounded(): Float64Array {
-    return this.sum.map((value, r) => value + (this.lost[r] as number));
-  }
-}
 
 /** Multinomial logit model. Arrays are in shared memory, so that messages do not copy them. */
 export interface LinearModel {
@@ -82,7 +38,12 @@ export class ModelRows {
     const values = model.covariance ? 3 * triangle(features) : features;
     const rows = Math.max(2, Math.min(64, Math.floor(BLOCK_VALUES / values)));
     this.#rows = rows;
-    this.#logits = linearMap(module, coefficients, features, classes, rows);
+    this.#logits = linearMap(module, {
+      b: coefficients,
+      factors: features,
+      values: classes,
+      maxRows: rows,
+    });
     this.#covariances = model.covariance && quadraticMap(model, rows);
   }
 
@@ -118,56 +79,48 @@ function triangle(n: number): number {
 
 type RowMap = (x: Float64Array, out: Float64Array) => void;
 
-/** Returns the function that stores x B for up to `maxRows` rows of x. */
-function linearMap(
-  module: object,
-  b: Float64Array,
-  factors: number,
-  values: number,
-  maxRows: number,
-): RowMap {
+/** A matrix B [factors, values] for up to `maxRows` rows of factors. */
+interface LinearMap {
+  b: Float64Array;
+  factors: number;
+  values: number;
+  maxRows: number;
+}
+
+/** Returns the function that stores x B. */
+function linearMap(module: object, map: LinearMap): RowMap {
   try {
-    return simdMap(module, b, factors, values, maxRows);
+    return simdMap(module, map);
   } catch (error) {
     // The address space is limited (`ulimit -v`), or the matrix has more than 4 GiB.
     if (!(error instanceof RangeError || error instanceof TypeError))
       throw error;
-    return (x, to) => storePlain(b, factors, values, x, to);
+    return (x, to) => storePlain(map, x, to);
   }
 }
 
 /** Stores x B as storeLinear does, with the same bits. */
 function storePlain(
-  b: Float64Array,
-  factors: number,
-  values: number,
+  { b, factors, values }: LinearMap,
   x: Float64Array,
   to: Float64Array,
 ): void {
-  for (let n = 0; n < to.length; n++) {
-    const c = n % values;
-    const row = ((n - c) / values) * factors;
-    let [sum, low] = [0, 0];
-    for (let k = 0; k < factors; k++) {
-      const [xk, value] = [x[row + k] as number, b[k * values + c] as number];
-      const product = xk * value;
-      const total = sum + product;
-      low +=
-        errorOfSum(sum, product, total) + errorOfProduct(xk, value, product);
-      sum = total;
+  for (let row = 0; row * values < to.length; row++) {
+    const sums = new CompensatedSums(values);
+    for (let k = 0; k < factors; k++)
+      sums.add(0, x[row * factors + k] as number, b, k * values, values);
+    for (const [c, sum] of sums.sum.entries()) {
+      const lost = sums.lost[c] as number;
+      const finite = Number.isFinite(sum) ? sum : Number.NaN;
+      to[row * values + c] = finite + (Number.isFinite(lost) ? lost : 0);
     }
-    const finite = Number.isFinite(sum) ? sum : Number.NaN;
-    to[n] = finite + (Number.isFinite(low) ? low : 0);
   }
 }
 
 /** Returns linearMap's function with the kernel in a memory of its own. @throws RangeError, TypeError without the memory */
 function simdMap(
   module: object,
-  b: Float64Array,
-  factors: number,
-  values: number,
-  maxRows: number,
+  { b, factors, values, maxRows }: LinearMap,
 ): RowMap {
   const split = splitCoefficients(b, values);
   const [matrix, rows] = [64, 64 + split.byteLength];
@@ -220,7 +173,12 @@ function quadraticMap(
           w[at + 2 * products * pairs] = sum;
         }
     }
-  const map = linearMap(module, w, 3 * products, pairs, maxRows);
+  const map = linearMap(module, {
+    b: w,
+    factors: 3 * products,
+    values: pairs,
+    maxRows,
+  });
   return (x: Float64Array, out: Float64Array): void => {
     const z = new Float64Array((x.length / features) * 3 * products);
     for (let row = 0, at = 0; row < x.length; row += features) {

@@ -1,4 +1,4 @@
-import { CompensatedSums } from "../kernels/linear-model.js";
+import { CompensatedSums } from "../kernels/compensated-sums.js";
 import { powerOfTwo, Scaled, store } from "../reference/scaled.js";
 
 /** Row-major n × n. */

@@ -22,7 +22,7 @@ const WORKER_URL = new URL("./rows.js", import.meta.url);
 /** Number of runs of this process. Workers cache what they prepared for the last run. */
 let runs = 0;
 
-/** How long the main thread computes before it lets signals, timers, and replies of other threads in. */
+/** Milliseconds that the main thread computes before it handles signals, timers and replies of other threads. */
 const STEP_MS = 4;
 
 /** Threads and memory, created when needed and reused from run to run: creating either takes longer than a small run. */

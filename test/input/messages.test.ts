@@ -6,7 +6,7 @@ import type { Columns } from "../support/arrow-columns.js";
 import { inputRuns, type Options, rows } from "../support/input-runs.js";
 
 // Messages state what is wrong with the type, shape, size or choice of an input and, after the last semicolon, what to do.
-// Those of docs/inputs.md are in test/system/interop/inputs-table.test.ts, those of arrays in arrays/selection.test.ts.
+// Messages in docs/inputs.md are tested in test/system/interop/inputs-table.test.ts, those about arrays in arrays/refused.test.ts.
 
 const { at, write, refused } = inputRuns();
 const cwd = at(".");

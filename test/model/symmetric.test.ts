@@ -1,6 +1,6 @@
 import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
-import { CompensatedSums } from "../../src/kernels/linear-model.js";
+import { CompensatedSums } from "../../src/kernels/compensated-sums.js";
 import {
   covarianceProblem,
   invertPositiveDefinite,
