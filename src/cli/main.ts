@@ -1,4 +1,7 @@
 #!/usr/bin/env node
+import { existsSync, mkdirSync } from "node:fs";
+import module from "node:module";
+import { isAbsolute, join } from "node:path";
 import { forceExit, listenToSignals } from "./signals.js";
 import { closeLostTerminals, internalError, log } from "./streams.js";
 
@@ -6,6 +9,7 @@ import { closeLostTerminals, internalError, log } from "./streams.js";
 listenToSignals();
 process.on("uncaughtException", crash);
 process.on("exit", closeLostTerminals);
+keepCompiledCode();
 
 /** Fulfilled when the command has ended. */
 export const ended = import("./command-line.js")
@@ -18,6 +22,25 @@ export const ended = import("./command-line.js")
     // process.exit() would drop output that is still queued for a pipe.
     process.exitCode = code;
   }, crash);
+
+/** Keeps compiled code between runs, which Node.js can do from version 22 on, in a directory that only the user can write. */
+function keepCompiledCode(): void {
+  const { enableCompileCache } = module as {
+    enableCompileCache?: (directory: string) => unknown;
+  };
+  const { HOME, XDG_CACHE_HOME } = process.env;
+  const caches = XDG_CACHE_HOME || join(HOME ?? "", ".cache");
+  if (enableCompileCache === undefined || !isAbsolute(caches)) return;
+  const directory = join(caches, "softjac");
+  for (const path of [caches, directory])
+    try {
+      // Not recursive: in /proc, Node.js would then try without end.
+      mkdirSync(path, 0o700);
+    } catch {
+      // It exists or cannot be created.
+    }
+  if (existsSync(directory)) enableCompileCache(directory);
+}
 
 /** Reports an uncaught error in one line, without the source line of the bundle that Node prints. */
 function crash(error: unknown): never {

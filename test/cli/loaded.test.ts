@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -38,4 +39,31 @@ test("a run over an Arrow file loads no slow module of Node", () => {
   expect(loadedBy(names.map((name) => `import "${name}"`).join(";"))).toEqual(
     SLOW,
   );
+});
+
+test("compiled code is kept in the cache directory of the user, if there is one", () => {
+  // Node.js 20 has no such cache.
+  const preload = at("cache.cjs");
+  writeFileSync(
+    preload,
+    "require('module').enableCompileCache = (path) => console.log(path);",
+  );
+  const cacheOf = (env: Record<string, string>) =>
+    spawnSync(process.execPath, ["-r", preload, CLI, "--version"], {
+      encoding: "utf8",
+      env,
+      // Node.js tries without end to create a tree of directories in /proc.
+      timeout: 60_000,
+    }).stdout;
+  const home = at("home");
+  mkdirSync(home);
+  const version = cacheOf({});
+  expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(cacheOf({ HOME: home })).toBe(`${home}/.cache/softjac\n${version}`);
+  expect(statSync(`${home}/.cache/softjac`).mode & 0o777).toBe(0o700);
+  expect(cacheOf({ HOME: home, XDG_CACHE_HOME: at("caches") })).toBe(
+    `${at("caches")}/softjac\n${version}`,
+  );
+  expect(cacheOf({ XDG_CACHE_HOME: "relative" })).toBe(version);
+  expect(cacheOf({ HOME: "/proc" })).toBe(version);
 });
