@@ -1,4 +1,4 @@
-import { needsLog } from "./portable/codes.js";
+import { COLUMN, needsLog } from "./portable/codes.js";
 import { ENTRY_BYTES } from "./portable/program.js";
 import { workAreaBytes } from "./portable/work.js";
 
@@ -73,7 +73,7 @@ export function splitCoefficients(
 }
 
 /** Indices of the fields of the plan that each call sets. */
-export const PLAN = { float32: 3, weights: 7, badCount: 25 } as const;
+export const PLAN = { float32: 3, weights: 7, badCount: 26 } as const;
 
 /** Assigns addresses and builds the plan of src/kernels/simd/sums.ts. */
 export function layOut(spec: SumsSpec, moments: readonly Moment[]) {
@@ -161,6 +161,7 @@ export function layOut(spec: SumsSpec, moments: readonly Moment[]) {
       ...[features > 0 ? at.x : 0, isCalculated ? at.coefficients : 0],
       ...[logitPairs, 0, work],
       Number(moments.some(({ code }) => needsLog(code))),
+      Number(moments.some(({ code }) => code === COLUMN)),
       ...[at.vectors, vectors.length / (ENTRY_BYTES / 4)],
       ...[tile, tileStride, tileX, featureStride, stream, streamed, factors],
       ...[at.moments, moments.length, products],

@@ -151,10 +151,13 @@ export class SumsSpace {
     copy(input.weights, at.weights, 1);
     for (const [n, values] of inputs.entries())
       copy(input.inputs?.[n], at.inputs[n] as number, values);
-    const list = new Int32Array(buffer, at.list, rows);
-    const listGroups = new Int32Array(buffer, at.listGroups, rows);
-    if (groups) sortByGroup(groups, this.#heads, list, listGroups);
-    else for (let r = 0; r < rows; r++) list[r] = r;
+    if (groups)
+      sortByGroup(
+        groups,
+        this.#heads,
+        new Int32Array(buffer, at.list, rows),
+        new Int32Array(buffer, at.listGroups, rows),
+      );
     const plan = new Int32Array(buffer, at.plan, PLAN_BYTES / 4);
     plan[PLAN.float32] = input.logits instanceof Float32Array ? 1 : 0;
     plan[PLAN.weights] = input.weights ? at.weights : 0;

@@ -87,6 +87,21 @@ describe("sums have the bits of the promised order of additions", () => {
   });
 });
 
+test("J is divided by the temperature", () => {
+  const spec = {
+    ...{ classes: 5, features: 0, coefficients: null, inputs: [] },
+    temperature: 1.7,
+    moments: [moment(code.PACKED, 15), moment(code.DIAGONAL, 5)],
+  };
+  const gauss = normal(random(3));
+  const logits = Float64Array.from({ length: 100 * 5 }, () => 4 * gauss());
+  const space = sumsSpace(spec);
+  space.add({ rows: 100, logits });
+  expect(Array.from(space.rounded(0).sums)).toEqual(
+    sumsByOrder(spec, { rows: 100, logits }).sums,
+  );
+});
+
 test("a sum of terms that overflows names its block", () => {
   const space = sumsSpace({
     classes: 2,

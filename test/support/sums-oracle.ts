@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import {
   CORRECT,
+  DIAGONAL,
   ONE,
+  PACKED,
   SCORE_OUTER,
   THIRD,
 } from "../../src/kernels/portable/codes.js";
@@ -112,6 +114,10 @@ export function sumsByOrder(
     const tail = own(27, 1)[0] as number;
     const q = p.map((x, k) => (k === a ? tail : 1 - x));
     const at = (v: number[], k: number) => v[k] as number;
+    const J = (j: number, l: number) =>
+      (at(p, j) / spec.temperature) * (j === l ? at(q, j) : -at(p, l));
+    if (code === PACKED) return pairs(classes).map(([j, l]) => J(j, l));
+    if (code === DIAGONAL) return p.map((_, j) => J(j, j));
     if (code === CORRECT) return [a === y ? 1 : 0];
     if (code === SCORE_OUTER) {
       const s = p.map((x, k) => (k !== y ? x : k === a ? -tail : x - 1));

@@ -1,12 +1,12 @@
 // Vectors of a row, which are summed.
 import {
-  BRIER, CALIBRATION, CORRECT, ONE, RELIABILITY, SCORE_OUTER, SOFTMAX, THIRD,
+  BRIER, CALIBRATION, CORRECT, DIAGONAL, ONE, PACKED, RELIABILITY, SCORE_OUTER, SOFTMAX, THIRD,
 } from "../portable/codes.js";
 import { storeLog } from "../portable/log.js";
 import { ENTRY_BYTES, entryCode, entryInput, entryParam } from "../portable/program.js";
 import { storePortableResult } from "../portable/results.js";
 import { logSoftmaxAt, storeSoftmax } from "../portable/vectors.js";
-import { ARGMAX, HEADER, pAt, vectorAt, WINNER, winnerOf } from "../portable/work.js";
+import { ARGMAX, HEADER, pAt, TEMPERATURE, vectorAt, WINNER, winnerOf } from "../portable/work.js";
 import { Plan } from "./sums-plan";
 
 /** Stores the weighted vectors and the features of a row in row `placed` of the tile. Returns false if an input is bad. */
@@ -21,6 +21,8 @@ export function storeVectors(p: Plan, work: usize, row: usize, placed: i32, weig
     const code = entryCode(entry);
     if (code == ONE) store<f64>(out, 1.0);
     else if (code == SOFTMAX) storeSoftmax(work, classes, out, false);
+    else if (code == PACKED) storeJacobian(work, classes, out, true);
+    else if (code == DIAGONAL) storeJacobian(work, classes, out, false);
     else if (code == THIRD) storeThird(work, classes, out);
     else {
       const input = entryInput(entry, row);
@@ -46,6 +48,27 @@ export function storeVectors(p: Plan, work: usize, row: usize, placed: i32, weig
     memory.copy(p.tileX + (<usize>placed * p.featureStride << 3), p.x + (row * p.features << 3), <usize>p.features << 3);
   }
   return true;
+}
+
+/**
+ * Stores J: its upper triangle, row by row, or its diagonal. Its entries are products of the rounded p, which are within 2.8 ε
+ * (the pairs of entries.ts would be closer, but the additions hide the difference).
+ */
+function storeJacobian(work: usize, classes: usize, out: usize, isWhole: bool): void {
+  const a = winnerOf(work);
+  const p = work + HEADER;
+  const temperature = load<f64>(work + TEMPERATURE);
+  for (let j: usize = 0; j < classes; j++) {
+    const pj = load<f64>(p + (j << 3));
+    const factor = temperature == 1.0 ? pj : pj / temperature;
+    store<f64>(out, factor * (j == a ? load<f64>(work + WINNER) : 1.0 - pj));
+    out += 8;
+    if (!isWhole) continue;
+    const minus = f64x2.splat(-factor);
+    // What is stored beyond the end of a row is overwritten by the next one.
+    for (let l = j + 1; l < classes; l += 2, out += 16) v128.store(out, f64x2.mul(minus, v128.load(p + (l << 3))));
+    if ((classes - j & 1) == 0) out -= 8;
+  }
 }
 
 /**

@@ -24,6 +24,7 @@ export class Plan {
   weights: usize;
   work: usize;
   needsLog: i32;
+  needsPairs: i32;
   /** Vectors a: entries of portable/program.ts; `out` is the offset in a row, `bytes` the number of values. */
   vectors: usize;
   vectorCount: i32;

@@ -20,8 +20,8 @@ export function prepare(plan: usize, temperature: f64): void {
 }
 
 /**
- * Adds the rows of a block of the input: `count` row numbers (i32) at `list`, sorted by group, and their groups (i32) at
- * `groups` (0: all in group 0). Appends the numbers of bad rows to badRows. Returns false if a sum of terms is not finite.
+ * Adds the `count` rows of a block of the input, all to group 0, or (`groups` != 0) in the order of their numbers (i32) at
+ * `list`, which are sorted by group, to their groups (i32) at `groups`. Appends the numbers of bad rows to badRows. Returns false if a sum of terms is not finite.
  */
 export function addRows(plan: usize, list: usize, groups: usize, count: i32): bool {
   const p = changetype<Plan>(plan);
@@ -31,9 +31,9 @@ export function addRows(plan: usize, list: usize, groups: usize, count: i32): bo
   let finite = true;
   for (let n = 0; n < count; n += 2) {
     const at = <usize>n << 2;
-    const first = <usize>load<i32>(list + at);
     const isPair = n + 1 < count;
-    const second = isPair ? <usize>load<i32>(list + at, 4) : first;
+    const first = groups == 0 ? <usize>n : <usize>load<i32>(list + at);
+    const second = !isPair ? first : groups == 0 ? <usize>n + 1 : <usize>load<i32>(list + at, 4);
     const softmax = softmaxRows(p, first, second);
     const ends = isPair ? 2 : 1;
     for (let k = 0; k < ends; k++) {
@@ -72,7 +72,7 @@ function softmaxRows(p: Plan, first: usize, second: usize): i32 {
   if (p.coefficients == 0) {
     const shift: usize = p.float32 ? 2 : 3;
     const good = softmaxPair(
-      p.logits + (first * classes << shift), p.logits + (second * classes << shift), p.float32 != 0, classes, p.work, true, true,
+      p.logits + (first * classes << shift), p.logits + (second * classes << shift), p.float32 != 0, classes, p.work, p.needsPairs != 0, true,
     );
     if (p.x == 0) return good;
     return good & finiteRows(p, first, second);
@@ -83,7 +83,7 @@ function softmaxRows(p: Plan, first: usize, second: usize): i32 {
   const x = p.x;
   storePairs(p.coefficients, classes, p.features, x + (first * p.features << 3), x + (second * p.features << 3), logits);
   const row = classes << 3;
-  return good & softmaxPair(logits, logits + row, false, classes, p.work, true, true, logits + 2 * row, logits + 3 * row);
+  return good & softmaxPair(logits, logits + row, false, classes, p.work, p.needsPairs != 0, true, logits + 2 * row, logits + 3 * row);
 }
 
 /** Returns 1 if the features of the first row are finite, plus 2 if those of the second one are. */
