@@ -1,6 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { fixedSizeList, float64, int32 } from "@uwdata/flechette";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
@@ -26,9 +25,9 @@ const ROWS = Array.from({ length: 3000 }, () => {
   return { logits, label, w: Math.floor(4 * uniform()) };
 });
 const columns = (rows: typeof ROWS): Columns => ({
-  logits: [rows.map(({ logits }) => logits), fixedSizeList(float64(), Q)],
-  label: [rows.map(({ label }) => label), int32()],
-  w: [rows.map(({ w }) => w), float64()],
+  logits: [rows.map(({ logits }) => logits), `fixed_size_list<float64>[${Q}]`],
+  label: [rows.map(({ label }) => label), "int32"],
+  w: [rows.map(({ w }) => w), "float64"],
 });
 const input = at("rows.arrow");
 writeArrow(input, columns(ROWS), { batchRows: 700 });

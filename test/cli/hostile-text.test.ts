@@ -1,5 +1,4 @@
 import { writeFileSync } from "node:fs";
-import { fixedSizeList, float64, utf8 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { printableLines } from "../../src/printable.js";
 import { writeArrow } from "../support/arrow-columns.js";
@@ -38,10 +37,10 @@ function writeNamed(path: string, names: string[]): void {
     [1, 2, 3],
     [4, 5, 6],
   ];
-  const logits = [rows, fixedSizeList(float64(), 3)] as const;
+  const logits = [rows, "fixed_size_list<float64>[3]"] as const;
   writeArrow(path, {
     ...Object.fromEntries(names.map((name) => [name, [...logits]])),
-    [`name${HOSTILE}`]: [["a", HOSTILE], utf8()],
+    [`name${HOSTILE}`]: [["a", HOSTILE], "utf8"],
   });
 }
 

@@ -1,5 +1,4 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { float64 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
 import { optionsOf } from "../../src/options/options-table.js";
@@ -25,7 +24,7 @@ writeInputs(at("lists/1.arrow"), inputs(60, 3), 20);
 const draw = (k: number) =>
   Array.from({ length: 9 }, (_, r) => Math.sin(r * 5 + k));
 const columns = ["a0", "a1", "b0", "b1"].map((name, k) => [
-  ...[name, [draw(k), float64()]],
+  ...[name, [draw(k), "float64"]],
 ]);
 writeArrow(at("wide/1.arrow"), Object.fromEntries(columns));
 for (const T of [2, 3])

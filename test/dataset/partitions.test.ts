@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
-import { fixedSizeList, float32, int32 } from "@uwdata/flechette";
 import { type Table, tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
 import type { RunOptions } from "../../src/options/run-options.js";
@@ -17,7 +16,7 @@ const logits = Array.from({ length: ROWS }, (_, r) => [r % 7, 1, 0]);
 
 function write(name: string, columns: Columns = {}): string {
   fs.mkdirSync(dirname(at(name)), { recursive: true });
-  const list = fixedSizeList(float32(), 3);
+  const list = "fixed_size_list<float32>[3]";
   writeArrow(at(name), { ...columns, logits: [logits, list] });
   return at(name);
 }
@@ -112,7 +111,7 @@ test("labels are integers or names of classes", async () => {
 
 test("a column of the file has precedence; directories that are not named are no columns", async () => {
   const values = Array.from({ length: ROWS }, (_, r) => r);
-  const input = write("real/split=train/x.arrow", { split: [values, int32()] });
+  const input = write("real/split=train/x.arrow", { split: [values, "int32"] });
   const { table } = await tableFrom(input, { keep: ["split"] });
   expect(valuesOf(table, "split")).toEqual(values);
   expect(table.schema.metadata.has("softjac.partitions")).toBe(false);

@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { built } from "../support/built.js";
-import { inMemory, inputs } from "../support/inputs-input.js";
+import { inputs } from "../support/inputs-input.js";
 import { normal, random } from "../support/random.js";
 import { upTo } from "../support/runs.js";
 
@@ -45,56 +45,6 @@ test.each<[object, string]>([
 ])("entries refuse %j", (options, message) => {
   const all = { ...shape, ...options } as never;
   expect(() => entriesOf(bad, all)).toThrow(message);
-});
-
-type Choice = { threshold?: number; topK?: number };
-
-/** Returns the entries of blocks that are kept, found by looking at every entry. */
-function kept(blocks: Float64Array, classes: number, choice: Choice) {
-  const { threshold = 0, topK = Number.POSITIVE_INFINITY } = choice;
-  const size = classes ** 2;
-  return upTo(blocks.length / size).map((r) => {
-    const block = blocks.subarray(r * size, (r + 1) * size);
-    const abs = (n: number) => Math.abs(block[n] as number);
-    const order = upTo(size)
-      .filter((n) => abs(n) >= threshold)
-      .sort((a, b) => abs(b) - abs(a) || a - b);
-    const indices = order.slice(0, topK).sort((a, b) => a - b);
-    const isKept = new Set(indices);
-    const dropped = upTo(size).filter((n) => !isKept.has(n));
-    return { indices, block, dropped: dropped.map(abs) };
-  });
-}
-
-describe.each<[string, number, number, Choice]>([
-  ["jacobian", 30, 6, { threshold: 0.01 }],
-  // More entries than are stored at once.
-  ["jacobian", 2, 300, {}],
-  ["log_jacobian", 2, 300, {}],
-  ["jacobian", 2, 300, { threshold: 1e-9 }],
-  ["jacobian", 2, 300, { topK: 70_000 }],
-])("entries of %s, %i x %i, %j", (name, rows, classes, choice) => {
-  const of = name as "jacobian" | "log_jacobian";
-  const all = inputs(rows, classes);
-
-  test("are those of the blocks", () => {
-    const options = { rows, classes, of, ...choice };
-    const found = entriesOf(all.logits, options);
-    const blocks = inMemory(all, [of])[of] as Float64Array;
-    kept(blocks, classes, choice).forEach(({ indices, block, dropped }, r) => {
-      const [from, to] = [found.offsets[r], found.offsets[r + 1]];
-      expect(found.indices.subarray(from, to)).toEqual(
-        Int32Array.from(indices),
-      );
-      expect(found.values.subarray(from, to)).toEqual(
-        Float64Array.from(indices, (n) => block[n] as number),
-      );
-      const max = dropped.reduce((most, x) => Math.max(most, x), 0);
-      expect(found.droppedMax[r]).toBe(max);
-      const sum = dropped.reduce((total, x) => total + x, 0);
-      expect(found.droppedSum[r]).toBeCloseTo(sum, 12);
-    });
-  });
 });
 
 test("entries of float32 logits are float32", () => {

@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Columns, Type } from "../support/arrow-columns.js";
 import {
   inputRuns,
-  near,
   type Options,
   patched,
   rows,
@@ -60,59 +58,6 @@ describe("vectors of Spark", () => {
     write({ [column]: [[dense([1, 2, 3]), vector], type] });
     const where = "record batch 0, column rawPrediction, vector 1";
     await refused({ column }, `${where}: ${message}`);
-  });
-});
-
-describe("labels", () => {
-  const classes = [0, 2, null, 1, 1, 0, 2];
-  const logits: Columns[string] = [
-    classes.map((_, r) => [r, 1, -r]),
-    "fixed_size_list<float64>[3]",
-  ];
-  const NAMES = ["setosa", "versicolor", "virginica"];
-  const each = (of: (k: number) => unknown) =>
-    classes.map((k) => (k === null ? null : of(k)));
-  const columns = { column: "logits", label: "label" };
-
-  test.each<[name: string, values: unknown[], type: Type]>([
-    ["whole numbers", classes, "int32"],
-    ["decimals", classes, "decimal(38,0)"],
-    ["codes of a dictionary", each((k) => NAMES[k]), "dictionary<int8, utf8>"],
-    ["lists of one", each((k) => [k]), "list<int16>"],
-    [
-      "one-hot rows",
-      each((k) => [0, 1, 2].map((n) => Number(n === k))),
-      "fixed_size_list<float32>[3]",
-    ],
-  ])("%s", async (name, values, type) => {
-    write({ logits, label: [values, type] }, 3);
-    const emit: Options["emit"] = ["cross_entropy"];
-    await refused(
-      { ...columns, emit },
-      "row 2: expected a class from 0 to 2 in label, found null (--on-bad-row null keeps the row as null, skip drops it)",
-    );
-    const made = await verified({ ...columns, emit, onBadRow: "null" });
-    // The dictionary has its values in the order of first use: 0, 2, 1.
-    const codes = name.includes("codes") ? [0, 2, 1] : [0, 1, 2];
-    const expected = classes.map((k, r) => {
-      if (k === null) return null;
-      const sum = Math.exp(r) + Math.E + Math.exp(-r);
-      return near(Math.log(sum) - ([r, 1, -r][codes[k] ?? 0] ?? 0), 10);
-    });
-    expect(made.column("cross_entropy")).toEqual(expected);
-  });
-
-  test("booleans", async () => {
-    write({
-      logits: [rows("1 2; 3 3"), "fixed_size_list<float64>[2]"],
-      label: [[true, false], "bool"],
-    });
-    const { column } = await verified({ ...columns, emit: ["gradient"] });
-    const p = 1 / (1 + Math.E);
-    expect(column("gradient")).toEqual([
-      [near(p), near(-p)],
-      [-0.5, 0.5],
-    ]);
   });
 });
 

@@ -105,16 +105,6 @@ describe.each(Object.entries(FORMS))("%s", (storage, formOf) => {
     const found = await built.inspect({ input, ...options, scan: true });
     expect(found.logits).toMatchObject({ storage, dtype, classes });
   });
-
-  test("the first null logit is reported by any number of chunks", async () => {
-    const { columns, options } = formOf("float64");
-    write(columns(tableOf((r, k) => (r > 130 && k > 1 ? null : half(r, k)))));
-    for (const chunkRows of [1, 7, 1000])
-      await refused(
-        { ...options, chunkRows, threads: 3 },
-        `row 131: ${NULL} in class 2 (${ADVICE}, ${MASK})`,
-      );
-  });
 });
 
 test.each(["list", "large-list"])("%s of another length", async (name) => {

@@ -9,10 +9,9 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { fixedSizeList, float64, utf8 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
-import { arrowOf } from "../support/arrow-columns.js";
+import { arrowOf, type Columns } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { outputOf } from "../support/runs.js";
@@ -21,7 +20,7 @@ const at = workDirectory();
 const rows = [0, 1, 2].map((row) => [row, row / 2, 1]);
 const file = at("file.arrow");
 const none = at("none.arrow");
-const bytes = arrowOf({ logits: [rows, fixedSizeList(float64(), 3)] });
+const bytes = arrowOf({ logits: [rows, "fixed_size_list<float64>[3]"] });
 writeFileSync(file, bytes);
 const jacobian = at("jacobian.arrow");
 await built.run({ input: file, output: jacobian });
@@ -156,12 +155,8 @@ test.each(["../outside", "/etc/softjac", "a/b", "..", "\0"])(
     mkdirSync(directory, { recursive: true });
     const above = readdirSync(at("."));
     const [input, output] = [`${directory}/in`, `${directory}/out`];
-    const type = fixedSizeList(float64(), 3);
-    const logits: [unknown[], typeof type] = [rows, type];
-    const texts: [unknown[], ReturnType<typeof utf8>] = [
-      ["../x", "/y", ".."],
-      utf8(),
-    ];
+    const logits: Columns[string] = [rows, "fixed_size_list<float64>[3]"];
+    const texts: Columns[string] = [["../x", "/y", ".."], "utf8"];
     writeFileSync(input, arrowOf({ [column]: logits, label: texts }));
     await built.run({ input, output, column, keep: ["label"], force: true });
     writeFileSync(input, arrowOf({ logits, [column]: texts }));

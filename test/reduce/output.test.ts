@@ -1,9 +1,3 @@
-import {
-  fixedSizeList,
-  float64,
-  int16,
-  list as variableList,
-} from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { ReduceOptions } from "../../src/index.js";
 import { writeArrow } from "../support/arrow-columns.js";
@@ -196,13 +190,10 @@ test("features as columns, a pattern, and lists are the same", async () => {
     z2: b as NonNullable<typeof b>,
     both: [
       (values as number[][]).map((row) => row.slice(1)),
-      fixedSizeList(float64(), 2),
+      "fixed_size_list<float64>[2]",
     ],
-    lists: [
-      (values as number[][]).map((row) => row.slice(1)),
-      variableList(float64()),
-    ],
-    whole: [(b as [number[], never])[0], int16()],
+    lists: [(values as number[][]).map((row) => row.slice(1)), "list<float64>"],
+    whole: [(b as [number[], never])[0], "int16"],
     x: [values, list],
     logits: logits as NonNullable<typeof logits>,
   });

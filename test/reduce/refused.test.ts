@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { fixedSizeList, float64, int32, utf8 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { EffectsReport } from "../../src/index.js";
 import { CLI, softjac, softjacIn } from "../cli/support.js";
@@ -46,25 +45,25 @@ function changed(name: string, columns: Columns): string {
 
 const spoiled = (key: "label" | "w", row: number, value: number | null) => {
   const values = key === "w" ? data.weight : data.label;
-  const type = key === "w" ? float64() : int32();
+  const type = key === "w" ? "float64" : "int32";
   return changed(`${key}-${value}`, {
     [key]: [values.map((v, r) => (r === row ? value : v)), type],
   });
 };
 const feature = (value: number | null) =>
   changed(`a-${value}`, {
-    a: [data.x.map((x, r) => (r === 40 ? value : x[1])), float64()],
+    a: [data.x.map((x, r) => (r === 40 ? value : x[1])), "float64"],
   });
 changed("collinear", {
-  a: [data.x.map((x) => 2 * (x[2] as number) + 1), float64()],
+  a: [data.x.map((x) => 2 * (x[2] as number) + 1), "float64"],
 });
 writeDrawn(at("empty.arrow"), drawn(0, B));
 const text = changed("text", {
-  label: [data.label.map((y) => `c${y}`), utf8()],
+  label: [data.label.map((y) => `c${y}`), "utf8"],
 });
 const wide = at("wide.arrow");
 const list = (n: number) =>
-  [[new Array(n).fill(0)], fixedSizeList(float64(), n)] as never;
+  [[new Array(n).fill(0)], `fixed_size_list<float64>[${n}]`] as never;
 writeArrow(wide, { logits: list(1000), h: list(300) });
 
 const MODEL = "--features a,b --intercept";
@@ -85,7 +84,7 @@ matrix("nan.npy", [
 matrix("V5.npy", eye(5));
 matrix("Vasym.npy", eye(6).with(0, [1, 0.12, 0, 0, 0, 0]));
 matrix("Vneg.npy", eye(6).with(0, [-1, 0, 0, 0, 0, 0]));
-changed("w0", { w: [data.weight.map(() => 0), float64()] });
+changed("w0", { w: [data.weight.map(() => 0), "float64"] });
 for (const value of [7, null]) spoiled("label", 50, value);
 for (const value of [-1, null]) spoiled("w", 33, value);
 for (const value of [Number.NaN, null, 1e200]) feature(value);

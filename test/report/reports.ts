@@ -1,4 +1,3 @@
-import { fixedSizeList, float64, int32, utf8 } from "@uwdata/flechette";
 import type {
   OutputReport,
   ReportOptions,
@@ -15,14 +14,14 @@ export function writeLabelled(
   labels: readonly (number | null)[],
   texts: Record<string, readonly string[]> = {},
 ): string {
-  const list = fixedSizeList(float64(), logits[0]?.length ?? 1);
+  const list = `fixed_size_list<float64>[${logits[0]?.length ?? 1}]`;
   writeArrow(path, {
     logits: [[...logits], list],
-    label: [[...labels], int32()],
+    label: [[...labels], "int32"],
     ...Object.fromEntries(
       Object.entries(texts).map(([name, values]) => [
         name,
-        [[...values], utf8()],
+        [[...values], "utf8"],
       ]),
     ),
   });

@@ -1,11 +1,4 @@
 import { statSync, writeFileSync } from "node:fs";
-import {
-  fixedSizeList,
-  float32,
-  float64,
-  int32,
-  utf8,
-} from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import type { OutputSize, RunOptions } from "../../src/index.js";
 import type { Layout } from "../../src/results/catalogue.js";
@@ -27,14 +20,14 @@ function write(rows: number, classes: number, isSingle = false): void {
   const logits = all.map((r) =>
     upTo(classes).map(() => (r % 5 === 4 ? 900 : 2) * draw()),
   );
-  const item = isSingle ? float32() : float64();
+  const item = isSingle ? "float32" : "float64";
   const names = all.map((r) => (r % 3 === 1 ? null : "né".repeat(r % 7)));
   writeArrow(
     input,
     {
-      logits: [logits, fixedSizeList(item, classes)],
-      label: [all.map((r) => r % classes), int32()],
-      name: [names, utf8()],
+      logits: [logits, `fixed_size_list<${item}>[${classes}]`],
+      label: [all.map((r) => r % classes), "int32"],
+      name: [names, "utf8"],
     },
     { batchRows: 100 },
   );
@@ -134,7 +127,7 @@ test.each<[number, number, "float32" | "float64", Partial<RunOptions>, string]>(
 
 test("the bound for csr and coo is tight if all entries are kept", async () => {
   const rows = upTo(600).map((r) => [r % 3, 1, 2, 3, 4]);
-  writeArrow(input, { logits: [rows, fixedSizeList(float64(), 5)] });
+  writeArrow(input, { logits: [rows, "fixed_size_list<float64>[5]"] });
   const { layouts } = await built.dryRun({ input, output: at("none") });
   const entries = layouts.filter(({ name }) => /csr|coo/.test(name));
   expect(entries).toHaveLength(2);

@@ -1,16 +1,5 @@
 import { readdirSync } from "node:fs";
-import {
-  dictionary,
-  fixedSizeList,
-  float64,
-  int8,
-  int32,
-  int64,
-  largeUtf8,
-  list,
-  struct,
-  utf8,
-} from "@uwdata/flechette";
+import { float64, struct } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/index.js";
 import { softjacIn } from "../cli/support.js";
@@ -33,13 +22,13 @@ const NAMES = ["cat", "a dog, old", "oiseau é"];
 const CLASSES = [1, 0, null, 2, 2, 1, 0];
 const TEXTS = CLASSES.map((k) => (k === null ? null : (NAMES[k] as string)));
 const ROWS = CLASSES.map((_, r) => [r / 2, 1, -r]);
-const logits: Columns[string] = [ROWS, fixedSizeList(float64(), 3)];
+const logits: Columns[string] = [ROWS, "fixed_size_list<float64>[3]"];
 /** Logits in a column per class. */
 const columnsOf = (names: string[]): Columns =>
   Object.fromEntries(
-    names.map((name, k) => [name, [ROWS.map((row) => row[k]), float64()]]),
+    names.map((name, k) => [name, [ROWS.map((row) => row[k]), "float64"]]),
   );
-const codes = dictionary(utf8(), int8());
+const codes = "dictionary<int8, utf8>";
 
 /** Expects -log p of the label of each row as cross entropy; null without a label. */
 function expectLosses(classes: readonly (number | null)[]): void {
@@ -73,10 +62,10 @@ async function warningsOf(options: Partial<RunOptions> = {}) {
 
 describe("labels that are class names", () => {
   test.each<[string, Columns, Partial<RunOptions>]>([
-    ["strings", { logits, label: [TEXTS, utf8()] }, { classNames: NAMES }],
+    ["strings", { logits, label: [TEXTS, "utf8"] }, { classNames: NAMES }],
     [
       "large strings",
-      { logits, label: [TEXTS, largeUtf8()] },
+      { logits, label: [TEXTS, "large_utf8"] },
       { classNames: NAMES },
     ],
     [
@@ -93,7 +82,7 @@ describe("labels that are class names", () => {
           ),
           struct(Object.fromEntries(NAMES.map((name) => [name, float64()]))),
         ],
-        label: [TEXTS, utf8()],
+        label: [TEXTS, "utf8"],
       },
       {},
     ],
@@ -104,7 +93,7 @@ describe("labels that are class names", () => {
     ],
     [
       "--class-names instead of names of columns",
-      { ...columnsOf(["x0", "x1", "x2"]), label: [TEXTS, utf8()] },
+      { ...columnsOf(["x0", "x1", "x2"]), label: [TEXTS, "utf8"] },
       { column: undefined, columns: "x*", classNames: NAMES },
     ],
   ])("%s", async (_, columns, options) => {
@@ -115,7 +104,7 @@ describe("labels that are class names", () => {
   });
 
   test("a class column", async () => {
-    write({ logits, k: [TEXTS.map((text) => text ?? "cat"), utf8()] });
+    write({ logits, k: [TEXTS.map((text) => text ?? "cat"), "utf8"] });
     const { column } = await runIn({
       ...{ column: "logits", classNames: NAMES, classColumn: "k" },
       emit: ["column", "jacobian"],
@@ -128,7 +117,7 @@ describe("labels that are class names", () => {
   });
 
   test("a backslash escapes a comma in a name on the command line", () => {
-    write({ logits, label: [TEXTS, utf8()] });
+    write({ logits, label: [TEXTS, "utf8"] });
     const line =
       "run in.arrow -o out.arrow -f --column logits --label label --emit cross_entropy --on-bad-row null --quiet --class-names";
     const names = "cat,a dog\\, old,oiseau é";
@@ -145,24 +134,18 @@ describe("labels that are class names", () => {
     expectLosses([0, 1, null, 2, 2, 0, 1]);
   });
 
-  test("the values of a dictionary of numbers are the classes", async () => {
-    write({ logits, label: [CLASSES, dictionary(int64(), int8())] });
-    expect((await warningsOf()).warnings).toEqual([]);
-    expectLosses(CLASSES);
-  });
-
   const label = `${input}: column label`;
   const known = "is not the name of a class (cat, a dog, old, oiseau é)";
   test.each<[string, unknown[], Type, Partial<RunOptions>, string, string]>([
     [
-      ...(["no names", TEXTS, utf8(), {}, "ERR_LOGITS_COLUMN"] as const),
+      ...(["no names", TEXTS, "utf8", {}, "ERR_LOGITS_COLUMN"] as const),
       `${label} has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,
     ],
     [
       ...([
         "a string that is no class",
         TEXTS.with(4, "bird"),
-        utf8(),
+        "utf8",
       ] as const),
       ...([{ classNames: NAMES }, "ERR_INPUT_UNSUPPORTED"] as const),
       `${label}, row 4: "bird" ${known}; add it to --class-names, or use null for rows without a label`,
@@ -177,12 +160,12 @@ describe("labels that are class names", () => {
       `${label}, row 0: "bird" ${known}; add it to --class-names, or use null for rows without a label`,
     ],
     [
-      ...(["too few names", CLASSES, int32()] as const),
+      ...(["too few names", CLASSES, "int32"] as const),
       ...([{ classNames: NAMES.slice(0, 2) }, "ERR_USAGE"] as const),
       "classNames: expected 3 names, one per class, found 2; write \\, for a comma in a name",
     ],
     [
-      ...(["a name twice", CLASSES, int32()] as const),
+      ...(["a name twice", CLASSES, "int32"] as const),
       ...([{ classNames: ["a", "b", "a"] }, "ERR_USAGE"] as const),
       "classNames: a is given twice; every class needs a name of its own",
     ],
@@ -192,7 +175,7 @@ describe("labels that are class names", () => {
   });
 
   test("a string that is the name of no column", async () => {
-    write({ ...columnsOf(["x0", "x1", "x2"]), label: [TEXTS, utf8()] });
+    write({ ...columnsOf(["x0", "x1", "x2"]), label: [TEXTS, "utf8"] });
     await expect(
       run({ column: undefined, columns: "x*" }),
     ).rejects.toMatchObject({
@@ -214,7 +197,7 @@ test("report reads names and codes like run", async () => {
   const predicted = ROWS.map((row) => row.indexOf(Math.max(...row)));
   const right = predicted.filter((k, r) => k === CLASSES[r]).length;
   const calibration = { rows: 6, unlabelled: 1, accuracy: right / 6 };
-  for (const type of [utf8(), codes]) {
+  for (const type of ["utf8", codes]) {
     write({ logits, label: [TEXTS, type] });
     await runIn({ ...keep, classNames: NAMES });
     expect(await built.report(page)).toMatchObject({ calibration });
@@ -222,7 +205,7 @@ test("report reads names and codes like run", async () => {
     const named = await built.report({ ...page, classNames: NAMES });
     expect(named).toMatchObject({ calibration });
   }
-  write({ logits, label: [TEXTS, utf8()] });
+  write({ logits, label: [TEXTS, "utf8"] });
   await runIn(keep);
   await expect(built.report(page)).rejects.toThrow(
     `${results}: column label has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,
@@ -232,8 +215,8 @@ test("report reads names and codes like run", async () => {
 test.runIf(process.platform === "linux")(
   "no temporary file stays open if the logits are invalid",
   async () => {
-    const empty: Columns[string] = [ROWS.map(() => []), list(float64())];
-    write({ logits: empty, label: [TEXTS, utf8()] });
+    const empty: Columns[string] = [ROWS.map(() => []), "list<float64>"];
+    write({ logits: empty, label: [TEXTS, "utf8"] });
     const open = () => readdirSync("/proc/self/fd").length;
     const failing = () =>
       expect(run({ classNames: NAMES })).rejects.toThrow(
@@ -247,10 +230,10 @@ test.runIf(process.platform === "linux")(
 );
 
 test.each<[found: string, labels: (number | null)[], Type]>([
-  ["null", [null, 1, 0, 2, 1, 0, 1], int32()],
-  ["-1", [-1, 1, 0, 2, 1, 0, 1], int8()],
-  ["-100", [-100, 1, 0, 2, 1, 0, 1], int64()],
-  ["NaN", [Number.NaN, 1, 0, 2, 1, 0, 1], float64()],
+  ["null", [null, 1, 0, 2, 1, 0, 1], "int32"],
+  ["-1", [-1, 1, 0, 2, 1, 0, 1], "int8"],
+  ["-100", [-100, 1, 0, 2, 1, 0, 1], "int64"],
+  ["NaN", [Number.NaN, 1, 0, 2, 1, 0, 1], "float64"],
 ])("a row with label %s is a bad row", async (found, labels, type) => {
   write({ logits, label: [labels, type] });
   await expect(run({ onBadRow: "error" })).rejects.toMatchObject({
@@ -265,17 +248,35 @@ test.each<[found: string, labels: (number | null)[], Type]>([
   expect(outputOf(output).column("cross_entropy")).toEqual(all.slice(1));
 });
 
+const each = (of: (k: number) => unknown) =>
+  CLASSES.map((k) => (k === null ? null : of(k)));
+
+test.each<[type: string, values: unknown[]]>([
+  ["dictionary<int8, int64>", CLASSES],
+  ["decimal(38,0)", CLASSES],
+  ["list<int16>", each((k) => [k])],
+  [
+    "fixed_size_list<float32>[3]",
+    each((k) => [0, 1, 2].map((n) => Number(n === k))),
+  ],
+  ["bool", CLASSES.map((k) => k === 1)],
+])("labels of %s", async (type, values) => {
+  write({ logits, label: [values, type] });
+  expect((await warningsOf()).warnings).toEqual([]);
+  expectLosses(type === "bool" ? CLASSES.map((k) => Number(k === 1)) : CLASSES);
+});
+
 const COUNTED =
   "classes are counted from 0; give other codes in class order, such as --class-names 1,2,3";
 
 describe("a label that is not a class is an error for every --on-bad-row", () => {
   test.each<[number, Type, string]>([
-    [3, int32(), COUNTED],
-    [-2, int8(), COUNTED],
-    [0.5, float64(), COUNTED],
-    [Infinity, float64(), COUNTED],
+    [3, "int32", COUNTED],
+    [-2, "int8", COUNTED],
+    [0.5, "float64", COUNTED],
+    [Infinity, "float64", COUNTED],
     [
-      ...([255, int32()] as const),
+      ...([255, "int32"] as const),
       "replace 255 by -100 or null where it marks labels to ignore",
     ],
   ])("%s", async (wrong, type, advice) => {
@@ -296,23 +297,23 @@ describe("a label that is not a class is an error for every --on-bad-row", () =>
       ...{ emit: ["jacobian", "cross_entropy"], onBadRow: "skip", layout },
     })),
   ] as Partial<RunOptions>[])("%j", async (options) => {
-    write({ logits, label: [[0, -100, 1, 2, 3, 1, 0], int32()] });
+    write({ logits, label: [[0, -100, 1, 2, 3, 1, 0], "int32"] });
     await expect(run(options)).rejects.toThrow("row 4: expected a class from");
   });
 
   test("also in a row with bad logits, and in memory", async () => {
     const bad = ROWS.with(2, [Number.NaN, 0, 0]);
     write({
-      logits: [bad, fixedSizeList(float64(), 3)],
-      label: [[0, 1, 7, 1, 1, 1, 1], int32()],
+      logits: [bad, "fixed_size_list<float64>[3]"],
+      label: [[0, 1, 7, 1, 1, 1, 1], "int32"],
     });
     for (const onBadRow of ["null", "error"] as const)
       await expect(run({ onBadRow })).rejects.toThrow(
         "row 2: expected a class",
       );
     write({
-      logits: [bad, fixedSizeList(float64(), 3)],
-      label: [[0, 1, -1, 1, 1, 1, 1], int32()],
+      logits: [bad, "fixed_size_list<float64>[3]"],
+      label: [[0, 1, -1, 1, 1, 1, 1], "int32"],
     });
     // The logits of a row without a label are named first.
     await expect(run({ onBadRow: "error" })).rejects.toThrow(
@@ -335,26 +336,23 @@ describe("labels that are codes, with --class-names in class order", () => {
   const coded = CLASSES.map((k) => (k === null ? null : (CODES[k] as number)));
   const classNames = CODES.map(String);
 
-  test.each([
-    ["int32", int32()],
-    ["int8", int8()],
-    ["float64", float64()],
-    ["dictionary of integers", dictionary(int32(), int8())],
-    ["strings", utf8()],
-  ] as [string, Type][])("%s", async (name, type) => {
-    const values = name === "strings" ? coded.map((y) => y && `${y}`) : coded;
-    write({ logits, label: [values, type] });
-    await run({ classNames });
-    expectLosses(CLASSES);
-    expect(await verifyAll(output, input)).toMatchObject(VERIFIED);
-  });
+  test.each(["int32", "int8", "float64", "dictionary<int8, int32>", "utf8"])(
+    "%s",
+    async (type) => {
+      const values = type === "utf8" ? coded.map((y) => y && `${y}`) : coded;
+      write({ logits, label: [values, type] });
+      await run({ classNames });
+      expectLosses(CLASSES);
+      expect(await verifyAll(output, input)).toMatchObject(VERIFIED);
+    },
+  );
 
   test("a code that is not a name, and names that are the class numbers", async () => {
-    write({ logits, label: [[10, 30, null, 40, 20, 10, 10], int32()] });
+    write({ logits, label: [[10, 30, null, 40, 20, 10, 10], "int32"] });
     await expect(run({ classNames })).rejects.toThrow(
       'column label, row 3: "40" is not the name of a class (10, 30, 20); add it to --class-names, or use null for rows without a label',
     );
-    write({ logits, label: [CLASSES, int32()] });
+    write({ logits, label: [CLASSES, "int32"] });
     await run({ classNames: ["0", "1", "2"] });
     expectLosses(CLASSES);
   });

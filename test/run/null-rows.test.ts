@@ -1,4 +1,3 @@
-import { fixedSizeList, float64, int32, utf8 } from "@uwdata/flechette";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
 import { writeArrow } from "../support/arrow-columns.js";
@@ -24,8 +23,8 @@ const name = orNull((row) => `row ${row}`);
 writeArrow(
   input,
   {
-    ...{ id: [id, int32()], name: [name, utf8()] },
-    logits: [logits, fixedSizeList(float64(), CLASSES)],
+    ...{ id: [id, "int32"], name: [name, "utf8"] },
+    logits: [logits, `fixed_size_list<float64>[${CLASSES}]`],
   },
   { batchRows: 301 },
 );

@@ -1,14 +1,12 @@
 import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { tableFromIPC as arrow } from "apache-arrow";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
-import { setKernel } from "../support/kernels.js";
 import { runsIn, upTo } from "../support/runs.js";
 
-const { at, write, run, input } = runsIn();
-afterEach(() => setKernel("simd"));
+const { write, run, input } = runsIn();
 
 /** Runs with bad rows null and with bad rows skipped. */
 async function both(options: Partial<RunOptions>) {
@@ -44,7 +42,7 @@ test.each([
     write(withBad(shape));
     const { rows } = shape;
     const good = upTo(rows).filter((r) => !shape.bad(r));
-    for (const layout of ["bsr", "packed", "factored"] as const) {
+    for (const layout of ["bsr", "packed", "factored", "csr"] as const) {
       const { nulls, gaps } = await both({ layout, threads: 2 });
       const badRows = rows - good.length;
       expect(gaps.report).toMatchObject({ rowsDone: rows, badRows });
@@ -95,18 +93,3 @@ test.each([
       );
   },
 );
-
-test("threads, tasks and kernel do not change bytes", async () => {
-  write(withBad(MANY), at("in.arrow"));
-  let first: Buffer | null = null;
-  for (const { kernel = "simd", ...way } of [
-    { threads: 1 },
-    { threads: 2, chunkRows: 501 },
-    { threads: 2, kernel: "plain" as const },
-  ]) {
-    setKernel(kernel);
-    const { bytes } = await run({ onBadRow: "skip", ...way });
-    first ??= bytes;
-    expect(bytes.equals(first)).toBe(true);
-  }
-});

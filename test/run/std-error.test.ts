@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { fixedSizeList, float64, int32 } from "@uwdata/flechette";
 import type { Decimal } from "decimal.js";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/index.js";
@@ -36,10 +35,10 @@ function covariance(n: number): number[][] {
 }
 
 const columns: Columns = {
-  a: [x.map((row) => row[1]), float64()],
-  b: [x.map((row) => row[2]), float64()],
-  x: [x, fixedSizeList(float64(), K)],
-  y: [x.map((_, r) => r % Q), int32()],
+  a: [x.map((row) => row[1]), "float64"],
+  b: [x.map((row) => row[2]), "float64"],
+  x: [x, `fixed_size_list<float64>[${K}]`],
+  y: [x.map((_, r) => r % Q), "int32"],
 };
 writeArrow(input, columns, { batchRows: 17 });
 const MODEL = {
@@ -177,7 +176,7 @@ test("threads, chunks, record batches and formats do not change a byte", async (
 describe("rows with a feature that is not finite", () => {
   const bad = at("bad.arrow");
   const a = x.map((row, r) => (r === 5 ? Number.NaN : r === 7 ? null : row[1]));
-  writeArrow(bad, { ...columns, a: [a, float64()] });
+  writeArrow(bad, { ...columns, a: [a, "float64"] });
 
   test("stop the run, are null, or are left out", async () => {
     const expected = (await run(MODEL)).column("std_error");
@@ -199,8 +198,8 @@ test("a covariance of the logits of each row in a column", async () => {
   const path = at("sigma.arrow");
   const one = [0.5, 0.1, 0.1, 0.3];
   writeArrow(path, {
-    logits: [[[0, 1]], fixedSizeList(float64(), 2)],
-    s: [[one], fixedSizeList(float64(), 4)],
+    logits: [[[0, 1]], "fixed_size_list<float64>[2]"],
+    s: [[one], "fixed_size_list<float64>[4]"],
   });
   const { column } = await run({
     ...{ input: path, column: "logits", covariance: "s" },

@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { fixedSizeList, float64, int32, utf8 } from "@uwdata/flechette";
 import { tableFromIPC } from "apache-arrow";
 import { npy } from "./array-files.js";
 import { type Columns, writeArrow } from "./arrow-columns.js";
@@ -58,13 +57,13 @@ export type Drawn = ReturnType<typeof drawn>;
 export function columnsOf(data: Drawn): Columns {
   const { x, logits, label, weight, group } = data;
   return {
-    a: [x.map((row) => row[1]), float64()],
-    b: [x.map((row) => row[2]), float64()],
-    x: [x, fixedSizeList(float64(), 3)],
-    logits: [logits, fixedSizeList(float64(), logits[0]?.length ?? 3)],
-    label: [label, int32()],
-    w: [weight, float64()],
-    group: [group, utf8()],
+    a: [x.map((row) => row[1]), "float64"],
+    b: [x.map((row) => row[2]), "float64"],
+    x: [x, "fixed_size_list<float64>[3]"],
+    logits: [logits, `fixed_size_list<float64>[${logits[0]?.length ?? 3}]`],
+    label: [label, "int32"],
+    w: [weight, "float64"],
+    group: [group, "utf8"],
   };
 }
 
