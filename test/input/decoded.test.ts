@@ -1,11 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  inputRuns,
-  type Options,
-  patched,
-  rows,
-  softmaxOf,
-} from "../support/input-runs.js";
+import { inputRuns, type Options, patched } from "../support/input-runs.js";
 
 // Columns of numbers that are decoded to a temporary file before workers read them; forms.test.ts has those of logits.
 
@@ -31,22 +25,6 @@ describe("vectors of Spark", () => {
     ...{ type: 0, size, indices, values },
   });
   const column = "rawPrediction";
-
-  test("dense and sparse ones are read", async () => {
-    const vectors = [
-      dense([1, 2, 3]),
-      sparse(3, [1], [4]),
-      null,
-      sparse(3, [], []),
-      dense([0, 0, -2]),
-    ];
-    write({ [column]: [vectors, type] }, 3);
-    const made = await verified({ column, onBadRow: "null" });
-    const expected = rows<number[] | null>("1 2 3; 0 4 0; null; 0 0 0; 0 0 -2");
-    expect(made.column("softmax")).toEqual(
-      expected.map((row) => row && softmaxOf(row)),
-    );
-  });
 
   test.each([
     [sparse(3, [3], [1]), "expected indices from 0 to 2, found 3"],

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
 import type { Type } from "../support/arrow-columns.js";
+import { built } from "../support/built.js";
 import { inputRuns, near, type Options } from "../support/input-runs.js";
 
 // Margins z of two classes (--binary), whose logits are (0, z). messages.test.ts has what is refused.
 
-const { input, output, write, verified, refused } = inputRuns();
+const { input, write, verified, refused } = inputRuns();
 const MARGINS = [0.5, -2, 0, 3.25, -0.75, 100, -8];
 
 const expected = (digits: number, margins = MARGINS) =>
@@ -44,6 +44,8 @@ describe("columns", () => {
     write({ z: [values, "int32"] });
     const { column } = await binary();
     expect(column("softmax")).toEqual(expected(12, values));
+    const inspected = await built.inspect({ input, binary: true });
+    expect(inspected.logits).toMatchObject({ classes: 2 });
   });
 
   test("nulls and other bad rows", async () => {
@@ -101,13 +103,4 @@ describe("arrays", () => {
       MARGINS.map((z, k) => near(Math.log1p(Math.exp(k % 2 ? -z : z)))),
     );
   });
-});
-
-test("on the command line", () => {
-  write(npy(Float64Array.of(1, 2)));
-  const run = ["run", input, "-o", output, "--force", "--quiet", "--binary"];
-  expect(softjac(...run)).toMatchObject({ status: 0, stderr: "" });
-  expect(softjac("verify", output, "--input", input).status).toBe(0);
-  const inspected = softjac("inspect", input, "--binary", "--json");
-  expect(JSON.parse(inspected.stdout).logits).toMatchObject({ classes: 2 });
 });

@@ -1,9 +1,7 @@
-import { mkdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { LIMITS } from "../../src/io/limits.js";
-import { softjac } from "../cli/support.js";
-import { type Type, writeArrow } from "../support/arrow-columns.js";
+import type { Type } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import {
   inputRuns,
@@ -12,11 +10,10 @@ import {
   rows,
   softmaxOf,
 } from "../support/input-runs.js";
-import { outputOf } from "../support/runs.js";
 
 // --pad: the longest list has all classes, and the classes that a row lacks are masked.
 
-const { at, input, write, run, verified } = inputRuns();
+const { input, write, run, verified } = inputRuns();
 
 const writeLists = (values: unknown[], type: Type = "list<float64>") =>
   write({ logits: [values, type] }, 2);
@@ -81,18 +78,4 @@ test("a short file with one long list is limited before it is padded", async () 
   } finally {
     LIMITS.maxDecodedBytes = usual;
   }
-});
-
-test("shards of a dataset are padded", () => {
-  const folder = at("folder");
-  mkdirSync(folder);
-  const parts = { a: rows("1 2 3; 4"), b: rows("1; 4 5 6") };
-  for (const [name, values] of Object.entries(parts))
-    writeArrow(`${folder}/${name}.arrow`, { z: [values, "list<float64>"] });
-  const out = at("dataset/");
-  expect(softjac("run", folder, "-o", out, "--pad").status).toBe(0);
-  const path = `${out}part-00001-of-00002.arrow`;
-  expect(outputOf(path).column("softmax")[0]).toEqual([1, 0, 0]);
-  const verified = softjac("verify", path, "--input", `${folder}/b.arrow`);
-  expect(verified.status).toBe(0);
 });

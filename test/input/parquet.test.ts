@@ -112,10 +112,3 @@ test("an abort during decoding leaves no file", async () => {
   await expect(running).rejects.toBeInstanceOf(built.AbortedError);
   expect(readdirSync(at("."))).toEqual(files);
 });
-
-test("a dry run", async () => {
-  const input = `${folder}pyarrow-brotli.parquet`;
-  expect(await built.dryRun({ input, output: at("none") })).toMatchObject({
-    ...{ rows, classes, storage: "fixed-size-list" },
-  });
-});

@@ -1,15 +1,11 @@
-import { readFileSync } from "node:fs";
-import { tableFromIPC as flechette } from "@uwdata/flechette";
-import { tableFromIPC as arrow } from "apache-arrow";
 import { afterEach, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { built } from "../support/built.js";
-import { KEPT, writeKept } from "../support/kept-input.js";
 import { setKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
 import { runsIn, upTo } from "../support/runs.js";
 
-const { at, run, write, output, files } = runsIn();
+const { at, run, write, files } = runsIn();
 afterEach(() => setKernel("simd"));
 
 /** Runs with layout csr, and returns the report and one object per row. */
@@ -133,28 +129,6 @@ test.each(["bsr", "csr", "coo"] as const)(
     }
   },
 );
-
-test("csr: two readers read results and copied columns beside the entries", async () => {
-  const input = at("kept.arrow");
-  writeKept(input, 20);
-  const keep = Object.keys(KEPT);
-  const { table: one, names } = await run({
-    ...{ input, keep, column: "logits", layout: "csr", threshold: 0.01 },
-    emit: ["confidence", "jacobian", "softmax", "argmax"],
-  });
-  const other = arrow(readFileSync(output));
-  expect(names).toEqual([
-    ...["row", ...keep, "confidence", "indices", "values"],
-    ...["dropped_max", "dropped_sum", "softmax", "argmax"],
-  ]);
-  expect(other.schema.fields.map(({ name }) => name)).toEqual(names);
-  const source = flechette(readFileSync(input), { useBigInt: false });
-  for (const name of keep)
-    expect([...one.getChild(name)]).toEqual([...source.getChild(name)]);
-  expect(other.getChild("indices")?.get(3)?.toArray()).toEqual(
-    one.getChild("indices").at(3),
-  );
-});
 
 test("float32 values are rounded before they are compared with the threshold", async () => {
   const logit = (r: number, k: number) => Math.sin(r * 5 + k) * 6;

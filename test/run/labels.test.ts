@@ -138,10 +138,6 @@ describe("labels that are class names", () => {
   const known = "is not the name of a class (cat, a dog, old, oiseau é)";
   test.each<[string, unknown[], Type, Partial<RunOptions>, string, string]>([
     [
-      ...(["no names", TEXTS, "utf8", {}, "ERR_LOGITS_COLUMN"] as const),
-      `${label} has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,
-    ],
-    [
       ...([
         "a string that is no class",
         TEXTS.with(4, "bird"),

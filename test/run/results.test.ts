@@ -59,28 +59,6 @@ describe.each([
         rowsOf(expected[name] as Float64Array, rows),
       );
   }, 120_000);
-
-  test("packed is the upper triangle; factored is softmax, argmax and the tail in float64", async () => {
-    const { jacobian, ...parts } = inMemory(all, [
-      ...(["jacobian", "softmax", "argmax", "tail"] as const),
-    ]);
-    const given = { input, column: "logits" };
-    const packed = await run({
-      ...{ ...given, layout: "packed", emit: ["jacobian"] },
-    });
-    const isUpper = (n: number) => n % classes >= Math.floor(n / classes);
-    expect(packed.column("jacobian")).toEqual(
-      rowsOf(jacobian as Float64Array, rows).map((block) =>
-        (block as number[]).filter((_, n) => isUpper(n)),
-      ),
-    );
-    const factored = await run({
-      ...{ ...given, layout: "factored", dtype: "float32" },
-    });
-    const softmax = Float32Array.from(parts.softmax as Float64Array);
-    for (const [name, values] of Object.entries({ ...parts, softmax }))
-      expect(factored.column(name), name).toEqual(rowsOf(values, rows));
-  });
 });
 
 describe("inputs of results", () => {

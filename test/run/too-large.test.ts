@@ -23,20 +23,12 @@ describe("lists of more than 2^31 - 1 values", () => {
 
   test.each<[Partial<RunOptions>, string]>([
     [
-      {},
-      `${block} jacobian ${limit} factored, --layout packed, --layout coo --threshold T, or --emit softmax`,
-    ],
-    [
       { emit: ["log_jacobian", "entropy"] },
       `${block} log_jacobian ${limit} factored, --layout coo --threshold T, or --emit entropy`,
     ],
     [
       { emit: ["jacobian", "factor"] },
       `${block} jacobian ${limit} coo --threshold T or --emit softmax`,
-    ],
-    [
-      { layout: "csr", onBadRow: "null" },
-      `${path}: column logits: expected at most 46340 classes in layout csr, whose indices are int32, found ${classes}; use --layout factored, --layout packed, or --emit softmax`,
     ],
   ])("%j", async (options, message) => {
     const code = "ERR_INPUT_UNSUPPORTED";

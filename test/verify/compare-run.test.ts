@@ -5,7 +5,7 @@ import type { RunOptions } from "../../src/options/run-options.js";
 import { compareRun } from "../../src/verify/compare-bytes.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
-import { KEPT, keptLogit, writeKept } from "../support/kept-input.js";
+import { keptLogit, writeKept } from "../support/kept-input.js";
 import { runsIn, upTo } from "../support/runs.js";
 
 const { at, run: runIn, output } = runsIn();
@@ -29,44 +29,6 @@ const run = async (made: Made, input = kept, others: Made = {}) =>
   (await runIn({ input, column: "logits", ...made, ...others })).bytes;
 const compare = (input = kept, others: Made = {}) =>
   compareRun(output, { input, column: "logits", ...others }, {});
-
-const keep = Object.keys(KEPT);
-const label = "label";
-const inputsOfAll = {
-  ...{ cotangent: "g", covariance: "s", classColumn: "k", label: "y" },
-};
-const cases: [made: Made, input?: string, columns?: Made][] = [
-  [{}],
-  [{ keep, layout: "packed" }],
-  [{ keep, layout: "csr", threshold: 0.01 }],
-  [{ layout: "coo", emit: ["log_jacobian", "entropy"] }],
-  [{ layout: "factored", temperature: 0.3 }],
-  [{ layout: "dense" }],
-  [
-    { emit: ["cross_entropy", "factor"], keep, onBadRow: "skip" },
-    ...([kept, { label }] as const),
-  ],
-  [
-    { emit: ["cross_entropy", "jacobian"], layout: "csr", onBadRow: "null" },
-    ...([kept, { label }] as const),
-  ],
-  [
-    { emit: ["vjp", "covariance", "column", "gradient"], dtype: "float32" },
-    ...([all, inputsOfAll] as const),
-  ],
-];
-
-test.each(cases)(
-  "there is no difference in a file made with %j",
-  async (...one) => {
-    const [made, input, others] = one;
-    await run(made, input, others);
-    expect(await compare(input, others)).toEqual({
-      compared: true,
-      message: null,
-    });
-  },
-);
 
 test.each<[Made]>([
   [{ keep: ["id", "name", "flag"] }],

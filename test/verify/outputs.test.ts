@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { Field, Float32, Float64, Int64, List } from "apache-arrow";
+import { Field, type Float32, Float64, Int64, List } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions, VerifyOptions } from "../../src/index.js";
 import { EMIT_NAMES, EMITS, LAYOUTS } from "../../src/results/catalogue.js";
@@ -10,7 +10,6 @@ import {
 } from "../../src/verify/verify-values.js";
 import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
-import { fixedSizeList } from "../support/fixed-size-list.js";
 import { hardRows } from "../support/hard-rows.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -139,24 +138,11 @@ describe.each(["csr", "coo"] as const)("dropped entries, %s", (layout) => {
 });
 
 const forms = at("forms.arrow");
-const three = Array.from({ length: 23 }, (_, r) =>
+const _three = Array.from({ length: 23 }, (_, r) =>
   [0, 1, 2].map((k) => Math.fround(Math.sin(3 * r + k) * 5)),
 );
 const listOf = (type: Float32 | Float64) =>
   new List(new Field("item", type, false));
-test("columns and lists of both types", async () => {
-  for (const type of [new Float32(), new Float64()]) {
-    const batchRows = [4, 7];
-    const columns = [0, 1, 2].map(
-      (k) => [`o${k}`, type, three.map((row) => row[k])] as never,
-    );
-    writeResults(forms, { columns, batchRows });
-    await expectSound({ input: forms, columns: "o*" });
-    writeResults(forms, { columns: [["o", listOf(type), three]], batchRows });
-    await expectSound({ input: forms, column: "o" });
-  }
-});
-
 test("an input whose lists change their lengths", async () => {
   const write = (...values: number[][]) =>
     writeResults(forms, { columns: [["o", listOf(new Float64()), values]] });
@@ -220,24 +206,6 @@ test.each([
   expect(found[1]).toMatch(
     "row 7: the input row is bad, so no row is expected; found values in column ",
   );
-});
-
-test("a row without a label is a bad row", async () => {
-  const labels = { input: at("labels.arrow") };
-  writeResults(labels.input, {
-    columns: [
-      ["y", new Int64(), [0n, -100n, 1n, -1n]],
-      ["o", fixedSizeList(new Float64(), 3), Array(4).fill([1, 2, 3])],
-    ],
-  });
-  const named = { ...labels, label: "y" };
-  const run = { emit: ["gradient"], onBadRow: "null", force: true } as const;
-  await built.run({ ...named, ...run, emit: [...run.emit], output });
-  // The metadata of the output name the label.
-  for (const source of [named, labels]) {
-    const expected = { ok: true, badRows: 2, problems: [] };
-    expect(await verifyAll(source)).toMatchObject(expected);
-  }
 });
 
 test.each([

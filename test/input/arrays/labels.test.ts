@@ -13,7 +13,7 @@ import { openedInput, openRefusal } from "../../support/opened-input.js";
 
 // Labels and copied arrays of every shape, in the file of the logits or in an .npy file.
 
-const { at, input, valuesOf, refusal } = inputRuns();
+const { at, input, valuesOf } = inputRuns();
 const own = at("y.npy");
 const [SEQUENCES, TOKENS, CLASSES] = [5, 4, 3];
 const ROWS = SEQUENCES * TOKENS;
@@ -119,14 +119,6 @@ test.each([
   const found = await openRefusal(input, { inputs });
   expect(found.replace(own, "file")).toBe(`ERR_INPUT_${text}`);
   expect(firstFree()).toBe(free);
-});
-
-test("a label that is no class", async () => {
-  writeFileSync(own, npy(Int32Array.from(classes.with(2, 3)), [ROWS]));
-  const options = { label: own, emit: ["cross_entropy"] };
-  expect(await refusal(npy(logits, TWO), options)).toBe(
-    `ERR_BAD_ROW file: row 2: expected a class from 0 to 2 in ${own}, or null, -1 or -100 for no label, found 3 (classes are counted from 0; give other codes in class order, such as --class-names 1,2,3)`,
-  );
 });
 
 test("a missing file, and a label file of a dataset", async () => {

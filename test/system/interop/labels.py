@@ -44,7 +44,6 @@ write(
     "r-factor",
     pa.DictionaryArray.from_arrays(pa.array(CLASSES, pa.int8()), pa.array(NAMES), ordered=False),
 )
-write("one-based", pa.array([None if k is None else k + 1 for k in CLASSES], pa.int32()))
 whole = pa.concat_tables([table(pa.array(names).dictionary_encode())] * 2)
 feather.write_feather(whole.slice(3, 10), f"{directory}/sliced.arrow", chunksize=4, compression="uncompressed")
 first = pa.array(["virginica", "setosa"])
