@@ -44,15 +44,6 @@ export const RUN_COMMAND: CommandSpec = {
           "--force replaces one file; use --overwrite to replace a dataset",
           "force",
         );
-      const ofOne = optionsOf("run").find(
-        ({ name, affects }) =>
-          affects === "bytes" && line.has(name) && !hasOption("dataset", name),
-      )?.name;
-      if (ofOne)
-        throw new UsageError(
-          `--${kebab(ofOne)} works on one file at a time, without a slash at the end of the output`,
-          ofOne,
-        );
       const options = optionsFor<DatasetOptions>("dataset", all);
       const { grace } = options;
       // Runs of one file do not need this module.

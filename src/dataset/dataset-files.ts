@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { isS3 } from "../io/location.js";
+import { MODEL_COPIES } from "../model/run-model.js";
 import type { RunReport } from "../run/run-report.js";
 import { canonicalJson, type DatasetPlan, type Shard } from "./dataset-plan.js";
 import type { BytesOptions } from "./options.js";
@@ -10,6 +11,8 @@ import type { BytesOptions } from "./options.js";
 //
 //   OUT.__tmp-<fp>/                       temporary files, outside the directory that is published
 //   OUT.__wip-<fp>/_plan.json
+//                  _coefficients.npy      copies of the files of a model
+//                  _covariance.npy
 //                  part-00007-of-00128.arrow
 //                  _commits/00007.json    record of that shard
 //                  _manifest.json  _SUCCESS
@@ -58,7 +61,7 @@ export function skippedRecordName(input: number): string {
 /** Returns whether a file in the dataset's directory, or in its `_commits`, has a name that this module defines. */
 export function isDatasetFile(name: string): boolean {
   return (
-    [PLAN, MANIFEST, SUCCESS].includes(name) ||
+    [PLAN, MANIFEST, SUCCESS, ...Object.values(MODEL_COPIES)].includes(name) ||
     /^(?:part-\d{5,}-of-\d{5,}\.arrow|_commits\/(?:input-)?\d{5,}\.json)$/.test(
       name,
     )

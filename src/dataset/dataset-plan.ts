@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { InputState } from "../input/input-state.js";
+import type { ModelFile } from "../model/run-model.js";
 import type { Partition } from "../results/run-metadata.js";
 import { VERSION } from "../version.js";
 import type { BytesOptions } from "./options.js";
@@ -40,6 +41,8 @@ export interface PlannedBytes {
   /** Whether records and manifest contain the SHA-256 of every shard. */
   checksums: boolean;
   options: BytesOptions;
+  /** SHA-256 of the files of the model, if the logits are features × coefficients. */
+  model?: Partial<Record<ModelFile, string>> | undefined;
   inputs: readonly PinnedInput[];
   /** Inputs that were invalid when the run was planned. */
   leftOut: readonly SkippedInput[];

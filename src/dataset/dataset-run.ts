@@ -7,6 +7,7 @@ import {
   InternalError,
   IoError,
 } from "../errors.js";
+import { MODEL_COPIES } from "../model/run-model.js";
 import { openStore } from "../storage/open-store.js";
 import {
   hashOf,
@@ -29,6 +30,7 @@ import {
   type Success,
 } from "./dataset-files.js";
 import { type DatasetPlan, type Shard, sha256 } from "./dataset-plan.js";
+import type { PlannedModel } from "./model-files.js";
 import {
   type CheckOptions,
   type Fault,
@@ -125,11 +127,14 @@ export abstract class DatasetRun<S extends Store = Store> {
   }
 
   /**
-   * Creates the run's directories and plan if they are missing.
+   * Creates the run's directories and plan, and the copies of the files of its model, if they are missing.
    * @returns false if the dataset is published
    * @throws OutputExistsError
    */
-  async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
+  async begin(
+    { overwrite }: { overwrite: boolean },
+    model: PlannedModel["contents"] = new Map(),
+  ): Promise<boolean> {
     let isOver = (await this.isPublished()) || (await this.restoreReplaced());
     if (!isOver) {
       await this.rejectOtherDataset({ overwrite });
@@ -138,7 +143,13 @@ export abstract class DatasetRun<S extends Store = Store> {
       isOver = await this.isPublished();
     }
     if (!isOver)
-      return this.#unlessPublished(() => this.storePlan(encodeJson(this.plan)));
+      return this.#unlessPublished(async () => {
+        await this.storePlan(encodeJson(this.plan));
+        for (const [option, content] of model) {
+          const name = `${this.folders.wip}/${MODEL_COPIES[option]}`;
+          await this.store.putIfAbsent(name, content);
+        }
+      });
     // A process may have died between publishing and cleaning up.
     await this.cleanUp();
     return false;
@@ -212,6 +223,14 @@ export abstract class DatasetRun<S extends Store = Store> {
     const isDone = await this.files.isWhole(record);
     if (!isDone) await this.discardDamaged(record);
     return !isDone;
+  }
+
+  /** Returns the content of a file beside the plan, or null if there is none. */
+  readStored(name: string) {
+    return this.#inFolder(async ({ folder }) => {
+      const path = `${folder}/${name}`;
+      return { path, content: await this.store.read(path) };
+    });
   }
 
   /** Returns the shards that are not done. */

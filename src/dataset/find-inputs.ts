@@ -28,6 +28,7 @@ export interface FoundInputs {
 /**
  * Finds the files or objects that paths, directories (or prefixes) and patterns name. Directories are searched recursively;
  * names that start with `.` or `_` are ignored, because data pipelines do not use them for data.
+ * @param others files that the run reads for another purpose, which are no inputs even if they are beside them
  * @throws InputMissingError for a path or pattern without files; UsageError for standard input, a URL of an unsupported
  * scheme, inputs in several buckets, an output among the inputs, or an input inside the output
  */
@@ -35,7 +36,9 @@ export async function findInputs(
   locations: readonly string[],
   output: string,
   access: StoreAccess = {},
+  others: readonly string[] = [],
 ): Promise<FoundInputs> {
+  const isOther = new Set(others.map((path) => resolveLocation(path)));
   for (const location of locations) assertSupportedScheme(location, "input");
   const store = locations.some(isS3)
     ? await openObjects(locations, access)
@@ -53,7 +56,9 @@ export async function findInputs(
       : filesOf(location));
     for (const file of listed.ignored) ignored.add(file);
     // A pattern also matches the shards of an earlier dataset inside the output.
-    const outside = listed.files.filter((file) => !isInside(file, output));
+    const outside = listed.files.filter(
+      (file) => !isInside(file, output) && !isOther.has(file),
+    );
     const inputs = outside.length > 0 ? outside : listed.files;
     if (inputs.length === 0)
       throw new InputMissingError(location, undefined, listed.emptyMessage);

@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../io/location.js";
+import { type ModelOptions, withFileNames } from "../model/run-model.js";
 import { resolve } from "../options/check-options.js";
 import { type OptionsOf, optionsOf } from "../options/options-table.js";
 import {
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
+  withBase,
 } from "../options/run-options.js";
 import { ARROW, checkName } from "../output/written-files.js";
 import { isAuxiliaryName, isEntriesLayout } from "../results/catalogue.js";
@@ -24,7 +26,7 @@ const RUN = optionsOf("run").map(({ name }) => name);
  * @throws UsageError
  */
 export function resolveDataset(given: DatasetOptions) {
-  const options = resolve("dataset", given);
+  const options = resolve("dataset", withBase(given));
   const { inputs, output, overwrite, layout, label } = options;
   if (output === "-")
     throw new UsageError(
@@ -101,10 +103,17 @@ export type BytesOptions = Pick<
   | ("column" | "columns" | "classAxis" | "binary" | "pad" | "onBadRow")
   | ("nullLogit" | "allowMissingEos" | "emit" | "layout" | "threshold" | "topK")
   | ("temperature" | "class" | "classNames" | "inputs" | "keep" | "dtype")
-  | "compress"
+  | ("compress" | keyof ModelOptions)
 >;
 
-export function bytesOptions(options: ResolvedOptions): BytesOptions {
+export function bytesOptions(given: ResolvedOptions): BytesOptions {
+  const options = {
+    ...withFileNames(given),
+    // Resolved again from covarianceFile.
+    inputs: given.inputs.filter(
+      ({ option }) => option !== "covariance" || given.covariance !== undefined,
+    ),
+  };
   const names = optionsOf("run")
     .filter(({ affects }) => affects === "bytes")
     // Resolved options have all names of auxiliary columns in one list.

@@ -6,6 +6,7 @@ import {
 } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { reportLogits } from "../input/open-logits.js";
+import type { RunModel } from "../model/run-model.js";
 import { shortName } from "../printable.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { openOptions } from "../run/open-options.js";
@@ -22,6 +23,13 @@ interface CommonProperties
   extends Pick<LogitsFile, "classes" | "classNames" | "leading"> {
   name: string;
   dtype: string;
+  /** Names of the features in the order of the coefficients; null for logits, lists and arrays. */
+  featureNames: readonly string[] | null;
+}
+
+interface PinContext extends Pick<DatasetHooks, "onEvent">, WorkHooks {
+  /** Model whose logits replace the features of the inputs. */
+  model: RunModel | null;
 }
 
 export interface PinnedInputs {
@@ -40,7 +48,7 @@ export async function pinInputs(
   names: readonly string[],
   inputs: Inputs,
   dataset: ResolvedDataset,
-  { signal, alive, onEvent }: Pick<DatasetHooks, "onEvent"> & WorkHooks,
+  { signal, alive, onEvent, model }: PinContext,
 ): Promise<PinnedInputs> {
   const pinned = new Map<string, { input: PinnedInput; size: InputSize }>();
   const skipped: SkippedInput[] = [];
@@ -55,15 +63,19 @@ export async function pinInputs(
     const resolved = dataset.optionsFor(path);
     const options = { ...resolved, partitions: partitionsOf(path) };
     const open = { ...openOptions(options, signal), classes };
-    const logits = await inputs.open(input, open);
+    const opened = model?.openOptions(open) ?? open;
+    const logits = await inputs.open(input, opened);
     try {
       await reportLogits(logits, first ? undefined : onEvent);
       const plan = await inputs.reading(logits, () => sizeRun(options, logits));
       const message = first ? null : sizeWarning(options, logits, plan);
       if (message) onEvent?.({ event: "warning", message });
       const { rows, classNames, leading, partitions: used } = logits;
+      const features = logits.inputs.find((one) => one.option === "features");
       const columns = { classes: logits.classes, classNames, leading };
-      const properties = { name, ...columns, dtype: plan.dtype };
+      const featureNames = (model && features?.names) ?? null;
+      const { dtype } = plan;
+      const properties = { name, ...columns, dtype, featureNames };
       first ??= properties;
       rejectDifferent(path, first, properties);
       const partitions = used.length > 0 ? used : undefined;
@@ -154,12 +166,17 @@ function rejectDifferent(
       other.leading.length,
       "give all files the same shape, or run them one by one",
     );
-  const [names, expected] = [other.classNames ?? [], first.classNames];
-  const k = names.findIndex((name, k) => expected && expected[k] !== name);
-  if (k >= 0)
-    throw rejection(
-      `class ${k} to be ${shortName(expected?.[k] ?? "")}`,
-      shortName(names[k] ?? ""),
-      "list the columns in one order with --columns",
-    );
+  for (const [field, item, flag] of [
+    ["classNames", "class", "--columns"],
+    ["featureNames", "feature", "--features"],
+  ] as const) {
+    const [names, expected] = [other[field] ?? [], first[field]];
+    const k = names.findIndex((name, k) => expected && expected[k] !== name);
+    if (k >= 0)
+      throw rejection(
+        `${item} ${k} to be ${shortName(expected?.[k] ?? "")}`,
+        shortName(names[k] ?? ""),
+        `list the columns in one order with ${flag}`,
+      );
+  }
 }

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../io/location.js";
+import type { RunModel } from "../model/run-model.js";
 import { openStore } from "../storage/open-store.js";
 import {
   hasFolders,
@@ -20,6 +21,7 @@ import type { DatasetRun } from "./dataset-run.js";
 import type { FoundInputs } from "./find-inputs.js";
 import { FolderRun } from "./folder-run.js";
 import { FileInputs, type Inputs } from "./inputs.js";
+import { readStoredModel } from "./model-files.js";
 import { PrefixRun } from "./prefix-run.js";
 
 /** Run over a dataset, its store and its inputs. */
@@ -27,6 +29,8 @@ export interface OpenDatasetRun {
   run: DatasetRun;
   store: Store;
   inputs: Inputs;
+  /** Reads the model whose logits replace the features of the inputs; null for inputs of logits. */
+  model: () => Promise<RunModel | null>;
 }
 
 /** Maximum attempts to read a plan whose directory other processes rename. */
@@ -57,7 +61,8 @@ export async function openPlannedRun(
   const opened = await openRun(out, plan, access);
   if (!isS3(out) && !(await opened.run.isPublished()))
     await opened.run.checkLocation();
-  return { ...opened, inputs };
+  const model = () => readStoredModel(opened.run, access.signal);
+  return { ...opened, inputs, model };
 }
 
 /**
@@ -69,7 +74,7 @@ export async function openRun(
   plan: DatasetPlan,
   access: StoreAccess,
   tmp = runFolders(out, plan.fingerprint).tmp,
-): Promise<Omit<OpenDatasetRun, "inputs">> {
+): Promise<Omit<OpenDatasetRun, "inputs" | "model">> {
   const folders = { ...runFolders(out, plan.fingerprint), tmp };
   const store = await openStore(out, access, tmp);
   const run = hasFolders(store)

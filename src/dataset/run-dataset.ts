@@ -1,3 +1,4 @@
+import { MODEL_FILES } from "../model/run-model.js";
 import { checkHooks } from "../options/check-options.js";
 import { WorkerPool } from "../pool/worker-pool.js";
 import { prestartWorkers } from "../run/prestart-workers.js";
@@ -13,6 +14,11 @@ import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
 import type { WorkHooks } from "./graceful-stop.js";
+import {
+  hashesOf,
+  type PlannedModel,
+  readPlannedModel,
+} from "./model-files.js";
 import {
   bytesOptions,
   type DatasetOptions,
@@ -89,11 +95,12 @@ async function begin(
   workerPool?: WorkerPool,
 ): Promise<OpenDatasetRun & { isNew: boolean }> {
   const { stopSignal: signal, abortSignal } = stopping;
-  const planned = await stopping.withWatchdog((alive) =>
+  const { contents, ...planned } = await stopping.withWatchdog((alive) =>
     planRun(dataset, { ...hooks, signal, abortSignal, alive }, workerPool),
   );
   report.setPlan(planned.run.plan);
-  return { ...planned, isNew: await planned.run.begin(dataset) };
+  const isNew = await planned.run.begin(dataset, contents);
+  return { ...planned, isNew };
 }
 
 /** Plan of a call on a dataset. */
@@ -143,30 +150,36 @@ async function planRun(
   dataset: ResolvedDataset,
   hooks: PlanHooks,
   workerPool?: WorkerPool,
-): Promise<OpenDatasetRun> {
+): Promise<OpenDatasetRun & Pick<PlannedModel, "contents">> {
   const { signal, abortSignal = signal } = hooks;
-  const found = await findInputs(dataset.inputs, dataset.output, {
-    ...dataset,
-    signal,
-  });
+  const { inputs: paths, output } = dataset;
+  const others = MODEL_FILES.flatMap((option) => dataset[option] ?? []);
+  const found = await findInputs(paths, output, { ...dataset, signal }, others);
   const { warning: message } = found;
   if (message) hooks.onEvent?.({ event: "warning", message });
   const access = { ...dataset, signal: abortSignal };
   const inputs = await openInputs(found.root, access, found.states);
-  const options = dataset.optionsFor(dataset.inputs[0] as string);
+  const options = dataset.optionsFor(paths[0] as string);
+  const planned = await readPlannedModel(options, { ...access, signal });
+  const { model, contents } = planned;
   if (workerPool) {
-    const paths = found.names.map((name) => inputs.path(name));
+    const files = found.names.map((name) => inputs.path(name));
     // Shards use all threads, one shard at a time.
     const all = { ...options, threadsExplicit: true };
-    await prestartWorkers(workerPool, paths, all);
+    await prestartWorkers(workerPool, files, all);
   }
-  const pinned = await pinInputs(found.names, inputs, dataset, hooks);
+  const pinned = await pinInputs(found.names, inputs, dataset, {
+    ...hooks,
+    model,
+  });
   const plan = makePlan(found.root, {
     checksums: dataset.checksums,
     options: bytesOptions(options),
+    model: hashesOf(planned),
     inputs: pinned.pinned,
     leftOut: pinned.skipped,
     shards: planShards(pinned.sizes, dataset),
   });
-  return { ...(await openRun(dataset.output, plan, access)), inputs };
+  const opened = await openRun(output, plan, access);
+  return { ...opened, inputs, model: async () => model, contents };
 }

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { StalledError, WorkerError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
+import type { RunModel } from "../model/run-model.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { openTemporary } from "../output/temporary-file.js";
@@ -60,6 +61,8 @@ export class ShardComputer {
   #isStalled = false;
   /** Input of the last shard, which the next shard usually reads too. */
   #opened: { path: string; logits: LogitsFile } | null = null;
+
+  #model: Promise<RunModel | null> | null = null;
 
   constructor(private readonly context: ShardContext) {
     this.#pool = context.workerPool ?? new WorkerPool();
@@ -209,7 +212,9 @@ export class ShardComputer {
     this.#opened = null;
     const { classes } = input;
     const open = { ...openOptions(options, signal), classes };
-    const logits = await this.context.inputs.open(input, open);
+    this.#model ??= this.context.model();
+    const opened = (await this.#model)?.openOptions(open) ?? open;
+    const logits = await this.context.inputs.open(input, opened);
     this.#opened = { path, logits };
     return logits;
   }

@@ -74,7 +74,11 @@ export async function effectsFrom(
     const file =
       resolved.covarianceFile === undefined
         ? null
-        : await readCovariance(resolved.covarianceFile, source.readMatrix);
+        : await readCovariance(
+            resolved.covarianceFile,
+            source.readMatrix,
+            hooks.signal,
+          );
     const coefficients = request.coefficients as NonNullable<
       typeof request.coefficients
     >;

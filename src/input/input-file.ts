@@ -63,6 +63,15 @@ export function openInputFile(path: string): InputFile {
   }
 }
 
+/** Returns an input of some bytes, in an anonymous temporary file. @throws IoError */
+export function copyInput(path: string, content: Uint8Array): InputFile {
+  const { fd, bytes } = inputCall(path, "could not be copied", () =>
+    AnonymousFile.written(undefined, (file) => file.append(content)),
+  );
+  const close = () => closeSync(fd);
+  return { path, fd, bytes, present: null, source: null, close };
+}
+
 function checkRegular(path: string, stat: Stats): void {
   if (stat.isFile()) return;
   throw new InputUnsupportedError(

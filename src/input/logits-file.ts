@@ -86,6 +86,8 @@ export interface OpenOptions
   partitions?: readonly Partition[] | undefined;
   /** Number of classes if no row states it; default: reject such a file. */
   classes?: number | undefined;
+  /** Model whose logits replace the features; default: none. */
+  model?: { over(features: LogitsFile): LogitsFile } | undefined;
   /** Whether to read only the first row group that has rows (Parquet); default: false. */
   isSample?: boolean | undefined;
   /** Directory for temporary copies of decoded or piped input; default: TMPDIR. */

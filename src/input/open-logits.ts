@@ -40,11 +40,11 @@ export function logitsIn(
     try {
       rejectLongAxes(logits);
       await rejectLabels(logits, options);
+      return options.model?.over(logits) ?? logits;
     } catch (error) {
       logits.close();
       throw error;
     }
-    return logits;
   });
 }
 

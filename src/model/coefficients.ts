@@ -1,7 +1,8 @@
 import { InputUnsupportedError, UsageError } from "../errors.js";
+import { copyInput } from "../input/input-file.js";
 import { InputRows } from "../input/input-rows.js";
 import { interpreting } from "../input/interpreting.js";
-import { openLogits } from "../input/open-logits.js";
+import { logitsIn, openLogits } from "../input/open-logits.js";
 
 /** A matrix of float64, row-major. */
 export interface Matrix {
@@ -12,11 +13,18 @@ export interface Matrix {
 
 /**
  * Reads a two-dimensional array of an .npy file.
+ * @param content the bytes of the file; default: they are read
  * @throws SoftjacError; InputUnsupportedError for another shape, and for a number that is not finite
  */
-export async function readMatrix(path: string): Promise<Matrix> {
-  const open = { keep: [], inputs: [], ownNames: [] };
-  const file = await openLogits(path, open).catch((error) => {
+export async function readMatrix(
+  path: string,
+  content?: Uint8Array,
+): Promise<Matrix> {
+  const options = { keep: [], inputs: [], ownNames: [] };
+  const opened = content
+    ? logitsIn(copyInput(path, content), options)
+    : openLogits(path, options);
+  const file = await opened.catch((error) => {
     if (!(error instanceof InputUnsupportedError)) throw error;
     throw new InputUnsupportedError(
       path,

@@ -6,18 +6,22 @@ import { covarianceProblem } from "./symmetric.js";
 export interface CovarianceFile {
   /** Class-major, with or without the reference class. */
   matrix: Matrix;
-  /** Checks its size. @throws InputUnsupportedError */
+  /** Checks the size. @throws InputUnsupportedError */
   check(features: number, classes: number): void;
 }
 
-/** Reads a covariance from an .npy file. @throws SoftjacError; InputUnsupportedError if it is not one */
+/** Reads a covariance from an .npy file. @throws SoftjacError; InputUnsupportedError if it is not one; AbortedError */
 export async function readCovariance(
   path: string,
   read: (path: string) => Promise<Matrix> = readMatrix,
+  signal?: AbortSignal,
 ): Promise<CovarianceFile> {
   const matrix = await read(path);
   const { rows, columns, values } = matrix;
   const fail = (text: string) => new InputUnsupportedError(path, "array", text);
+  const problem =
+    rows === columns ? await covarianceProblem(values, rows, signal) : null;
+  if (problem !== null) throw fail(problem);
   return {
     matrix,
     check(features, classes) {
@@ -26,8 +30,6 @@ export async function readCovariance(
         throw fail(
           `expected ${sizes[0]} × ${sizes[0]}, or ${sizes[1]} × ${sizes[1]} with the reference class, for ${features} features and ${classes} classes; found ${rows} × ${columns}`,
         );
-      const problem = covarianceProblem(values, rows);
-      if (problem !== null) throw fail(problem);
     },
   };
 }

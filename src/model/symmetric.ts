@@ -1,3 +1,4 @@
+import { AbortedError } from "../errors.js";
 import { CompensatedSums } from "../kernels/compensated-sums.js";
 import { powerOfTwo, Scaled, store } from "../reference/scaled.js";
 
@@ -117,10 +118,20 @@ function transposed(a: Matrix, n: number): Matrix {
   return a.map((_, at) => a[(at % n) * n + Math.trunc(at / n)] as number);
 }
 
-/** Returns why a matrix of finite numbers is no covariance; null if it is one. */
-export function covarianceProblem(v: Matrix, n: number): string | null {
+/**
+ * Returns why a matrix of finite numbers is no covariance; null if it is one. Thousands of rows take minutes, so it pauses for
+ * signals.
+ * @throws AbortedError
+ */
+export async function covarianceProblem(
+  v: Matrix,
+  n: number,
+  signal?: AbortSignal,
+): Promise<string | null> {
+  const pause = pausing(signal);
   const root = (i: number) => Math.sqrt(Math.abs(v[i * n + i] as number));
-  for (let row = 0; row < n; row++)
+  for (let row = 0; row < n; row++) {
+    await pause();
     for (let column = 0; column < n; column++) {
       const value = v[row * n + column] as number;
       const other = v[column * n + row] as number;
@@ -128,6 +139,7 @@ export function covarianceProblem(v: Matrix, n: number): string | null {
       if (Math.abs(value - other) > MAX_ASYMMETRY * scale)
         return `it is not symmetric: [${row},${column}] is ${value} and [${column},${row}] is ${other}`;
     }
+  }
   const scaled = scaledBy(diagonalScale(v, n), v, n);
   for (let i = 0; i < n; i++) {
     const row = scaled.subarray(i * n, (i + 1) * n);
@@ -135,9 +147,26 @@ export function covarianceProblem(v: Matrix, n: number): string | null {
     if (row.every((value) => value === 0)) row[i] = 1;
     else row[i] = (row[i] as number) * (1 + SEMIDEFINITE_SLACK);
   }
-  return factorize(scaled, n, 0) < 0
-    ? null
-    : "it is not positive semidefinite, so it is no covariance";
+  for (let i = 0; i < n; i++) {
+    await pause();
+    if (!factorizeRow(scaled, n, i, 0))
+      return "it is not positive semidefinite, so it is no covariance";
+  }
+  return null;
+}
+
+/** Milliseconds of work between two pauses. */
+const STEP_MS = 20;
+
+/** Returns a function that waits for events if the last pause is long ago. It throws AbortedError once `signal` is aborted. */
+function pausing(signal: AbortSignal | undefined): () => Promise<void> | void {
+  let pauseAt = performance.now() + STEP_MS;
+  return async () => {
+    if (performance.now() < pauseAt) return;
+    await new Promise(setImmediate);
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    pauseAt = performance.now() + STEP_MS;
+  };
 }
 
 /** Returns (V + Vᵀ)/2, or V itself if it is exactly symmetric. */
@@ -171,17 +200,28 @@ function scaledBy(s: Vector, a: Matrix, n: number): Matrix {
  * diagonal entry, or at most `bound`, or -1.
  */
 function factorize(a: Matrix, n: number, least: number, bound = 0): number {
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < i; j++) {
-      const rest = (a[i * n + j] as number) - dot(a, i * n, a, j * n, j);
-      a[i * n + j] = rest / (a[j * n + j] as number);
-    }
-    const diagonal = a[i * n + i] as number;
-    const pivot = diagonal - dot(a, i * n, a, i * n, i);
-    if (!(pivot > Math.max(bound, least * diagonal))) return i;
-    a[i * n + i] = Math.sqrt(pivot);
-  }
+  for (let i = 0; i < n; i++)
+    if (!factorizeRow(a, n, i, least, bound)) return i;
   return -1;
+}
+
+/** Replaces a row of the lower triangle, whose rows before it are replaced. Returns whether its pivot is large enough. */
+function factorizeRow(
+  a: Matrix,
+  n: number,
+  i: number,
+  least: number,
+  bound = 0,
+): boolean {
+  for (let j = 0; j < i; j++) {
+    const rest = (a[i * n + j] as number) - dot(a, i * n, a, j * n, j);
+    a[i * n + j] = rest / (a[j * n + j] as number);
+  }
+  const diagonal = a[i * n + i] as number;
+  const pivot = diagonal - dot(a, i * n, a, i * n, i);
+  if (!(pivot > Math.max(bound, least * diagonal))) return false;
+  a[i * n + i] = Math.sqrt(pivot);
+  return true;
 }
 
 /** Returns (L⁻¹)ᵀ, whose row j is column j of L⁻¹. */

@@ -1,5 +1,5 @@
 import { REDUCTION_NAMES } from "../results/reductions.js";
-import { SUMMING } from "./run-table.js";
+import { RUNNING, SUMMING } from "./run-table.js";
 import {
   flag,
   list,
@@ -17,7 +17,7 @@ import {
 // Rows of sums over rows and of models, with the comments that users of the library see at each option.
 
 const MODELLING = ["reduce", "effects"] as const;
-const WITH_MODEL = [...MODELLING, "run", "verify"] as const;
+const WITH_MODEL = [...MODELLING, ...RUNNING, "verify"] as const;
 
 export const SUMS_SECTIONS = [
   section("Results", ["reduce"], "bytes", {
@@ -135,7 +135,7 @@ export const SUMS_SECTIONS = [
      * covariance of its logits for the results `std_error`, `variance` and `covariance`.
      */
     covarianceFile: text("Covariance of the coefficients, class-major (.npy)", {
-      commands: ["effects", "run", "verify"],
+      commands: ["effects", ...RUNNING, "verify"],
       file: "read",
     }),
     /** Level of the confidence intervals, 0.5 to 0.999999; default: 0.95. */

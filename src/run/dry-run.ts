@@ -4,7 +4,7 @@ import { SoftjacError } from "../errors.js";
 import { copiedBytesPerRow, copiedShapes } from "../input/copied-pieces.js";
 import { checkUnchanged } from "../input/input-state.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { openRunLogits } from "../model/open-run-logits.js";
+import { openRunLogits } from "../model/run-model.js";
 import type { RunHooks } from "../options/hooks.js";
 import {
   inLayout,

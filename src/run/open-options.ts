@@ -1,6 +1,7 @@
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { isS3 } from "../io/location.js";
+import { withFileNames } from "../model/run-model.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { DROPPED } from "../results/catalogue.js";
 import { encodeRunMetadata } from "../results/run-metadata.js";
@@ -12,7 +13,8 @@ export function metadataOf(
   logits: LogitsFile,
   dtype: "float32" | "float64",
 ): [key: string, value: string][] {
-  const { part, ...others } = options;
+  // As for the input, moving the files of a model does not change the output.
+  const { part, ...others } = withFileNames(options);
   const { rows, leading, classes, classNames, selection, partitions } = logits;
   const keep = logits.copied.map(({ field }) => field.name);
   return encodeRunMetadata({
@@ -27,15 +29,8 @@ export function metadataOf(
     classNames: options.classNames ?? classNames ?? undefined,
     dtype,
     tensorType: true,
-    // As for the input, moving the files does not change the output.
-    coefficients: nameOf(options.coefficients),
-    covarianceFile: nameOf(options.covarianceFile),
     ...selection,
   });
-}
-
-function nameOf(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : basename(path);
 }
 
 /** Returns the options for opening the input. */

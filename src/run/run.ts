@@ -1,7 +1,7 @@
 import { SoftjacError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { reportLogits } from "../input/open-logits.js";
-import { openRunLogits } from "../model/open-run-logits.js";
+import { openRunLogits } from "../model/run-model.js";
 import { checkHooks } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import {

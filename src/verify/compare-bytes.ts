@@ -1,10 +1,11 @@
 import { fstatSync } from "node:fs";
 import { fixedBits, storedType } from "../arrow/field.js";
 import { openArrow } from "../input/arrow-container.js";
+import type { LogitsFile } from "../input/logits-file.js";
 import type { RecordBatch } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 import { DifferentByte } from "../io/write-or-compare.js";
-import { openRunLogits, withModelFiles } from "../model/open-run-logits.js";
+import { openRunLogits, withModelFiles } from "../model/run-model.js";
 import type { RunHooks } from "../options/hooks.js";
 import {
   type ResolvedOptions,
@@ -58,9 +59,10 @@ export async function compareRun(
         message:
           "bytes not compared: the output is a stream, and runs write files",
       };
+    const paths = { output: path, input: inputs.input };
     const resolved = resolveOptions({
       ...withModelFiles(
-        inputs.input,
+        paths,
         withStoredOptions(metadata, inputs) as typeof inputs,
         inputs,
       ),
@@ -74,7 +76,14 @@ export async function compareRun(
       partitions: metadata.partitions ?? [],
       part: isPart ? { rowStart, rowEnd } : null,
     };
-    const difference = await firstDifference(file, options, hooks);
+    // The files of a model may have other names than in the run.
+    const { coefficients, covarianceFile } = metadata;
+    const recorded = { ...options, coefficients, covarianceFile };
+    const logits = await openRunLogits(
+      options.input,
+      openOptions(options, hooks.signal),
+    );
+    const difference = await firstDifference(file, recorded, logits, hooks);
     return {
       compared: true,
       message: difference && `${path}: ${difference}`,
@@ -88,12 +97,9 @@ export async function compareRun(
 async function firstDifference(
   file: ArrowContainer,
   options: ResolvedOptions,
+  logits: LogitsFile,
   hooks: RunHooks,
 ): Promise<string | null> {
-  const logits = await openRunLogits(
-    options.input,
-    openOptions(options, hooks.signal),
-  );
   const report = new ReportBuilder(options.input, file.path);
   const plan = planRun(options, logits);
   const workerPool = new WorkerPool();

@@ -3,7 +3,7 @@ import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { openRunLogits, withModelFiles } from "../model/open-run-logits.js";
+import { openRunLogits, withModelFiles } from "../model/run-model.js";
 import { checkExclusive } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { RunOptions } from "../options/run-options.js";
@@ -95,7 +95,7 @@ async function openInput(
   signal: AbortSignal | undefined,
 ): Promise<LogitsFile> {
   const stored = withStoredOptions(run, options);
-  const merged = withModelFiles(options.input, stored, options);
+  const merged = withModelFiles(options, stored, options);
   checkExclusive(merged);
   checkEmit(run.emit, run.layout, merged);
   const open = (choice: Pick<StoredRun, "column" | "columns">) =>

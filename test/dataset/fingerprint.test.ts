@@ -9,13 +9,15 @@ import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory } from "../support/logits-input.js";
+import { upTo } from "../support/runs.js";
+import { writeMatrix } from "../support/sums-files.js";
 import { outputsIn } from "./support.js";
 
 // Datasets with one fingerprint have the same bytes; options that change bytes change the fingerprint.
 
 type Given = Partial<DatasetOptions>;
 // The interface, the table and the cases below have the same names.
-type Option = keyof RunOptions & keyof DatasetOptions;
+type Option = Exclude<keyof RunOptions & keyof DatasetOptions, "intercept">;
 
 const at = workDirectory();
 const newOutput = outputsIn(at);
@@ -35,6 +37,24 @@ const wide: Given = { inputs: [at("wide")] };
 const arrays: Given = { inputs: [at("arrays")] };
 const lists: Given = { inputs: [at("lists")], column: "logits" };
 const csr: Given = { ...lists, layout: "csr" };
+const all = { ...wide, base: "none", columns: undefined };
+for (const [name, rows] of Object.entries({
+  ...{
+    B1: [
+      [1, 2],
+      [3, 4],
+    ],
+    B2: [
+      [1, 2],
+      [3, 5],
+    ],
+  },
+  ...{ V1: upTo(4).map((k) => upTo(4).map((j) => (j === k ? 1 : 0))) },
+  ...{ V2: upTo(4).map((k) => upTo(4).map((j) => (j === k ? 2 : 0))) },
+}))
+  writeMatrix(at(`${name}.npy`), rows);
+mkdirSync(at("copy"));
+const B = { features: "a*", coefficients: at("B1.npy") };
 const emits = (name: string) => ({ ...lists, emit: [name] }) as Given;
 /** Two values of every option, and the other options to use with them. */
 const CASES: Record<Option, [others: Given, ...values: unknown[]]> = {
@@ -59,6 +79,13 @@ const CASES: Record<Option, [others: Given, ...values: unknown[]]> = {
   cotangent: [emits("vjp"), "g", "v"],
   tangent: [emits("jvp"), "g", "v"],
   covariance: [emits("variance"), "s", "v"],
+  features: [{ ...all, ...B }, "a*", "b*"],
+  coefficients: [{ ...all, ...B }, at("B1.npy"), at("B2.npy")],
+  base: [{ ...wide, ...B }, "0", "1"],
+  covarianceFile: [
+    { ...all, ...B, emit: ["std_error"] },
+    ...[at("V1.npy"), at("V2.npy")],
+  ],
   forceDense: [lists, false, true],
   output: [lists, at("one"), at("two")],
   keep: [lists, ["y"], ["k"]],
@@ -79,9 +106,8 @@ const ofRun = optionsOf("run").filter(
 );
 
 test("every option of a run has a case", () => {
-  // A dataset is replaced by `overwrite`, and does not read files of a model.
-  const others = ["force", "features", "intercept", "coefficients", "base"];
-  others.push("covarianceFile");
+  // A dataset is replaced by `overwrite`, and no coefficients fit with an intercept and without.
+  const others = ["force", "intercept"];
   const names = ofRun.map(({ name }) => name);
   expect([...Object.keys(CASES), ...others].sort()).toEqual(names.sort());
 });

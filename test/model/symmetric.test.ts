@@ -1,5 +1,6 @@
 import type { Decimal } from "decimal.js";
 import { expect, test } from "vitest";
+import { AbortedError } from "../../src/errors.js";
 import { CompensatedSums } from "../../src/kernels/compensated-sums.js";
 import {
   covarianceProblem,
@@ -152,28 +153,38 @@ test("rows of packed symmetric matrices", () => {
   expect(sums.rounded()).toEqual(Float64Array.of(0, 12, 122, 142));
 });
 
-test("covariances", () => {
-  expect(covarianceProblem(matrix([2, 1], [1, 2]), 2)).toBeNull();
-  expect(covarianceProblem(matrix([0, 0], [0, 2]), 2)).toBeNull();
+test("covariances", async () => {
+  expect(await covarianceProblem(matrix([2, 1], [1, 2]), 2)).toBeNull();
+  expect(await covarianceProblem(matrix([0, 0], [0, 2]), 2)).toBeNull();
   // Positive semidefinite.
-  expect(covarianceProblem(matrix([1, 1], [1, 1]), 2)).toBeNull();
-  expect(covarianceProblem(matrix([1, 1e8], [1e8, 1e16]), 2)).toBeNull();
-  expect(covarianceProblem(matrix([1, 0.12], [1.12, 2]), 2)).toBe(
+  expect(await covarianceProblem(matrix([1, 1], [1, 1]), 2)).toBeNull();
+  expect(await covarianceProblem(matrix([1, 1e8], [1e8, 1e16]), 2)).toBeNull();
+  expect(await covarianceProblem(matrix([1, 0.12], [1.12, 2]), 2)).toBe(
     "it is not symmetric: [0,1] is 0.12 and [1,0] is 1.12",
   );
   // Asymmetry is measured by √(v_ii v_jj), since entries near 0 are rounding errors.
   const near = (other: number) => matrix([1, 1e-14], [other, 1]);
-  expect(covarianceProblem(near(9e-9), 2)).toBeNull();
-  expect(covarianceProblem(near(2e-8), 2)).toMatch("not symmetric");
+  expect(await covarianceProblem(near(9e-9), 2)).toBeNull();
+  expect(await covarianceProblem(near(2e-8), 2)).toMatch("not symmetric");
   for (const indefinite of [
     matrix([-1, 0], [0, 1]),
     matrix([0, 1], [1, 1]),
     matrix([1, 0], [0, -1e-300]),
     matrix([1, 1.0001], [1.0001, 1]),
   ])
-    expect(covarianceProblem(indefinite, 2)).toMatch("semidefinite");
+    expect(await covarianceProblem(indefinite, 2)).toMatch("semidefinite");
   for (const n of [3, 20])
-    expect(covarianceProblem(correlated(n, 1, 1e6), n)).toBeNull();
+    expect(await covarianceProblem(correlated(n, 1, 1e6), n)).toBeNull();
+});
+
+test("the check of a large covariance stops at a signal", async () => {
+  const n = 1200;
+  const identity = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) identity[i * n + i] = 1;
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 1);
+  const check = covarianceProblem(identity, n, stop.signal);
+  await expect(check).rejects.toBeInstanceOf(AbortedError);
 });
 
 test("symmetrized matrices", () => {

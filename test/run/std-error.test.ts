@@ -234,10 +234,6 @@ test.each<[string, string]>([
     "--covariance-file: only for --emit covariance, variance, std_error, found softmax, jacobian",
   ],
   [
-    "--features a,b --coefficients B.npy in.arrow",
-    "--features works on one file at a time, without a slash at the end of the output",
-  ],
-  [
     "--features a,b --coefficients B.npy",
     "B.npy: array: expected 2 rows, one per feature, found 3 × 3; if its first row is the intercept, add --intercept",
   ],
