@@ -37,7 +37,7 @@ export function taskRunner(context: WorkerContext): (task: Task) => Steps {
         return computeEntries(context, kernel, task);
       case "sums":
         summer ??= new RowSummer(context, kernel);
-        return summer.run(task);
+        return yield* summer.run(task);
       case "copy":
         return {
           nulls: task.columns.flatMap((column) =>

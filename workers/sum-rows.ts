@@ -2,7 +2,9 @@ import type { BadRow } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { type SumsRows, SumsSpace } from "../src/kernels/sums.js";
 import { BLOCK_ROWS } from "../src/kernels/sums-layout.js";
+import { GroupNumbers } from "../src/tasks/group-numbers.js";
 import type {
+  Steps,
   SumsPart,
   SumsSetup,
   SumsTask,
@@ -24,64 +26,97 @@ export class RowSummer {
     this.#kernel = kernel;
     this.#setup = context.sums as SumsSetup;
     const { passes, module } = this.#setup;
-    this.#spaces = passes.map(({ spec }) => new SumsSpace(module, spec));
+    this.#spaces = passes.map(
+      ({ spec, isGrouped }) =>
+        new SumsSpace(module, spec, isGrouped ? context.loadRows : undefined),
+    );
   }
 
-  run({ slot, rowStart, rowEnd, pieces }: SumsTask): {
+  /** Adds the rows of a task, one load at a time, and pauses after each load. */
+  *run({ slot, rowStart, rowEnd, pieces }: SumsTask): Steps<{
     badRows: number[];
     sums: SumsPart;
-  } {
+  }> {
     const context = this.#context;
-    const { passes, keys } = this.#setup;
+    const { passes, keys, maxGroups } = this.#setup;
     const base = slot * context.slot.bytes;
     const slotRows = new SlotRows(context, this.#kernel, base);
-    const rows = rowEnd - rowStart;
-    loadRows(slotRows, pieces, rowStart, rowEnd);
-    const columns = keys.map((n) => slotRows.numbers(n, rows) as Float64Array);
-    const grouped = keys.length > 0 ? groupsOf(columns, rows) : null;
-    const groups = grouped?.first.length ?? 1;
-    if (groups > this.#setup.maxGroups)
-      return {
-        badRows: [],
-        sums: { keys: new Float64Array(0), groups, states: [] },
-      };
-    const input = this.#input(slotRows, rows, grouped?.groups);
+    const groups = new GroupNumbers();
+    if (keys.length === 0) groups.indexOf([]);
+    const badRows: number[] = [];
+    for (let start = rowStart; start < rowEnd; start += context.loadRows) {
+      const rows = Math.min(context.loadRows, rowEnd - start);
+      loadRows(slotRows, pieces, start, start + rows);
+      const numbers =
+        keys.length > 0 ? this.#groupsOf(slotRows, rows, groups) : undefined;
+      if (groups.size > maxGroups) break;
+      const input = this.#input(slotRows, rows, numbers);
+      for (const row of this.#addLoad(input, groups.size, start)) {
+        this.#reject(slotRows, row, start);
+        badRows.push(start + row);
+      }
+      yield;
+    }
+    const isTooLarge = groups.size > maxGroups;
+    const states = this.#spaces.map((space, n) => {
+      space.ensureGroups(passes[n]?.isGrouped ? groups.size : 1);
+      const state = isTooLarge ? null : space.takeShared();
+      space.clear();
+      return state;
+    });
+    return {
+      badRows,
+      sums: {
+        keys: Float64Array.from(isTooLarge ? [] : groups.keys.flat()),
+        groups: groups.size,
+        states: states.filter((state) => state !== null),
+      },
+    };
+  }
+
+  /** Returns the groups of the rows of a load, which are numbered in `known`. */
+  #groupsOf(slotRows: SlotRows, rows: number, known: GroupNumbers): Int32Array {
+    const columns = this.#setup.keys.map(
+      (n) => slotRows.numbers(n, rows) as Float64Array,
+    );
+    const groups = new Int32Array(rows);
+    const key = columns.map(() => 0);
+    for (let r = 0; r < rows; r++) {
+      for (let k = 0; k < key.length; k++)
+        key[k] = (columns[k] as Float64Array)[r] as number;
+      groups[r] = known.indexOf(key);
+    }
+    return groups;
+  }
+
+  /** Adds the rows of a load, which starts at row `start` of the input, and returns the bad ones. */
+  #addLoad(input: SumsRows, groups: number, start: number): number[] {
+    const { passes } = this.#setup;
     let badRows: number[] = [];
     let { weights } = input;
-    const states = passes.map(({ isGrouped }, n) => {
+    for (const [n, { isGrouped }] of passes.entries()) {
       const space = this.#spaces[n] as SumsSpace;
       const pass = {
         ...input,
         weights,
         groups: isGrouped ? input.groups : undefined,
       };
-      const { bad, overflow } = this.#add(space, pass, grouped?.first.length);
+      const { bad, overflow } = this.#add(space, pass, isGrouped ? groups : 1);
       if (n === 0) {
         // The first pass has all inputs, so it finds all bad rows. The others leave them out, even if they replace a bad feature.
         badRows = bad;
         if (bad.length > 0 && passes.length > 1)
-          weights = withoutRows(weights, bad, rows);
+          weights = withoutRows(weights, bad, input.rows);
       }
-      if (overflow !== null) this.#failAt(pass, overflow, rowStart);
-      space.ensureGroups((isGrouped ? grouped?.first.length : null) ?? 1);
-      const state = space.takeShared();
-      space.clear();
-      return state;
-    });
-    for (const row of badRows) this.#reject(slotRows, row, rowStart);
-    const firstRows = grouped?.first ?? [];
-    const keysOfGroups = firstRows.flatMap((row) =>
-      columns.map((values) => values[row] as number),
-    );
-    return {
-      badRows: badRows.map((row) => rowStart + row),
-      sums: { keys: Float64Array.from(keysOfGroups), groups, states },
-    };
+      if (overflow !== null) this.#failAt(pass, overflow, start);
+    }
+    return badRows;
   }
 
   /** Adds rows. Throws TaskFailure if their groups do not fit into memory. */
-  #add(space: SumsSpace, rows: SumsRows, groups = 1) {
+  #add(space: SumsSpace, rows: SumsRows, groups: number) {
     try {
+      space.ensureGroups(groups);
       return space.add(rows);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
@@ -179,67 +214,4 @@ function withoutRows(
   const out = weights?.slice() ?? new Float64Array(rows).fill(1);
   for (const row of bad) out[row] = Number.NaN;
   return out;
-}
-
-/** Numbers the groups of rows by their first appearance; returns each row's group and the first row of each group. */
-function groupsOf(
-  columns: readonly Float64Array[],
-  rows: number,
-): { groups: Int32Array; first: number[] } {
-  const groups = new Int32Array(rows);
-  let first: number[] = rows > 0 ? [0] : [];
-  for (const values of columns) {
-    const { codes, size } = codesOf(values);
-    // Groups so far, times the values of the next column.
-    const isSmall = size * first.length <= limitOf(rows);
-    const table = new Int32Array(isSmall ? size * first.length : 0);
-    const map = new Map<number, number>();
-    first = [];
-    for (let r = 0; r < rows; r++) {
-      const key = (groups[r] as number) * size + (codes[r] as number);
-      let next = isSmall ? (table[key] as number) : (map.get(key) ?? 0);
-      if (next === 0) {
-        next = first.push(r);
-        if (isSmall) table[key] = next;
-        else map.set(key, next);
-      }
-      groups[r] = next - 1;
-    }
-  }
-  return { groups, first };
-}
-
-/** Returns values as numbers from 0 to size - 1: their differences from the smallest one, or numbers in order of appearance. */
-function codesOf(values: Float64Array): { codes: Int32Array; size: number } {
-  let [min, max] = [0, -1];
-  let isWhole = true;
-  for (const value of values) {
-    if (Number.isNaN(value)) continue;
-    if (min > max) min = max = value;
-    if (value < min) min = value;
-    if (value > max) max = value;
-    isWhole &&= value % 1 === 0;
-  }
-  // The last one is null.
-  const size = max - min + 2;
-  const codes = new Int32Array(values.length);
-  if (isWhole && size <= limitOf(values.length)) {
-    for (let r = 0; r < codes.length; r++) {
-      const value = values[r] as number;
-      codes[r] = Number.isNaN(value) ? size - 1 : value - min;
-    }
-    return { codes, size };
-  }
-  const known = new Map<number, number>();
-  for (const [r, value] of values.entries()) {
-    const code = known.get(value) ?? known.size;
-    known.set(value, code);
-    codes[r] = code;
-  }
-  return { codes, size: known.size };
-}
-
-/** Returns the largest size of a table that is worth its memory. */
-function limitOf(rows: number): number {
-  return 4 * rows + 1024;
 }

@@ -75,8 +75,12 @@ export function splitCoefficients(
 /** Indices of the fields of the plan that each call sets. */
 export const PLAN = { float32: 3, weights: 7, badCount: 26 } as const;
 
-/** Assigns addresses and builds the plan of src/kernels/simd/sums.ts. */
-export function layOut(spec: SumsSpec, moments: readonly Moment[]) {
+/** Assigns addresses and builds the plan of src/kernels/simd/sums.ts, for up to `maxRows` rows at a time. */
+export function layOut(
+  spec: SumsSpec,
+  moments: readonly Moment[],
+  maxRows: number,
+) {
   const { classes, features, inputs, coefficients } = spec;
   let end = 64;
   const region = (bytes: number): number => {
@@ -85,7 +89,7 @@ export function layOut(spec: SumsSpec, moments: readonly Moment[]) {
     return start;
   };
   const plan = region(PLAN_BYTES);
-  const rows = BLOCK_ROWS * 8;
+  const rows = maxRows * 8;
   const weights = region(rows);
   const inputsAt = inputs.map((values) => region(rows * values));
 
@@ -134,9 +138,9 @@ export function layOut(spec: SumsSpec, moments: readonly Moment[]) {
     x: region(rows * features),
     weights,
     inputs: inputsAt,
-    list: region(4 * BLOCK_ROWS),
-    listGroups: region(4 * BLOCK_ROWS),
-    badRows: region(4 * BLOCK_ROWS),
+    list: region(4 * maxRows),
+    listGroups: region(4 * maxRows),
+    badRows: region(4 * maxRows),
     rounded: region(8 * (sums + 8)),
     accumulators: 0,
   };

@@ -22,7 +22,7 @@ export interface SumsRows {
   weights?: Float64Array | undefined;
   /** One array [rows, values] for each auxiliary input. */
   inputs?: readonly Float64Array[] | undefined;
-  /** [rows]: indices of groups, counted from 0; absent: all rows are in group 0. */
+  /** [rows]: indices of groups that exist, counted from 0; absent: all rows are in group 0. */
   groups?: Int32Array | undefined;
 }
 
@@ -45,15 +45,25 @@ export class SumsSpace {
   readonly #kernel: SumsKernel;
   readonly #memory: WebAssembly.Memory;
   readonly #at: ReturnType<typeof layOut>["at"];
+  readonly #maxRows: number;
   #groups = 0;
   #capacity = 0;
   #heads = new Int32Array(0);
 
-  /** @throws RangeError if the memory cannot be allocated */
-  constructor(module: WebAssembly.Module, spec: SumsSpec) {
+  /**
+   * @param maxRows rows that the kernel adds in one call, a multiple of BLOCK_ROWS. If groups are many, more rows are faster:
+   * the rows of a group are added one after another
+   * @throws RangeError if the memory cannot be allocated
+   */
+  constructor(
+    module: WebAssembly.Module,
+    spec: SumsSpec,
+    maxRows = BLOCK_ROWS,
+  ) {
     this.#spec = spec;
+    this.#maxRows = maxRows;
     const moments = [WEIGHT, ...spec.moments];
-    const layout = layOut(spec, moments);
+    const layout = layOut(spec, moments, maxRows);
     this.sums = layout.sums;
     this.groupBytes = 8 + ACCUMULATOR_BYTES * layout.sums;
     this.#at = layout.at;
@@ -103,32 +113,30 @@ export class SumsSpace {
   /**
    * Adds rows; blocks of BLOCK_ROWS are counted from the first of them. Returns the bad rows, which are in no sum: those with a
    * logit that is NaN or +inf, without a finite logit, with a feature or another input that is not finite, a weight < 0 or an
-   * invalid label. Stops at a block in which a sum of terms overflows, and returns its first row as `overflow`.
+   * invalid label. If a sum of terms overflows, returns the first row of its block as `overflow`.
    */
   add(input: SumsRows): { bad: number[]; overflow: number | null } {
     const bad: number[] = [];
-    for (let start = 0; start < input.rows; start += BLOCK_ROWS) {
-      const rows = Math.min(BLOCK_ROWS, input.rows - start);
-      const finite = this.#addBlock(input, start, rows, bad);
-      if (!finite) return { bad, overflow: start };
+    for (let start = 0; start < input.rows; start += this.#maxRows) {
+      const rows = Math.min(this.#maxRows, input.rows - start);
+      const overflow = this.#addBlocks(input, start, rows, bad);
+      if (overflow >= 0) return { bad, overflow: start + overflow };
     }
     return { bad, overflow: null };
   }
 
-  #addBlock(
+  #addBlocks(
     input: SumsRows,
     start: number,
     rows: number,
     bad: number[],
-  ): boolean {
+  ): number {
     const { classes, features, intercept, inputs } = this.#spec;
     const given = features - (intercept ? 1 : 0);
     const at = this.#at;
     const end = start + rows;
     const groups = input.groups?.subarray(start, end);
-    this.ensureGroups(
-      groups ? 1 + groups.reduce((max, group) => Math.max(max, group), 0) : 1,
-    );
+    this.ensureGroups(1);
     const { buffer } = this.#memory;
     const copy = (
       from: Float64Array | Float32Array | undefined,
@@ -162,7 +170,7 @@ export class SumsSpace {
     plan[PLAN.float32] = input.logits instanceof Float32Array ? 1 : 0;
     plan[PLAN.weights] = input.weights ? at.weights : 0;
     plan[PLAN.badCount] = 0;
-    const finite = this.#kernel.addRows(
+    const overflow = this.#kernel.addRows(
       at.plan,
       at.list,
       groups ? at.listGroups : 0,
@@ -170,7 +178,7 @@ export class SumsSpace {
     );
     const badRows = new Int32Array(buffer, at.badRows, plan[PLAN.badCount]);
     for (const row of badRows.sort()) bad.push(start + row);
-    return finite !== 0;
+    return overflow;
   }
 
   /** Returns a copy of the state of groups: for each its number of good rows (int64), then its accumulators. */
@@ -277,7 +285,7 @@ const WEIGHT: Moment = {
 };
 
 /**
- * Stores the numbers of a block's rows by group, in row order within a group, and their groups.
+ * Stores the numbers of rows by group, in row order within a group, and their groups.
  * @param heads one -1 for each group
  */
 function sortByGroup(
@@ -293,7 +301,8 @@ function sortByGroup(
     heads[group] = r;
   }
   let n = 0;
-  for (const group of groups) {
+  for (let first = 0; first < groups.length; first++) {
+    const group = groups[first] as number;
     for (let r = heads[group] as number; r >= 0; r = next[r] as number) {
       list[n] = r;
       listGroups[n++] = group;

@@ -1,5 +1,6 @@
 import type { Field } from "../arrow/field.js";
 import type { Vocabulary } from "../input/class-decoder.js";
+import { GroupNumbers } from "../tasks/group-numbers.js";
 
 /** Column whose values form groups. */
 export interface KeyColumn {
@@ -13,43 +14,14 @@ export interface KeyColumn {
 /** Value of a key: a string, a whole number or null. */
 export type KeyValue = string | number | null;
 
-type Node = Map<number, Node | number>;
-
-/** Numbers groups of rows by their keys, in order of appearance. */
-export class GroupTable {
-  readonly #keys: number[][] = [];
-  readonly #root: Node = new Map();
-
-  get size(): number {
-    return this.#keys.length;
-  }
-
-  /** Returns the number of the group with these keys (NaN: null); a new one if there is none. */
-  indexOf(keys: readonly number[]): number {
-    let node = this.#root;
-    const last = keys.length - 1;
-    for (let k = 0; k < last; k++) {
-      const key = keys[k] as number;
-      let next = node.get(key) as Node | undefined;
-      if (!next) {
-        next = new Map();
-        node.set(key, next);
-      }
-      node = next;
-    }
-    const key = keys[last] ?? 0;
-    const known = node.get(key) as number | undefined;
-    if (known !== undefined) return known;
-    node.set(key, this.#keys.length);
-    return this.#keys.push([...keys]) - 1;
-  }
-
+/** Groups of rows, which can be sorted. */
+export class GroupTable extends GroupNumbers {
   /** Returns the groups in ascending order of their keys: strings by their UTF-8 bytes, nulls last. */
   sorted(columns: readonly KeyColumn[]): { group: number; keys: KeyValue[] }[] {
     const words = columns.map(
       ({ vocabulary }) => vocabulary && [...vocabulary.keys()],
     );
-    return this.#keys
+    return this.keys
       .map((keys, group) => ({
         group,
         keys: keys.map((key, k): KeyValue => {

@@ -60,8 +60,10 @@ export interface RowSums {
 }
 
 const MiB = 1 << 20;
-/** Bytes of a task's rows; with groups more, since each task returns the sums of its groups. */
-const CHUNK_BYTES = { alone: MiB, grouped: 8 * MiB };
+/** Bytes of the rows that are added at once; with groups more, so that more rows of a group follow one another. */
+const LOAD_BYTES = { alone: MiB, grouped: 8 * MiB };
+/** Largest number of loads of a task; with groups more, since each task returns the sums of its groups. */
+const TASK_LOADS = { alone: 1, grouped: 8 };
 /** Terms of a task, which takes about a second: a call stops between tasks. */
 const CHUNK_TERMS = 2 ** 31;
 /** Up to this number of rows the main thread is done before a thread has started. */
@@ -205,15 +207,18 @@ async function sumFile(
     0,
   );
   const perRow = termsOf(sums);
-  const isGrouped = sums.keys.length > 0;
-  const chunkRows = wholeBlocks(
-    Math.min(
-      request.chunkRows ??
-        CHUNK_BYTES[isGrouped ? "grouped" : "alone"] / rowBytes,
-      rows / Math.max(1, request.threads),
-      CHUNK_TERMS / perRow,
-    ),
+  const kind = sums.keys.length > 0 ? "grouped" : "alone";
+  const largestLoad = LOAD_BYTES[kind] / rowBytes;
+  const largestTask = Math.min(
+    request.chunkRows ?? TASK_LOADS[kind] * largestLoad,
+    CHUNK_TERMS / perRow,
   );
+  // Tasks of one size, as many for each thread.
+  const most = Math.max(1, request.threads);
+  const chunkRows = wholeBlocks(
+    rows / most / Math.ceil(rows / most / largestTask) || 1,
+  );
+  const loadRows = Math.min(chunkRows, wholeBlocks(largestLoad));
   const isLong = rows > INLINE_ROWS || rows * perRow > INLINE_TERMS;
   const threads = request.threadsExplicit
     ? request.threads
@@ -222,7 +227,7 @@ async function sumFile(
       : 0;
   const slots = Math.max(1, threads + 1);
   const slot = layoutSlot({
-    ...{ loadRows: chunkRows, rowBlockSize: 1, tileRows: 1, slack: 0 },
+    ...{ loadRows, rowBlockSize: 1, tileRows: 1, slack: 0 },
     classes: shape.classes,
     sources,
     results: [],
@@ -240,7 +245,7 @@ async function sumFile(
     classes: shape.classes,
     temperature: 1,
     results: [],
-    ...{ loadRows: chunkRows, rowBlockSize: 1, tileRows: 1, entries: null },
+    ...{ loadRows, rowBlockSize: 1, tileRows: 1, entries: null },
     onBadRow: request.onBadRow,
     sums: {
       module,

@@ -1,5 +1,7 @@
 @inline export const ROWS: i32 = 64;
 @inline export const RUN: i32 = 8;
+/** Logarithm of BLOCK_ROWS in src/kernels/sums-layout.ts. */
+@inline export const BLOCK_SHIFT: i32 = 10;
 
 // Kinds of b.
 @inline export const BY_ONE: i32 = 0;

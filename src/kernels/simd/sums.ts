@@ -9,7 +9,7 @@ import { storePairs } from "./linear";
 import { prepare as prepareWork, setTemperature, softmaxPair } from "./softmax";
 import { accumulate, multiply, storeProducts, storeSquares } from "./sum-products";
 import { storeVectors } from "./sum-vectors";
-import { BY_ONE, BY_OUTER, BY_SQUARE, BY_X, Plan, ROWS, RUN } from "./sums-plan";
+import { BLOCK_SHIFT, BY_ONE, BY_OUTER, BY_SQUARE, BY_X, Plan, ROWS, RUN } from "./sums-plan";
 
 export { storeLinear } from "./linear";
 
@@ -20,15 +20,17 @@ export function prepare(plan: usize, temperature: f64): void {
 }
 
 /**
- * Adds the `count` rows of a block of the input, all to group 0, or (`groups` != 0) in the order of their numbers (i32) at
- * `list`, which are sorted by group, to their groups (i32) at `groups`. Appends the numbers of bad rows to badRows. Returns false if a sum of terms is not finite.
+ * Adds `count` rows, all to group 0, or (`groups` != 0) in the order of their numbers (i32) at `list`, which are sorted by
+ * group, to their groups (i32) at `groups`. Sums of terms end with a block of the input. Appends the numbers of bad rows to
+ * badRows. Returns the first row of the first block of which a sum of terms is not finite; -1: none.
  */
-export function addRows(plan: usize, list: usize, groups: usize, count: i32): bool {
+export function addRows(plan: usize, list: usize, groups: usize, count: i32): i32 {
   const p = changetype<Plan>(plan);
   const other = secondArea(p.work, p.classes);
   let base = p.accumulators;
+  let block = 0;
   let placed = 0;
-  let finite = true;
+  let failed = i32.MAX_VALUE;
   for (let n = 0; n < count; n += 2) {
     const at = <usize>n << 2;
     const isPair = n + 1 < count;
@@ -39,13 +41,13 @@ export function addRows(plan: usize, list: usize, groups: usize, count: i32): bo
     for (let k = 0; k < ends; k++) {
       const row = k == 0 ? first : second;
       const work = k == 0 ? p.work : other;
-      if (groups != 0) {
-        const group = p.accumulators + <usize>load<i32>(groups + at + (<usize>k << 2)) * p.groupBytes;
-        if (group != base) {
-          if (placed > 0) finite = flush(p, base, placed) && finite;
-          base = group;
-          placed = 0;
-        }
+      const group = groups == 0 ? base : p.accumulators + <usize>load<i32>(groups + at + (<usize>k << 2)) * p.groupBytes;
+      const blockOfRow = <i32>row >> BLOCK_SHIFT;
+      if (group != base || blockOfRow != block) {
+        if (placed > 0 && !flush(p, base, placed)) failed = min(failed, block);
+        base = group;
+        block = blockOfRow;
+        placed = 0;
       }
       const weight = p.weights == 0 ? 1.0 : load<f64>(p.weights + (row << 3));
       const isGood = (softmax >> k & 1) != 0 && weight >= 0.0 && weight < Infinity && storeVectors(p, work, row, placed, weight);
@@ -58,12 +60,12 @@ export function addRows(plan: usize, list: usize, groups: usize, count: i32): bo
       if (weight == 0.0) continue;
       addToStream(p, placed);
       if (++placed < ROWS) continue;
-      finite = flush(p, base, placed) && finite;
+      if (!flush(p, base, placed)) failed = min(failed, block);
       placed = 0;
     }
   }
-  if (placed > 0) finite = flush(p, base, placed) && finite;
-  return finite;
+  if (placed > 0 && !flush(p, base, placed)) failed = min(failed, block);
+  return failed == i32.MAX_VALUE ? -1 : failed << BLOCK_SHIFT;
 }
 
 /** Computes the softmax of two rows; returns which are good, as softmaxPair does. */
