@@ -64,27 +64,35 @@ function rowsFor(rows: number, seed: number) {
 
 describe("sums have the bits of the promised order of additions", () => {
   test.each([
-    [1, false],
-    [7, false],
-    [8, false],
-    [65, false],
-    [1300, false],
-    [65, true],
-    [1300, true],
-  ])("%i rows, by group: %s", (rows, isGrouped) => {
-    const { groups, ...given } = rowsFor(rows, rows);
-    const input = isGrouped ? { ...given, groups } : given;
-    const space = sumsSpace(SPEC);
-    const { bad, overflow } = space.add(input);
-    expect(overflow).toBeNull();
-    expect(bad).toEqual(rows > 40 ? [4, 9, 13, 17, 19] : []);
-    for (let group = 0; group < space.groups; group++) {
-      const expected = sumsByOrder(SPEC, input, group);
-      const found = space.rounded(group);
-      expect(found.rows).toBe(expected.rows);
-      expect(Array.from(found.sums)).toEqual(expected.sums.map((x) => x || 0));
-    }
-  });
+    [1, false, 1024],
+    [7, false, 1024],
+    [8, false, 1024],
+    [65, false, 1024],
+    [1300, false, 1024],
+    [1300, false, 2048],
+    [65, true, 1024],
+    [1300, true, 1024],
+    [1300, true, 2048],
+  ])(
+    "%i rows, by group: %s, up to %i rows at once",
+    (rows, isGrouped, maxRows) => {
+      const { groups, ...given } = rowsFor(rows, rows);
+      const input = isGrouped ? { ...given, groups } : given;
+      const space = sumsSpace(SPEC, maxRows);
+      space.ensureGroups(isGrouped ? 3 : 1);
+      const { bad, overflow } = space.add(input);
+      expect(overflow).toBeNull();
+      expect(bad).toEqual(rows > 40 ? [4, 9, 13, 17, 19] : []);
+      for (let group = 0; group < space.groups; group++) {
+        const expected = sumsByOrder(SPEC, input, group);
+        const found = space.rounded(group);
+        expect(found.rows).toBe(expected.rows);
+        expect(Array.from(found.sums)).toEqual(
+          expected.sums.map((x) => x || 0),
+        );
+      }
+    },
+  );
 });
 
 test("J is divided by the temperature", () => {
@@ -102,20 +110,20 @@ test("J is divided by the temperature", () => {
   );
 });
 
-test("a sum of terms that overflows names its block", () => {
-  const space = sumsSpace({
-    classes: 2,
-    features: 1,
-    moments: [moment(code.ONE, 1, "outer")],
-  });
-  const features = new Float64Array(1100).fill(1);
-  features[1050] = 1e200;
-  const logits = new Float64Array(2200);
-  expect(space.add({ rows: 1100, logits, features })).toEqual({
-    bad: [],
-    overflow: 1024,
-  });
-});
+test.each([1024, 4096])(
+  "a sum of terms that overflows names its block, with up to %i rows at once",
+  (maxRows) => {
+    const moments = [moment(code.ONE, 1, "outer")];
+    const space = sumsSpace({ classes: 2, features: 1, moments }, maxRows);
+    const features = new Float64Array(1100).fill(1);
+    features[1050] = 1e200;
+    const logits = new Float64Array(2200);
+    expect(space.add({ rows: 1100, logits, features })).toEqual({
+      bad: [],
+      overflow: 1024,
+    });
+  },
+);
 
 test("accumulators are exact over the whole range of float64", () => {
   const uniform = random(8);

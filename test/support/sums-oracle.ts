@@ -18,16 +18,17 @@ import { distFile } from "./dist.js";
 import { bothKernels, type Memory, stored } from "./kernels.js";
 
 /** Returns sums in the production kernel. */
-export function sumsSpace(spec: Partial<SumsSpec> & { classes: number }) {
+export function sumsSpace(
+  spec: Partial<SumsSpec> & { classes: number },
+  maxRows?: number,
+) {
   const module = new WebAssembly.Module(readFileSync(distFile("sums.wasm")));
-  return new SumsSpace(module, {
-    features: 0,
-    coefficients: null,
-    temperature: 1,
-    inputs: [],
-    moments: [],
-    ...spec,
-  });
+  const defaults = { features: 0, coefficients: null, temperature: 1 };
+  return new SumsSpace(
+    module,
+    { ...defaults, inputs: [], moments: [], ...spec },
+    maxRows,
+  );
 }
 
 /** Returns a moment; `values` by default that of p. */
