@@ -171,6 +171,12 @@ export class RowSummer {
         expected: `a class that is not masked in ${sources[y]?.name}`,
         found: `${label}, whose logit is -inf`,
       };
+    // Only computed logits can be infinite although all values of the row are valid.
+    if (logits < 0)
+      return {
+        expected: "features × coefficients that float64 can hold",
+        found: "an infinite product or sum",
+      };
     throw new Error(`row ${row} of a load has no bad value`);
   }
 

@@ -5,7 +5,7 @@ import {
   unknownClassesError,
 } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { reportLogits } from "../input/open-logits.js";
+import { logitsReporter } from "../input/open-logits.js";
 import type { RunModel } from "../model/run-model.js";
 import { shortName } from "../printable.js";
 import { partitionReader } from "../results/path-partitions.js";
@@ -53,6 +53,7 @@ export async function pinInputs(
   const pinned = new Map<string, { input: PinnedInput; size: InputSize }>();
   const skipped: SkippedInput[] = [];
   const partitionsOf = partitionReader(names.map((name) => inputs.path(name)));
+  const reportLogits = logitsReporter(onEvent);
   let first: CommonProperties | null = null;
 
   async function pin(
@@ -66,7 +67,7 @@ export async function pinInputs(
     const opened = model?.openOptions(open) ?? open;
     const logits = await inputs.open(input, opened);
     try {
-      await reportLogits(logits, first ? undefined : onEvent);
+      await reportLogits(logits);
       const plan = await inputs.reading(logits, () => sizeRun(options, logits));
       const message = first ? null : sizeWarning(options, logits, plan);
       if (message) onEvent?.({ event: "warning", message });

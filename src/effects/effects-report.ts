@@ -3,8 +3,8 @@ import type { KeyValue } from "../reduce/group-table.js";
 
 /** An average effect on the probability of a class. */
 export interface EffectRow {
-  /** Values of the group columns, by name. */
-  group: { readonly [name: string]: KeyValue };
+  /** Values of the group columns, by name; dates as 2026-02-28. */
+  group: { readonly [name: string]: KeyValue | boolean };
   /** `dydx`, `probability`, `coefficient`, `eydx`, `dyex`, `eyex` or `contrast FROM:TO`. */
   effect: string;
   /** Name of the class, if the classes have names; otherwise its index. */

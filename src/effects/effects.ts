@@ -8,11 +8,17 @@ import { ARROW, checkOutput } from "../output/written-files.js";
 import {
   keyColumn,
   numberColumn,
+  type TableColumn,
   textColumn,
   writeTable,
 } from "../reduce/arrow-table.js";
-import type { KeyColumn } from "../reduce/group-table.js";
-import { FILES, type SumSource, sumRequest } from "../reduce/options.js";
+import { type KeyValue, shownKey } from "../reduce/group-table.js";
+import {
+  FILES,
+  rejectTakenNames,
+  type SumSource,
+  sumRequest,
+} from "../reduce/options.js";
 import { writePartial } from "../reduce/partials.js";
 import { VERSION } from "../version.js";
 import { covarianceOf, isFeatureMajor } from "./covariance.js";
@@ -61,8 +67,10 @@ export async function effectsFrom(
     ...cost(done.rows ?? 0),
   });
   try {
-    if (output !== undefined)
+    if (output !== undefined) {
       checkOutput({ path: output, force, format: ARROW, inputs });
+      rejectTakenNames(resolved.by, COLUMNS);
+    }
     const emit = resolved.label === undefined ? [] : (["score"] as const);
     const request = await sumRequest(
       "effects",
@@ -147,21 +155,34 @@ export async function effectsFrom(
     );
     const infer = inferenceAt(level);
     const effectsOf = planned.effectsOf(sums, model);
-    done.effects = groups.sorted(keys).flatMap(({ group, keys: values }) => {
-      const named = keys.map(({ name }, k) => [name, values[k] ?? null]);
+    const values: KeyValue[][] = [];
+    done.effects = groups.sorted(keys).flatMap(({ group, keys: own }) => {
+      const named = keys.map((key, k) => [
+        key.name,
+        shownKey(key, own[k] ?? null),
+      ]);
       const columns = Object.fromEntries(named);
       return effectsOf(group).map(
-        ({ effect, estimate, stdError, term, ...row }): EffectRow => ({
-          ...{ group: columns, effect },
-          class: shape.classNames?.[row.class] ?? row.class,
-          term: term === null ? null : (terms[term] as string),
-          ...{ estimate, std_error: stdError, ...infer(estimate, stdError) },
-        }),
+        ({ effect, estimate, stdError, term, ...row }): EffectRow => {
+          values.push(own);
+          return {
+            ...{ group: columns, effect },
+            class: shape.classNames?.[row.class] ?? row.class,
+            term: term === null ? null : (terms[term] as string),
+            ...{ estimate, std_error: stdError, ...infer(estimate, stdError) },
+          };
+        },
       );
     });
     if (output !== undefined)
       done.outputBytes = await write(
-        ...([output, keys, report("done"), shape.classNames] as const),
+        output,
+        keys.map((key, k) => {
+          const column = values.map((own) => own[k] ?? null);
+          return keyColumn(key, column);
+        }),
+        report("done"),
+        shape.classNames,
         { force, sync },
       );
     return report("done");
@@ -176,10 +197,12 @@ const NUMBERS = [
   ...(["conf_low", "conf_high"] as const),
 ];
 
+const COLUMNS = ["effect", "class", "term", ...NUMBERS];
+
 /** Writes effects as an Arrow file, one row per effect; returns its size in bytes. @throws as writeTable */
 function write(
   path: string,
-  keys: readonly KeyColumn[],
+  keys: readonly TableColumn[],
   { effects, covariance, level, newtonDecrement }: EffectsReport,
   classNames: readonly string[] | null,
   options: { force: boolean; sync: boolean },
@@ -189,12 +212,7 @@ function write(
   return writeTable(
     path,
     [
-      ...keys.map((key) =>
-        keyColumn(
-          key,
-          of(({ group }) => group[key.name] ?? null),
-        ),
-      ),
+      ...keys,
       textColumn(
         "effect",
         of(({ effect }) => effect),

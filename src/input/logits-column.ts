@@ -79,7 +79,7 @@ export function selectFeatures(
   const index = fields.findIndex(({ name }) => name === features);
   const field = fields[index];
   if (field && !isDecodableNumber(field) && rowsOfNumbers(field, index))
-    return listColumn(path, field, index);
+    return listColumn(path, field, index, "feature");
   return separateColumns(path, fields, features, "feature");
 }
 
@@ -218,7 +218,12 @@ function hasFloats({ type, children }: Field): boolean {
   return isFloatType(type) || children.some(hasFloats);
 }
 
-function listColumn(path: string, field: Field, index: number): LogitsColumn {
+function listColumn(
+  path: string,
+  field: Field,
+  index: number,
+  each: "class" | "feature" = "class",
+): LogitsColumn {
   const where = `column ${field.name}`;
   const { type } = field;
   if (type.kind === "FixedSizeList" && type.listSize < 1)
@@ -248,7 +253,7 @@ function listColumn(path: string, field: Field, index: number): LogitsColumn {
   const note =
     k < 0
       ? null
-      : `the classes are the fields of column ${shortName(field.name)} in their order, not by number: class ${k} is ${shortName(classNames[k] as string)}`;
+      : `the ${each === "class" ? "classes" : "features"} are the fields of column ${shortName(field.name)} in their order, not by number: ${each} ${k} is ${shortName(classNames[k] as string)}`;
   return { ...column, classNames, note };
 }
 
@@ -297,7 +302,7 @@ function separateColumns(
       ? { ...first, name: list, columns: indices, values }
       : decodedColumn(list, indices, values, widest(columns))),
     classNames: indices.map((index) => (fields[index] as Field).name),
-    note: orderNote(found, fields),
+    note: orderNote(found, fields, each),
   };
 }
 
@@ -312,13 +317,17 @@ function widest(columns: readonly (NumberColumn | null)[]): FloatType {
 }
 
 /** Returns a note about the first pattern whose columns are ordered differently in the file. */
-function orderNote(found: NamedColumns[], fields: Field[]): string | null {
+function orderNote(
+  found: NamedColumns[],
+  fields: Field[],
+  each: "class" | "feature",
+): string | null {
   for (const { text, indices } of found) {
     const inFile = [...indices].sort((a, b) => a - b);
     const k = indices.findIndex((index, n) => index !== inFile[n]);
     const field = fields[indices[k] ?? -1];
     if (field)
-      return `columns that match ${shortName(text)} are ordered by number, not by their position in the file: class ${k} is ${shortName(field.name)}`;
+      return `columns that match ${shortName(text)} are ordered by number, not by their position in the file: ${each} ${k} is ${shortName(field.name)}`;
   }
   return null;
 }

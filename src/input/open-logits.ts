@@ -115,6 +115,26 @@ async function rejectLabels(
   );
 }
 
+/**
+ * Returns a function that reports the logits of the first of several inputs as reportLogits does, and every warning about the
+ * columns of the others once.
+ * @param isModel whether the inputs have features instead of logits, so that only the warnings about their columns are reported
+ */
+export function logitsReporter(
+  onEvent: ((event: LogitsEvent) => void) | undefined,
+  isModel = false,
+): (logits: LogitsFile) => Promise<void> {
+  const reported = new Set<string>();
+  let isFirst = true;
+  return async (logits) => {
+    const fresh = logits.notes.filter((note) => !reported.has(note));
+    for (const note of fresh) reported.add(note);
+    if (isFirst && !isModel) await reportLogits(logits, onEvent);
+    else for (const message of fresh) onEvent?.({ event: "warning", message });
+    isFirst = false;
+  };
+}
+
 /** Reports which logits are used, and warns if their first rows look like probabilities or labels. */
 export async function reportLogits(
   logits: LogitsFile,

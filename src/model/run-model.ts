@@ -206,7 +206,7 @@ function withModel(
   return {
     ...file,
     ...{ model, classes, type, dtype: "float64", storage, column: COMPUTED },
-    ...{ selection: {}, classNames: null, notes: [] },
+    ...{ selection: {}, classNames: null },
     inputs: [
       {
         ...input,

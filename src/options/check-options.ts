@@ -41,6 +41,7 @@ export function resolve<C extends Command>(
     resolved[spec.name] ??= spec.default;
   }
   checkExclusive(given);
+  rejectRepeatedClass(resolved.classNames as readonly string[] | undefined);
   const { temperatureFile } = resolved;
   if (temperatureFile !== undefined) {
     resolved.temperature = readTemperature(String(temperatureFile));
@@ -54,6 +55,16 @@ export function checkExclusive(given: object): void {
   for (const [name, other] of EXCLUSIVE)
     if (isGiven(given, name) && isGiven(given, other))
       throw new UsageError(`${name}, ${other}: give only one of them`, other);
+}
+
+/** @throws UsageError for a name of two classes */
+function rejectRepeatedClass(names: readonly string[] = []): void {
+  const repeated = names.find((name, k) => names.indexOf(name) < k);
+  if (repeated === undefined) return;
+  throw new UsageError(
+    `classNames: ${shortName(repeated)} is given twice; every class needs a name of its own`,
+    "classNames",
+  );
 }
 
 function isGiven(given: object, name: string): boolean {

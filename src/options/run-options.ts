@@ -1,7 +1,6 @@
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { UsageError } from "../errors.js";
-import { shortName } from "../printable.js";
 import {
   type AuxiliaryName,
   EMITS,
@@ -59,12 +58,6 @@ export interface ResolvedOptions
 export function resolveOptions(given: RunOptions): ResolvedOptions {
   const options = resolve("run", withBase(given));
   const { classNames = [], layout, input, threads } = options;
-  const repeated = classNames.find((name, k) => classNames.indexOf(name) < k);
-  if (repeated !== undefined)
-    throw new UsageError(
-      `classNames: ${shortName(repeated)} is given twice; every class needs a name of its own`,
-      "classNames",
-    );
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
   checkModel(options);

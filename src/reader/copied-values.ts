@@ -153,9 +153,7 @@ function fixedText(type: ArrowType, bytes: DataView): string {
     case "Decimal":
       return decimalText(integerOf(bytes, true), type.scale);
     case "Date":
-      return dateText(
-        Number(integerOf(bytes, true)) * (type.unit === 0 ? 86_400_000 : 1),
-      ).slice(0, 10);
+      return dayText(Number(integerOf(bytes, true)), type.unit);
     case "Timestamp":
       return dateText(Number(integerOf(bytes, true)) / 1000 ** (type.unit - 1));
     case "Time":
@@ -187,6 +185,11 @@ function decimalText(value: bigint, scale: number): string {
   const digits = String(value < 0n ? -value : value).padStart(scale + 1, "0");
   const text = `${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
   return value < 0n ? `-${text}` : text;
+}
+
+/** Formats a date of Arrow as 2026-02-28; unit 0: days since 1970, 1: milliseconds. */
+export function dayText(value: number, unit: number): string {
+  return dateText(value * (unit === 0 ? 86_400_000 : 1)).slice(0, 10);
 }
 
 function dateText(milliseconds: number): string {

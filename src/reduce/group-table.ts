@@ -1,5 +1,6 @@
 import type { Field } from "../arrow/field.js";
 import type { Vocabulary } from "../input/class-decoder.js";
+import { dayText } from "../reader/copied-values.js";
 import { GroupNumbers } from "../tasks/group-numbers.js";
 
 /** Column whose values form groups. */
@@ -13,6 +14,16 @@ export interface KeyColumn {
 
 /** Value of a key: a string, a whole number or null. */
 export type KeyValue = string | number | null;
+
+/** Returns a value of a key for people and JSON: booleans as such, dates as 2026-02-28. */
+export function shownKey(
+  { field: { type } }: KeyColumn,
+  value: KeyValue,
+): KeyValue | boolean {
+  if (value === null) return null;
+  if (type.kind === "Bool") return value === 1;
+  return type.kind === "Date" ? dayText(Number(value), type.unit) : value;
+}
 
 /** Groups of rows, which can be sorted. */
 export class GroupTable extends GroupNumbers {

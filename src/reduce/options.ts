@@ -39,6 +39,19 @@ export function resolveReduceOptions(
 type SelectedRows = Pick<ReduceOptions, "inputs"> &
   Omit<Partial<ReduceOptions>, "emit" | "output">;
 
+/** Rejects a column of groups whose name a column of the output has. @throws UsageError */
+export function rejectTakenNames(
+  by: readonly string[] = [],
+  taken: readonly string[],
+): void {
+  const name = by.find((name) => taken.includes(name));
+  if (name === undefined) return;
+  throw new UsageError(
+    `by: the output has a column ${name} of its own; rename the column ${name} of the input`,
+    "by",
+  );
+}
+
 /** Source of matrices and sums: files, or partial sums. */
 export interface SumSource {
   readMatrix(path: string): Promise<Matrix>;

@@ -22,6 +22,7 @@ import {
   FILES,
   type ReduceOptions,
   type ResolvedReduceOptions,
+  rejectTakenNames,
   resolveReduceOptions,
   type SumSource,
   sumRequest,
@@ -95,6 +96,8 @@ export async function reduceFrom(
         ...request,
         plan(shape) {
           columns = sumColumns(emit, shape, shape.inputs, resolved.class);
+          const names = columns.map(({ name }) => name);
+          rejectTakenNames(resolved.by, ["rows", "weight", ...names]);
           const spec = {
             ...{ classes: shape.classes, features: shape.features },
             intercept: resolved.intercept,

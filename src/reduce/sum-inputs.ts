@@ -5,7 +5,7 @@ import {
   type OpenOptions,
   sourceRanges,
 } from "../input/logits-file.js";
-import { openLogits } from "../input/open-logits.js";
+import { logitsReporter, openLogits } from "../input/open-logits.js";
 import { SumsSpace } from "../kernels/sums.js";
 import { BLOCK_ROWS } from "../kernels/sums-layout.js";
 import type { Coefficients } from "../model/coefficients.js";
@@ -78,7 +78,7 @@ const INLINE_TERMS = 1 << 28;
  */
 export async function sumInputs(
   request: SumRequest,
-  { signal, onProgress, mainThread }: RunHooks,
+  { signal, onProgress, onEvent, mainThread }: RunHooks,
   kept?: KeptInputs,
 ): Promise<RowSums> {
   rejectRepeated(request.inputs);
@@ -87,6 +87,7 @@ export async function sumInputs(
   let sums: RowSums | null = null;
   try {
     const partitionsOf = partitionReader(request.inputs);
+    const report = logitsReporter(onEvent, request.coefficients !== null);
     for (const path of request.inputs) {
       if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
       const partitions = partitionsOf(path);
@@ -97,7 +98,8 @@ export async function sumInputs(
         ownNames: [],
         signal,
       };
-      const logits = kept?.files.get(path) ?? (await openLogits(path, open));
+      const known = kept?.files.get(path);
+      const logits = known ?? (await openLogits(path, open));
       kept?.files.set(path, logits);
       try {
         const shape = shapeOf(logits, request);
@@ -106,6 +108,7 @@ export async function sumInputs(
         const isShort = BLOCK_ROWS * termsOf(sums) <= INLINE_TERMS;
         workerPool ??= new WorkerPool(mainThread && isShort);
         checkSame(sums, logits, shape, request.inputs[0] as string);
+        if (!known) await report(logits);
         const work = { module, sums, workerPool };
         await sumFile(logits, request, work, { signal, onProgress });
         await checkUnchanged(logits.source);

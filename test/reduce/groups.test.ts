@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Type, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { readOutput } from "../support/sums-files.js";
+import { readOutput, writeMatrix } from "../support/sums-files.js";
 
 const at = workDirectory();
 const output = at("out.arrow");
@@ -70,6 +70,34 @@ describe("keys keep their type, in ascending order, nulls last", () => {
     );
     expect(columns.rows).toEqual(counts);
   });
+});
+
+test("the rows of effects have dates and booleans as text and JSON have them", async () => {
+  const input = at("dates.arrow");
+  const days = [DAY, -DAY, DAY].map((ms) => new Date(ms));
+  writeArrow(input, {
+    x: [[1, 2, 3], "float64"],
+    "32": [days, "date_day"],
+    "64": [days, "date_millisecond"],
+    b: [[true, false, null], "bool"],
+  });
+  const report = await built.effects({
+    ...{ inputs: [input], features: "x", covariance: "none", of: ["dydx"] },
+    ...{ coefficients: writeMatrix(at("b.npy"), [[1]]), by: ["32", "64", "b"] },
+    ...{ output, force: true },
+  });
+  const groups = report.effects
+    .filter((row) => row.class === 1)
+    .map(({ group }) => group);
+  expect(groups).toEqual([
+    { "32": "1969-12-31", "64": "1969-12-31", b: false },
+    { "32": "1970-01-02", "64": "1970-01-02", b: true },
+    { "32": "1970-01-02", "64": "1970-01-02", b: null },
+  ]);
+  const { columns } = readOutput(output);
+  expect(columns["32"]).toEqual([-DAY, -DAY, DAY, DAY, DAY, DAY]);
+  expect(columns["64"]).toEqual(columns["32"]);
+  expect(columns.b).toEqual([false, false, true, true, null, null]);
 });
 
 test("two keys, weights of 0 and bad rows", async () => {

@@ -81,6 +81,16 @@ matrix("nan.npy", [
   [3, Number.NaN],
   [5, 6],
 ]);
+matrix("huge.npy", [
+  [1, 1],
+  [1e308, 1],
+  [1e308, 1],
+]);
+changed("taken", {
+  weight: [data.label, "int32"],
+  term: [data.label, "int32"],
+  kfac_output: [data.label, "int32"],
+});
 matrix("V5.npy", eye(5));
 matrix("Vasym.npy", eye(6).with(0, [1, 0.12, 0, 0, 0, 0]));
 matrix("Vneg.npy", eye(6).with(0, [-1, 0, 0, 0, 0, 0]));
@@ -102,6 +112,14 @@ const REFUSED: Record<number, Record<string, string>> = {
       "--covariance: robust does not support weight",
     [`effects data.arrow ${ROWS} --contrast a=1:x`]:
       "--contrast: expected a feature, or feature=from:to with two numbers, found a=1:x",
+    [`effects data.arrow ${ROWS} --class-names p,q,p`]:
+      "--class-names: p is given twice; every class needs a name of its own",
+    [`effects taken.arrow -o _ ${ROWS} --by group,term`]:
+      "--by: the output has a column term of its own; rename the column term of the input",
+    "reduce taken.arrow -o _ --column logits --by weight":
+      "--by: the output has a column weight of its own; rename the column weight of the input",
+    "reduce taken.arrow -o _ --column logits --features a --emit kfac --by kfac_output":
+      "--by: the output has a column kfac_output of its own; rename the column kfac_output of the input",
     "reduce data.arrow -o _ --column logits --emit fisher":
       "--emit: fisher needs features",
     [`reduce data.arrow -o _ ${ROWS} --emit score`]:
@@ -134,6 +152,8 @@ const REFUSED: Record<number, Record<string, string>> = {
       "one.npy: array: it has one column and --base none makes it the only class; a two-class model with one column (scikit-learn's binary coef_) needs --base 0",
     [`effects data.arrow ${MODEL} --coefficients nan.npy`]:
       "nan.npy: [1,1]: expected a finite number, found NaN",
+    [`effects data.arrow ${MODEL} --coefficients huge.npy --by group`]:
+      "data.arrow: row 0: expected features × coefficients that float64 can hold, found an infinite product or sum (--on-bad-row skip leaves such rows out)",
     [`effects data.arrow ${ROWS} --covariance-file V5.npy`]:
       "V5.npy: array: expected 6 × 6, or 9 × 9 with the reference class, for 3 features and 3 classes; found 5 × 5",
     [`effects data.arrow ${ROWS} --covariance-file Vasym.npy`]:

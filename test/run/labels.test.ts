@@ -1,8 +1,9 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { float64, struct } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/index.js";
 import { softjacIn } from "../cli/support.js";
+import { npy } from "../support/array-files.js";
 import {
   type Columns,
   type Type,
@@ -132,6 +133,80 @@ describe("labels that are class names", () => {
       "column label: the codes of its dictionary are the classes (0 is a dog, old, 1 is cat); use --class-names to match its strings instead",
     ]);
     expectLosses([0, 1, null, 2, 2, 0, 1]);
+  });
+
+  describe("commands for several files warn about the codes of each file", () => {
+    const codesOf = (first: string, second: string) =>
+      `column label: the codes of its dictionary are the classes (0 is ${first}, 1 is ${second}); use --class-names to match its strings instead`;
+    const CODES = [codesOf("p", "q"), codesOf("q", "r")];
+    const LOGITS = "reading logits from logits (float64, 3 classes)";
+    const LIKE_P =
+      "logits: the values of each of the first 3 rows are at least 0 and sum to 1; these look like probabilities, and softmax expects logits";
+    for (const [name, texts] of [
+      ["1.arrow", ["p", "q", "r"]],
+      ["2.arrow", ["p", "q", "q"]],
+      ["3.arrow", ["q", "r", "r"]],
+    ] as const)
+      writeArrow(at(name), {
+        logits: [
+          [
+            [1, 0, 0],
+            [0.5, 0.5, 0],
+            [0, 0.5, 0.5],
+          ],
+          "fixed_size_list<float64>[3]",
+        ],
+        x: [[1, 2, 3], "float64"],
+        label: [[...texts], codes],
+      });
+    writeFileSync(at("B.npy"), npy(Float64Array.of(1, 2), [1, 2]));
+    test.each([
+      [
+        "run -o set/ --column logits --label label --emit cross_entropy",
+        [LOGITS, CODES[0], LIKE_P, CODES[1]],
+      ],
+      [
+        "reduce -o sums.arrow --column logits --label label --emit loglik",
+        [LOGITS, CODES[0], LIKE_P, CODES[1]],
+      ],
+      [
+        "calibrate --column logits --label label",
+        [LOGITS, CODES[0], LIKE_P, CODES[1]],
+      ],
+      [
+        "effects --features x --coefficients B.npy --label label --covariance none",
+        CODES,
+      ],
+    ])("%s", (line, expected) => {
+      const args = [...line.split(" "), "1.arrow", "2.arrow", "3.arrow"];
+      const { stderr } = softjacIn({ cwd: at(".") }, ...args);
+      const lines = stderr.split("\n").slice(0, expected.length);
+      expect(lines).toEqual(expected.map((text) => `softjac: ${text}`));
+      expect(stderr.split("the codes of its").length - 1).toBe(2);
+    });
+  });
+
+  test("labels of a model, and its features by number", () => {
+    writeArrow(at("model.arrow"), {
+      x_10: [[1, 2], "float64"],
+      x_2: [[1, 2], "float64"],
+      label: [["p", "q"], codes],
+    });
+    writeFileSync(at("B2.npy"), npy(Float64Array.of(1, 2, 3, 4), [2, 2]));
+    const line =
+      "model.arrow --features x_* --coefficients B2.npy --label label";
+    const notes = [
+      "columns that match x_* are ordered by number, not by their position in the file: feature 0 is x_2",
+      "column label: the codes of its dictionary are the classes (0 is p, 1 is q); use --class-names to match its strings instead",
+    ].map((text) => `softjac: ${text}\n`);
+    for (const command of [
+      "run -o model-out.arrow --emit cross_entropy",
+      "effects --covariance none",
+    ]) {
+      const args = `${command} ${line}`.split(" ");
+      const { stderr } = softjacIn({ cwd: at(".") }, ...args);
+      expect(stderr).toContain(notes.join(""));
+    }
   });
 
   const label = `${input}: column label`;
