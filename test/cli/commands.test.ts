@@ -1,11 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { start } from "../queue/processes.js";
@@ -127,19 +121,6 @@ test("the log of report has one line about the page and no tables", () => {
     },
   });
   expect(stderr.length).toBeLessThan(3000);
-});
-
-test("--dry-run prints the plan and writes nothing", () => {
-  const output = at("dry.arrow");
-  const { status, stdout } = typed`run ${DIGITS} -o ${output} --dry-run`;
-  expect(status).toBe(0);
-  expect(stdout).toContain("(dry run: nothing is written)");
-  expect(stdout).toContain("record batches  1 of 1,797 rows");
-  const json = typed`run ${DIGITS} -o ${output} --dry-run --json
-    --report ${at("dry.json")} --metrics ${at("dry.prom")}`;
-  expect(filesOf("dry")).toEqual([]);
-  typed`run ${DIGITS} -o ${output}`;
-  expect(JSON.parse(json.stdout).outputBytes).toBe(statSync(output).size);
 });
 
 test("a closed pipe ends the command without an error message", () => {

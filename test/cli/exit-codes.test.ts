@@ -77,6 +77,10 @@ softjac verify ${results} -i ${DIGITS} --all --sample 3
 64 --sample, --all: give only one of them
 softjac wait a --queue redis://:hunter2@localhost
 64 --queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead
+softjac worker --queue redis://:hunter2@localhost
+64 --queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead
+softjac submit a -o b --queue redis://:hunter2@localhost
+64 --queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead
 softjac report ${results} -o -
 64 --output: expected a file name, found -
 softjac report ${results} -o ${page} --label id

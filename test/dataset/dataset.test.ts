@@ -337,15 +337,3 @@ test("SIGTERM: 75, and the same command continues", async () => {
   expect((await start(args).ended).code).toBe(0);
   expect(manifestOf(output).rows).toBe(2201);
 });
-
-test("two runs for one output at once: one publishes all its shards, the other is refused", async () => {
-  const output = newOutput();
-  const args = wordsOf`run ${folder} -o ${output}/ --shard-rows 40 --quiet --threads 1`;
-  const ends = await Promise.all([
-    start(args).ended,
-    start([...args, "--temperature", "2"]).ended,
-  ]);
-  expect(ends.map(({ code }) => code).sort()).toEqual([0, 73]);
-  for (const { part, bytes } of manifestOf(output).parts)
-    expect(fs.statSync(join(output, part)).size).toBe(bytes);
-});

@@ -330,15 +330,6 @@ test("modified plans, records and manifests are errors", async () => {
   expect(fs.existsSync(output)).toBe(false);
 });
 
-test("a call that is stopped before it plans can be repeated", async () => {
-  const hooks = { signal: AbortSignal.abort() };
-  await refused(
-    built.runDataset({ ...options, output: newOutput() }, hooks),
-    "ERR_STOPPED",
-    "stopped before the plan was made or read; run the same command again",
-  );
-});
-
 test("the commands and their exit codes", () => {
   const output = newOutput();
   expectStatus(typed`status ${output}`, 66);

@@ -1,7 +1,6 @@
 import {
   chmodSync,
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -73,48 +72,13 @@ test.each<[string, object, () => void, object]>([
   expectPrecious();
 });
 
-const [directory, link] = ["d", "link.arrow"].map(at);
-mkdirSync(directory as string);
-symlinkSync(at("elsewhere.arrow"), link as string);
-
-test.each<[object, string, string]>([
-  [
-    { force: false },
-    "ERR_OUTPUT_EXISTS",
-    `${output} already exists; use --force to overwrite it`,
-  ],
-  ...[
-    [directory, "a directory"],
-    [link, "a symbolic link"],
-    ["/dev/null", "a device or pipe"],
-  ].map(([path, kind]): [object, string, string] => [
-    { output: path },
-    "ERR_OUTPUT_EXISTS",
-    `${path} is ${kind}; choose another path`,
-  ]),
-  [
-    { output: at("nowhere/out.arrow") },
-    "ERR_IO",
-    `${at("nowhere/out.arrow")}: its directory could not be examined: ENOENT, its directory does not exist`,
-  ],
-  [
-    { input: at("none.arrow") },
-    "ERR_INPUT_MISSING",
-    `${at("none.arrow")}: no such file or directory`,
-  ],
-  [
-    { output: at("folder/") },
-    "ERR_USAGE",
-    `output: expected a file name, found ${at("folder/")}`,
-  ],
-])(
-  "%j is refused before anything is written",
-  async (options, code, message) => {
-    await expect(run(options)).rejects.toMatchObject({ code, message });
-    expect(existsSync(at("elsewhere.arrow"))).toBe(false);
-    expectPrecious();
-  },
-);
+test("a path of a directory is refused before anything is written", async () => {
+  await expect(run({ output: at("folder/") })).rejects.toMatchObject({
+    code: "ERR_USAGE",
+    message: `output: expected a file name, found ${at("folder/")}`,
+  });
+  expectPrecious();
+});
 
 test("of two runs to one output at once, one wins whole and the other refuses", async () => {
   const race = { output: at("race.arrow"), force: false, threads: 1 };

@@ -176,17 +176,6 @@ test("workers with --keep-going skip an invalid input; --allow-missing publishes
   expect(filesOf(output)).toEqual(filesOf(expected));
 });
 
-test("an input that changed since the plan: wait exits with 65", async () => {
-  const { folder, output } = await submittedInputs();
-  const later = new Date(Date.now() + 5000);
-  utimesSync(join(folder, "b.arrow"), later, later);
-  const one = here.worker();
-  const { stderr } = await expectCode(wait(output), 65);
-  expect(stderr).toContain("changed since the run was planned (modified ");
-  await one.end();
-  expect(existsSync(output)).toBe(false);
-});
-
 test("a shard that was truncated after it was computed is computed again", async () => {
   const output = dataset.newOutput();
   const { fingerprint } = await here.submit(output);

@@ -110,19 +110,6 @@ test("a worker writes a report and metrics like other commands", async () => {
   await here.wait(output);
 });
 
-test.each(["worker", `submit ${dataset.folder} -o ${at("no")}`])(
-  "%s rejects a password on the command line, and does not repeat it",
-  async (line) => {
-    const queue = ["--queue", "redis://:hunter2@localhost"];
-    const { stderr } = await expectCode(
-      start([...line.split(" "), ...queue]),
-      64,
-    );
-    expect(stderr).toContain("SOFTJAC_QUEUE_PASSWORD");
-    expect(stderr).not.toContain("hunter2");
-  },
-);
-
 test("without the optional packages, only queues are missing", () => {
   const apart = at("apart");
   mkdirSync(join(apart, "node_modules"), { recursive: true });

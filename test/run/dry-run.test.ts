@@ -11,7 +11,7 @@ import { outputOf, runsIn, upTo } from "../support/runs.js";
 
 // Compares the sizes that --dry-run prints with the files that a run writes.
 
-const { at, run, input, output } = runsIn();
+const { at, run, files, input, output } = runsIn();
 
 /** Writes logits, labels and nullable strings. Every fifth row is so peaked that entries underflow to 0. */
 function write(rows: number, classes: number, isSingle = false): void {
@@ -158,7 +158,9 @@ test("the command prints a table, and the same numbers with --json", () => {
     const line = "run in.arrow -o x.arrow --column logits --dry-run";
     return softjacIn({ cwd: at(".") }, ...line.split(" "), ...more).stdout;
   };
-  const stdout = print();
+  const stdout = print("--report", "x.json", "--metrics", "x.prom");
+  expect(stdout).toContain("(dry run: nothing is written)");
+  expect(files(/^x/)).toEqual([]);
   const size = expect.stringMatching(/^\d{3},\d{3}$/);
   const most = expect.stringMatching(/^at most \d,\d{3},\d{3}$/);
   expect(

@@ -8,13 +8,7 @@ import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { writeResults } from "../support/results-file.js";
-import {
-  outputOf,
-  runsIn,
-  upTo,
-  VERIFIED,
-  verifyAll,
-} from "../support/runs.js";
+import { runsIn, upTo, VERIFIED, verifyAll } from "../support/runs.js";
 
 const { at, run, input, output } = runsIn();
 writeInputs(input, inputs(40, 3), 13);
@@ -156,22 +150,4 @@ test("verify detects other class names and another order", async () => {
       `metadata: expected class 0 in softjac.class_names to be logit_b as in ${other}, found logit_a`,
     ],
   });
-});
-
-test("every shard of a dataset stores the options of the run", async () => {
-  await built.runDataset({
-    ...{ inputs: [input], output: at("parts"), column: "logits" },
-    ...{ emit: ["cross_entropy", "jacobian"], label: "y", keep: ["k"] },
-    shardRows: 20,
-  });
-  for (const part of ["part-00000-of-00002", "part-00001-of-00002"]) {
-    const shard = at(`parts/${part}.arrow`);
-    expect(outputOf(shard).metadata).toMatchObject({
-      "softjac.column": "logits",
-      "softjac.label": "y",
-      "softjac.keep": '["k"]',
-      "softjac.on_bad_row": "error",
-    });
-    expect(await verifyAll(shard, input)).toMatchObject(VERIFIED);
-  }
 });

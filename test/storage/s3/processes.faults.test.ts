@@ -226,17 +226,3 @@ test.each([1, 2])(
     expect(texts(prefix)._SUCCESS).toBeUndefined();
   },
 );
-
-test("SIGTERM while the store does not answer: 75 within the grace, and the same command continues", async () => {
-  const prefix = newPrefix();
-  const args = [...argsOf(prefix), "--grace", "1"];
-  const { code, stderr } = await runWithFault(args, {
-    ...{ fault: "late", turn: 3, times: Number.POSITIVE_INFINITY },
-    of: ({ method, url }) => method === "GET" && url.includes("/in/"),
-    onFault: (kill) => kill("SIGTERM"),
-  });
-  expect(code, stderr).toBe(75);
-  expect(stderr).toContain("run the same command again");
-  await runHere(prefix);
-  expect(texts(prefix)).toEqual(expected);
-});
