@@ -1,12 +1,5 @@
 import { spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -22,12 +15,12 @@ const nan = at("nan.arrow");
 const logit = (r: number) => (r === 1 ? Number.NaN : 0);
 writeLogits(nan, { rows: 2, classes: 2, logit });
 const taken = at("taken.arrow");
-writeFileSync(taken, "");
+fs.writeFileSync(taken, "");
 const cut = at("cut.arrow");
-writeFileSync(cut, "ARROW1\0\0");
+fs.writeFileSync(cut, "ARROW1\0\0");
 const ragged = at("ragged.arrow");
 const parquet = new URL("../input/parquet/ragged.arrow", import.meta.url);
-copyFileSync(fileURLToPath(parquet), ragged);
+fs.copyFileSync(fileURLToPath(parquet), ragged);
 const results = at("results.arrow");
 const state = at("run.json");
 typed`run ${DIGITS} -o ${results} --keep label,split --report ${state} --quiet`;
@@ -123,8 +116,8 @@ test.each(FAILURES)("softjac %s: %s", (line, exit, message) => {
   const { status, stdout, stderr } = softjac(...line.split(" "));
   expect([stdout, withoutNote(stderr)]).toEqual(["", `softjac: ${message}\n`]);
   expect(status).toBe(Number(exit));
-  expect([out, page].filter((path) => existsSync(path))).toEqual([]);
-  expect(readFileSync(taken, "utf8")).toBe("");
+  expect([out, page].filter((path) => fs.existsSync(path))).toEqual([]);
+  expect(fs.readFileSync(taken, "utf8")).toBe("");
 });
 
 /** Removes the line that names the logits. */
@@ -136,14 +129,14 @@ test("permission denied for an input, a directory and an output", () => {
   const [secret, folder, closed] = [at("secret"), at("folder"), at("closed")];
   const inner = join(folder, "closed");
   const made = join(closed, "out.arrow");
-  writeFileSync(secret, "");
-  chmodSync(secret, 0);
-  mkdirSync(inner, { recursive: true });
-  writeFileSync(join(folder, "sound.arrow"), "");
-  chmodSync(inner, 0);
-  mkdirSync(closed);
-  chmodSync(closed, 0o555);
-  chmodSync(dirname(secret), 0o755);
+  fs.writeFileSync(secret, "");
+  fs.chmodSync(secret, 0);
+  fs.mkdirSync(inner, { recursive: true });
+  fs.writeFileSync(join(folder, "sound.arrow"), "");
+  fs.chmodSync(inner, 0);
+  fs.mkdirSync(closed);
+  fs.chmodSync(closed, 0o555);
+  fs.chmodSync(dirname(secret), 0o755);
   for (const [line, message] of [
     [`run ${secret} -o ${out}`, `${secret}: permission denied`],
     [`inspect ${secret}`, `${secret}: permission denied`],

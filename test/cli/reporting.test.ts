@@ -1,10 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { start } from "../queue/processes.js";
@@ -16,7 +10,7 @@ import { DIGITS, typed } from "./support.js";
 
 const at = workDirectory();
 const folder = at("logits");
-mkdirSync(folder);
+fs.mkdirSync(folder);
 for (const [seed, name] of ["a", "b"].entries())
   await built.generate({
     output: join(folder, `${name}.arrow`),
@@ -26,7 +20,7 @@ for (const [seed, name] of ["a", "b"].entries())
 const report = at("report.json");
 const metrics = at("metrics.prom");
 const FILES = ["--report", report, "--metrics", metrics];
-const reported = () => JSON.parse(readFileSync(report, "utf8"));
+const reported = () => JSON.parse(fs.readFileSync(report, "utf8"));
 const jsonLines = (text: string) =>
   text
     .trimEnd()
@@ -38,7 +32,7 @@ const METRIC =
 
 /** Parses the metrics file, which is in Prometheus' text format. */
 function measured(): Record<string, number> {
-  const text = readFileSync(metrics, "utf8");
+  const text = fs.readFileSync(metrics, "utf8");
   expect(text.replace(METRIC, "")).toBe("");
   const found = [...text.matchAll(METRIC)].map(([, name = "", value]) => [
     name.replace("softjac_", ""),
@@ -98,14 +92,14 @@ test("report and metrics of a run over a file", () => {
     ...{ running: 0, exit_code: 0, rows: 1797, rows_done: 1797 },
     output_bytes: own.outputBytes,
   });
-  expect(readdirSync(at(".")).filter((n) => n.endsWith(".tmp"))).toEqual([]);
+  expect(fs.readdirSync(at(".")).filter((n) => n.endsWith(".tmp"))).toEqual([]);
 });
 
 test("report and metrics of a dataset that fails, and of the run that continues it", () => {
   const inputs = at("half");
-  mkdirSync(inputs);
-  writeFileSync(join(inputs, "a.arrow"), readFileSync(DIGITS));
-  writeFileSync(join(inputs, "b.arrow"), "ARROW1\0\0");
+  fs.mkdirSync(inputs);
+  fs.writeFileSync(join(inputs, "a.arrow"), fs.readFileSync(DIGITS));
+  fs.writeFileSync(join(inputs, "b.arrow"), "ARROW1\0\0");
   const run = (more: string) => typed`run ${inputs} -o ${at("half-out")}/
     --shard-rows 600 --keep-going ${more} --report ${report} --metrics ${metrics}`;
   expect(run("--sync").status).toBe(65);
@@ -135,7 +129,7 @@ test("report and metrics are updated during a run, and when it is stopped", asyn
   let found: Record<string, number> = { exit_code: 0 };
   while (!(found.exit_code === undefined && Number(found.shards_done) > 0)) {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    if (existsSync(metrics)) found = measured();
+    if (fs.existsSync(metrics)) found = measured();
   }
   expect(found).toMatchObject({ running: 1, shards: 4 });
   expect(found.rows_done).toBeGreaterThan(0);
@@ -155,5 +149,5 @@ test("a file that cannot be written is one warning, and 74 if all else succeeded
     --metrics ${at("no/such/folder")}`;
   expect(status).toBe(74);
   expect(stderr.match(/ENOENT/g)).toHaveLength(1);
-  expect(existsSync(output)).toBe(true);
+  expect(fs.existsSync(output)).toBe(true);
 });

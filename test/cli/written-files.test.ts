@@ -1,15 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  constants,
-  copyFileSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
@@ -35,23 +25,23 @@ type Path = (file: string) => string;
 /** Makes a directory with files of every kind. */
 function filesOfEveryKind(name: string): Path {
   const folder = at(name);
-  mkdirSync(folder);
+  fs.mkdirSync(folder);
   const path = (file: string) => join(folder, file);
-  copyFileSync(DIGITS, path("input.arrow"));
-  linkSync(path("input.arrow"), path("hard-link"));
-  symlinkSync("input.arrow", path("symbolic-link"));
-  symlinkSync("nothing", path("dangling-link"));
+  fs.copyFileSync(DIGITS, path("input.arrow"));
+  fs.linkSync(path("input.arrow"), path("hard-link"));
+  fs.symlinkSync("input.arrow", path("symbolic-link"));
+  fs.symlinkSync("nothing", path("dangling-link"));
   execFileSync("mkfifo", [path("fifo")]);
-  mkdirSync(path("directory"));
-  writeFileSync(path("config.json"), "{}");
-  symlinkSync(".", path("linked"));
+  fs.mkdirSync(path("directory"));
+  fs.writeFileSync(path("config.json"), "{}");
+  fs.symlinkSync(".", path("linked"));
   return path;
 }
 
 /** Returns the state of a directory, which must not change if the command line is rejected. */
 function stateOf(path: Path): unknown[] {
-  return readdirSync(path(".")).map((name) => {
-    const { mode, ino, size, mtimeMs } = lstatSync(path(name));
+  return fs.readdirSync(path(".")).map((name) => {
+    const { mode, ino, size, mtimeMs } = fs.lstatSync(path(name));
     return { name, mode, ino, size, mtimeMs };
   });
 }
@@ -149,7 +139,7 @@ test.each(WRITING)(
     const distinct = states.map((state) => `${state}=${path(state)}`);
     expect(await refusal(...line, ...distinct)).toBeNull();
     // Files of an earlier run are replaced.
-    for (const state of states) writeFileSync(path(state), "earlier");
+    for (const state of states) fs.writeFileSync(path(state), "earlier");
     expect(await refusal(...line, ...distinct)).toBeNull();
   },
 );
@@ -173,9 +163,9 @@ test("every option of free text states its use of a file, or is not a path", () 
 
 test("inputs in directories and patterns, and files that streams are redirected to", async () => {
   const path = filesOfEveryKind("folders");
-  mkdirSync(path("inputs"));
+  fs.mkdirSync(path("inputs"));
   const file = path("inputs/a.arrow");
-  linkSync(path("input.arrow"), file);
+  fs.linkSync(path("input.arrow"), file);
   const report = (input: string, report: string) =>
     refusal("run", input, `--output=${path("out")}/`, `--report=${report}`);
   for (const given of [path("inputs"), path("in*/*.arrow")])
@@ -216,7 +206,7 @@ describe("the command itself", () => {
 
   test("rejects a state file of the config file before any work", () => {
     const config = at("with-report.json");
-    writeFileSync(config, JSON.stringify({ report: path("hard-link") }));
+    fs.writeFileSync(config, JSON.stringify({ report: path("hard-link") }));
     const run = ["run", path("input.arrow"), "-o", path("new.arrow")];
     const message = `--report: ${path("hard-link")} is ${same(`the input ${path("input.arrow")}`)}`;
     expectRefused(64, message, ...run, "--config", config);
@@ -262,10 +252,10 @@ describe("the command itself", () => {
     }
     expect(stateOf(path)).toEqual(before);
     // A directory has this name.
-    mkdirSync(path("d\ufffd"));
+    fs.mkdirSync(path("d\ufffd"));
     expect(sh("d\\357\\277\\275/out.arrow").status).toBe(0);
-    expect(readdirSync(path("d\ufffd"))).toEqual(["out.arrow"]);
-    rmSync(path("d\ufffd"), { recursive: true });
+    expect(fs.readdirSync(path("d\ufffd"))).toEqual(["out.arrow"]);
+    fs.rmSync(path("d\ufffd"), { recursive: true });
   });
 });
 
@@ -283,7 +273,7 @@ test.each([
     const words = [...line.split(" "), ...states];
     const { status, stderr, calls } = recordedCalls(words);
     expect(status, stderr).toBe(0);
-    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC } = constants;
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC } = fs.constants;
     const writable = calls.filter(
       ({ call, flags }) =>
         call === "open" &&

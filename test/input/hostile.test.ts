@@ -1,12 +1,5 @@
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Bool } from "apache-arrow/fb/bool";
 import { Field } from "apache-arrow/fb/field";
@@ -38,7 +31,7 @@ function expectRefused(message: RegExp | string, ...args: string[]): void {
 
 test("a safetensors header nested 20,000 deep", () => {
   const header = `{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
-  writeFileSync(input, safetensorsFile(header, Buffer.alloc(0)));
+  fs.writeFileSync(input, safetensorsFile(header, Buffer.alloc(0)));
   const message = `^softjac: ${input}: structure: the values are nested too deeply\n$`;
   expectRefused(message, "run", input, "-o", at("none"));
   expectRefused(message, "inspect", input);
@@ -49,7 +42,7 @@ test.each([
   ["--layout", "factored"],
 ])("rows larger than any memory, with %s %s", (...more) => {
   const type = `fixed_size_list<float32>[${2 ** 31 - 1}]`;
-  writeFileSync(input, arrowOf({ logits: [[], type] }));
+  fs.writeFileSync(input, arrowOf({ logits: [[], type] }));
   for (const dry of [[], ["--dry-run"]])
     expectRefused(
       /: column logits: expected rows of at most 4294901760 bytes of memory, found 2147483647 classes, which need \d+\n$/,
@@ -121,9 +114,9 @@ test("a Parquet footer of structs nested a million deep", async () => {
 
 test("a manifest of a dataset without its fields", () => {
   const folder = at("dataset");
-  mkdirSync(folder);
+  fs.mkdirSync(folder);
   for (const name of ["_manifest.json", "_SUCCESS"])
-    writeFileSync(`${folder}/${name}`, '{"parts": [null], "inputs": []}');
+    fs.writeFileSync(`${folder}/${name}`, '{"parts": [null], "inputs": []}');
   expectRefused(
     /^softjac: .*dataset: _manifest\.json: could not be parsed \([^\n]+\)\n$/,
     ...["show", folder, "--row", "0"],
@@ -151,7 +144,7 @@ function emptyTensors(): Buffer {
 }
 
 test.skipIf(!isLinux).each([
-  ["an Arrow file of empty batches", () => readFileSync(file)],
+  ["an Arrow file of empty batches", () => fs.readFileSync(file)],
   ["an Arrow stream of empty batches", () => streamOf(file)],
   ["a safetensors file of empty tensors", emptyTensors],
 ])("%s: the size bounds the work", async (_, bytes) => {
@@ -159,11 +152,11 @@ test.skipIf(!isLinux).each([
     ["rchar", "wchar", "syscr"].map((name) =>
       Number(
         new RegExp(`${name}: (\\d+)`).exec(
-          readFileSync("/proc/self/io", "utf8"),
+          fs.readFileSync("/proc/self/io", "utf8"),
         )?.[1],
       ),
     );
-  writeFileSync(input, bytes());
+  fs.writeFileSync(input, bytes());
   // The first run reads modules, too.
   await built.run({ input: file, output, force: true });
   const before = workDone();
@@ -176,7 +169,7 @@ test.skipIf(!isLinux).each([
   const [read, written, reads] = workDone().map((n, k) => n - (before[k] ?? 0));
   expect(report.rowsDone).toBe(2);
   expect(report.outputBytes).toBeLessThan(4096);
-  const { size } = statSync(input);
+  const { size } = fs.statSync(input);
   expect(Math.max(read ?? 0, written ?? 0)).toBeLessThan(4 * size + 2 ** 20);
   expect(reads).toBeLessThan(16 * COUNT);
 });
@@ -207,14 +200,15 @@ function attempts(
 test.skipIf(!folder)(
   "files that broke other readers of Arrow, found by fuzzing",
   () => {
-    const paths = readdirSync(folder as string)
+    const paths = fs
+      .readdirSync(folder as string)
       .filter((name) => !name.endsWith(".md"))
       .map((name) => `${folder}/${name}`);
     const tried = Object.entries(attempts(paths));
     expect(tried).toHaveLength(55);
     // A process for each pipe takes most of the time.
     for (const path of paths.filter((_, k) => k % 5 === 0))
-      tried.push(...Object.entries(attempts(["-"], readFileSync(path))));
+      tried.push(...Object.entries(attempts(["-"], fs.readFileSync(path))));
     for (const [name, outcomes] of tried) {
       expect(outcomes.length, name).toBeGreaterThan(0);
       // Files whose values cannot be read can have a description.
@@ -224,6 +218,6 @@ test.skipIf(!folder)(
             /^ERR_(INPUT_FORMAT|INPUT_UNSUPPORTED|LOGITS_COLUMN)$/,
           );
     }
-    expect(existsSync(at("none"))).toBe(false);
+    expect(fs.existsSync(at("none"))).toBe(false);
   },
 );

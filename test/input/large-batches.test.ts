@@ -1,11 +1,4 @@
-import {
-  closeSync,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import fs from "node:fs";
 import { expect, test } from "vitest";
 import {
   footer,
@@ -40,10 +33,10 @@ function writeSparse(): void {
   const item = plainField("item", { kind: "FloatingPoint", precision: 1 });
   const type = { kind: "FixedSizeList", listSize: CLASSES } as const;
   const fields = [plainField("logits", type, [item])];
-  const fd = openSync(input, "w");
+  const fd = fs.openSync(input, "w");
   let end = 0;
   const put = (bytes: Uint8Array) => {
-    end += writeSync(fd, bytes, 0, bytes.length, end);
+    end += fs.writeSync(fd, bytes, 0, bytes.length, end);
   };
   put(Buffer.from("ARROW1\0\0"));
   put(framed(schemaMessage(fields, []), end));
@@ -64,7 +57,7 @@ function writeSparse(): void {
     blocks.push({ offset, metadataBytes: end - offset, bodyBytes: BODY });
     for (const [row, k] of PEAKS)
       if (row >= start && row < start + BATCH_ROWS)
-        writeSync(
+        fs.writeSync(
           fd,
           Float32Array.of(20),
           0,
@@ -73,19 +66,19 @@ function writeSparse(): void {
         );
     end += BODY;
   }
-  ftruncateSync(fd, end);
+  fs.ftruncateSync(fd, end);
   put(Uint8Array.of(255, 255, 255, 255, 0, 0, 0, 0));
   const tail = footer(fields, [], [], blocks);
   put(tail);
   put(new Uint8Array(Int32Array.of(tail.length).buffer));
   put(Buffer.from("ARROW1"));
-  closeSync(fd);
+  fs.closeSync(fd);
 }
 
 writeSparse();
 
 test("rows past 2 GiB of a batch and 4 GiB of a file", async () => {
-  const { size, blocks } = statSync(input);
+  const { size, blocks } = fs.statSync(input);
   expect(BODY).toBeGreaterThan(2 ** 31);
   expect(size).toBeGreaterThan(2 ** 32);
   expect(blocks * 512).toBeLessThan(2 ** 20);
@@ -97,7 +90,8 @@ test("rows past 2 GiB of a batch and 4 GiB of a file", async () => {
   const shards = [0, 50, 107, 108, 150, ROWS / shardRows - 1];
   for (const shardIndex of shards)
     await built.runShards({ output, shardIndex, shardCount: ROWS / shardRows });
-  const files = readdirSync(at("."), { recursive: true, encoding: "utf8" })
+  const files = fs
+    .readdirSync(at("."), { recursive: true, encoding: "utf8" })
     .filter((name) => /part-\d+-of-\d+\.arrow$/.test(name))
     .sort();
   const rows = shards.flatMap((shard) =>

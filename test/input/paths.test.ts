@@ -1,14 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { arrowOf, type Columns } from "../support/arrow-columns.js";
@@ -21,15 +12,15 @@ const rows = [0, 1, 2].map((row) => [row, row / 2, 1]);
 const file = at("file.arrow");
 const none = at("none.arrow");
 const bytes = arrowOf({ logits: [rows, "fixed_size_list<float64>[3]"] });
-writeFileSync(file, bytes);
+fs.writeFileSync(file, bytes);
 const jacobian = at("jacobian.arrow");
 await built.run({ input: file, output: jacobian });
 const folder = at("folder");
-mkdirSync(folder);
+fs.mkdirSync(folder);
 execFileSync("mkfifo", [at("pipe")]);
-symlinkSync(at("pipe"), at("link to pipe"));
-symlinkSync(at("nowhere"), at("dangling"));
-symlinkSync(at("circle"), at("circle"));
+fs.symlinkSync(at("pipe"), at("link to pipe"));
+fs.symlinkSync(at("nowhere"), at("dangling"));
+fs.symlinkSync(at("circle"), at("circle"));
 
 /** Expects commands on an input to be refused in one line, without an output. */
 function expectRefused(
@@ -43,7 +34,7 @@ function expectRefused(
     expect(found.stderr).toMatch(/^.*\n$/);
     expect(found.status).toBe(status);
   }
-  expect(readdirSync(at("."))).not.toContain("none.arrow");
+  expect(fs.readdirSync(at("."))).not.toContain("none.arrow");
 }
 
 const inspections = (input: string) => [
@@ -102,7 +93,10 @@ test("a directory is the input of a dataset only", () => {
   ])
     expect(
       spawnSync(process.execPath, [CLI, ...args], {
-        ...{ stdio: [openSync(folder, "r"), "pipe", "pipe"], encoding: "utf8" },
+        ...{
+          stdio: [fs.openSync(folder, "r"), "pipe", "pipe"],
+          encoding: "utf8",
+        },
       }),
     ).toMatchObject({
       status: 65,
@@ -113,18 +107,18 @@ test("a directory is the input of a dataset only", () => {
 
 test("an input is read through links, and not changed", async () => {
   const link = at("link.arrow");
-  symlinkSync(file, link);
+  fs.symlinkSync(file, link);
   await built.run({ input: link, output: at("linked") });
   const [linked, direct] = [at("linked"), jacobian].map((path) =>
     outputOf(path).column("softmax"),
   );
   expect(linked).toEqual(direct);
-  expect(readFileSync(file)).toEqual(bytes);
+  expect(fs.readFileSync(file)).toEqual(bytes);
 });
 
 test("an output that is the input by any name, or is in it, is refused", () => {
-  linkSync(file, at("hard link"));
-  mkdirSync(at("a"));
+  fs.linkSync(file, at("hard link"));
+  fs.mkdirSync(at("a"));
   const run = (output: string) => [["run", file, "-o", output, "--force"]];
   const names = ["file.arrow", "hard link", "a/../file.arrow", "./file.arrow"];
   for (const output of names.map(at))
@@ -133,29 +127,29 @@ test("an output that is the input by any name, or is in it, is refused", () => {
       64,
       `softjac: --output: ${output} is the same file as the input ${file}; choose another path\n`,
     );
-  unlinkSync(at("hard link"));
+  fs.unlinkSync(at("hard link"));
   expectRefused(
     run(`${file}/out`),
     64,
     `softjac: --output: ${file}/out is inside the input ${file}; choose a path outside\n`,
   );
-  expect(readFileSync(file)).toEqual(bytes);
+  expect(fs.readFileSync(file)).toEqual(bytes);
 });
 
 test.each(["../outside", "/etc/softjac", "a/b", "..", "\0"])(
   "a column named %j is no path",
   async (column) => {
     const directory = at("columns");
-    mkdirSync(directory, { recursive: true });
-    const above = readdirSync(at("."));
+    fs.mkdirSync(directory, { recursive: true });
+    const above = fs.readdirSync(at("."));
     const [input, output] = [`${directory}/in`, `${directory}/out`];
     const logits: Columns[string] = [rows, "fixed_size_list<float64>[3]"];
     const texts: Columns[string] = [["../x", "/y", ".."], "utf8"];
-    writeFileSync(input, arrowOf({ [column]: logits, label: texts }));
+    fs.writeFileSync(input, arrowOf({ [column]: logits, label: texts }));
     await built.run({ input, output, column, keep: ["label"], force: true });
-    writeFileSync(input, arrowOf({ logits, [column]: texts }));
+    fs.writeFileSync(input, arrowOf({ logits, [column]: texts }));
     await built.run({ input, output, keep: [column], force: true });
-    expect(readdirSync(directory).sort()).toEqual(["in", "out"]);
-    expect(readdirSync(at("."))).toEqual(above);
+    expect(fs.readdirSync(directory).sort()).toEqual(["in", "out"]);
+    expect(fs.readdirSync(at("."))).toEqual(above);
   },
 );

@@ -1,13 +1,4 @@
-import {
-  chmodSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { checkName, HTML } from "../../src/output/written-files.js";
 import { built } from "../support/built.js";
@@ -23,15 +14,15 @@ const bad = write(
 /** Makes every chunk a task. */
 const STEPS = { threads: 2, chunkRows: 100 };
 
-beforeEach(() => writeFileSync(output, "precious"));
+beforeEach(() => fs.writeFileSync(output, "precious"));
 const expectPrecious = () => {
-  expect(readFileSync(output, "utf8")).toBe("precious");
+  expect(fs.readFileSync(output, "utf8")).toBe("precious");
   expect(files(/\.tmp$/)).toEqual([]);
 };
 
 test("force replaces an output when the new one is complete", async () => {
   const seen: string[] = [];
-  const onProgress = () => seen.push(readFileSync(output, "utf8"));
+  const onProgress = () => seen.push(fs.readFileSync(output, "utf8"));
   const { bytes } = await run({ threads: 2 }, { onProgress });
   expect(seen.length).toBeGreaterThan(1);
   expect(new Set(seen)).toEqual(new Set(["precious"]));
@@ -92,7 +83,7 @@ test("of two runs to one output at once, one wins whole and the other refuses", 
 test("force does not replace a link that appears during the run", async () => {
   const path = at("late.arrow");
   const onProgress = () => {
-    if (!existsSync(path)) symlinkSync(output, path);
+    if (!fs.existsSync(path)) fs.symlinkSync(output, path);
   };
   await expect(
     run({ ...STEPS, output: path }, { onProgress }),
@@ -106,26 +97,28 @@ test("force does not replace a link that appears during the run", async () => {
 test("a name may be as long as the system takes; a replaced file keeps its mode", async () => {
   const long = at(`${"n".repeat(240)}.arrow`);
   await run({ output: long });
-  chmodSync(long, 0o600);
+  fs.chmodSync(long, 0o600);
   await run({ output: long });
-  expect(statSync(long).mode & 0o777).toBe(0o600);
+  expect(fs.statSync(long).mode & 0o777).toBe(0o600);
 });
 
 describe.each([false, true])("force %s", (force) => {
   test.each([
-    ["a symbolic link", (path: string) => symlinkSync(at("victim"), path)],
-    ["another file", (path: string) => writeFileSync(path, "foreign")],
+    ["a symbolic link", (path: string) => fs.symlinkSync(at("victim"), path)],
+    ["another file", (path: string) => fs.writeFileSync(path, "foreign")],
   ])(
     "a temporary file that was replaced by %s during the run is not published",
     async (name, replace) => {
-      writeFileSync(at("victim"), "precious");
+      fs.writeFileSync(at("victim"), "precious");
       const path = force ? output : at(`${name}.arrow`);
       let temporary = "";
       const onProgress = () => {
         if (temporary) return;
-        const [found = ""] = readdirSync(at("")).filter((n) => /tmp$/.test(n));
+        const [found = ""] = fs
+          .readdirSync(at(""))
+          .filter((n) => /tmp$/.test(n));
         temporary = at(found);
-        renameSync(temporary, at(`moved ${name} ${force}`));
+        fs.renameSync(temporary, at(`moved ${name} ${force}`));
         replace(temporary);
       };
       const options = { output: path, force, threads: 1, chunkRows: 100 };
@@ -134,9 +127,9 @@ describe.each([false, true])("force %s", (force) => {
         code: "ERR_IO",
         message: `${path}: is not written, because another process replaced its temporary file ${temporary}`,
       });
-      expect(existsSync(path)).toBe(force);
+      expect(fs.existsSync(path)).toBe(force);
       for (const path of [output, at("victim")])
-        expect(readFileSync(path, "utf8")).toBe("precious");
+        expect(fs.readFileSync(path, "utf8")).toBe("precious");
     },
   );
 });
@@ -167,6 +160,6 @@ describe("a name must not promise another format than the file has", () => {
         code: "ERR_USAGE",
         message: `${path}: ${writes}; use a name that ends in .${extensions[0]}`,
       });
-    expect([csv, page].filter(existsSync)).toEqual([]);
+    expect([csv, page].filter(fs.existsSync)).toEqual([]);
   });
 });

@@ -1,10 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, expect } from "vitest";
 import { openPlannedRun } from "../../src/dataset/planned-run.js";
@@ -140,7 +134,7 @@ test("a worker with a full disk pauses while another one computes all; then it c
 /** Submits three inputs, of which b may have an invalid row, as one shard each. */
 async function submittedInputs(logit = 0) {
   const folder = dataset.newName("inputs");
-  mkdirSync(folder);
+  fs.mkdirSync(folder);
   for (const name of ["a", "b", "c"])
     writeLogits(join(folder, `${name}.arrow`), {
       ...{ rows: 20, classes: 3 },
@@ -181,7 +175,7 @@ test("a shard that was truncated after it was computed is computed again", async
   const { fingerprint } = await here.submit(output);
   await here.worker({ idleLimit: 3 }).ended;
   const part = join(`${output}.__wip-${fingerprint}`, POISONED);
-  writeFileSync(part, readFileSync(part).subarray(0, 1000));
+  fs.writeFileSync(part, fs.readFileSync(part).subarray(0, 1000));
   const waiting = wait(output);
   await waiting.until(/"shards":1,"submission":1,"msg":"submitted"/);
   await completed(output);

@@ -1,11 +1,4 @@
-import {
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
@@ -33,15 +26,18 @@ afterAll(() => queue.close());
 
 test("a job with invalid data or a forbidden location is refused once, and touches nothing", async () => {
   const [allowed, outside] = [at("allowed"), at("outside")];
-  mkdirSync(allowed);
-  mkdirSync(outside);
+  fs.mkdirSync(allowed);
+  fs.mkdirSync(outside);
   const inside = join(allowed, "out");
   const beyond = join(outside, "out");
   const { fingerprint: run } = await here.submit(inside);
   await here.submit(beyond);
   await queue.obliterate({ force: true });
-  symlinkSync(outside, join(allowed, "link"));
-  symlinkSync(`${beyond}.__wip-${run}`, `${join(allowed, "in")}.__wip-${run}`);
+  fs.symlinkSync(outside, join(allowed, "link"));
+  fs.symlinkSync(
+    `${beyond}.__wip-${run}`,
+    `${join(allowed, "in")}.__wip-${run}`,
+  );
   const job = { output: inside, run, index: 0 };
   const forbidden = "is outside the locations that --allow permits";
   const invalid = "the job has invalid data";
@@ -61,7 +57,7 @@ test("a job with invalid data or a forbidden location is refused once, and touch
     [{}, invalid],
   ];
   for (const [data] of jobs) await queue.add("shard", data, { attempts: 5 });
-  const before = readdirSync(outside, { recursive: true });
+  const before = fs.readdirSync(outside, { recursive: true });
   // The inputs are allowed.
   const allow = ["--allow", `${allowed},${dataset.folder}`];
   const one = worker([...allow, "--idle-limit", "3"]);
@@ -80,13 +76,13 @@ test("a job with invalid data or a forbidden location is refused once, and touch
       })),
     ),
   );
-  expect(readdirSync(outside, { recursive: true })).toEqual(before);
+  expect(fs.readdirSync(outside, { recursive: true })).toEqual(before);
   await queue.obliterate({ force: true });
 });
 
 test("inputs outside the allowed locations are refused", async () => {
   const apart = at("apart");
-  mkdirSync(apart);
+  fs.mkdirSync(apart);
   await here.submit(join(apart, "out"));
   const one = worker(["--allow", apart, "--idle-limit", "3"]);
   const { stderr } = await expectCode(one, 0);
@@ -103,12 +99,14 @@ function otherVersion(): string {
   const dist = join(folder, "dist");
   const own = (name: string) =>
     fileURLToPath(new URL(`../../${name}`, import.meta.url));
-  cpSync(dirname(CLI), dist, { recursive: true });
-  cpSync(own("package.json"), join(folder, "package.json"));
-  symlinkSync(own("node_modules"), join(folder, "node_modules"));
-  for (const name of readdirSync(dist).filter((name) => /\.js$/.test(name))) {
-    const text = readFileSync(join(dist, name), "utf8");
-    writeFileSync(join(dist, name), text.replaceAll(VERSION, OTHER));
+  fs.cpSync(dirname(CLI), dist, { recursive: true });
+  fs.cpSync(own("package.json"), join(folder, "package.json"));
+  fs.symlinkSync(own("node_modules"), join(folder, "node_modules"));
+  for (const name of fs
+    .readdirSync(dist)
+    .filter((name) => /\.js$/.test(name))) {
+    const text = fs.readFileSync(join(dist, name), "utf8");
+    fs.writeFileSync(join(dist, name), text.replaceAll(VERSION, OTHER));
   }
   return join(dist, "cli.js");
 }
@@ -142,7 +140,7 @@ anyTest.skipIf(!hasRedis || !library)(
   "a worker whose clock is set back an hour keeps its shard",
   async () => {
     const clock = at("clock");
-    writeFileSync(clock, "+0");
+    fs.writeFileSync(clock, "+0");
     const output = await submitted();
     const call = "hold before link part-00002-of";
     const shifted = workerAt(call, ["--lease", "1"], {
@@ -154,7 +152,7 @@ anyTest.skipIf(!hasRedis || !library)(
       DONT_FAKE_MONOTONIC: "1",
     });
     await shifted.until(/at-call: hold/);
-    writeFileSync(clock, "-1h");
+    fs.writeFileSync(clock, "-1h");
     const other = here.worker({ lease: 1 });
     const waiting = wait(output);
     await waiting.until(/"shardsDone":8/);

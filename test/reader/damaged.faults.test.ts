@@ -1,9 +1,4 @@
-import {
-  copyFileSync,
-  readFileSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
@@ -142,7 +137,7 @@ async function outcomeOf(
   layout: string,
   undamaged: Map<number, Entries>,
 ): Promise<string> {
-  writeFileSync(damaged, bytes);
+  fs.writeFileSync(damaged, bytes);
   let found: Map<number, Entries>;
   try {
     found = await ours(damaged);
@@ -199,7 +194,7 @@ function* changedNumbers(
 }
 
 describe.each(EXPECTED)("%s", (layout, outcomes) => {
-  const bytes = readFileSync(at(layout));
+  const bytes = fs.readFileSync(at(layout));
   // The metadata of the output of a run names the version, whose length decides which bytes are damaged.
   const slack = layout === "bsr" ? 10 : 0;
 
@@ -211,7 +206,7 @@ describe.each(EXPECTED)("%s", (layout, outcomes) => {
 
   test("a truncated file is refused", async () => {
     for (let length = 0; length < bytes.length; length += stepOf(9)) {
-      writeFileSync(damaged, bytes.subarray(0, length));
+      fs.writeFileSync(damaged, bytes.subarray(0, length));
       await expect(built.openJacobian(damaged)).rejects.toThrow(
         built.InputFormatError,
       );
@@ -231,9 +226,9 @@ describe.each(EXPECTED)("%s", (layout, outcomes) => {
 });
 
 test("an open file that is truncated", async () => {
-  copyFileSync(at("bsr"), damaged);
+  fs.copyFileSync(at("bsr"), damaged);
   await using reader = await built.openJacobian(damaged);
-  truncateSync(damaged, 2000);
+  fs.truncateSync(damaged, 2000);
   await expect(reader.block(8)).rejects.toThrow(
     /: changed while it was read \(bytes \d+, now 2000; /,
   );

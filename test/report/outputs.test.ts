@@ -1,15 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { Float64, Int64 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { OutputReport } from "../../src/index.js";
@@ -25,7 +15,7 @@ import { drawnLogits, reporter, writeLabelled } from "./reports.js";
 
 const at = workDirectory();
 const page = at("page.html");
-const text = () => readFileSync(page, "utf8");
+const text = () => fs.readFileSync(page, "utf8");
 const reportOf = reporter(at);
 
 describe.each(LAYOUTS)("layout %s", (layout) => {
@@ -227,9 +217,9 @@ test.each([
 
 describe("a dataset", () => {
   const folder = at("logits");
-  mkdirSync(folder);
+  fs.mkdirSync(folder);
   for (const name of ["train", "test"])
-    copyFileSync(DIGITS, `${folder}/${name}.arrow`);
+    fs.copyFileSync(DIGITS, `${folder}/${name}.arrow`);
   const dataset = at("dataset");
   const cut = at("cut");
   const keep = ["label"];
@@ -241,8 +231,8 @@ describe("a dataset", () => {
     const one = await reportOf({ input: DIGITS, keep }, { label });
     const options = { results: dataset, output: page, force: true };
     const all = await built.report({ ...options, label });
-    const parts = readdirSync(dataset).filter((name) => /^part/.test(name));
-    const sizes = parts.map((name) => statSync(`${dataset}/${name}`).size);
+    const parts = fs.readdirSync(dataset).filter((name) => /^part/.test(name));
+    const sizes = parts.map((name) => fs.statSync(`${dataset}/${name}`).size);
     expect(all.summary).toMatchObject({
       ...{ kind: "dataset", shards: 8 },
       bytes: sizes.reduce((sum, size) => sum + size),
@@ -269,7 +259,7 @@ describe("a dataset", () => {
   });
 
   test("an input without results is listed", async () => {
-    writeFileSync(`${folder}/broken.arrow`, "no Arrow file");
+    fs.writeFileSync(`${folder}/broken.arrow`, "no Arrow file");
     const results = at("mostly");
     const inputs = { inputs: [folder], allowMissing: true, keepGoing: true };
     await built.runDataset({ ...inputs, output: results, keep });
@@ -284,18 +274,18 @@ describe("a dataset", () => {
   const manifest =
     (edit: (manifest: { parts: { part: string }[] }) => unknown) => () => {
       const path = `${cut}/_manifest.json`;
-      const old = JSON.parse(readFileSync(path, "utf8"));
-      writeFileSync(path, JSON.stringify(edit(old) ?? old));
+      const old = JSON.parse(fs.readFileSync(path, "utf8"));
+      fs.writeFileSync(path, JSON.stringify(edit(old) ?? old));
     };
   test.each([
     [
       "a truncated shard",
-      () => truncateSync(`${cut}/part-00000-of-00008.arrow`, 1000),
+      () => fs.truncateSync(`${cut}/part-00000-of-00008.arrow`, 1000),
       /part-00000-of-00008.arrow: file: expected \d+ bytes as in the manifest, found 1000$/,
     ],
     [
       "a missing shard",
-      () => rmSync(`${cut}/part-00000-of-00008.arrow`),
+      () => fs.rmSync(`${cut}/part-00000-of-00008.arrow`),
       /part-00000-of-00008.arrow: no such file or directory$/,
     ],
     [
@@ -317,12 +307,12 @@ describe("a dataset", () => {
     ],
     [
       "no _SUCCESS",
-      () => rmSync(`${cut}/_SUCCESS`),
+      () => fs.rmSync(`${cut}/_SUCCESS`),
       /cut is not a complete dataset: it has no _SUCCESS$/,
     ],
   ])("%s", async (_, damage, message) => {
-    rmSync(cut, { recursive: true, force: true });
-    cpSync(dataset, cut, { recursive: true });
+    fs.rmSync(cut, { recursive: true, force: true });
+    fs.cpSync(dataset, cut, { recursive: true });
     damage();
     const options = { results: cut, output: at("no.html") };
     await expect(built.report(options)).rejects.toThrow(message);

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  utimesSync,
-  writeSync,
-} from "node:fs";
+import fs from "node:fs";
 import { expect, test } from "vitest";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { runsIn } from "../support/runs.js";
@@ -23,12 +14,18 @@ const GOOD = [1, 2, 3];
 /** Overwrites the logits of a row in place, because workers are reading the rows around it. */
 function overwrite(row: number, logits: number[]): void {
   const first = Buffer.from(Float64Array.of(0.5, 1.5, 2.5).buffer);
-  const start = readFileSync(input).indexOf(first);
+  const start = fs.readFileSync(input).indexOf(first);
   expect(start).toBeGreaterThan(0);
   const values = Buffer.from(Float64Array.from(logits).buffer);
-  const fd = openSync(input, "r+");
-  writeSync(fd, values, 0, values.byteLength, start + row * values.byteLength);
-  closeSync(fd);
+  const fd = fs.openSync(input, "r+");
+  fs.writeSync(
+    fd,
+    values,
+    0,
+    values.byteLength,
+    start + row * values.byteLength,
+  );
+  fs.closeSync(fd);
 }
 
 /** Runs, calls `change` once the first task is done, and expects an error and no output. */
@@ -49,7 +46,7 @@ async function failsAfter(
     isChanged = true;
     change();
   };
-  rmSync(output, { force: true });
+  fs.rmSync(output, { force: true });
   const failed = await run(
     { force: false, chunkRows: CHUNK_ROWS, ...options },
     { onProgress },
@@ -92,7 +89,7 @@ test.each(["error", "skip"] as const)(
   "rewriting half of the file during a run publishes nothing, although no row becomes bad (--on-bad-row %s)",
   async (onBadRow) => {
     const change = () => {
-      utimesSync(input, 0, 0);
+      fs.utimesSync(input, 0, 0);
       for (const row of [ROWS / 2, LATE + 1]) overwrite(row, GOOD);
     };
     const message = `${input}: changed while it was read (modified `;
@@ -107,7 +104,7 @@ test.each(["error", "skip"] as const)(
 test.each(["bsr", "coo"] as const)(
   "%s: truncating the input during a run fails, and writes no zeros to the output",
   async (layout) => {
-    const change = () => truncateSync(input, statSync(input).size / 2);
+    const change = () => fs.truncateSync(input, fs.statSync(input).size / 2);
     const { message, ...error } = await failsAfter(change, { layout });
     expect(error).toMatchObject({ code: "ERR_INPUT_FORMAT" });
     expect(message).toMatch(

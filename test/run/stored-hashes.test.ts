@@ -1,11 +1,5 @@
 import { createHash } from "node:crypto";
-import {
-  cpSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { type Data, RecordBatchFileWriter, tableFromIPC } from "apache-arrow";
 import { afterAll, expect, test } from "vitest";
 import type * as Public from "../../src/index.js";
@@ -21,9 +15,9 @@ const at = workDirectory();
 const root = new URL("../../", import.meta.url);
 const { run } = await buildOfVersion("0.0.0");
 // The dense tensor of all rows takes gigabytes.
-const few = tableFromIPC(readFileSync(DIGITS)).slice(0, 60);
+const few = tableFromIPC(fs.readFileSync(DIGITS)).slice(0, 60);
 const fewDigits = at("digits-logits.arrow");
-writeFileSync(
+fs.writeFileSync(
   fewDigits,
   RecordBatchFileWriter.writeAll(few).toUint8Array(true),
 );
@@ -52,7 +46,7 @@ test.each(
       ...resultsIn(layout, emit),
       ...((layout !== "coo" || set === "losses") && inputs),
     });
-    const bytes = readFileSync(output);
+    const bytes = fs.readFileSync(output);
     found[set] = { file: sha256([bytes]), ...columnHashes(bytes) };
   }
   await expect(`${JSON.stringify(found, null, 2)}\n`).toMatchFileSnapshot(
@@ -113,15 +107,17 @@ function sha256(parts: readonly Uint8Array[]): string {
 /** Copies the build with a fixed version, because outputs contain the version. */
 async function buildOfVersion(other: string): Promise<typeof Public> {
   const copy = new URL(`out/stored-hashes-${process.pid}/`, root);
-  afterAll(() => rmSync(copy, { recursive: true, force: true }));
-  cpSync(new URL("dist/", root), copy, { recursive: true });
+  afterAll(() => fs.rmSync(copy, { recursive: true, force: true }));
+  fs.cpSync(new URL("dist/", root), copy, { recursive: true });
   let changed = 0;
-  for (const name of readdirSync(copy).filter((file) => file.endsWith(".js"))) {
+  for (const name of fs
+    .readdirSync(copy)
+    .filter((file) => file.endsWith(".js"))) {
     const file = new URL(name, copy);
-    const text = readFileSync(file, "utf8");
+    const text = fs.readFileSync(file, "utf8");
     const renamed = text.replaceAll(`"${built.version}"`, `"${other}"`);
     if (renamed !== text) changed++;
-    writeFileSync(file, renamed);
+    fs.writeFileSync(file, renamed);
   }
   expect(changed).toBe(1);
   const build = (await import(new URL("index.js", copy).href)) as typeof Public;

@@ -1,11 +1,5 @@
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmdirSync,
-} from "node:fs";
+import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,12 +18,12 @@ export function sharedFolder(name: string): string | null {
   const path = fileURLToPath(
     new URL(`../../../shared/data/${name}`, import.meta.url),
   );
-  return existsSync(path) ? path : null;
+  return fs.existsSync(path) ? path : null;
 }
 
 /** Mounts an empty file system of a few MiB; returns false without permission to mount. */
 export function mountSmall(path: string, size: string): boolean {
-  mkdirSync(path);
+  fs.mkdirSync(path);
   const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path];
   return spawnSync("mount", args).status === 0;
 }
@@ -40,19 +34,20 @@ export function unmount(path: string): void {
 
 /** Returns whether this process may mount file systems. */
 export function canMount(): boolean {
-  const folder = mkdtempSync(join(tmpdir(), "softjac-mount-"));
+  const folder = fs.mkdtempSync(join(tmpdir(), "softjac-mount-"));
   const path = join(folder, "small");
   const can = mountSmall(path, "1m");
   if (can) unmount(path);
-  rmdirSync(path);
-  rmdirSync(folder);
+  fs.rmdirSync(path);
+  fs.rmdirSync(folder);
   return can;
 }
 
 /** Library of Debian's package faketime for programs with threads. */
 export function faketimeLibrary(): string | undefined {
   if (!isLinux) return;
-  return readdirSync("/usr/lib")
+  return fs
+    .readdirSync("/usr/lib")
     .map((name) => join("/usr/lib", name, "faketime", "libfaketimeMT.so.1"))
-    .find((path) => existsSync(path));
+    .find((path) => fs.existsSync(path));
 }

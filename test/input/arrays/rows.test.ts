@@ -1,11 +1,4 @@
-import {
-  closeSync,
-  ftruncateSync,
-  openSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import fs from "node:fs";
 import { tableFromArrays, tableToIPC } from "@uwdata/flechette";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -50,7 +43,7 @@ function writeArray(type: string, shape: number[], form: ArrayForm): void {
   const numbers = Array.from(indices(order), (index) =>
     number(numberAt(form.fortran ? index.reverse() : index)),
   );
-  writeFileSync(input, arrayFile(type, numbers, shape, form));
+  fs.writeFileSync(input, arrayFile(type, numbers, shape, form));
 }
 
 /** Returns the rows of numpy.moveaxis(x, axis, -1).reshape(-1, classes). */
@@ -151,7 +144,7 @@ test.each([
   `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), ${" ".repeat(9000)}}`,
   "{'fortran_order':\t\nFalse,\r'shape': [2L,3 ], 'descr': u\"<f8\"}",
 ])("header of other writers: %s", async (header) => {
-  writeFileSync(input, npy(Float64Array.of(1, 2, 3, 4, 5, 6), { header }));
+  fs.writeFileSync(input, npy(Float64Array.of(1, 2, 3, 4, 5, 6), { header }));
   const rows = [
     [1, 2, 3],
     [4, 5, 6],
@@ -166,7 +159,7 @@ test("other arrays beside one whose fields have odd names", async () => {
     "odd.npy": npy(new Uint8Array(33), { header }),
     "o.npy": npy(Float64Array.of(1, 2), [1, 2]),
   };
-  writeFileSync(input, zip(members));
+  fs.writeFileSync(input, zip(members));
   expect(await openedInput(input)).toMatchObject({ sources: [[[1, 2]]] });
 });
 
@@ -196,7 +189,10 @@ test.each([
   ["F8_E5M2", e5m2, 57344],
 ] as const)("all numbers of %s", async (dtype, expected, greatest) => {
   const values = Uint8Array.from({ length: 256 }, (_, bits) => bits);
-  writeFileSync(input, safetensors({ o: { dtype, shape: [64, 4], values } }));
+  fs.writeFileSync(
+    input,
+    safetensors({ o: { dtype, shape: [64, 4], values } }),
+  );
   const { sources, ...opened } = await openedInput(input);
   expect(opened).toMatchObject({ dtype: "float32", classes: 4 });
   const found = sources[0]?.flat() as number[];
@@ -245,7 +241,7 @@ test.each<[file: Uint8Array, columns: string, leading: number[]]>([
 ])(
   "axes of the rows of several arrays or columns",
   async (file, columns, leading) => {
-    writeFileSync(input, file);
+    fs.writeFileSync(input, file);
     const rows = leading.reduce((a, b) => a * b, 1);
     expect(await openedInput(input, { columns })).toMatchObject({
       leading,
@@ -267,16 +263,16 @@ test.each([false, true])(
       shape: LARGE,
       fortran,
     });
-    const fd = openSync(path, "w");
-    writeSync(fd, header);
-    ftruncateSync(fd, header.length + 4 * rows * classes);
+    const fd = fs.openSync(path, "w");
+    fs.writeSync(fd, header);
+    fs.ftruncateSync(fd, header.length + 4 * rows * classes);
     const row = rows - 2;
     for (let k = 0; k < classes; k++) {
       const value = fortran ? k * rows + row : row * classes + k;
-      writeSync(fd, Float32Array.of(k + 1), 0, 4, header.length + 4 * value);
+      fs.writeSync(fd, Float32Array.of(k + 1), 0, 4, header.length + 4 * value);
     }
-    closeSync(fd);
-    expect(statSync(path).size).toBeGreaterThan(2 ** 32);
+    fs.closeSync(fd);
+    expect(fs.statSync(path).size).toBeGreaterThan(2 ** 32);
     const { sources } = await openedInput(path, {}, [rows - 3, rows]);
     const none = [0, 0, 0, 0, 0];
     expect(sources).toEqual([[none, [1, 2, 3, 4, 5], none]]);

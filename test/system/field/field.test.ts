@@ -1,11 +1,5 @@
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { tableFromIPC } from "@uwdata/flechette";
@@ -23,8 +17,8 @@ const output = at("out.arrow");
 const utf8 = at("options.json");
 const utf16 = at("options-16.json");
 const options = '\ufeff{\r\n  "emit": "softmax,logsumexp"\r\n}\r\n';
-writeFileSync(utf8, options);
-writeFileSync(utf16, options, "utf16le");
+fs.writeFileSync(utf8, options);
+fs.writeFileSync(utf16, options, "utf16le");
 
 type Rows = readonly (readonly number[])[];
 
@@ -97,11 +91,12 @@ function rounded(
 function expectColumns(path: string, columns: Columns): void {
   const files = path.endsWith(".arrow")
     ? [path]
-    : readdirSync(path)
+    : fs
+        .readdirSync(path)
         .filter((name) => name.endsWith(".arrow"))
         .sort()
         .map((name) => `${path}/${name}`);
-  const tables = files.map((name) => tableFromIPC(readFileSync(name)));
+  const tables = files.map((name) => tableFromIPC(fs.readFileSync(name)));
   const isSingle =
     tables[0]?.schema.metadata?.get("softjac.dtype") === "float32";
   for (const [name, expected] of Object.entries(columns)) {
@@ -315,13 +310,13 @@ describe.each(Object.entries(CASES))("%s", (_, rows) => {
     const args = typeof given === "string" ? given.split(" ") : given;
     // Directories are datasets.
     const target = args[0]?.includes(".") ? output : at("out");
-    rmSync(target, { recursive: true, force: true });
+    fs.rmSync(target, { recursive: true, force: true });
     const to = target === output ? output : `${target}/`;
     const { status, stderr } = softjacIn({ cwd }, "run", ...args, "-o", to);
     if (typeof expected === "string") {
       expect(stderr).toContain(`softjac: ${expected}\n`);
       expect(status).toBe(args.includes(utf16) ? 78 : 65);
-      if (target === output) expect(existsSync(target)).toBe(false);
+      if (target === output) expect(fs.existsSync(target)).toBe(false);
     } else {
       expect(status, stderr).toBe(0);
       expectColumns(target, expected);
@@ -330,7 +325,7 @@ describe.each(Object.entries(CASES))("%s", (_, rows) => {
 });
 
 test("one class is a warning", () => {
-  rmSync(output, { force: true });
+  fs.rmSync(output, { force: true });
   const args = ["run", "margins-column.npy", "-o", output];
   const { status, stderr } = softjacIn({ cwd }, ...args);
   expect(stderr).toContain(
@@ -344,8 +339,8 @@ test("one class is a warning", () => {
 });
 
 test("a file that is compressed as a whole, decompressed into a pipe", () => {
-  const input = gzipSync(readFileSync(`${cwd}/tokens.npy`));
-  rmSync(output, { force: true });
+  const input = gzipSync(fs.readFileSync(`${cwd}/tokens.npy`));
+  fs.rmSync(output, { force: true });
   const command = `gzip -dc | "$0" "$1" run - -o "$2"`;
   const { status, stderr } = spawnSync(
     "bash",

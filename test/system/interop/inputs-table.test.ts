@@ -1,12 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
@@ -30,7 +23,7 @@ import { outputOf } from "../../support/runs.js";
 // Every row of the tables of docs/inputs.md: the command reads such a file, or refuses it with the words of the table.
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const page = readFileSync(`${root}docs/inputs.md`, "utf8");
+const page = fs.readFileSync(`${root}docs/inputs.md`, "utf8");
 const at = workDirectory();
 const input = at("in");
 const output = at("out.arrow");
@@ -73,9 +66,9 @@ function optionsOf([from, , output, ...words]: string[]): Options {
 
 /** Runs the command in this process if its input is a file, because a process for each of so many takes a minute. */
 async function run(...args: string[]) {
-  rmSync(output, { recursive: true, force: true });
-  rmSync(at("out"), { recursive: true, force: true });
-  const isFile = statSync(input, { throwIfNoEntry: false })?.isFile();
+  fs.rmSync(output, { recursive: true, force: true });
+  fs.rmSync(at("out"), { recursive: true, force: true });
+  const isFile = fs.statSync(input, { throwIfNoEntry: false })?.isFile();
   if (args[0] !== input || !isFile) return softjac("run", ...args);
   return built.run(optionsOf(args) as Parameters<typeof built.run>[0]).then(
     ({ dtype }) => ({ status: 0, stderr: "", dtype }),
@@ -85,9 +78,9 @@ async function run(...args: string[]) {
 
 /** Makes the file of a case, and returns the arguments of the command. */
 function prepare({ file, from = input, options = [] }: Case): string[] {
-  rmSync(input, { recursive: true, force: true });
+  fs.rmSync(input, { recursive: true, force: true });
   if (typeof file === "function") file();
-  else if (file !== undefined) writeFileSync(input, file);
+  else if (file !== undefined) fs.writeFileSync(input, file);
   return [from, "-o", output, ...options];
 }
 
@@ -110,7 +103,7 @@ const plain = arrowOf(both);
 const stream = arrowOf(both, { format: "stream" });
 const latin1 = (text: string) => Buffer.from(text + "\0".repeat(99), "latin1");
 const copy = (path: string) =>
-  reading(() => copyFileSync(`${root}test/input/${path}`, input));
+  reading(() => fs.copyFileSync(`${root}test/input/${path}`, input));
 const perClass = arrowOf({
   id: [[1, 2], "int32"],
   logit_0: [[1, 3], "float64"],
@@ -133,11 +126,11 @@ const labelled = (values: unknown[], type: Type, ...more: string[]): Case =>
 /** Returns a file of softjac's own, with its log-softmax as logits. */
 const compressed = (codec: string) =>
   reading(() => {
-    writeFileSync(at("plain"), plain);
+    fs.writeFileSync(at("plain"), plain);
     const made = `${input}.arrow`;
     const flags = ["--force", "--emit", "log_softmax", "--compress", codec];
     softjac("run", at("plain"), "-o", made, ...flags);
-    copyFileSync(made, input);
+    fs.copyFileSync(made, input);
   });
 
 /** Files by the heading of a table and the first cell of a row. */
@@ -270,7 +263,7 @@ const REFUSED: Record<string, Case[]> = {
   "MATLAB `.mat`": [reading(latin1("MATLAB 5.0 MAT-file"))],
   "R `.rds` or `.rda`": [
     {
-      file: () => writeFileSync(`${input}.rds`, gzipSync("X\n")),
+      file: () => fs.writeFileSync(`${input}.rds`, gzipSync("X\n")),
       from: `${input}.rds`,
     },
   ],
@@ -361,7 +354,7 @@ const REFUSED: Record<string, Case[]> = {
     fixed(logits(rows("1 2; 3 NaN")), "--on-bad-row", "skip"),
   ],
   "lists without rows": [reading(logits([]))],
-  "directory without files": [{ file: () => mkdirSync(input) }],
+  "directory without files": [{ file: () => fs.mkdirSync(input) }],
   "missing file": [{}],
   "named pipe or device": [
     { file: () => execFileSync("mkfifo", [input]) },
@@ -396,7 +389,7 @@ describe.each(Object.entries(READ))("%s", (heading, cases) => {
       const [row] = outputOf(output).column("softmax");
       const p = 1 / (1 + Math.E);
       expect(row).toEqual([near(p), near(1 - p)]);
-      rmSync(output);
+      fs.rmSync(output);
     }
   });
 });
@@ -431,9 +424,9 @@ test("the locations", async () => {
     "`s3://bucket/key`",
     "`-`",
   ]);
-  mkdirSync(at("logits"));
+  fs.mkdirSync(at("logits"));
   for (const name of ["logits/a.arrow", "logits/b.arrow"])
-    writeFileSync(at(name), plain);
+    fs.writeFileSync(at(name), plain);
   for (const args of [
     ["logits/a.arrow", "-o", output],
     ["logits/a.arrow", "logits/b.arrow", "-o", "out/"],
@@ -505,7 +498,7 @@ test("softjac inspect of an s3:// location", () => {
 
 test("the commands of the page run in an empty directory", () => {
   const [, code = ""] = /```sh\n(.*?)```/s.exec(page) ?? [];
-  mkdirSync(at("empty"));
+  fs.mkdirSync(at("empty"));
   const command = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
   const printed = execFileSync("bash", ["-ec", `${command}\n${code}`], {
     cwd: at("empty"),
