@@ -27,8 +27,7 @@ export async function readPlannedModel(
   access: StoreAccess,
 ): Promise<PlannedModel> {
   const contents = new Map<ModelFile, Uint8Array>();
-  const { signal } = access;
-  const model = await RunModel.read(options, signal, async (option, path) => {
+  const model = await RunModel.read(options, async (option, path) => {
     const content = await contentOf(path, access);
     contents.set(option, content);
     return readMatrix(path, content);
@@ -79,10 +78,9 @@ interface RunWithCopies {
  */
 export async function readStoredModel(
   run: RunWithCopies,
-  signal?: AbortSignal,
 ): Promise<RunModel | null> {
   const { options, model } = run.plan.of;
-  return RunModel.read(options, signal, async (option) => {
+  return RunModel.read(options, async (option) => {
     const { path, content } = await run.readStored(MODEL_COPIES[option]);
     if (!content)
       throw new InputMissingError(

@@ -61,7 +61,7 @@ export async function openPlannedRun(
   const opened = await openRun(out, plan, access);
   if (!isS3(out) && !(await opened.run.isPublished()))
     await opened.run.checkLocation();
-  const model = () => readStoredModel(opened.run, access.signal);
+  const model = () => readStoredModel(opened.run);
   return { ...opened, inputs, model };
 }
 

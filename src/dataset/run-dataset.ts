@@ -172,6 +172,8 @@ async function planRun(
     ...hooks,
     model,
   });
+  // Once is enough: the plan identifies the model.
+  await model?.check(signal);
   const plan = makePlan(found.root, {
     checksums: dataset.checksums,
     options: bytesOptions(options),

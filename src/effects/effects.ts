@@ -82,11 +82,7 @@ export async function effectsFrom(
     const file =
       resolved.covarianceFile === undefined
         ? null
-        : await readCovariance(
-            resolved.covarianceFile,
-            source.readMatrix,
-            hooks.signal,
-          );
+        : await readCovariance(resolved.covarianceFile, source.readMatrix);
     const coefficients = request.coefficients as NonNullable<
       typeof request.coefficients
     >;
@@ -95,8 +91,9 @@ export async function effectsFrom(
     const sums = await source.sum(
       {
         ...request,
-        plan(shape) {
+        async plan(shape) {
           file?.check(shape.features, shape.classes);
+          await file?.checkDefinite(hooks.signal);
           plan = planEffects(resolved, shape, b);
           return plan.passes;
         },

@@ -8,20 +8,18 @@ export interface CovarianceFile {
   matrix: Matrix;
   /** Checks the size. @throws InputUnsupportedError */
   check(features: number, classes: number): void;
+  /** Checks that it is positive semidefinite, which takes long if it is large. @throws InputUnsupportedError, AbortedError */
+  checkDefinite(signal: AbortSignal | undefined): Promise<void>;
 }
 
-/** Reads a covariance from an .npy file. @throws SoftjacError; InputUnsupportedError if it is not one; AbortedError */
+/** Reads a covariance from an .npy file. @throws SoftjacError */
 export async function readCovariance(
   path: string,
   read: (path: string) => Promise<Matrix> = readMatrix,
-  signal?: AbortSignal,
 ): Promise<CovarianceFile> {
   const matrix = await read(path);
   const { rows, columns, values } = matrix;
   const fail = (text: string) => new InputUnsupportedError(path, "array", text);
-  const problem =
-    rows === columns ? await covarianceProblem(values, rows, signal) : null;
-  if (problem !== null) throw fail(problem);
   return {
     matrix,
     check(features, classes) {
@@ -30,6 +28,10 @@ export async function readCovariance(
         throw fail(
           `expected ${sizes[0]} × ${sizes[0]}, or ${sizes[1]} × ${sizes[1]} with the reference class, for ${features} features and ${classes} classes; found ${rows} × ${columns}`,
         );
+    },
+    async checkDefinite(signal) {
+      const problem = await covarianceProblem(values, rows, signal);
+      if (problem !== null) throw fail(problem);
     },
   };
 }

@@ -38,8 +38,16 @@ export async function openRunLogits(
   path: string,
   options: OpenOptions & ModelOptions,
 ): Promise<LogitsFile> {
-  const model = await RunModel.read(options, options.signal);
-  return openLogits(path, model ? model.openOptions(options) : options);
+  const model = await RunModel.read(options);
+  if (!model) return openLogits(path, options);
+  const logits = await openLogits(path, model.openOptions(options));
+  try {
+    await model.check(options.signal);
+    return logits;
+  } catch (error) {
+    logits.close();
+    throw error;
+  }
 }
 
 /**
@@ -64,7 +72,6 @@ export class RunModel {
    */
   static async read(
     options: ModelOptions,
-    signal?: AbortSignal,
     read: ReadMatrix = (_, path) => readMatrix(path),
   ): Promise<RunModel | null> {
     const { coefficients: path, covarianceFile } = options;
@@ -75,12 +82,18 @@ export class RunModel {
     const covariance =
       covarianceFile === undefined
         ? null
-        : await readCovariance(
-            covarianceFile,
-            (path) => read("covarianceFile", path),
-            signal,
+        : await readCovariance(covarianceFile, (path) =>
+            read("covarianceFile", path),
           );
     return new RunModel(options, coefficients, covariance);
+  }
+
+  /**
+   * Checks that the covariance is one. Comes after opening an input, because it takes a minute for thousands of rows.
+   * @throws InputUnsupportedError, AbortedError
+   */
+  async check(signal: AbortSignal | undefined): Promise<void> {
+    await this.covariance?.checkDefinite(signal);
   }
 
   /** Returns the options for opening an input of features. */

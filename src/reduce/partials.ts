@@ -181,14 +181,14 @@ export function readPartials(paths: readonly string[]): MergedPartials {
   };
 }
 
-function merged(
+async function merged(
   partials: readonly Partial[],
   { command, plan, intercept, coefficients }: SumRequest,
-): RowSums {
+): Promise<RowSums> {
   const [{ head }] = partials as [Partial];
   const { shape } = head;
   coefficients?.check(shape.features, intercept);
-  const passes = plan(shape);
+  const passes = await plan(shape);
   const module = sumsModule(`softjac ${command}`);
   const keys: KeyColumn[] = head.keys.map(({ isText, ...key }) => ({
     ...key,

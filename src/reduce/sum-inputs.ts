@@ -41,7 +41,7 @@ export interface SumRequest {
   maxSumsBytes: number;
   output: string;
   /** Returns the passes over the rows of the first input, which all others must resemble. */
-  plan(shape: RowShape): SumsPass[];
+  plan(shape: RowShape): SumsPass[] | Promise<SumsPass[]>;
 }
 
 /** Sums of rows by group. */
@@ -103,7 +103,7 @@ export async function sumInputs(
       kept?.files.set(path, logits);
       try {
         const shape = shapeOf(logits, request);
-        sums ??= startSums(shape, logits, module, request);
+        sums ??= await startSums(shape, logits, module, request);
         // A block of rows is added without a pause, in which signals and time limits would wait.
         const isShort = BLOCK_ROWS * termsOf(sums) <= INLINE_TERMS;
         workerPool ??= new WorkerPool(mainThread && isShort);
@@ -157,13 +157,13 @@ export class KeptInputs {
   }
 }
 
-function startSums(
+async function startSums(
   shape: RowShape,
   { inputs, path }: LogitsFile,
   module: WebAssembly.Module,
   { plan }: SumRequest,
-): RowSums {
-  const passes = plan(shape);
+): Promise<RowSums> {
+  const passes = await plan(shape);
   const groups = new GroupTable();
   if (!inputs.some(({ key }) => key)) groups.indexOf([]);
   const spaces = passes.map(({ spec }) => {
