@@ -80,7 +80,7 @@ export class RowSummer {
       (n) => slotRows.numbers(n, rows) as Float64Array,
     );
     const groups = new Int32Array(rows);
-    const key = columns.map(() => 0);
+    const key = new Float64Array(columns.length);
     for (let r = 0; r < rows; r++) {
       for (let k = 0; k < key.length; k++)
         key[k] = (columns[k] as Float64Array)[r] as number;

@@ -339,7 +339,7 @@ function merge(
   const { groups, passes, spaces, keys } = sums;
   const count = keys.length;
   const own = Array.from({ length: part.keys.length / (count || 1) }, (_, n) =>
-    groups.indexOf(Array.from(part.keys.subarray(n * count, (n + 1) * count))),
+    groups.indexOf(part.keys.subarray(n * count, (n + 1) * count)),
   );
   const size = Math.max(part.groups, groups.size);
   checkGroups(sums, request, threads, size);

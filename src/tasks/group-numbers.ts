@@ -10,7 +10,7 @@ export class GroupNumbers {
   }
 
   /** Returns the number of the group with these keys (NaN: null); a new one if there is none. */
-  indexOf(keys: readonly number[]): number {
+  indexOf(keys: ArrayLike<number>): number {
     let node = this.#root;
     const last = keys.length - 1;
     for (let k = 0; k < last; k++) {
@@ -26,6 +26,6 @@ export class GroupNumbers {
     const known = node.get(key) as number | undefined;
     if (known !== undefined) return known;
     node.set(key, this.keys.length);
-    return this.keys.push([...keys]) - 1;
+    return this.keys.push(Array.from(keys)) - 1;
   }
 }
