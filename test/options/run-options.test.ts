@@ -3,6 +3,7 @@ import {
   type RunOptions,
   resolveOptions,
 } from "../../src/options/run-options.js";
+import { pairsOf } from "../support/pairs-of.js";
 
 const paths = { input: "a.arrow", output: "b.arrow" };
 
@@ -97,12 +98,11 @@ column, columns: give only one of them
 unknown option thread; the options are input, column, columns, classAxis, binary, pad, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, temperatureFile, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, features, intercept, coefficients, base, covarianceFile, output, keep, dtype, compress, force, sync, threads, chunkRows
 `;
 
-const CASES = [...WRONG.matchAll(/^(\{.*\})\n(.*)$/gm)].map(
-  ([, options = "", message]) => [JSON.parse(options), message] as const,
-);
-
-test.each<readonly [extra: object, message: string | undefined]>([
-  ...CASES,
+test.each<[extra: object, message: string]>([
+  ...pairsOf(WRONG).map(([options, message]): [object, string] => [
+    JSON.parse(options),
+    message,
+  ]),
   [{ output: undefined }, "output: expected a path, found nothing"],
   [
     { temperature: Number.NaN },
@@ -111,10 +111,6 @@ test.each<readonly [extra: object, message: string | undefined]>([
 ])("%j: %s", (extra, message) => {
   const error = expect.objectContaining({ code: "ERR_USAGE", message });
   expect(() => resolveOptions({ ...paths, ...extra })).toThrow(error);
-});
-
-test("every line of the table is a case", () => {
-  expect(2 * CASES.length).toBe(WRONG.trim().split("\n").length);
 });
 
 test.each([

@@ -6,6 +6,7 @@ import { softjacIn } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
 import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { Exact, exact } from "../support/exact.js";
+import { pairsOf } from "../support/pairs-of.js";
 import { normal, random } from "../support/random.js";
 import { runsIn, VERIFIED, verifyAll } from "../support/runs.js";
 import { writeMatrix } from "../support/sums-files.js";
@@ -210,41 +211,27 @@ test("a covariance of the logits of each row in a column", async () => {
   );
 });
 
-test.each<[string, string]>([
-  [
-    "--emit std_error",
-    "--covariance: std_error needs the name of a column; for a model of features, covarianceFile is the covariance of its coefficients",
-  ],
-  [
-    "--emit std_error --covariance-file V.npy",
-    "--covariance-file: needs coefficients",
-  ],
-  ["--features a,b", "--features: needs coefficients"],
-  ["--coefficients B.npy", "--coefficients: needs features"],
-  [
-    "--features a,b --coefficients B.npy --column logits",
-    "--column: with coefficients the logits are features × coefficients; give only one of them",
-  ],
-  [
-    "--features a,b --coefficients B.npy --temperature 2",
-    "--temperature: coefficients need 1",
-  ],
-  [
-    "--features a,b --coefficients B.npy --covariance-file V.npy",
-    "--covariance-file: only for --emit covariance, variance, std_error, found softmax, jacobian",
-  ],
-  [
-    "--features a,b --coefficients B.npy",
-    "B.npy: array: expected 2 rows, one per feature, found 3 × 3; if its first row is the intercept, add --intercept",
-  ],
-])("%s is refused", (words, message) => {
-  const found = softjacIn(
-    { cwd: at("") },
-    "run",
-    "in.arrow",
-    "-o",
-    "none.arrow",
-    ...words.split(" "),
-  );
+const WRONG = `
+--emit std_error
+--covariance: std_error needs the name of a column; for a model of features, covarianceFile is the covariance of its coefficients
+--emit std_error --covariance-file V.npy
+--covariance-file: needs coefficients
+--features a,b
+--features: needs coefficients
+--coefficients B.npy
+--coefficients: needs features
+--features a,b --coefficients B.npy --column logits
+--column: with coefficients the logits are features × coefficients; give only one of them
+--features a,b --coefficients B.npy --temperature 2
+--temperature: coefficients need 1
+--features a,b --coefficients B.npy --covariance-file V.npy
+--covariance-file: only for --emit covariance, variance, std_error, found softmax, jacobian
+--features a,b --coefficients B.npy
+B.npy: array: expected 2 rows, one per feature, found 3 × 3; if its first row is the intercept, add --intercept
+`;
+
+test.each(pairsOf(WRONG))("%s is refused", (words, message) => {
+  const line = `run in.arrow -o none.arrow ${words}`;
+  const found = softjacIn({ cwd: at("") }, ...line.split(" "));
   expect(found.stderr).toBe(`softjac: ${message}\n`);
 });

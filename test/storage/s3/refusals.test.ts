@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { CLI, wordsOf } from "../../cli/support.js";
 import { writeFolder } from "../../dataset/support.js";
 import { workDirectory } from "../../support/logits-input.js";
+import { pairsOf } from "../../support/pairs-of.js";
 import { ACCESS_KEY, SECRET_KEY } from "../../support/s3/objects-server.js";
 import {
   at3,
@@ -21,92 +22,59 @@ const { server, softjac, newOutput, upload } = await s3World();
 upload(folder, "in");
 const inputs = at3("in");
 
-const stranger = { AWS_ACCESS_KEY_ID: "AKIASTRANGER" };
-const nobody = {
-  ...{ AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "" },
-  AWS_EC2_METADATA_DISABLED: "true",
+/** Variables of users, by the word before a command. */
+const USERS: Record<string, Record<string, string>> = {
+  stranger: { AWS_ACCESS_KEY_ID: "AKIASTRANGER" },
+  nobody: {
+    ...{ AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "" },
+    AWS_EC2_METADATA_DISABLED: "true",
+  },
 };
-const local = ["-o", at("x/")];
-const remote = ["-o", newOutput()];
+const out = newOutput();
 
-test.each<
-  [args: string[], code: number, text: string, env?: Record<string, string>]
->([
-  [["s3://none/in/", ...local], 66, "s3://none/in/: no such bucket"],
-  [
-    [folder, "-o", "s3://none/out/"],
-    66,
-    "s3://none/out/_SUCCESS: no such bucket",
-  ],
-  [
-    [`s3://${BUCKET}/none.arrow`, ...remote],
-    66,
-    `no objects at s3://${BUCKET}/none.arrow`,
-  ],
-  [
-    [`${inputs}*.none`, ...remote],
-    66,
-    `no objects at s3://${BUCKET}/in/*.none`,
-  ],
-  [
-    [inputs, ...remote],
-    77,
-    "access denied: InvalidAccessKeyId (status 403)",
-    stranger,
-  ],
-  // A response to HEAD has no body.
-  [[`${inputs}a.arrow`, ...remote], 77, "status 403", stranger],
-  [
-    [inputs, ...remote],
-    78,
-    "no AWS credentials in the environment, a profile or a role",
-    nobody,
-  ],
-  [
-    [inputs, "-o", "s3://key:secret@x/out/"],
-    64,
-    "s3://: the bucket name is missing or invalid",
-  ],
-  [
-    [inputs, "-o", `s3://${BUCKET}/a//b/`],
-    64,
-    "expected a key without empty segments",
-  ],
-  [
-    [inputs, ...remote, "--overwrite"],
-    64,
-    "--overwrite: a dataset on S3 cannot be replaced; choose another prefix",
-  ],
-  [
-    [`${inputs}a.arrow`, "-o", at("one.arrow")],
-    64,
-    "inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output",
-  ],
-  [
-    [folder, inputs, ...remote],
-    64,
-    "all inputs must be in one bucket or all be local files",
-  ],
-  [[inputs, "-o", `${inputs}out/`], 64, "; choose another prefix"],
-  [
-    [`${inputs}a.arrow`, "-o", inputs],
-    64,
-    `${inputs}a.arrow is inside --output s3://${BUCKET}/in; choose another output`,
-  ],
-  [
-    [inputs, ...remote, "--endpoint", "http://me:hidden@127.0.0.1:1"],
-    64,
-    "--endpoint: the URL must not contain a user or password",
-  ],
-  [
-    [inputs, ...remote, "--endpoint", "nowhere"],
-    64,
-    "--endpoint: not a valid URL; write it as in",
-  ],
-])("run %j: %i", async (args, code, text, env) => {
-  const ended = await softjac(["run", ...args, "--quiet"], env).ended;
+/** Command lines that fail, each followed by its exit code and a part of its message. A response to HEAD has no body. */
+const TRANSCRIPT = `
+run s3://none/in/ -o ${at("x/")}
+66 s3://none/in/: no such bucket
+run ${folder} -o s3://none/out/
+66 s3://none/out/_SUCCESS: no such bucket
+run s3://${BUCKET}/none.arrow -o ${out}
+66 no objects at s3://${BUCKET}/none.arrow
+run ${inputs}*.none -o ${out}
+66 no objects at s3://${BUCKET}/in/*.none
+stranger run ${inputs} -o ${out}
+77 access denied: InvalidAccessKeyId (status 403)
+stranger run ${inputs}a.arrow -o ${out}
+77 status 403
+nobody run ${inputs} -o ${out}
+78 no AWS credentials in the environment, a profile or a role
+run ${inputs} -o s3://key:secret@x/out/
+64 s3://: the bucket name is missing or invalid
+run ${inputs} -o s3://${BUCKET}/a//b/
+64 expected a key without empty segments
+run ${inputs} -o ${out} --overwrite
+64 --overwrite: a dataset on S3 cannot be replaced; choose another prefix
+run ${inputs}a.arrow -o ${at("one.arrow")}
+64 inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output
+run ${folder} ${inputs} -o ${out}
+64 all inputs must be in one bucket or all be local files
+run ${inputs} -o ${inputs}out/
+64 ; choose another prefix
+run ${inputs}a.arrow -o ${inputs}
+64 ${inputs}a.arrow is inside --output s3://${BUCKET}/in; choose another output
+run ${inputs} -o ${out} --endpoint http://me:hidden@127.0.0.1:1
+64 --endpoint: the URL must not contain a user or password
+run ${inputs} -o ${out} --endpoint nowhere
+64 --endpoint: not a valid URL; write it as in
+`;
+
+test.each(pairsOf(TRANSCRIPT))("%s: %s", async (line, answer) => {
+  const [, user = "", command = ""] = /^(\w+ )??(run .*)$/.exec(line) ?? [];
+  const [, code, text = ""] = /^(\d\d) (.*)$/.exec(answer) ?? [];
+  const args = [...command.split(" "), "--quiet"];
+  const ended = await softjac(args, USERS[user.trim()]).ended;
   const shown = ended.stderr + ended.stdout;
-  expect(ended.code, shown).toBe(code);
+  expect(ended.code, shown).toBe(Number(code));
   expect(ended.stderr).toContain(text);
   expect(ended.stderr.trim().split("\n"), shown).toHaveLength(1);
   for (const secret of [SECRET_KEY, ACCESS_KEY, "hidden", "key:secret"])
