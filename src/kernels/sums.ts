@@ -1,3 +1,4 @@
+import { ConfigurationError } from "../errors.js";
 import { ONE } from "./portable/codes.js";
 import {
   ACCUMULATOR_BYTES,
@@ -35,6 +36,9 @@ interface SumsKernel {
 }
 
 const PAGE_BYTES = 65536;
+/** Addresses have 32 bits. */
+const MAX_PAGES = 65536;
+
 /** Sums over the rows of groups, in a memory of its own that grows with the number of groups. */
 export class SumsSpace {
   /** Number of sums of a group; the first one is the sum of the weights. */
@@ -53,7 +57,7 @@ export class SumsSpace {
   /**
    * @param maxRows rows that the kernel adds in one call, a multiple of BLOCK_ROWS. If groups are many, more rows are faster:
    * the rows of a group are added one after another
-   * @throws RangeError if the memory cannot be allocated
+   * @throws RangeError for more than 4 GiB; ConfigurationError if the memory cannot be allocated
    */
   constructor(
     module: WebAssembly.Module,
@@ -67,10 +71,10 @@ export class SumsSpace {
     this.sums = layout.sums;
     this.groupBytes = 8 + ACCUMULATOR_BYTES * layout.sums;
     this.#at = layout.at;
-    this.#memory = new WebAssembly.Memory({
-      initial: Math.ceil(layout.at.accumulators / PAGE_BYTES),
-      maximum: 65536,
-    });
+    const initial = pagesOf(layout.at.accumulators);
+    this.#memory = allocating(
+      () => new WebAssembly.Memory({ initial, maximum: MAX_PAGES }),
+    );
     const { buffer } = this.#memory;
     for (const name of ["plan", "vectors", "moments"] as const)
       new Int32Array(buffer, layout.at[name], layout[name].length).set(
@@ -92,7 +96,7 @@ export class SumsSpace {
     return this.#groups;
   }
 
-  /** Makes groups 0 to `count` - 1 exist. @throws RangeError if memory is exhausted */
+  /** Makes groups 0 to `count` - 1 exist. @throws RangeError for more than 4 GiB; ConfigurationError if memory is exhausted */
   ensureGroups(count: number): void {
     if (count <= this.#groups) return;
     if (count > this.#capacity) {
@@ -214,9 +218,8 @@ export class SumsSpace {
   }
 
   #grow(end: number): void {
-    const pages = Math.ceil(end / PAGE_BYTES);
-    const missing = pages - this.#memory.buffer.byteLength / PAGE_BYTES;
-    if (missing > 0) this.#memory.grow(missing);
+    const missing = pagesOf(end) - this.#memory.buffer.byteLength / PAGE_BYTES;
+    if (missing > 0) allocating(() => this.#memory.grow(missing));
   }
 
   /** Returns the number of good rows of a group and its sums, each rounded once. */
@@ -308,5 +311,24 @@ function sortByGroup(
       listGroups[n++] = group;
     }
     heads[group] = -1;
+  }
+}
+
+/** Returns the pages of some bytes of memory. @throws RangeError for more than 4 GiB */
+function pagesOf(bytes: number): number {
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  if (pages > MAX_PAGES) throw new RangeError(`${bytes} bytes of sums`);
+  return pages;
+}
+
+/** Runs an allocation that is small enough for its addresses. @throws ConfigurationError */
+function allocating<T>(allocate: () => T): T {
+  try {
+    return allocate();
+  } catch (cause) {
+    throw new ConfigurationError(
+      "the system gives no memory for sums; WebAssembly reserves about 10 GB of address space for each thread: raise the limit (ulimit -v), or use fewer --threads",
+      { cause },
+    );
   }
 }

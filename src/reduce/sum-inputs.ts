@@ -172,7 +172,7 @@ async function startSums(
       space.ensureGroups(groups.size);
       return space;
     } catch (cause) {
-      // Errors of WebAssembly.Memory: it cannot be so large.
+      // It cannot be so large.
       if (!(cause instanceof RangeError || cause instanceof TypeError))
         throw cause;
       throw new InputUnsupportedError(

@@ -63,7 +63,9 @@ export function sumsModule(caller: string): WebAssembly.Module {
     return compiled;
   } catch (cause) {
     throw new ConfigurationError(
-      `${caller} needs WebAssembly SIMD, which this runtime does not provide`,
+      !(cause instanceof RangeError)
+        ? `${caller} needs WebAssembly SIMD, which this runtime does not provide`
+        : `${caller}: the system gives no memory for WebAssembly; raise the limit (ulimit -v)`,
       { cause },
     );
   }

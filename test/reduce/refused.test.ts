@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { EffectsReport } from "../../src/index.js";
 import { CLI, softjac, softjacIn } from "../cli/support.js";
 import { type Columns, writeArrow } from "../support/arrow-columns.js";
@@ -336,3 +336,28 @@ test.each([
     expect(started).toBe(count);
   },
 );
+
+test("without address space for WebAssembly (ulimit -v), sums say so", async () => {
+  const refuse = (): never => {
+    throw new RangeError("WebAssembly.Memory(): could not allocate memory");
+  };
+  const memory = vi.spyOn(WebAssembly, "Memory").mockImplementation(refuse);
+  const model = { features: "a,b", intercept: true, coefficients: b };
+  const output = at("none.arrow");
+  const error = {
+    code: "ERR_CONFIGURATION",
+    message:
+      "the system gives no memory for sums; WebAssembly reserves about 10 GB of address space for each thread: raise the limit (ulimit -v), or use fewer --threads",
+  };
+  try {
+    const inputs = [input];
+    await expect(built.effects({ inputs, ...model })).rejects.toMatchObject(
+      error,
+    );
+    await expect(
+      built.reduce({ inputs, ...model, output }),
+    ).rejects.toMatchObject(error);
+  } finally {
+    memory.mockRestore();
+  }
+});
