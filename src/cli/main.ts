@@ -39,7 +39,10 @@ function keepCompiledCode(): void {
     } catch {
       // It exists or cannot be created.
     }
-  if (existsSync(directory)) enableCompileCache(directory);
+  if (!existsSync(directory)) return;
+  enableCompileCache(directory);
+  // Worker threads read it when they start.
+  process.env.NODE_COMPILE_CACHE ??= directory;
 }
 
 /** Reports an uncaught error in one line, without the source line of the bundle that Node prints. */
