@@ -49,7 +49,10 @@ async function executeLine(argv: string[]): Promise<number> {
     if (settings.get("color") === false) env.NO_COLOR = "1";
     // Keeps upgrade advice of the AWS SDK out of the log.
     env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
-    if (warnings.length > 0) warnings.forEach((await openLog(settings)).warn);
+    if (warnings.length > 0) {
+      const { warn } = await openLog(settings);
+      for (const text of warnings) warn(text);
+    }
     await rejectOverwrites(command, options, settings);
     return await command.execute(options, settings, line.line);
   } catch (error) {

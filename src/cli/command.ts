@@ -98,15 +98,27 @@ export function setFlagsOf(command: CommandSpec): void {
   flags = flagsOf(command).map(({ name }) => name);
 }
 
-/** Returns the message of an error, with options of the library at its start as flags: "--top-k: …". */
+/**
+ * Returns the message of an error, with options of the library as flags: at its start ("--top-k: …"), after "needs" or
+ * "option" ("robust needs --label"), and names of several words ("--covariance-file is …").
+ */
 export function messageWithFlags(error: Error): string {
-  const [, names = "", text = ""] =
-    /^(\w+(?:, \w+)*)(: .*)$/s.exec(error.message) ?? [];
+  const { message } = error;
+  if (!(error instanceof UsageError)) return message;
+  const flag = (name: string) =>
+    flags.includes(name) ? `--${kebab(name)}` : name;
+  const [, names = "", text = message] =
+    /^(\w+(?:, \w+)*)(: .*)$/s.exec(message) ?? [];
   const options = names.split(", ");
-  return error instanceof UsageError &&
-    options.every((name) => flags.includes(name))
-    ? options.map((name) => `--${kebab(name)}`).join(", ") + text
-    : error.message;
+  const start = options.every((name) => flags.includes(name))
+    ? options.map(flag).join(", ")
+    : names;
+  return (
+    start +
+    text
+      .replace(/(?<=\b(?:needs|option) )\w+/g, flag)
+      .replace(/\b[a-z]+[A-Z]\w*/g, flag)
+  );
 }
 
 export const PARSER_CONFIGURATION = {

@@ -69,7 +69,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     load: async () => (await import("../effects/effects.js")).effects,
     text: effectsReportText,
-    textIsResult: true,
+    textIsResult: ({ output }) => output === null,
     logged: ({ effects, ...report }) => ({
       ...report,
       effects: effects.length,
@@ -85,7 +85,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("../effects/merge.js")).mergePartials,
     text: (report) =>
       "emit" in report ? reduceText(report) : effectsReportText(report),
-    textIsResult: true,
+    textIsResult: ({ output }) => output === null,
   }),
   defineCommand({
     name: "calibrate",
@@ -98,7 +98,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ["validation.arrow --label y -o T.json"],
     load: async () => (await import("../calibrate/calibrate.js")).calibrate,
     text: calibrateText,
-    textIsResult: true,
+    textIsResult: ({ output }) => output === null,
   }),
   defineCommand({
     name: "show",

@@ -42,7 +42,11 @@ export function readSettings(
   const warnings = Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && env[name])
     .filter((name) => !known.has(name) && !SERVICE_VARIABLE.test(name))
-    .map((name) => `${shortName(name)} is ignored: no option has this name`);
+    .map((name) => {
+      const option = name.slice(PREFIX.length).toLowerCase();
+      const removed = removedOption(option.replaceAll("_", "-"), "the option");
+      return `${shortName(name)} is ignored: ${removed ?? "no option has this name"}`;
+    });
   return { values, warnings };
 }
 
@@ -183,12 +187,22 @@ const REMOVED: Readonly<Record<string, string>> = {
     "timeout --preserve-status SECONDS softjac … stops a command after a time",
 };
 
-/** Returns the message for an option of an earlier version; null for any other name. */
+/**
+ * Returns the message for an option of an earlier version; null for any other name.
+ * @param command null for the environment and files, which have the options of all commands
+ */
 export function removedOption(
   name: string,
   shown: string,
-  command = "",
+  command: string | null = null,
 ): string | null {
-  const instead = REMOVED[`${command} ${name}`] ?? REMOVED[name];
+  const ofCommand = command === null ? ownRemoved(name) : `${command} ${name}`;
+  const instead = REMOVED[ofCommand] ?? REMOVED[name];
   return instead === undefined ? null : `${shown} was removed; ${instead}`;
+}
+
+/** Returns the key in REMOVED of an option that only one command had; "" if there is none. */
+function ownRemoved(name: string): string {
+  const keys = Object.keys(REMOVED);
+  return keys.find((key) => key.endsWith(` ${name}`)) ?? "";
 }

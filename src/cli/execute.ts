@@ -40,8 +40,8 @@ interface Outcome<Report> {
   /** Returns the part of the report to log; default: all of it. */
   logged?: (report: Report) => object;
   exitCode?: (report: Report) => number;
-  /** Whether the text is the result of the command and goes to standard output. */
-  textIsResult?: boolean;
+  /** Whether the text is the result of the command, which goes to standard output. */
+  textIsResult?: boolean | ((report: Report) => boolean);
 }
 
 export interface Task<Report> extends Outcome<Report> {
@@ -145,13 +145,15 @@ export async function execute<Report extends object>({
     markWorkDone();
     log.stop();
     const code = exitCode(report);
+    const isResult =
+      typeof textIsResult === "function" ? textIsResult(report) : textIsResult;
     if (asJson) writeResult(jsonText(report));
-    else if (textIsResult) writeResult(text(report));
+    else if (isResult) writeResult(text(report));
     const unwritten = await resultWritten();
     if (unwritten && code === EXIT.done)
       throw ioError("standard output", "could not be written", unwritten);
     const isLogged =
-      !textIsResult &&
+      !isResult &&
       (!asJson || settings.get("logFormat") === "json") &&
       (!quiet || code !== EXIT.done);
     const summary = isLogged ? text(report) : null;

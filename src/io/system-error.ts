@@ -25,7 +25,7 @@ const KINDS: Record<string, "missing" | "permission" | "full"> = {
 
 /** Advice for the user; other errors get the system's description. */
 const ADVICE: Record<string, string> = {
-  ENOENT: "its directory does not exist",
+  ENOENT: "its directory does not exist; create it first",
   ENOTDIR: "a component of its path is not a directory",
   ENOSPC: "no space left on its device",
   EDQUOT: "the disk quota is used up",
@@ -134,7 +134,7 @@ export function checkSpace(
   directory: string,
   bytes: number,
 ): void {
-  const failure = "its directory could not be examined";
+  const failure = "could not be created";
   const { bavail, bsize } = outputCall(path, failure, () =>
     statfsSync(directory),
   );

@@ -147,6 +147,8 @@ export function checkValue(spec: CheckedOption, value: unknown): void {
   if (!choices) return;
   const unknown = [value].flat().find((item) => !choices.includes(`${item}`));
   if (unknown === undefined) return;
+  if (name === "emit" && unknown === "doubt")
+    throw new UsageError("emit: doubt was renamed to uncertainty", name);
   if (kind === "string") throw unexpected(name, choices.join(" or "), unknown);
   const names = `names among ${choices.join(", ")}`;
   throw unexpected(name, names, unknown, shortName(`${unknown}`));

@@ -55,7 +55,9 @@ export function checkPositions(
   throw new UsageError(
     inner.length === 0
       ? `position: the rows of ${path} have no positions`
-      : `position: expected ${positionNames(inner).join(", ")} (${expected}) for each row of ${path}, found ${positions.join(", ") || "none"}`,
+      : positions.length === 0
+        ? `position: each row of ${path} has several results; give ${positionNames(inner).join(", ")} (${expected})`
+        : `position: expected ${positionNames(inner).join(", ")} (${expected}) for each row of ${path}, found ${positions.join(", ")}`,
     "position",
   );
 }

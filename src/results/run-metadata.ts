@@ -261,6 +261,15 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
   const missing = REQUIRED.find(
     (name) => !pairs.some(([key]) => key === metadataKey(name)),
   );
+  const [, command] =
+    pairs.find(([key]) => key === metadataKey("command")) ?? [];
+  const isPartial = pairs.some(([key]) => key === metadataKey("partial"));
+  if (missing && (command || isPartial))
+    throw fail(
+      isPartial
+        ? "expected an output of softjac run, found partial sums; merge them with softjac merge"
+        : `expected an output of softjac run, found one of softjac ${command}; read it with an Arrow library, such as pyarrow or polars`,
+    );
   if (missing)
     throw fail(
       `${metadataKey(missing)} is missing, so this is not an output of softjac`,

@@ -136,7 +136,9 @@ function rowMissing(
     [row, ...position],
     row < rows || inner.length > 0
       ? "no results in this file: the row was skipped, or is in another shard"
-      : `the output has rows 0 to ${rows - 1}`,
+      : rows === 0
+        ? "the output has no rows"
+        : `the output has rows 0 to ${rows - 1}`,
   );
 }
 

@@ -113,7 +113,7 @@ test("several inputs and threads give the bits of one", async () => {
 test("a file of the temperature is that of run and reduce", async () => {
   const T = at("T.json");
   const command = softjac("calibrate", input, "--label", "label", "-o", T);
-  expect(command.stdout).toMatch(/^T = \d\.\d+\n/);
+  expect(command.stderr).toMatch(/^T = \d\.\d+\n/m);
   const { temperature } = JSON.parse(readFileSync(T, "utf8"));
   const given = { input, emit: ["softmax"], output: at("a.arrow") } as const;
   await built.run({ ...given, temperature });

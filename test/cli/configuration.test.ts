@@ -74,6 +74,12 @@ test.each<[content: unknown, message: string]>([
     { heartbeat: 10 },
     "heartbeat was removed; progress lines are written every 30 s",
   ],
+  [
+    { verifyReport: "x" },
+    "verify-report was removed; softjac verify prints the errors, and --report writes them to a file",
+  ],
+  [{ emit: "softmax,doubt" }, "emit: doubt was renamed to uncertainty"],
+  [{ emit: ["doubt"] }, "emit: doubt was renamed to uncertainty"],
   [{ chunkRows: 1, "chunk-rows": 1 }, "chunk-rows is given twice"],
   ['{"layout":"packed","layout":"csr"}', "layout is given twice"],
   [
@@ -118,6 +124,7 @@ test.each([
   ["THREADS", "x", 'expected a whole number, found "x"'],
   ["THREADS", "0", "expected a whole number from 1 to 256, found 0"],
   ["SYNC", "no", 'expected true or false, found "no"'],
+  ["EMIT", "doubt", "doubt was renamed to uncertainty"],
   ["DTYPE", "float16", 'expected float32 or float64, found "float16"'],
 ])("rejects SOFTJAC_%s=%s", async (name, value, message) => {
   const parsed = parse(RUN, { [`SOFTJAC_${name}`]: value });
@@ -131,9 +138,12 @@ test("warns of unknown variables, except those of a Kubernetes service", async (
     SOFTJAC_PORT: "tcp://10.0.0.1:80",
     SOFTJAC_PORT_80_TCP: "tcp://10.0.0.1:80",
     SOFTJAC_LIMIT: "1",
+    SOFTJAC_VERIFY_REPORT: "x",
   });
-  const ignored = "SOFTJAC_THREDS is ignored: no option has this name";
-  expect(warnings).toEqual([ignored]);
+  expect(warnings).toEqual([
+    "SOFTJAC_THREDS is ignored: no option has this name",
+    "SOFTJAC_VERIFY_REPORT is ignored: the option was removed; softjac verify prints the errors, and --report writes them to a file",
+  ]);
 });
 
 test.each([

@@ -102,7 +102,7 @@ softjac inspect run
 softjac run ${DIGITS} -o ${taken}
 73 ${taken} already exists; use --force to overwrite it
 softjac run ${DIGITS} -o ${none}/x
-74 ${none}/x: its directory could not be examined: ENOENT, its directory does not exist
+74 ${none}/x: could not be created: ENOENT, its directory does not exist; create it first
 `;
 
 test.each(pairsOf(TRANSCRIPT))("%s: %s", (line, answer) => {

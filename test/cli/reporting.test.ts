@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { DIGITS, typed } from "./support.js";
+import { DIGITS, softjac, typed } from "./support.js";
 
 // Log lines on standard error, and files with reports and metrics.
 
@@ -143,11 +143,23 @@ test("report and metrics are updated during a run, and when it is stopped", asyn
   expect(said()).toContain("softjac: stopping: the current shard is abandoned");
 }, 30_000);
 
-test("a file that cannot be written is one warning, and 74 if all else succeeded", () => {
-  const output = at("unmeasured.arrow");
-  const { status, stderr } = typed`run ${DIGITS} -o ${output}
-    --metrics ${at("no/such/folder")}`;
-  expect(status).toBe(74);
-  expect(stderr.match(/ENOENT/g)).toHaveLength(1);
-  expect(fs.existsSync(output)).toBe(true);
-});
+test.each([
+  [],
+  ["--quiet"],
+  ["--log-format", "json"],
+  ["--quiet", "--log-format", "json"],
+])(
+  "files that cannot be written are one warning each, and 74 if all else succeeded: %s %s %s",
+  (...more) => {
+    const output = at("unmeasured.arrow");
+    const files = ["--metrics", at("no/metrics"), "--report", at("no/report")];
+    const args = ["-o", output, "--force", ...files, ...more];
+    const { status, stderr } = softjac("run", DIGITS, ...args);
+    expect(status).toBe(74);
+    expect(stderr.match(/\w+: could not be created: ENOENT/g)).toEqual([
+      "metrics: could not be created: ENOENT",
+      "report: could not be created: ENOENT",
+    ]);
+    expect(fs.existsSync(output)).toBe(true);
+  },
+);

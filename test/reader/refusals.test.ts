@@ -255,3 +255,20 @@ test("offsets of lists that descend, for the reader and for verify", async () =>
     message: expect.stringMatching(message),
   });
 });
+
+test("outputs of commands that sum rows", async () => {
+  const sums = at("sums");
+  for (const [partial, expected] of [
+    [
+      false,
+      "found one of softjac reduce; read it with an Arrow library, such as pyarrow or polars",
+    ],
+    [true, "found partial sums; merge them with softjac merge"],
+  ] as const) {
+    const options = { inputs: [input], output: sums, partial, force: true };
+    await built.reduce(options);
+    expect(await errorOf(sums)).toBe(
+      `ERR_INPUT_FORMAT file: metadata: expected an output of softjac run, ${expected}`,
+    );
+  }
+});

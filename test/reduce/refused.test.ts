@@ -107,13 +107,15 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects data.arrow ${ROWS} --covariance none --covariance-file V5.npy`]:
       "--covariance, --covariance-file: give only one of them",
     [`effects data.arrow ${ROWS} --covariance robust`]:
-      "--covariance: robust needs label",
+      "--covariance: robust needs --label",
     [`effects data.arrow ${ROWS} --covariance robust --label label --weight w`]:
       "--covariance: robust does not support weight",
     [`effects data.arrow ${ROWS} --contrast a=1:x`]:
       "--contrast: expected a feature, or feature=from:to with two numbers, found a=1:x",
     [`effects data.arrow ${ROWS} --class-names p,q,p`]:
       "--class-names: p is given twice; every class needs a name of its own",
+    "effects data.arrow": "missing required option --features",
+    [`effects data.arrow ${ROWS} --partial`]: "--partial: needs --output",
     [`effects taken.arrow -o _ ${ROWS} --by group,term`]:
       "--by: the output has a column term of its own; rename the column term of the input",
     "reduce taken.arrow -o _ --column logits --by weight":
@@ -121,9 +123,9 @@ const REFUSED: Record<number, Record<string, string>> = {
     "reduce taken.arrow -o _ --column logits --features a --emit kfac --by kfac_output":
       "--by: the output has a column kfac_output of its own; rename the column kfac_output of the input",
     "reduce data.arrow -o _ --column logits --emit fisher":
-      "--emit: fisher needs features",
+      "--emit: fisher needs --features",
     [`reduce data.arrow -o _ ${ROWS} --emit score`]:
-      "--emit: score needs label",
+      "--emit: score needs --label",
     [`reduce data.arrow -o _ ${ROWS} --emit opg --label label --weight w`]:
       "--emit: opg does not support weight, since frequency weights need w and sampling weights w²",
     [`reduce data.arrow -o _ ${ROWS} --column logits`]:
@@ -131,7 +133,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`reduce data.arrow -o _ ${ROWS} --temperature 2`]:
       "--temperature: coefficients need 1",
     "reduce data.arrow -o _ --coefficients B.npy":
-      "--coefficients: needs features",
+      "--coefficients: needs --features",
     [`reduce data.arrow -o _ ${ROWS} --by group,group`]:
       "--by: group is given twice",
     [`reduce data.arrow data.arrow -o _ ${ROWS}`]:
@@ -257,6 +259,27 @@ test("labels by name, and a table on standard output", () => {
   expect(header).toMatch(/^effect +class +term +estimate$/);
   const words = lines.slice(0, 3).map((line) => line.split(/ +/).slice(0, 3));
   expect(words).toEqual(["0", "1", "2"].map((c) => ["dydx", c, "a"]));
+});
+
+test("with an output file, the summary is on standard error, and --quiet hides it", () => {
+  const output = at("quiet.arrow");
+  const part = at("part.arrow");
+  const first = softjac("reduce", input, "-o", part, "--partial", ...model);
+  expect(first.status).toBe(0);
+  for (const [summary, ...args] of [
+    [`${output}: 6 rows`, "effects", input, ...model],
+    [`T = `, "calibrate", input, "--column", "logits", "--label", "label"],
+    [output, "merge", part],
+  ] as const) {
+    const path = args[0] === "calibrate" ? at("T.json") : output;
+    const call = (...more: string[]) =>
+      softjac(...args, "-o", path, "--force", ...more);
+    const shown = call();
+    expect(shown).toMatchObject({ status: 0, stdout: "" });
+    expect(shown.stderr).toContain(summary);
+    const quiet = { status: 0, stdout: "", stderr: "" };
+    expect(call("--quiet")).toMatchObject(quiet);
+  }
 });
 
 test("an output that exists, and standard input", async () => {

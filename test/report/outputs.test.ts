@@ -161,6 +161,9 @@ test.each([
     expect(confidence.reasons.length).toBe(3 - others.length);
     expect(classes.reasons.length).toBe(has.includes("jacobian") ? 0 : 1);
     expect(rows.mostUncertain.length).toBe(others.length > 0 ? 20 : 0);
+    expect(text().includes("most uncertain of 1,797 rows.")).toBe(
+      others.length > 0,
+    );
     for (const { reasons } of [confidence, classes, rows])
       for (const reason of reasons) expect(text()).toContain(reason);
     const advice = `(softjac run --emit softmax,${name} stores it)`;

@@ -213,13 +213,13 @@ test("a covariance of the logits of each row in a column", async () => {
 
 const WRONG = `
 --emit std_error
---covariance: std_error needs the name of a column; for a model of features, covarianceFile is the covariance of its coefficients
+--covariance: std_error needs the name of a column; for a model of features, --covariance-file is the covariance of its coefficients
 --emit std_error --covariance-file V.npy
---covariance-file: needs coefficients
+--covariance-file: needs --coefficients
 --features a,b
---features: needs coefficients
+--features: needs --coefficients
 --coefficients B.npy
---coefficients: needs features
+--coefficients: needs --features
 --features a,b --coefficients B.npy --column logits
 --column: with coefficients the logits are features × coefficients; give only one of them
 --features a,b --coefficients B.npy --temperature 2

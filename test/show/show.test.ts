@@ -140,6 +140,11 @@ test("bad rows and missing rows", async () => {
     status: 65,
     stderr: `softjac: ${results}: row 3: the output has rows 0 to 2\n`,
   });
+  writeLogits(input, { rows: 0, classes: 2, logit: () => 0 });
+  const empty = await run({ input });
+  expect((await errorOf({ results: empty, row: 0 })).message).toBe(
+    `${empty}: row 0: the output has no rows`,
+  );
 });
 
 test("a row of an input of a dataset", async () => {

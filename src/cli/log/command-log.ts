@@ -12,7 +12,7 @@ export class CommandLog {
   readonly status = new StatusTracker();
   readonly #timer: NodeJS.Timeout;
   readonly #started = new Date().toISOString();
-  #warned = false;
+  readonly #failed = new Set<string>();
 
   constructor(
     private readonly command: string,
@@ -73,7 +73,7 @@ export class CommandLog {
     );
   }
 
-  /** Writes a file if its setting is given. The first error is a warning; none ends the command. */
+  /** Writes a file if its setting is given. The first error of each file is a warning; none ends the command. */
   #write(setting: string, text: () => string): boolean {
     const path = this.settings.get(setting);
     if (typeof path !== "string") return true;
@@ -81,8 +81,9 @@ export class CommandLog {
       replaceFile(path, text());
       return true;
     } catch (error) {
-      if (!this.#warned) this.log.warn((error as Error).message);
-      this.#warned = true;
+      if (!this.#failed.has(path))
+        this.log.warn((error as Error).message, true);
+      this.#failed.add(path);
       return false;
     }
   }

@@ -14,7 +14,8 @@ export interface Log {
   /** Reports success; `text` is the report for people. */
   done(report: object, text: string): void;
   failed(failure: Failure): void;
-  warn(text: string): void;
+  /** @param isAlways whether the text explains the exit code, so that --quiet does not hide it */
+  warn(text: string, isAlways?: boolean): void;
   /** Removes the progress bar. */
   stop(): void;
 }
@@ -50,7 +51,7 @@ async function openHumanLog(quiet: boolean, isJson: boolean): Promise<Log> {
     },
     done: (_, text) => stderr.write(text),
     failed: ({ message }) => stderr.write(`softjac: ${printable(message)}\n`),
-    warn: (text) => !quiet && line(text),
+    warn: (text, isAlways) => (isAlways || !quiet) && line(text),
     stop: () => bar?.stop(),
   };
 }
@@ -130,7 +131,8 @@ async function openJsonLog(quiet: boolean): Promise<Log> {
     done: (report) => logger.info({ report }, "done"),
     failed: ({ code, exitCode, message }) =>
       logger.error({ code, exitCode }, message),
-    warn: (text) => logger.warn(text),
+    warn: (text, isAlways) =>
+      logger[isAlways && quiet ? "error" : "warn"](text),
     stop() {},
   };
 }

@@ -146,7 +146,9 @@ export function rowsSection({
   return section(
     "rows",
     "Most uncertain rows",
-    html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints any row.`,
+    mostUncertain.length > 0
+      ? html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints any row.`
+      : html`softjac show prints any row.`,
     [
       reasonsText(reasons),
       mostUncertain.length > 0 ? rowsTable(rows) : null,
