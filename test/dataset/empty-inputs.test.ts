@@ -1,13 +1,12 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
-import { Field, FixedSizeList, Float32, Float64, List } from "apache-arrow";
 import { expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
 import { typed } from "../cli/support.js";
+import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
-import { writeResults } from "../support/results-file.js";
 import { expectStatus, outputsIn, partOf } from "./support.js";
 
 // Inputs without rows have the number of classes of the others.
@@ -15,12 +14,9 @@ import { expectStatus, outputsIn, partOf } from "./support.js";
 const at = workDirectory();
 const newOutput = outputsIn(at);
 mkdirSync(at("in"));
-const item = new Field("item", new Float32(), true);
-const LISTS = new List(item);
-
 type Rows = (number[] | null)[];
-function write(name: string, rows: Rows, type = LISTS): string {
-  writeResults(at(`in/${name}`), { columns: [["logits", type, rows]] });
+function write(name: string, rows: Rows, type = "list<float32>"): string {
+  writeArrow(at(`in/${name}`), { logits: [rows, type] });
   return at(`in/${name}`);
 }
 
@@ -68,7 +64,7 @@ test("lists without rows, or with only null lists, give shards of the others' cl
 });
 
 test("fixed-size lists without rows may be the only inputs", async () => {
-  const fixed = new FixedSizeList(3, item) as unknown as List;
+  const fixed = "fixed_size_list<float32>[3]";
   const inputs = [write("a.arrow", [], fixed), write("b.arrow", [], fixed)];
   expect((await shardsOf({ inputs })).rows).toEqual([[], []]);
 });
@@ -88,8 +84,7 @@ test("no row in any input is an error", async () => {
 });
 
 test("an empty file of another float type needs --dtype", async () => {
-  const double = new List(new Field("item", new Float64(), true));
-  const empty = write("a.arrow", [], double as unknown as List);
+  const empty = write("a.arrow", [], "list<float64>");
   const inputs = [empty, write("b.arrow", [[1, 2, 3]])];
   await refused(
     shardsOf({ inputs }),

@@ -1,16 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import {
-  Bool,
-  type DataType,
-  Field,
-  Float32,
-  Float64,
-  Int32,
-  List,
-  Struct,
-  Utf8,
-} from "apache-arrow";
 import { Endianness } from "apache-arrow/fb/endianness";
 import { Message } from "apache-arrow/fb/message";
 import { MessageHeader } from "apache-arrow/fb/message-header";
@@ -19,6 +8,7 @@ import { Builder } from "flatbuffers";
 import { describe, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
+import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import {
@@ -26,7 +16,6 @@ import {
   listSchema,
   parquetFile,
 } from "../support/parquet-file.js";
-import { writeResults } from "../support/results-file.js";
 
 // Valid files without logits are described, with a reason for each column.
 
@@ -34,44 +23,40 @@ const at = workDirectory();
 const input = at("in");
 const shared = (name: string) =>
   fileURLToPath(new URL(`../input/parquet/${name}.parquet`, import.meta.url));
-const listOf = (item: DataType) => new List(new Field("item", item, true));
-const structOf = (types: Record<string, DataType>) =>
-  new Struct(Object.entries(types).map(([name, t]) => new Field(name, t)));
 
 const NOT_LISTS = "its rows are not lists of numbers";
 const ONE_NUMBER =
   "it has one number per row: --columns takes one column per class";
 
 test("each column has a reason, and the command exits with 0", async () => {
-  const text = structOf({ x: new Float64(), text: new Utf8() });
-  const mixed = structOf({ x: new Float64(), n: new Int32() });
-  const columns: [string, DataType, unknown[], type: string, reason: string][] =
+  const columns: [
+    name: string,
+    type: string,
+    values: unknown[],
+    reason: string,
+  ][] = [
+    ["id", "int32", [1, 2], ONE_NUMBER],
+    ["ok", "bool", [true, false], ONE_NUMBER],
+    ["name", "utf8", ["a", "b"], "it does not hold numbers"],
+    ["texts", "list<utf8>", [["a"], ["b"]], NOT_LISTS],
     [
-      ["id", new Int32(), [1, 2], "int32", ONE_NUMBER],
-      ["ok", new Bool(), [true, false], "bool", ONE_NUMBER],
-      ["name", new Utf8(), ["a", "b"], "utf8", "it does not hold numbers"],
-      ["texts", listOf(new Utf8()), [["a"], ["b"]], "list<utf8>", NOT_LISTS],
-      [
-        ...(["pair", text, Array(2).fill({ x: 1, text: "a" })] as const),
-        ...(["struct<x: float64, text: utf8>"] as const),
-        "its field text is not a number",
-      ],
-      [
-        ...(["mixed", mixed, Array(2).fill({ x: 1, n: 2 })] as const),
-        ...(["struct<x: float64, n: int32>"] as const),
-        "its fields have several types: choose it with --column",
-      ],
-    ];
-  writeResults(input, {
-    columns: columns.map(([name, type, values]) => [name, type, values]),
-  });
+      "pair",
+      "struct<x: float64, text: utf8>",
+      Array(2).fill({ x: 1, text: "a" }),
+      "its field text is not a number",
+    ],
+    [
+      "mixed",
+      "struct<x: float64, n: int32>",
+      Array(2).fill({ x: 1, n: 2 }),
+      "its fields have several types: choose it with --column",
+    ],
+  ];
+  const given = columns.map(([name, type, values]) => [name, [values, type]]);
+  writeArrow(input, Object.fromEntries(given));
   expect(await built.inspect({ input })).toMatchObject({
     ...{ rows: 2, logits: null, layouts: [] },
-    columns: columns.map(([name, , , type, reason]) => ({
-      name,
-      type,
-      reason,
-    })),
+    columns: columns.map(([name, type, , reason]) => ({ name, type, reason })),
   });
   const { stdout, stderr, status } = softjac("inspect", input);
   expect([status, stderr]).toEqual([0, ""]);
@@ -97,7 +82,7 @@ test.each([
     "rows: no row has logits, so the number of classes is unknown; fixed-size lists state it without rows",
   ],
 ])("lists %j are no logits", async (values, reason) => {
-  writeResults(input, { columns: [["z", listOf(new Float32()), values]] });
+  writeArrow(input, { z: [values, "list<float32>"] });
   expect(await built.inspect({ input })).toMatchObject({
     rows: values.length,
     columns: [

@@ -1,25 +1,29 @@
 import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { Field, Float64, Int32, Struct } from "apache-arrow";
 import { expect, test } from "vitest";
 import { optionsOf } from "../../src/options/options-table.js";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { npy } from "../support/array-files.js";
+import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
-import { writeResults } from "../support/results-file.js";
 import { runsIn, upTo, VERIFIED, verifyAll } from "../support/runs.js";
 
 const { at, run, input, output } = runsIn();
 writeInputs(input, inputs(40, 3), 13);
 const bits = [0, 1, 0, 1, 0];
-type Column = [string, Float64, number[]];
-const numbers = (name: string, scale: number): Column =>
-  [...[name, new Float64(), bits.map((bit) => bit * scale)]] as never;
+const numbersOf = (names: string[], scale: (n: number) => number): Columns =>
+  Object.fromEntries(
+    names.map((name, n) => [
+      name,
+      [bits.map((bit) => bit * scale(n)), "float64"],
+    ]),
+  );
 const NAMES = ["logit_a", "logit_b", "logit, c"];
 const wide = at("wide.arrow");
-writeResults(wide, {
-  columns: [["id", new Int32(), [4, 5, 6, 7, 8]], ...NAMES.map(numbers)],
+writeArrow(wide, {
+  id: [[4, 5, 6, 7, 8], "int32"],
+  ...numbersOf(NAMES, (n) => n),
 });
 const array = at("array.npy");
 writeFileSync(array, npy(Float64Array.from(upTo(12), Math.sin), [3, 4]));
@@ -113,10 +117,9 @@ test("class names come from columns and from fields of a struct", async () => {
     "softjac.classes": "3",
   });
   expect(metadata).not.toHaveProperty("softjac.column");
-  const fields = ["no", "yes"].map((name) => new Field(name, new Float64()));
   const struct = at("struct.arrow");
   const scores = bits.map((yes) => ({ no: 0, yes }));
-  writeResults(struct, { columns: [["scores", new Struct(fields), scores]] });
+  writeArrow(struct, { scores: [scores, "struct<no: float64, yes: float64>"] });
   expect((await run({ input: struct })).metadata).toMatchObject({
     "softjac.column": "scores",
     "softjac.class_names": '["no","yes"]',
@@ -143,7 +146,10 @@ test("verify detects other class names and another order", async () => {
   await run({ input: wide, columns: "logit*" });
   const other = at("other.arrow");
   const names = ["logit_b", "logit_a", "logit, c"];
-  writeResults(other, { columns: names.map((name) => numbers(name, 1)) });
+  writeArrow(
+    other,
+    numbersOf(names, () => 1),
+  );
   expect(await built.verify({ output, input: other })).toMatchObject({
     ok: false,
     problems: [

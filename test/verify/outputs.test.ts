@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { Field, type Float32, Float64, Int64, List } from "apache-arrow";
+import { Float64, Int64 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions, VerifyOptions } from "../../src/index.js";
 import { EMIT_NAMES, EMITS, LAYOUTS } from "../../src/results/catalogue.js";
@@ -9,6 +9,7 @@ import {
   verifyValues,
 } from "../../src/verify/verify-values.js";
 import { npy } from "../support/array-files.js";
+import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { hardRows } from "../support/hard-rows.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
@@ -141,11 +142,9 @@ const forms = at("forms.arrow");
 const _three = Array.from({ length: 23 }, (_, r) =>
   [0, 1, 2].map((k) => Math.fround(Math.sin(3 * r + k) * 5)),
 );
-const listOf = (type: Float32 | Float64) =>
-  new List(new Field("item", type, false));
 test("an input whose lists change their lengths", async () => {
   const write = (...values: number[][]) =>
-    writeResults(forms, { columns: [["o", listOf(new Float64()), values]] });
+    writeArrow(forms, { o: [values, "list<float64>"] });
   write([1, 2], [3, 4], [5, 6]);
   await built.run({ input: forms, output, force: true });
   write([1, 2], [3], [5, 6]);
