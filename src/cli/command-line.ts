@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { EXIT } from "../errors.js";
-import { isS3 } from "../io/location.js";
+import { isRemote } from "../io/location.js";
 import { ioError } from "../io/system-error.js";
 import {
   checkFiles,
@@ -104,7 +104,7 @@ async function filesIn(files: readonly UsedFile[]): Promise<UsedFile[]> {
   const { filesOf } = await import("../dataset/list-inputs.js");
   const found: UsedFile[] = [];
   for (const { path, use } of files)
-    if (use === "read" && typeof path === "string" && !isS3(path))
+    if (use === "read" && typeof path === "string" && !isRemote(path))
       for (const file of (await filesOf(path)).files)
         found.push(inputFile(file));
   return found;

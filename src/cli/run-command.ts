@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import type { DatasetHooks } from "../dataset/events.js";
 import type { DatasetOptions } from "../dataset/options.js";
 import { UsageError } from "../errors.js";
-import { isS3 } from "../io/location.js";
+import { isRemote } from "../io/location.js";
 import type { RunHooks } from "../options/hooks.js";
 import { type Command, optionsOf } from "../options/options-table.js";
 import type { RunOptions } from "../options/run-options.js";
@@ -65,7 +65,7 @@ export const RUN_COMMAND: CommandSpec = {
         `--${kebab(wrong)} needs a dataset: several inputs, or an output that ends with a slash`,
         wrong,
       );
-    if (isS3(`${words[0]}`))
+    if (isRemote(`${words[0]}`))
       throw new UsageError(
         `inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output, found ${output}`,
         "output",
@@ -140,7 +140,7 @@ function isDataset(inputs: readonly string[], output: string): boolean {
   const [input = ""] = inputs;
   return (
     inputs.length > 1 ||
-    isS3(output) ||
+    isRemote(output) ||
     /[\\/]$/.test(output) ||
     isDirectory(output) ||
     isDirectory(input) ||

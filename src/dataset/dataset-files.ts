@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { isS3 } from "../io/location.js";
+import { isRemote } from "../io/location.js";
 import { MODEL_COPIES } from "../model/run-model.js";
 import type { RunReport } from "../run/run-report.js";
 import { canonicalJson, type DatasetPlan, type Shard } from "./dataset-plan.js";
@@ -35,7 +35,7 @@ export const MANIFEST = "_manifest.json";
 export const SUCCESS = "_SUCCESS";
 
 export function runFolders(out: string, fingerprint: string): RunFolders {
-  if (isS3(out)) return { out, wip: out, tmp: out, old: out };
+  if (isRemote(out)) return { out, wip: out, tmp: out, old: out };
   const base = join(dirname(out), basename(out));
   return {
     out: base,

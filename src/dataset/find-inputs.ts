@@ -3,7 +3,7 @@ import path, { dirname, posix, sep } from "node:path";
 import { InputMissingError, UsageError } from "../errors.js";
 import {
   assertSupportedScheme,
-  isS3,
+  isRemote,
   resolveLocation,
 } from "../io/location.js";
 import { inputCall } from "../io/system-error.js";
@@ -40,7 +40,7 @@ export async function findInputs(
 ): Promise<FoundInputs> {
   const isOther = new Set(others.map((path) => resolveLocation(path)));
   for (const location of locations) assertSupportedScheme(location, "input");
-  const store = locations.some(isS3)
+  const store = locations.some(isRemote)
     ? await openObjects(locations, access)
     : null;
   const found = new Map<string, PlannedState | undefined>();
@@ -96,7 +96,7 @@ async function openObjects(
   access: StoreAccess,
 ): Promise<ObjectStore> {
   const sourceOf = (location: string) =>
-    isS3(location)
+    isRemote(location)
       ? resolveLocation(location).split("/", 3).join("/")
       : "files";
   const sources = new Set(locations.map(sourceOf));
@@ -122,12 +122,12 @@ function rejectInputsInside(output: string, inputs: readonly string[]): void {
   const checked = new Set<string>();
   for (const input of inputs) {
     const realPath = () => realpathSync.native(input);
-    const real = isS3(input)
+    const real = isRemote(input)
       ? input
       : inputCall(input, "could not be examined", realPath);
     const folder = dirname(real);
     if (checked.has(folder)) continue;
-    if (isS3(input) ? isInside(input, output) : isWithin(folder, output))
+    if (isRemote(input) ? isInside(input, output) : isWithin(folder, output))
       throw new UsageError(
         `${real === input ? input : `${input} (${real})`} is inside --output ${output}; choose another output`,
         "output",
@@ -138,7 +138,7 @@ function rejectInputsInside(output: string, inputs: readonly string[]): void {
 
 function isInside(path: string, folder: string): boolean {
   // An object may have the name of a prefix.
-  return isS3(folder)
+  return isRemote(folder)
     ? path.startsWith(`${folder}/`)
     : path === folder || path.startsWith(folder + sep);
 }

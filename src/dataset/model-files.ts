@@ -1,7 +1,7 @@
 import { InputChangedError, InputMissingError } from "../errors.js";
 import { openInputFile } from "../input/input-file.js";
 import { readInputAsync } from "../input/read-input.js";
-import { isS3 } from "../io/location.js";
+import { isRemote } from "../io/location.js";
 import { readMatrix } from "../model/coefficients.js";
 import {
   MODEL_COPIES,
@@ -39,7 +39,7 @@ async function contentOf(
   path: string,
   access: StoreAccess,
 ): Promise<Uint8Array> {
-  if (isS3(path)) {
+  if (isRemote(path)) {
     const content = await (await openStore(path, access)).read(path);
     if (!content) throw new InputMissingError(path);
     return content;

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "../errors.js";
-import { isS3, resolveLocation } from "../io/location.js";
+import { isRemote, resolveLocation } from "../io/location.js";
 import { type ModelOptions, withFileNames } from "../model/run-model.js";
 import { resolve } from "../options/check-options.js";
 import { type OptionsOf, optionsOf } from "../options/options-table.js";
@@ -47,7 +47,7 @@ export function resolveDataset(given: DatasetOptions) {
       "label: a dataset reads the labels from its inputs; save logits and labels in one file with numpy.savez",
       "label",
     );
-  if (isS3(output)) rejectOverwrite(output, overwrite);
+  if (isRemote(output)) rejectOverwrite(output, overwrite);
   return Object.freeze({
     ...options,
     inputs: Object.freeze([...inputs]),
@@ -89,7 +89,7 @@ export function shardOptions(
 function optionsOver(run: Partial<RunOptions>, output: string) {
   return (input: string): ResolvedOptions => {
     const options = resolveOptions({ ...run, input, output });
-    return isS3(output) ? { ...options, sync: false } : options;
+    return isRemote(output) ? { ...options, sync: false } : options;
   };
 }
 

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
-import { isS3, resolveLocation } from "../io/location.js";
+import { isRemote, resolveLocation } from "../io/location.js";
 import type { RunModel } from "../model/run-model.js";
 import { openStore } from "../storage/open-store.js";
 import {
@@ -59,7 +59,7 @@ export async function openPlannedRun(
     throw new PlanMissingError(out);
   const inputs = await openInputs(plan.root, access);
   const opened = await openRun(out, plan, access);
-  if (!isS3(out) && !(await opened.run.isPublished()))
+  if (!isRemote(out) && !(await opened.run.isPublished()))
     await opened.run.checkLocation();
   const model = () => readStoredModel(opened.run);
   return { ...opened, inputs, model };
@@ -89,7 +89,7 @@ export async function openInputs(
   access: StoreAccess,
   states?: FoundInputs["states"],
 ): Promise<Inputs> {
-  if (!isS3(root)) return new FileInputs(root, states);
+  if (!isRemote(root)) return new FileInputs(root, states);
   const { StagedInputs } = await import("./staged-inputs.js");
   return new StagedInputs(root, access, states);
 }
@@ -104,13 +104,13 @@ async function readPlan(
   prefer: Preference,
 ): Promise<{ name: string; bytes: Uint8Array }> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const name = isS3(out)
+    const name = isRemote(out)
       ? `${out}/${PLAN}`
       : await findPlan(store, out, fingerprint, prefer);
     const bytes = name === null ? null : await store.read(name);
     if (name !== null && bytes) return { name, bytes };
     // Publication by another process moves the plan between `findPlan` and `read`.
-    if (name === null || isS3(out)) break;
+    if (name === null || isRemote(out)) break;
   }
   throw new PlanMissingError(out);
 }
@@ -122,7 +122,7 @@ export async function otherRuns(
 ): Promise<string[]> {
   const out = resolveLocation(output);
   // A prefix belongs to one run.
-  if (isS3(out)) return [];
+  if (isRemote(out)) return [];
   const runs = await unfinishedRuns(await openStore(out), out);
   return runs.filter((run) => run !== fingerprint);
 }

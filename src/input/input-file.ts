@@ -9,7 +9,11 @@ import {
 import { addAbortSignal } from "node:stream";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
 import { AnonymousFile } from "../io/anonymous-file.js";
-import { assertSupportedScheme, isS3, STANDARD_INPUT } from "../io/location.js";
+import {
+  assertSupportedScheme,
+  isRemote,
+  STANDARD_INPUT,
+} from "../io/location.js";
 import { inputCall, ioError } from "../io/system-error.js";
 import { HEAD_BYTES, inputFormat } from "./input-format.js";
 import { fileSource } from "./input-state.js";
@@ -36,7 +40,7 @@ export async function openInput(
  */
 export function openInputFile(path: string): InputFile {
   assertSupportedScheme(path, "input");
-  if (isS3(path))
+  if (isRemote(path))
     throw new UsageError(
       "s3:// is supported by the commands of datasets only (softjac run, plan, submit); download the file first",
       "input",

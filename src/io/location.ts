@@ -1,13 +1,24 @@
 import { resolve } from "node:path";
 import { UsageError } from "../errors.js";
 
-/** Whether a location is on S3; all others are local paths. */
-export function isS3(location: string): boolean {
-  return /^s3:\/\//i.test(location);
+/** Schemes of object stores; `src/storage/open-store.ts` opens them. */
+const SCHEMES = ["s3"] as const;
+
+/** Returns the scheme of a location in an object store; null for a local path. */
+export function remoteScheme(
+  location: string,
+): (typeof SCHEMES)[number] | null {
+  const start = location.toLowerCase();
+  return SCHEMES.find((scheme) => start.startsWith(`${scheme}://`)) ?? null;
+}
+
+/** Whether a location is in an object store; all others are local paths. */
+export function isRemote(location: string): boolean {
+  return remoteScheme(location) !== null;
 }
 
 /**
- * Rejects a URL of another scheme than s3://, which would be treated as a path and reported as missing. The message shows only
+ * Rejects a URL of another scheme, which would be treated as a path and reported as missing. The message shows only
  * the scheme, since a URL may contain a signature.
  * @throws UsageError
  */
@@ -17,7 +28,7 @@ export function assertSupportedScheme(
 ): void {
   // A scheme has at least two letters: C:// is a Windows drive.
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location) ?? [];
-  if (!scheme || isS3(location)) return;
+  if (!scheme || isRemote(location)) return;
   const advice =
     scheme.toLowerCase() === "file"
       ? "use the path without file://"
@@ -28,26 +39,27 @@ export function assertSupportedScheme(
 }
 
 /**
- * Returns an absolute path, or s3://bucket/key without a trailing slash.
+ * Returns an absolute path, or a URL such as s3://bucket/key without a trailing slash.
  * @throws UsageError, also for a URL of another scheme
  */
 export function resolveLocation(location: string): string {
   assertSupportedScheme(location, "output");
-  if (!isS3(location)) return resolve(location);
+  const scheme = remoteScheme(location);
+  if (scheme === null) return resolve(location);
   const [, bucket = "", rest = ""] =
-    /^s3:\/\/([^/]*)\/?(.*)$/is.exec(location) ?? [];
+    /^\w+:\/\/([^/]*)\/?(.*)$/s.exec(location) ?? [];
   // The message does not show the bucket, which may be a misplaced secret.
   if (!/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i.test(bucket))
     throw new UsageError(
-      "s3://: the bucket name is missing or invalid; write s3://bucket/prefix/",
+      `${scheme}://: the bucket name is missing or invalid; write ${scheme}://bucket/prefix/`,
     );
   const key = rest.replace(/\/$/, "");
-  if (key === "") return `s3://${bucket}`;
+  if (key === "") return `${scheme}://${bucket}`;
   if (/(?:^|\/)\.{0,2}(?:\/|$)/.test(key))
     throw new UsageError(
-      `s3://: expected a key without empty segments, . and .., found ${JSON.stringify(rest)}`,
+      `${scheme}://: expected a key without empty segments, . and .., found ${JSON.stringify(rest)}`,
     );
-  return `s3://${bucket}/${key}`;
+  return `${scheme}://${bucket}/${key}`;
 }
 
 /** The input path that means standard input. */

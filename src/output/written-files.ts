@@ -8,7 +8,7 @@ import {
 } from "node:fs";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
 import { OutputExistsError, UsageError } from "../errors.js";
-import { assertSupportedScheme, isS3 } from "../io/location.js";
+import { assertSupportedScheme, isRemote } from "../io/location.js";
 import { outputCall } from "../io/system-error.js";
 import type { FileUse } from "../options/options-table.js";
 import { STANDARD_OUTPUT } from "./output-target.js";
@@ -82,7 +82,7 @@ export function checkFiles(files: readonly UsedFile[]): void {
     assertSupportedScheme(`${path}`, use === "read" ? "input" : "output");
   for (const file of files) if (file.use !== "read") checkUtf8(file);
   const resolvedFiles = files
-    .filter(({ path, use }) => use === "state" || !isS3(`${path}`))
+    .filter(({ path, use }) => use === "state" || !isRemote(`${path}`))
     .map(resolveFile);
   const states = resolvedFiles.filter(({ file }) => file.use === "state");
   const outputs = resolvedFiles.filter(({ file }) => file.use === "output");
@@ -223,7 +223,7 @@ function isSame(one: ResolvedFile, other: ResolvedFile): boolean {
 
 /** Whether a path does not name a local file. */
 function isNoFile(path: string): boolean {
-  return path === STANDARD_OUTPUT || isS3(path) || /[\\/]$/.test(path);
+  return path === STANDARD_OUTPUT || isRemote(path) || /[\\/]$/.test(path);
 }
 
 function kindOf(stats: BigIntStats): string {

@@ -2,7 +2,7 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { fingerprintOf } from "../dataset/dataset-plan.js";
 import { type OpenDatasetRun, openPlannedRun } from "../dataset/planned-run.js";
-import { isS3 } from "../io/location.js";
+import { isRemote } from "../io/location.js";
 import type { StoreAccess } from "../storage/store.js";
 import { VERSION } from "../version.js";
 import { JobRefusedError, type JobsRun } from "./jobs.js";
@@ -18,7 +18,7 @@ export async function openJobRun(
 ): Promise<OpenDatasetRun> {
   await check("output", output);
   // The directory of the run may be a symbolic link. S3 has no links.
-  if (!isS3(output)) await check("output", `${output}.__wip-${run}`);
+  if (!isRemote(output)) await check("output", `${output}.__wip-${run}`);
   const opened = await openPlannedRun(output, run, s3);
   const { root, of } = opened.run.plan;
   if (fingerprintOf({ ...of, format: 1, softjac: VERSION }) !== run)

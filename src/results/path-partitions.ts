@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { isS3, STANDARD_INPUT } from "../io/location.js";
+import { isRemote, STANDARD_INPUT } from "../io/location.js";
 import type { Partition } from "./run-metadata.js";
 
 // Hive partitions: a directory such as `split=train` is a column of the files in it, with one value for all rows.
@@ -30,7 +30,9 @@ export function partitionReader(
 function entriesOf(path: string): Map<string, string | null> {
   const found = new Map<string, string | null>();
   if (path === STANDARD_INPUT) return found;
-  for (const name of dirname(isS3(path) ? path : resolve(path)).split("/")) {
+  for (const name of dirname(isRemote(path) ? path : resolve(path)).split(
+    "/",
+  )) {
     const [, key, value] = /^([^=]+)=(.*)$/s.exec(name) ?? [];
     if (key !== undefined && value !== undefined)
       found.set(decoded(key), value === NULL ? null : decoded(value));

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
-import { isS3 } from "../io/location.js";
+import { isRemote } from "../io/location.js";
 import { withFileNames } from "../model/run-model.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { DROPPED } from "../results/catalogue.js";
@@ -48,7 +48,7 @@ export function openOptions(
     ...options,
     ownNames: ["row", ...options.emit, ...parts],
     scratch:
-      options.output === "-" || isS3(options.output)
+      options.output === "-" || isRemote(options.output)
         ? undefined
         : dirname(options.output),
     signal,

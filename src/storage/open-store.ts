@@ -1,6 +1,11 @@
-import { isS3 } from "../io/location.js";
+import { remoteScheme } from "../io/location.js";
 import { PosixStore } from "./posix-store.js";
 import type { Store, StoreAccess } from "./store.js";
+
+/** Object stores by the scheme of their locations. Their packages are loaded when they are needed. */
+const OBJECT_STORES = {
+  s3: async () => (await import("./s3/s3-store.js")).openS3Store,
+};
 
 /**
  * Opens the store of a location.
@@ -12,9 +17,9 @@ export async function openStore(
   { alive, ...options }: StoreAccess = {},
   temporary: string = location,
 ): Promise<Store> {
-  const store = isS3(location)
-    ? await (await import("./s3/s3-store.js")).openS3Store(options)
-    : new PosixStore(temporary);
+  const scheme = remoteScheme(location);
+  const open = scheme && (await OBJECT_STORES[scheme]());
+  const store = open ? await open(options) : new PosixStore(temporary);
   return alive ? withProgress(store, alive) : store;
 }
 

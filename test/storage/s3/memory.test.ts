@@ -1,6 +1,6 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isS3 } from "../../../src/io/location.js";
+import { isRemote } from "../../../src/io/location.js";
 import { openS3Store } from "../../../src/storage/s3/s3-store.js";
 import {
   PIECE_BYTES,
@@ -66,5 +66,5 @@ test.each([
   ["/s3://a", false],
   ["a/s3", false],
 ])("%s is on S3: %s", (location, expected) => {
-  expect(isS3(location)).toBe(expected);
+  expect(isRemote(location)).toBe(expected);
 });
