@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import path, { dirname, posix, sep } from "node:path";
+import path, { dirname, isAbsolute, posix, relative, sep } from "node:path";
 import { InputMissingError, UsageError } from "../errors.js";
 import {
   assertSupportedScheme,
@@ -87,6 +87,39 @@ export async function findInputs(
     warning: ignoredFilesMessage(
       [...ignored].filter((file) => !found.has(file)).sort(compareNames),
     ),
+  };
+}
+
+/**
+ * Lists the local files that paths, directories and patterns name, and a warning about ignored files. Paths of no directory and
+ * no pattern are returned as they are, so that opening them reports what is wrong.
+ * @throws InputMissingError for a directory or pattern without files
+ */
+export async function listInputs(
+  paths: readonly string[],
+): Promise<{ files: string[]; warning: string | null }> {
+  const files: string[] = [];
+  const ignored: string[] = [];
+  for (const given of paths) {
+    assertSupportedScheme(given, "input");
+    const isLocal = given !== "-" && !isRemote(given);
+    const listed = isLocal ? await filesOf(given) : null;
+    const { emptyMessage } = listed ?? {};
+    // A file, or nothing, has no such message.
+    if (!listed || !emptyMessage) files.push(given);
+    else if (listed.files.length === 0)
+      throw new InputMissingError(given, undefined, emptyMessage);
+    else {
+      const sorted = listed.files.sort(compareNames);
+      const asGiven = (file: string) => relative("", file);
+      files.push(...(isAbsolute(given) ? sorted : sorted.map(asGiven)));
+    }
+    ignored.push(...(listed?.ignored ?? []));
+  }
+  const isUsed = new Set(files.map((file) => path.resolve(file)));
+  return {
+    files,
+    warning: ignoredFilesMessage(ignored.filter((file) => !isUsed.has(file))),
   };
 }
 

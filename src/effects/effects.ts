@@ -107,7 +107,7 @@ export async function effectsFrom(
     if (resolved.partial) {
       const matrices = new Map([["coefficients", coefficients.matrix]]);
       if (file) matrices.set("covarianceFile", file.matrix);
-      const commit = { output: output as string, inputs, force, sync };
+      const commit = { output: output as string, force, sync };
       const call = ["effects", options, matrices, sums, commit] as const;
       done.outputBytes = await writePartial(...call);
       return report("done");

@@ -14,7 +14,7 @@ import { bytesColumn, writeTable } from "./arrow-table.js";
 import { GroupTable, type KeyColumn, type KeyValue } from "./group-table.js";
 import type { SumSource } from "./options.js";
 import type { RowShape } from "./row-shape.js";
-import type { RowSums, SumRequest } from "./sum-inputs.js";
+import type { RowSums, SummedInput, SumRequest } from "./sum-inputs.js";
 
 /** Commands whose sums can be merged. */
 export type PartialCommand = "reduce" | "effects";
@@ -34,7 +34,7 @@ interface Head {
   /** SHA-256 of all above: partials with another one cannot be merged. */
   fingerprint: string;
   /** Paths as the user gave them, and hashes of their absolute paths and sizes, which tell inputs apart. */
-  inputs: { path: string; id: string }[];
+  inputs: readonly SummedInput[];
   rows: number;
   badRows: number;
   firstBadRow: RowSums["firstBadRow"];
@@ -50,11 +50,9 @@ export async function writePartial(
   sums: RowSums,
   {
     output,
-    inputs,
     ...commit
   }: {
     output: string;
-    inputs: readonly string[];
     force: boolean;
     sync: boolean;
   },
@@ -83,11 +81,9 @@ export async function writePartial(
   const head: Head = {
     ...content,
     fingerprint: sha256(JSON.stringify(content)),
-    inputs: inputs.map((path) => ({
-      path,
-      id:
-        path === "-" ? "" : sha256(`${resolve(path)}\n${statSync(path).size}`),
-    })),
+    inputs: sums.inputs.map((input) =>
+      typeof input === "string" ? identified(input) : input,
+    ),
     ...{ rows, badRows, firstBadRow },
     groups: sorted.map(({ keys }) => keys),
   };
@@ -102,6 +98,13 @@ export async function writePartial(
     { [KEY]: JSON.stringify(head) },
     commit,
   );
+}
+
+/** Returns an input and its id; all ids of standard input are "". */
+function identified(path: string): SummedInput {
+  if (path === "-") return { path, id: "" };
+  const { size } = statSync(path);
+  return { path, id: sha256(`${resolve(path)}\n${size}`) };
 }
 
 /** Returns the given options that change bytes; paths of matrices become the names of their options. */
@@ -198,6 +201,7 @@ async function merged(
     ...{ shape, passes, keys, groups: new GroupTable() },
     spaces: passes.map(({ spec }) => new SumsSpace(module, spec)),
     ...{ rows: 0, badRows: 0, firstBadRow: null, threads: 0 },
+    inputs: partials.flatMap(({ head }) => head.inputs),
   };
   if (keys.length === 0) sums.groups.indexOf([]);
   for (const space of sums.spaces) space.ensureGroups(sums.groups.size);

@@ -122,7 +122,7 @@ export async function reduceFrom(
           options,
           new Map(matrix ? [["coefficients", matrix]] : []),
           sums,
-          { output, inputs, force, sync },
+          { output, force, sync },
         )
       : await write(sums, columns, resolved, { force, sync });
     return report("done");

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
 import { checkUnchanged, stateAt } from "../input/input-state.js";
 import {
@@ -44,10 +45,18 @@ export interface SumRequest {
   plan(shape: RowShape): SumsPass[] | Promise<SumsPass[]>;
 }
 
+/** Input of partial sums: its path, and a hash of its absolute path and size, which tells inputs apart. */
+export interface SummedInput {
+  path: string;
+  id: string;
+}
+
 /** Sums of rows by group. */
 export interface RowSums {
   shape: RowShape;
   passes: SumsPass[];
+  /** Paths of the files whose rows are in the sums, or what partial sums know of them. */
+  inputs: readonly (string | SummedInput)[];
   /** One for each pass. */
   spaces: SumsSpace[];
   groups: GroupTable;
@@ -81,14 +90,16 @@ export async function sumInputs(
   { signal, onProgress, onEvent, mainThread }: RunHooks,
   kept?: KeptInputs,
 ): Promise<RowSums> {
-  rejectRepeated(request.inputs);
+  const inputs = kept?.inputs ?? (await filesOfAll(request.inputs, onEvent));
+  if (kept) kept.inputs = inputs;
+  rejectRepeated(inputs);
   const module = sumsModule(`softjac ${request.command}`);
   let workerPool = kept?.workerPool;
   let sums: RowSums | null = null;
   try {
-    const partitionsOf = partitionReader(request.inputs);
+    const partitionsOf = partitionReader(inputs);
     const report = logitsReporter(onEvent, request.coefficients !== null);
-    for (const path of request.inputs) {
+    for (const path of inputs) {
       if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
       const partitions = partitionsOf(path);
       const open = {
@@ -103,11 +114,11 @@ export async function sumInputs(
       kept?.files.set(path, logits);
       try {
         const shape = shapeOf(logits, request);
-        sums ??= await startSums(shape, logits, module, request);
+        sums ??= await startSums(shape, logits, module, { ...request, inputs });
         // A block of rows is added without a pause, in which signals and time limits would wait.
         const isShort = BLOCK_ROWS * termsOf(sums) <= INLINE_TERMS;
         workerPool ??= new WorkerPool(mainThread && isShort);
-        checkSame(sums, logits, shape, request.inputs[0] as string);
+        checkSame(sums, logits, shape, inputs[0] as string);
         if (!known) await report(logits);
         const work = { module, sums, workerPool };
         await sumFile(logits, request, work, { signal, onProgress });
@@ -120,6 +131,25 @@ export async function sumInputs(
   } finally {
     if (!kept) await workerPool?.close();
   }
+}
+
+/**
+ * Returns the files that paths, directories and patterns name, those of each in natural order.
+ * @throws InputMissingError for a directory or pattern without files
+ */
+async function filesOfAll(
+  paths: readonly string[],
+  onEvent: RunHooks["onEvent"],
+): Promise<readonly string[]> {
+  if (paths.every((path) => path === "-" || isFile(path))) return paths;
+  const { listInputs } = await import("../dataset/find-inputs.js");
+  const { files, warning: message } = await listInputs(paths);
+  if (message) onEvent?.({ event: "warning", message });
+  return files;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /** Returns the number of terms of a row in all passes. */
@@ -146,6 +176,8 @@ function rejectRepeated(paths: readonly string[]): void {
 export class KeptInputs {
   readonly files = new Map<string, LogitsFile>();
   readonly workerPool: WorkerPool;
+  /** Paths of the files, once they are known. */
+  inputs: readonly string[] | undefined;
 
   constructor({ mainThread }: RunHooks) {
     this.workerPool = new WorkerPool(mainThread);
@@ -161,7 +193,7 @@ async function startSums(
   shape: RowShape,
   { inputs, path }: LogitsFile,
   module: WebAssembly.Module,
-  { plan }: SumRequest,
+  { plan, inputs: files }: SumRequest,
 ): Promise<RowSums> {
   const passes = await plan(shape);
   const groups = new GroupTable();
@@ -188,7 +220,7 @@ async function startSums(
     spaces,
     groups,
     keys: inputs.flatMap(({ name, key }) => (key ? [{ name, ...key }] : [])),
-    ...{ rows: 0, badRows: 0, firstBadRow: null, threads: 0 },
+    ...{ rows: 0, badRows: 0, firstBadRow: null, threads: 0, inputs: files },
   };
 }
 

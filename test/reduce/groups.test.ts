@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Type, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
@@ -151,6 +151,22 @@ test("partitions of each input", async () => {
   expect(columns.state).toEqual(["CA", "CA", "NY"]);
   expect(columns.year).toEqual([2020n, null, 2021n]);
   expect(columns.rows).toEqual([1n, 3n, 2n]);
+  const bytes = readFileSync(output);
+  writeFileSync(at("state=NY/_SUCCESS"), "");
+  const messages: string[] = [];
+  const onEvent = (event: { event: string; message?: string }) =>
+    event.event === "warning" && messages.push(`${event.message}`);
+  for (const named of [
+    [at("state=*/**/*.arrow")],
+    [at("state=NY"), at("state=CA/")],
+  ]) {
+    const options = { inputs: named, output, force: true };
+    await built.reduce({ ...options, by: ["state", "year"] }, { onEvent });
+    expect(readFileSync(output)).toEqual(bytes);
+  }
+  expect(messages).toEqual([
+    "1 file is ignored because of the name: _SUCCESS; give the path of such a file to read it",
+  ]);
   const [input = ""] = inputs;
   for (const options of [
     { weight: "year" },

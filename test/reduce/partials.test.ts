@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { EffectsOptions, ReduceOptions } from "../../src/index.js";
@@ -100,7 +100,11 @@ describe.each(Object.entries(EFFECTS))("effects: %s", (_, options) => {
 
 describe("a partial names its inputs as the user does", () => {
   mkdirSync(at("private"));
-  writeFileSync(at("private/a.arrow"), readFileSync(inputs[0] as string));
+  for (const [k, name] of ["a", "b"].entries())
+    writeFileSync(
+      at(`private/${name}.arrow`),
+      readFileSync(inputs[k] as string),
+    );
   const words =
     "--features a,b --intercept --coefficients B.npy --label label --partial".split(
       " ",
@@ -122,12 +126,27 @@ describe("a partial names its inputs as the user does", () => {
     ]);
   });
 
+  test("nor those above a directory or pattern", () => {
+    for (const input of ["private", "./private/*.arrow"]) {
+      expect(partial(input, "several.arrow").status).toBe(0);
+      const bytes = readFileSync(at("several.arrow"));
+      expect(bytes.includes('{"path":"private/b.arrow"')).toBe(true);
+      expect(bytes.includes(at("private"))).toBe(false);
+      rmSync(at("several.arrow"));
+    }
+  });
+
   test("and an input that is in two partials is found by any path", () => {
     partial("private/a.arrow", "p1.arrow");
     partial(at("private/../private/a.arrow"), "p2.arrow");
-    const { status, stderr } = softjacIn(
-      { cwd: at("") },
-      ...["merge", "p1.arrow", "p2.arrow"],
+    partial("private/b.arrow", "p3.arrow");
+    const merge = (...args: string[]) =>
+      softjacIn({ cwd: at("") }, "merge", ...args);
+    const { status, stderr } = merge("p1.arrow", "p2.arrow");
+    const both = merge("p1.arrow", "p3.arrow", "--partial", "-o", "p13.arrow");
+    expect(both.status).toBe(0);
+    expect(merge("p13.arrow", "p1.arrow").stderr).toBe(
+      "softjac: p1.arrow: private/a.arrow is in p13.arrow too, and its rows would count twice\n",
     );
     expect([status, stderr]).toEqual([
       64,

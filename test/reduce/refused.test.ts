@@ -201,6 +201,7 @@ const REFUSED: Record<number, Record<string, string>> = {
   },
   66: {
     [`effects none.arrow ${ROWS}`]: "none.arrow: no such file or directory",
+    [`effects no*.arrow ${ROWS}`]: "no file matches no*.arrow",
     [`effects data.arrow ${MODEL} --coefficients none.npy`]:
       "none.npy: no such file or directory",
   },
