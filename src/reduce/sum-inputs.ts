@@ -300,7 +300,8 @@ async function sumFile(
     pool: await workerPool.pool(threads, context),
     options: { output },
     logits: { path },
-    output: {},
+    // A block of thousands of classes takes half a minute. Threads write nothing, so a stop need not wait for their tasks.
+    output: { stop: () => void (signal?.aborted && workerPool.close()) },
     report: { axes: context.axes },
     signal,
     onProgress: () => onProgress?.(done.start + done.rows, done.start + rows),
@@ -325,7 +326,12 @@ async function sumFile(
       if (firstBadRow === null || firstBadRow.input === path)
         sums.firstBadRow = { input: path, row: bad };
     },
-  );
+  ).catch(async (error) => {
+    if (!signal?.aborted) throw error;
+    // Threads read from the input until they have ended.
+    await workerPool.close();
+    throw new AbortedError({ cause: signal.reason });
+  });
   if (sums.firstBadRow?.input === path) {
     const [row = 0] = indexOfRow(context.axes, sums.firstBadRow.row);
     sums.firstBadRow.row = row;

@@ -385,3 +385,25 @@ test("without address space for WebAssembly (ulimit -v), sums say so", async () 
     memory.mockRestore();
   }
 });
+
+test("a call that is aborted does not wait for a long block of rows", async () => {
+  const wide = at("long.arrow");
+  writeLogits(wide, {
+    rows: 1024,
+    classes: 1000,
+    logit: (r, k) => (r * k) % 7,
+  });
+  const controller = new AbortController();
+  // The thread gets its task once it is online.
+  process.once("worker", (worker) =>
+    worker.once("message", () => controller.abort()),
+  );
+  const onProgress = vi.fn();
+  const options = { inputs: [wide], output: at("none.arrow"), threads: 1 };
+  const running = built.reduce(options, {
+    signal: controller.signal,
+    onProgress,
+  });
+  await expect(running).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  expect(onProgress).not.toHaveBeenCalled();
+});
