@@ -57,19 +57,20 @@ export class RowSummer {
       }
       yield;
     }
-    const isTooLarge = groups.size > maxGroups;
-    const states = this.#spaces.map((space, n) => {
-      space.ensureGroups(passes[n]?.isGrouped ? groups.size : 1);
-      const state = isTooLarge ? null : space.takeShared();
-      space.clear();
-      return state;
-    });
+    const isTooMany = groups.size > maxGroups;
+    const states = isTooMany
+      ? []
+      : this.#spaces.map((space, n) => {
+          space.ensureGroups(passes[n]?.isGrouped ? groups.size : 1);
+          return space.takeShared();
+        });
+    for (const space of this.#spaces) space.clear();
     return {
       badRows,
       sums: {
-        keys: Float64Array.from(isTooLarge ? [] : groups.keys.flat()),
+        keys: Float64Array.from(isTooMany ? [] : groups.keys.flat()),
         groups: groups.size,
-        states: states.filter((state) => state !== null),
+        states,
       },
     };
   }

@@ -204,6 +204,26 @@ test("more groups than fit, and 20,000 that do", async () => {
   );
 });
 
+test("groups of one task whose sums exceed the address space of the kernel", async () => {
+  const rows = 2048;
+  const zeros = (length: number): [unknown[], Type] => [
+    Array.from({ length: rows }, () => new Array(length).fill(0)),
+    `fixed_size_list<float64>[${length}]`,
+  ];
+  const input = at("large.arrow");
+  writeArrow(input, {
+    k: [Array.from({ length: rows }, (_, r) => r), "int32"],
+    logits: zeros(60),
+    x: zeros(9),
+  });
+  await expect(
+    built.reduce({
+      ...{ inputs: [input], output: at("none.arrow"), by: ["k"], threads: 2 },
+      ...{ column: "logits", features: "x", emit: ["fisher"] },
+    }),
+  ).rejects.toThrow(/^by: k has \d+ groups so far; 82351 sums per group take/);
+});
+
 test.each([
   [
     "int64",
