@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { InputFormatError, UsageError } from "../errors.js";
 import { openArrow } from "../input/arrow-container.js";
+import { isText } from "../input/decoded-rows.js";
 import { interpreting } from "../input/interpreting.js";
 import { inputReader } from "../input/read-input.js";
 import { recordBatches } from "../input/record-batches.js";
@@ -13,7 +14,7 @@ import { sumsModule } from "../tasks/kernel-memory.js";
 import { bytesColumn, writeTable } from "./arrow-table.js";
 import { GroupTable, type KeyColumn, type KeyValue } from "./group-table.js";
 import type { SumSource } from "./options.js";
-import type { RowShape } from "./row-shape.js";
+import { keyType, type RowShape } from "./row-shape.js";
 import type { RowSums, SummedInput, SumRequest } from "./sum-inputs.js";
 
 /** Commands whose sums can be merged. */
@@ -73,14 +74,17 @@ export async function writePartial(
       ]),
     ),
     shape,
-    keys: keys.map(({ name, field, vocabulary }) => ({
-      ...{ name, field, isText: vocabulary !== null && vocabulary.size > 0 },
+    keys: keys.map(({ name, field }) => ({
+      ...{ name, field, isText: isText(field) },
     })),
   };
+  // Inputs of one command may differ in the same way, such as in the types of strings.
+  const types = keys.map(({ name, field }) => [name, keyType(field)]);
+  const identity = { ...content, keys: types };
   const sorted = sums.groups.sorted(keys);
   const head: Head = {
     ...content,
-    fingerprint: sha256(JSON.stringify(content)),
+    fingerprint: sha256(JSON.stringify(identity)),
     inputs: sums.inputs.map((input) =>
       typeof input === "string" ? identified(input) : input,
     ),

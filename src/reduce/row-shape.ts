@@ -101,7 +101,7 @@ function formOf(
 }
 
 /** Returns the type of keys; strings are of one type. */
-function keyType(field: KeyColumn["field"]): string {
+export function keyType(field: KeyColumn["field"]): string {
   const { type } = field;
   if (isText(field)) return "strings";
   return type.kind === "Date"

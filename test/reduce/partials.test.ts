@@ -3,9 +3,10 @@ import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { EffectsOptions, ReduceOptions } from "../../src/index.js";
 import { softjacIn } from "../cli/support.js";
+import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { drawn, writeDrawn, writeMatrix } from "../support/sums-files.js";
+import { columnsOf, drawn, writeMatrix } from "../support/sums-files.js";
 
 // Partial sums of several commands, merged, have the bytes of one command over all inputs.
 
@@ -24,10 +25,27 @@ const slice = (from: number, to: number) =>
   Object.fromEntries(
     Object.entries(data).map(([name, all]) => [name, all.slice(from, to)]),
   ) as unknown as typeof data;
+const DAY = 86_400_000;
+/** Writes rows, with dates of which each file has others, some before 1970, and with strings that file a lacks. */
+function write(name: string, from: number, to: number): string {
+  const rows = slice(from, to);
+  const dates = (each: number) =>
+    rows.x.map((_, r) =>
+      r % 7 === 0 ? null : new Date(each * ((r % 5) + from / 1024 - 3)),
+    );
+  const texts = rows.group.map((text) => (name === "a" ? null : text));
+  writeArrow(at(`${name}.arrow`), {
+    ...columnsOf(rows),
+    day: [dates(DAY), "date_day"],
+    moment: [dates(DAY * 366), "date_millisecond"],
+    rare: [texts, name === "c" ? "dictionary<int8, utf8>" : "utf8"],
+  });
+  return at(`${name}.arrow`);
+}
 const inputs = [
-  writeDrawn(at("a.arrow"), slice(0, 1024)),
-  writeDrawn(at("b.arrow"), slice(1024, 2048)),
-  writeDrawn(at("c.arrow"), slice(2048, 3000)),
+  write("a", 0, 1024),
+  write("b", 1024, 2048),
+  write("c", 2048, 3000),
 ];
 const ROWS = {
   ...{ features: "a,b", intercept: true, label: "label", weight: "w" },
@@ -46,10 +64,13 @@ const next = () => at(`out ${made++}.arrow`);
 const REDUCE: Record<string, Partial<ReduceOptions>> = {
   "all rows": { emit: ["jacobian", "loglik", "score", "fisher", "kfac"] },
   "by group": { emit: ["softmax", "accuracy"], by: ["group"] },
+  "by dates": { emit: ["softmax"], by: ["day", "moment"] },
+  "by strings that one part lacks": { emit: ["softmax"], by: ["rare"] },
 };
 const EFFECTS: Record<string, Partial<EffectsOptions>> = {
   "all rows": { of: ["dydx", "coefficients"], contrast: ["a"] },
   "by group": { by: ["group"], of: ["eyex", "probability"] },
+  "by a date": { by: ["day"], covariance: "none" },
   "a covariance from a file": { covarianceFile, by: ["group"] },
   "at the mean": { at: "mean", covariance: "none" },
 };
@@ -67,7 +88,7 @@ describe.each(Object.entries(REDUCE))("reduce: %s", (_, options) => {
     const [a, b, c] = parts as [string, string, string];
     const once = next();
     const report = await built.mergePartials({
-      inputs: [c, a, b],
+      inputs: [a, c, b],
       output: once,
     });
     expect(report).toMatchObject({ status: "done", rows: 3000 });

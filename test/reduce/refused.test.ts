@@ -390,7 +390,7 @@ test("a call that is aborted does not wait for a long block of rows", async () =
   const wide = at("long.arrow");
   writeLogits(wide, {
     rows: 1024,
-    classes: 1000,
+    classes: 2500,
     logit: (r, k) => (r * k) % 7,
   });
   const controller = new AbortController();
