@@ -93,9 +93,10 @@ export function loadRows(
     rowIndices(axes, rowStart, rowEnd),
   );
   new BigInt64Array(buffer, rowNumbers, rows).set(Array.from(numbers, BigInt));
-  for (const [n, column] of positions.entries())
-    new Int32Array(buffer, base + (slot.positions[n] as number), rows).set(
-      column,
+  // Sums have no regions for positions.
+  for (const [n, offset] of slot.positions.entries())
+    new Int32Array(buffer, base + offset, rows).set(
+      positions[n] as (typeof positions)[number],
     );
 }
 

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { ReduceOptions } from "../../src/index.js";
 import { npy, zip } from "../support/array-files.js";
-import { arrowOf } from "../support/arrow-columns.js";
+import { arrowOf, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import {
@@ -111,6 +111,52 @@ test("other formats and types of the same values", async () => {
       expected,
     );
   }
+});
+
+describe("rows of several axes are those of one axis", () => {
+  const flat = at("flat.npz");
+  const label = Int32Array.from(data.label);
+  const logits = Float64Array.from(data.logits.flat());
+  const write = (path: string, axes: number[]) =>
+    writeFileSync(
+      path,
+      zip({
+        "logits.npy": npy(logits, [...axes, 3]),
+        "label.npy": npy(label, axes),
+      }),
+    );
+  write(flat, [ROWS]);
+  const options = { column: "logits", label: "label" };
+  const calibrated = async (input: string, classAxis?: number) => {
+    const { temperature, std_error, nll, ece, brier } = await built.calibrate({
+      ...{ ...options, inputs: [input], classAxis },
+    });
+    return { temperature, std_error, nll, ece, brier };
+  };
+  const rowsOf = { ...options, emit: ["softmax", "loglik", "gini"] } as const;
+
+  test.each([[[ROWS / 5, 5]], [[1, ROWS]], [[2, ROWS / 10, 5]]])(
+    "arrays of %j rows",
+    async (axes) => {
+      const input = at(`${axes.join("-")}.npz`);
+      write(input, axes);
+      const last = { ...rowsOf, classAxis: -1 };
+      expect(await hashOf([input], last)).toBe(await hashOf([flat], rowsOf));
+      expect(await calibrated(input, -1)).toEqual(await calibrated(flat));
+    },
+  );
+
+  test("lists of lists, by group", async () => {
+    const { x: _, ...rest } = columnsOf(data);
+    const input = at("nested.arrow");
+    writeArrow(input, {
+      ...rest,
+      logits: [data.logits.map((row) => [row]), "list<list<float64>>"],
+    });
+    const options = { ...rowsOf, by: ["group"], weight: "w" };
+    expect(await hashOf([input], options)).toBe(await hashOf([whole], options));
+    expect(await calibrated(input)).toEqual(await calibrated(whole));
+  });
 });
 
 test.skipIf(!importable("pyarrow"))(
