@@ -55,6 +55,18 @@ export function classesOfCodes(
   return new Map(codes.map((code, k) => [code, k]));
 }
 
+function areGiven({ given, fromFile }: ClassNames): boolean {
+  // verify passes the names stored in an output as both, because an output does not record their origin.
+  return given !== undefined && !isDeepStrictEqual(given, fromFile);
+}
+
+/** Returns the classes of numbers; null if numbers are the classes. */
+function codesOf(names: ClassNames): ReadonlyMap<number, number> | null {
+  return areGiven(names) && !names.vocabulary
+    ? classesOfCodes(names.given)
+    : null;
+}
+
 /**
  * Converts a column to class numbers, one record batch at a time: from numbers, one-hot rows, or strings that are class
  * names. If no string of a dictionary is a class name, its codes are the class numbers. Numbers are matched with given class
@@ -80,9 +92,8 @@ export class ClassDecoder {
     const names = given ?? fromFile ?? [];
     this.#vocabulary = vocabulary;
     this.#classes = vocabulary ?? new Map(names.map((name, k) => [name, k]));
-    // verify passes the names stored in an output as both, because an output does not record their origin.
-    this.#areGiven = given !== undefined && !isDeepStrictEqual(given, fromFile);
-    this.#codes = this.#areGiven && !vocabulary ? classesOfCodes(given) : null;
+    this.#areGiven = areGiven({ given, fromFile });
+    this.#codes = codesOf({ given, fromFile, vocabulary });
     if (!vocabulary && names.length === 0 && isText(field) && !field.dictionary)
       throw new LogitsColumnError(
         file.path,
@@ -225,16 +236,24 @@ export function oneHotClass(
 export function classOfPartition(
   path: string,
   { name, value, type }: Partition,
-  { given, fromFile, vocabulary }: ClassNames,
+  classNames: ClassNames,
 ): Float64Array | null {
+  const { given, fromFile, vocabulary } = classNames;
   if (value === null) return null;
   if (vocabulary && type === "utf8") {
     if (!vocabulary.has(value)) vocabulary.set(value, vocabulary.size);
     return Float64Array.of(vocabulary.get(value) as number);
   }
   const names = given ?? fromFile ?? [];
-  const index = type === "int64" ? Number(value) : names.indexOf(value);
-  if (index >= 0 || type === "int64") return Float64Array.of(index);
+  if (type === "int64") {
+    const number = Number(value);
+    const codes = codesOf(classNames);
+    const found = codes ? codes.get(number) : number;
+    if (found !== undefined) return Float64Array.of(found);
+    if (isNoClass(number)) return Float64Array.of(number);
+  }
+  const index = names.indexOf(value);
+  if (index >= 0) return Float64Array.of(index);
   throw new InputUnsupportedError(
     path,
     `directory ${name}=${value}`,

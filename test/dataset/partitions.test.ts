@@ -84,7 +84,7 @@ test.each(["packed", "csr"] as const)("one file: %s", async (layout) => {
 });
 
 test("labels are integers or names of classes", async () => {
-  const input = write("labels/label=2/animal=cat/x.arrow");
+  const input = write("labels/label=2/animal=cat/code=20/x.arrow");
   // The logit of class 2 is 0.
   const expected = logits.map((row) =>
     Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)),
@@ -92,6 +92,7 @@ test("labels are integers or names of classes", async () => {
   for (const options of [
     { label: "label" },
     { label: "animal", classNames: ["dog", "fox", "cat"] },
+    { label: "code", classNames: ["10", "30", "20"] },
   ]) {
     const emit = ["cross_entropy" as const];
     const { output, table } = await tableFrom(input, { emit, ...options });
@@ -107,6 +108,19 @@ test("labels are integers or names of classes", async () => {
     "ERR_INPUT_UNSUPPORTED",
     `${input}: directory animal=cat: expected one of the names of the classes (a, b, c); give them with --class-names`,
   );
+  await refused(
+    tableFrom(input, {
+      ...{ emit: ["gradient"], label: "code", classNames: ["1", "2", "3"] },
+    }),
+    "ERR_INPUT_UNSUPPORTED",
+    `${input}: directory code=20: expected one of the names of the classes (1, 2, 3); give them with --class-names`,
+  );
+  const none = write("labels/code=-1/x.arrow");
+  const { table } = await tableFrom(none, {
+    ...{ emit: ["cross_entropy"], label: "code", onBadRow: "null" },
+    classNames: ["10", "30", "20"],
+  });
+  expect(only(table, "cross_entropy")).toBe(null);
 });
 
 test("a column of the file has precedence; directories that are not named are no columns", async () => {
