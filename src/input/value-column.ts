@@ -157,6 +157,7 @@ export function adviceOn(option: InputUse): string {
   if (valuesOf(option) === "class")
     return "write one class number from 0 for each row";
   if (option === "weight") return "write one number from 0 for each row";
+  if (option === "by") return "write one number for each row";
   return option === "covariance"
     ? "write the diagonal, the upper triangle or the whole matrix of each row"
     : "write one float per class for each row";

@@ -123,6 +123,9 @@ describe("rows of several axes are those of one axis", () => {
       zip({
         "logits.npy": npy(logits, [...axes, 3]),
         "label.npy": npy(label, axes),
+        "k.npy": npy(label, axes),
+        "w.npy": npy(Float64Array.from(data.weight), axes),
+        "x.npy": npy(Float64Array.from(data.x.flat()), [...axes, 3]),
       }),
     );
   write(flat, [ROWS]);
@@ -140,8 +143,12 @@ describe("rows of several axes are those of one axis", () => {
     async (axes) => {
       const input = at(`${axes.join("-")}.npz`);
       write(input, axes);
-      const last = { ...rowsOf, classAxis: -1 };
-      expect(await hashOf([input], last)).toBe(await hashOf([flat], rowsOf));
+      const sums = {
+        ...{ ...rowsOf, weight: "w", by: ["k"], features: "x" },
+        emit: ["softmax", "loglik", "kfac"] as const,
+      };
+      const last = { ...sums, classAxis: -1 };
+      expect(await hashOf([input], last)).toBe(await hashOf([flat], sums));
       expect(await calibrated(input, -1)).toEqual(await calibrated(flat));
     },
   );

@@ -242,11 +242,10 @@ export function checkedInput(
 ): ArrayRows {
   const { type } = array;
   const isClass = valuesOf(option) === "class";
-  const isAny = isClass || option === "weight" || option === "features";
-  const isKey = option === "by" && type !== null && !isFloat(type);
+  const isAny = isClass || ["weight", "features", "by"].includes(option);
   const shapes = allowedShapes(option, logits, array.shape);
   return asRows(path, array, shapes, {
-    isOfType: type !== null && (isAny || isKey || isFloat(type)),
+    isOfType: type !== null && (isAny || isFloat(type)),
     expected: isClass ? "class numbers" : isAny ? "numbers" : "floats",
     use: `for --${flagOf(option)}`,
     advice: () => adviceOn(option),
@@ -309,23 +308,27 @@ function asRows(
 
 /**
  * Returns the shapes that an option accepts: the shape of the logits, or rows with the option's number of values on the last
- * axes. Class numbers may also be one per row, or one per index of the first axis.
+ * axes. Class numbers, weights and groups may also be one per row, or one per index of the first axis.
  */
 function allowedShapes(
   option: InputUse,
   { rows, leading, classes, classAxis }: LogitsShape,
   found: readonly number[],
 ): RowShape[] {
-  if (option === "features") return [shape([rows], found.at(-1) ?? 1)];
+  const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
+  if (option === "features")
+    return outer.map((rows) => shape(rows, found.at(-1) ?? 1));
   if (option === "weight" || option === "by")
-    return [shape([rows]), shape([rows], 1), ...repeatedShape(leading)];
+    return [
+      ...outer.flatMap((rows) => [shape(rows), shape(rows, 1)]),
+      ...repeatedShape(leading),
+    ];
   const asLogits: RowShape = {
     shape: leading.toSpliced(classAxis, 0, classes),
     valueAxes: [classAxis],
   };
   const isOther = ({ shape }: RowShape) => `${shape}` !== `${asLogits.shape}`;
   if (valuesOf(option) === "class") {
-    const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
     const others = outer.flatMap((rows) => [
       shape(rows),
       shape(rows, 1),
