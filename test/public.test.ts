@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { built } from "./support/built.js";
+import { distFile } from "./support/dist.js";
 
 const NAMES = `
 AbortedError BadRowError ConfigurationError DatasetDamagedError
@@ -21,6 +23,12 @@ test("the public names", () => {
   const added = ["default", "module.exports"];
   const names = Object.keys(built).filter((name) => !added.includes(name));
   expect(names.sort()).toEqual(NAMES.trim().split(/\s+/));
+});
+
+test("declarations spell out types instead of naming the functions that return them", () => {
+  const text = readFileSync(distFile("index.d.ts"), "utf8");
+  expect(text).toContain("export declare interface OutputReport");
+  expect(text.match(/ReturnType<.*/g)).toBeNull();
 });
 
 test("old names of exports still work", () => {

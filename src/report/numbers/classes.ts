@@ -111,7 +111,25 @@ export function mostSensitive(sums: ClassSums, max: number): number[] {
     .sort((a, b) => a - b);
 }
 
-export type ClassNumbers = ReturnType<typeof classNumbers>;
+export interface ClassNumbers {
+  rows: number;
+  /** Classes of the heatmaps, ascending. */
+  shown: number[];
+  /** Mean |J|, `[shown, shown]`. */
+  meanJacobian: number[][] | null;
+  /** Number of rows by label and predicted class, `[shown, shown]`; null without labels or p. */
+  confusion: number[][] | null;
+  /** Number of rows with a label and a predicted class. */
+  confusionRows: number;
+  /** Mean J[k,k], `[Q]`. */
+  sensitivity: number[] | null;
+  meanP: number[] | null;
+  /** Number of rows by predicted class, by label, and by class that is both, `[Q]` each. */
+  predicted: number[] | null;
+  labelled: number[] | null;
+  correct: number[] | null;
+  reasons: string[];
+}
 
 /** @param shown classes of `pairs` to show, ascending */
 export function classNumbers(
@@ -121,7 +139,7 @@ export function classNumbers(
   shown: readonly number[],
   sources: NumberSources,
   isLabelled: boolean,
-) {
+): ClassNumbers {
   const isKnown = pairs.rows > 0;
   const matrix = (value: (i: number, j: number) => number) =>
     shown.map((i) => shown.map((j) => value(i, j)));
@@ -129,19 +147,13 @@ export function classNumbers(
     rows > 0 ? Array.from(values, (value) => value / rows) : null;
   return {
     rows: Math.max(pairs.rows, sums.pRows),
-    /** Classes of the heatmaps, ascending. */
     shown: [...shown],
-    /** Mean |J|, `[shown, shown]`. */
     meanJacobian: isKnown ? matrix((i, j) => pairs.mean(i, j)) : null,
-    /** Number of rows by label and predicted class, `[shown, shown]`; null without labels or p. */
     confusion:
       pairs.labelledRows > 0 ? matrix((i, j) => pairs.confused(i, j)) : null,
-    /** Number of rows with a label and a predicted class. */
     confusionRows: pairs.labelledRows,
-    /** Mean J[k,k], `[Q]`. */
     sensitivity: share(sums.sensitivity, sums.sensitivityRows),
     meanP: share(sums.p, sums.pRows),
-    /** Number of rows by predicted class, by label, and by class that is both, `[Q]` each. */
     predicted: sums.pRows > 0 ? Array.from(sums.predicted) : null,
     labelled: isLabelled ? Array.from(sums.labelled) : null,
     correct: isLabelled && sums.pRows > 0 ? Array.from(sums.correct) : null,

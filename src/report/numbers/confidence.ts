@@ -88,20 +88,38 @@ export interface Bins {
   counts: number[];
 }
 
-export type ConfidenceNumbers = ReturnType<typeof confidenceNumbers>;
+export interface ConfidenceNumbers {
+  /** Number of rows whose uncertainty or confidence is known. */
+  rows: number;
+  confidence: (Bins & { mean: number }) | null;
+  /** Histogram of log10 of the uncertainty, without rows whose uncertainty is 0. */
+  uncertainty: UncertaintyNumbers | null;
+  /** Histogram of the entropy in nats. */
+  entropy: (Bins & { mean: number }) | null;
+  reasons: string[];
+}
+
+export interface UncertaintyNumbers extends Bins {
+  rows: number;
+  mean: number;
+  min: number | null;
+  max: number | null;
+  /** Number of rows whose uncertainty is exactly 0. */
+  zero: number;
+  /** Number of rows whose 1 - max p, and so p (1 - p), rounds to 0 in that type although the uncertainty is not 0. */
+  lostFloat32: number;
+  lostFloat64: number;
+}
 
 export function confidenceNumbers(
   sums: ConfidenceSums,
   sources: NumberSources,
-) {
+): ConfidenceNumbers {
   const rows = Math.max(sums.confidence.rows, sums.uncertaintyRows);
   return {
-    /** Number of rows whose uncertainty or confidence is known. */
     rows,
     confidence: withMean(sums.confidence),
-    /** Histogram of log10 of the uncertainty, without rows whose uncertainty is 0. */
     uncertainty: uncertaintyOf(sums),
-    /** Histogram of the entropy in nats. */
     entropy: withMean(sums.entropy),
     reasons: reasonsOf(sources, rows),
   };
@@ -115,7 +133,7 @@ function withMean(histogram: Histogram): (Bins & { mean: number }) | null {
 }
 
 /** Returns the uncertainty without the empty bins at both ends. */
-function uncertaintyOf(sums: ConfidenceSums) {
+function uncertaintyOf(sums: ConfidenceSums): UncertaintyNumbers | null {
   const { uncertaintyRows, uncertaintySum } = sums;
   if (uncertaintyRows === 0) return null;
   const { low, width, counts, rows, min, max } = sums.uncertainty;
@@ -129,9 +147,7 @@ function uncertaintyOf(sums: ConfidenceSums) {
     mean: uncertaintySum / uncertaintyRows,
     min: rows > 0 ? 10 ** min : null,
     max: rows > 0 ? 10 ** max : null,
-    /** Number of rows whose uncertainty is exactly 0. */
     zero: sums.zeroUncertainty,
-    /** Number of rows whose 1 - max p, and so p (1 - p), rounds to 0 in that type although the uncertainty is not 0. */
     lostFloat32: sums.lostFloat32,
     lostFloat64: sums.lostFloat64,
   };
@@ -203,14 +219,38 @@ export class CalibrationSums {
   }
 }
 
-export type CalibrationNumbers = ReturnType<typeof calibrationNumbers>;
+export interface CalibrationNumbers {
+  /** Name of the column of labels. */
+  label: string;
+  /** Number of rows with a label and p. */
+  rows: number;
+  /** Number of rows without a label. */
+  unlabelled: number;
+  accuracy: number | null;
+  /** Expected calibration error with 15 bins of equal width. */
+  ece: number | null;
+  bins: {
+    low: number;
+    high: number;
+    rows: number;
+    confidence: number | null;
+    accuracy: number | null;
+  }[];
+  /** Mean of -log p of the label in nats, without rows whose label has p = 0. */
+  nll: number | null;
+  /** Number of rows whose label has p = 0. */
+  zeroP: number;
+  /** Brier score: mean of the sum of (p_k - y_k)² over the classes, where y is 1 for the label and 0 elsewhere. */
+  brier: number | null;
+  reasons: string[];
+}
 
 /** @param label name of the column of labels */
 export function calibrationNumbers(
   label: string,
   sums: CalibrationSums,
   { p }: NumberSources,
-) {
+): CalibrationNumbers {
   const { rows, unlabelled, nllSum, brierSum, zeroP } = sums;
   const total = (values: Float64Array) =>
     values.reduce((sum, value) => sum + value, 0);
@@ -219,12 +259,9 @@ export function calibrationNumbers(
   );
   return {
     label,
-    /** Number of rows with a label and p. */
     rows,
-    /** Number of rows without a label. */
     unlabelled,
     accuracy: rows > 0 ? total(sums.correct) / rows : null,
-    /** Expected calibration error with 15 bins of equal width. */
     ece: rows > 0 ? total(gaps) / rows : null,
     bins: Array.from(sums.binRows, (binRows, k) => {
       const mean = (values: Float64Array) =>
@@ -237,11 +274,8 @@ export function calibrationNumbers(
         accuracy: mean(sums.correct),
       };
     }),
-    /** Mean of -log p of the label in nats, without rows whose label has p = 0. */
     nll: rows > zeroP ? nllSum / (rows - zeroP) : null,
-    /** Number of rows whose label has p = 0. */
     zeroP,
-    /** Brier score: mean of the sum of (p_k - y_k)² over the classes, where y is 1 for the label and 0 elsewhere. */
     brier: rows > 0 ? brierSum / rows : null,
     reasons: calibrationReasons(p, rows),
   };

@@ -32,13 +32,30 @@ export class Largest<Item> {
   }
 }
 
-export type RowSummary = ReturnType<typeof summarizeRow>;
+/** Numbers of a row; null for those that the output does not determine. */
+export interface RowNumbers {
+  confidence: number | null;
+  uncertainty: number | null;
+  entropy: number | null;
+  predicted: number | null;
+  label: number | null;
+  /** Up to 5 classes with the largest p, largest first. */
+  likely: { class: number; p: number }[] | null;
+}
+
+/** Numbers of a row, and where it is: its key, record batch, table row in the batch, and file. */
+export interface RowSummary extends RowNumbers {
+  row: number;
+  batch: number;
+  k: number;
+  fileIndex: number;
+}
 
 /** Returns the numbers of a row, copied from an Example, which is reused, and its table row. */
 export function summarizeRow(
   { row, batch, k, p, ...example }: Example,
   fileIndex: number,
-) {
+): RowSummary {
   const [confidence = null, uncertainty = null, entropy = null] = [
     example.confidence,
     example.uncertainty,
@@ -52,7 +69,6 @@ export function summarizeRow(
   return {
     ...{ row, batch, k, fileIndex },
     ...numbers,
-    /** Up to 5 classes with the largest p, largest first; null if the output does not determine p. */
     likely:
       p &&
       Array.from(p, (value, k) => ({ class: k, p: value }))
@@ -61,35 +77,47 @@ export function summarizeRow(
   };
 }
 
-export type ShownRow = ReturnType<typeof shownRow>;
+export interface ShownRow extends RowNumbers {
+  row: number;
+  /** Indices along the axes after the first; empty for rows of one axis. */
+  positions: number[];
+  /** Name of the input, if there are several. */
+  input: string | null;
+  /** Values of the copied columns as text. */
+  copied: (string | null)[];
+}
 
 function shownRow(
   { row: key, fileIndex: _, batch, k, ...numbers }: RowSummary,
   input: string | null,
   { inner }: Pick<ResultsFile, "inner">,
   copied: CopiedValues,
-) {
+): ShownRow {
   const [row = 0, ...positions] = indexOfKey(inner, key);
   return {
     row,
-    /** Indices along the axes after the first; empty for rows of one axis. */
     positions,
-    /** Name of the input, if there are several. */
     input,
     ...numbers,
-    /** Values of the copied columns as text. */
     copied: copied.read(batch, k),
   };
 }
 
-export type ShownRows = Awaited<ReturnType<typeof shownRows>>;
+export interface ShownRows {
+  /** Names of the shown copied columns; hiddenColumns counts the others. */
+  copiedColumns: string[];
+  hiddenColumns: number;
+  /** 20 rows by decreasing uncertainty, or by 1 - confidence or entropy if the uncertainty is unknown. */
+  mostUncertain: ShownRow[];
+  reasons: string[];
+}
 
 /** Returns the rows with the values of their copied columns. @throws SoftjacError if these cannot be read */
 export async function shownRows(
   results: FoundResults,
   rows: readonly RowSummary[],
   { copiedColumns, sources }: Pick<ResultsFile, "copiedColumns" | "sources">,
-) {
+): Promise<ShownRows> {
   const shown = new Map<RowSummary, ShownRow>();
   for (const [fileIndex, { path, input }] of results.parts.entries()) {
     const own = rows.filter((row) => row.fileIndex === fileIndex);
@@ -106,12 +134,10 @@ export async function shownRows(
     }
   }
   return {
-    /** Names of the shown copied columns; hiddenColumns counts the others. */
     copiedColumns: copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
       .map(({ name }) => name),
     hiddenColumns: Math.max(0, copiedColumns.length - MAX_COPIED_COLUMNS),
-    /** 20 rows by decreasing uncertainty, or by 1 - confidence or entropy if the uncertainty is unknown. */
     mostUncertain: rows.map((row) => shown.get(row) as ShownRow),
     reasons: reasonsOf(sources),
   };

@@ -1,20 +1,50 @@
+import type { NumberSources } from "../../reader/example-decoder.js";
+import type { Layout } from "../../results/catalogue.js";
+import type { RunEmit } from "../../results/emit-options.js";
 import type { FoundResults } from "../../show/find-results.js";
 import type { CollectedResults } from "./collect.js";
 
-export type SummaryNumbers = ReturnType<typeof summaryNumbers>;
+export interface SummaryNumbers {
+  kind: "file" | "dataset";
+  /** Version of softjac that wrote the output. */
+  writtenBy: string | null;
+  /** Names of the inputs. */
+  sources: string[];
+  shards: number;
+  layout: Layout;
+  emit: RunEmit[];
+  dtype: "float32" | "float64";
+  temperature: number;
+  threshold: number;
+  topK: number | null;
+  classes: number;
+  /** Number of rows of the logits. */
+  rows: number;
+  rowsWithResults: number;
+  badRows: number;
+  /** Number of rows that the output omits. */
+  rowsSkipped: number;
+  bytes: number;
+  /** Largest and sum of the absolute values of dropped entries. */
+  droppedMax: number | null;
+  droppedSum: number | null;
+  copiedColumns: { name: string; type: string }[];
+  /** Inputs of a dataset that were skipped, with the error of each. */
+  skippedInputs: { name: string; error: string }[];
+  /** Columns from which the numbers are computed. */
+  from: NumberSources;
+}
 
 export function summaryNumbers(
   { parts, manifest }: FoundResults,
   { first, collected, inputs, bytes, rows }: CollectedResults,
-) {
+): SummaryNumbers {
   const { run, sources, copiedColumns } = first;
   const { examples, badRows } = collected;
   const nullIfNaN = (value: number) => (Number.isNaN(value) ? null : value);
   return {
-    kind: manifest ? ("dataset" as const) : ("file" as const),
-    /** Version of softjac that wrote the output. */
+    kind: manifest ? "dataset" : "file",
     writtenBy: run.version ?? null,
-    /** Names of the inputs. */
     sources: inputs,
     shards: parts.length,
     layout: run.layout,
@@ -24,18 +54,14 @@ export function summaryNumbers(
     threshold: run.threshold,
     topK: run.topK || null,
     classes: run.classes,
-    /** Number of rows of the logits. */
     rows,
     rowsWithResults: examples - badRows,
     badRows,
-    /** Number of rows that the output omits. */
     rowsSkipped: rows - examples,
     bytes,
-    /** Largest and sum of the absolute values of dropped entries. */
     droppedMax: nullIfNaN(collected.droppedMax),
     droppedSum: nullIfNaN(collected.droppedSum),
     copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
-    /** Inputs of a dataset that were skipped, with the error of each. */
     skippedInputs: [...(manifest?.leftOut ?? [])],
     from: sources,
   };
