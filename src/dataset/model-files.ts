@@ -57,10 +57,9 @@ async function contentOf(
 /** Returns the SHA-256 of the files of a model by option; undefined without a model. */
 export function hashesOf({ contents }: PlannedModel) {
   if (contents.size === 0) return undefined;
-  const hashes = [...contents].map(([option, content]) => [
-    ...[option, sha256(content)],
-  ]);
-  return Object.fromEntries(hashes) as Partial<Record<ModelFile, string>>;
+  const hashes: Partial<Record<ModelFile, string>> = {};
+  for (const [option, content] of contents) hashes[option] = sha256(content);
+  return hashes;
 }
 
 /** Run that has copies of the files of its model. */

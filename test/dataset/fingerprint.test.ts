@@ -37,24 +37,25 @@ const wide: Given = { inputs: [at("wide")] };
 const arrays: Given = { inputs: [at("arrays")] };
 const lists: Given = { inputs: [at("lists")], column: "logits" };
 const csr: Given = { ...lists, layout: "csr" };
-const all = { ...wide, base: "none", columns: undefined };
-for (const [name, rows] of Object.entries({
-  ...{
-    B1: [
-      [1, 2],
-      [3, 4],
-    ],
-    B2: [
-      [1, 2],
-      [3, 5],
-    ],
-  },
-  ...{ V1: upTo(4).map((k) => upTo(4).map((j) => (j === k ? 1 : 0))) },
-  ...{ V2: upTo(4).map((k) => upTo(4).map((j) => (j === k ? 2 : 0))) },
-}))
-  writeMatrix(at(`${name}.npy`), rows);
-mkdirSync(at("copy"));
-const B = { features: "a*", coefficients: at("B1.npy") };
+/** Files of a model with the same names in two directories. */
+for (const [folder, x] of [
+  ["one model", 1],
+  ["other model", 2],
+] as const) {
+  mkdirSync(at(folder));
+  writeMatrix(at(`${folder}/B.npy`), [
+    [1, 2],
+    [3, x],
+  ]);
+  const diagonal = upTo(4).map((k) => upTo(4).map((j) => (j === k ? x : 0)));
+  writeMatrix(at(`${folder}/V.npy`), diagonal);
+}
+const files = (name: string) =>
+  ["one model", "other model"].map((folder) => at(`${folder}/${name}`));
+const model: Given = {
+  ...{ ...wide, features: "a*", base: "none" },
+  coefficients: at("one model/B.npy"),
+};
 const emits = (name: string) => ({ ...lists, emit: [name] }) as Given;
 /** Two values of every option, and the other options to use with them. */
 const CASES: Record<Option, [others: Given, ...values: unknown[]]> = {
@@ -79,13 +80,10 @@ const CASES: Record<Option, [others: Given, ...values: unknown[]]> = {
   cotangent: [emits("vjp"), "g", "v"],
   tangent: [emits("jvp"), "g", "v"],
   covariance: [emits("variance"), "s", "v"],
-  features: [{ ...all, ...B }, "a*", "b*"],
-  coefficients: [{ ...all, ...B }, at("B1.npy"), at("B2.npy")],
-  base: [{ ...wide, ...B }, "0", "1"],
-  covarianceFile: [
-    { ...all, ...B, emit: ["std_error"] },
-    ...[at("V1.npy"), at("V2.npy")],
-  ],
+  features: [model, "a*", "b*"],
+  coefficients: [model, ...files("B.npy")],
+  base: [model, "0", "1"],
+  covarianceFile: [{ ...model, emit: ["std_error"] }, ...files("V.npy")],
   forceDense: [lists, false, true],
   output: [lists, at("one"), at("two")],
   keep: [lists, ["y"], ["k"]],
