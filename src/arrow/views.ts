@@ -34,6 +34,10 @@ export function viewedBytes(
   const length = views.getInt32(at, true);
   if (length < 0) fail(`expected a view of 0 or more bytes, found ${length}`);
   if (length > INLINE_BYTES) positionOf(views, at, length, data, fail);
+  // A length that was damaged would otherwise cut the value.
+  for (let k = length; k < INLINE_BYTES; k++)
+    if (views.getUint8(at + 4 + k) !== 0)
+      fail(`expected zeros after the ${length} bytes of a view, found others`);
   return length;
 }
 
@@ -78,6 +82,12 @@ export class ViewedValues {
     if (length <= INLINE_BYTES)
       return new Uint8Array(views.buffer, views.byteOffset + at + 4, length);
     const [position, end] = positionOf(views, at, length, this.data, this.fail);
-    return this.#window.bytes(position, Math.min(length, maxBytes), end);
+    const value = this.#window.bytes(position, Math.min(length, maxBytes), end);
+    for (let k = 0; k < Math.min(4, value.length); k++)
+      if (value[k] !== views.getUint8(at + 4 + k))
+        this.fail(
+          "expected a view with the first 4 bytes of its value, found others",
+        );
+    return value;
   }
 }
