@@ -136,7 +136,12 @@ function valueOfKey(spec: OptionSpec, where: string, value: unknown): unknown {
   const isText =
     typeof value === "string" &&
     ["paths", "list", "names", "ranges"].includes(spec.kind);
-  return checked(spec, where, () => (isText ? parseValue(spec, value) : value));
+  // The reference class may be a number, as in JavaScript.
+  const isNumber = spec.name === "base" && typeof value === "number";
+  return checked(spec, where, () => {
+    if (isNumber) return String(value);
+    return isText ? parseValue(spec, value) : value;
+  });
 }
 
 function checked(

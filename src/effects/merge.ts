@@ -6,6 +6,7 @@ import { ARROW, checkOutput } from "../output/written-files.js";
 import type { ReduceOptions } from "../reduce/options.js";
 import { readPartials } from "../reduce/partials.js";
 import { type ReduceReport, reduceFrom } from "../reduce/reduce.js";
+import { filesOfAll } from "../reduce/sum-inputs.js";
 import { effectsFrom } from "./effects.js";
 import type { EffectsReport } from "./effects-report.js";
 import type { EffectsOptions } from "./options.js";
@@ -22,10 +23,11 @@ export async function mergePartials(
   hooks: RunHooks = {},
 ): Promise<ReduceReport | EffectsReport> {
   checkHooks(hooks);
-  const { inputs, output, ...others } = resolve("merge", options);
+  const { inputs: given, output, ...others } = resolve("merge", options);
   const { force } = others;
   if (output !== undefined)
-    checkOutput({ path: output, force, format: ARROW, inputs });
+    checkOutput({ path: output, force, format: ARROW, inputs: given });
+  const inputs = await filesOfAll(given, hooks.onEvent);
   const source = readPartials(inputs);
   const all = { ...source.options, ...others, inputs, output };
   if (source.command === "effects")

@@ -14,6 +14,8 @@ import {
   type AuxiliaryOptions,
   auxiliaryColumns,
   checkEmit,
+  neededAuxiliary,
+  resultsUsing,
 } from "../results/emit-options.js";
 import { computeInMemory, type FloatArray } from "./compute-rows.js";
 
@@ -120,6 +122,14 @@ export function softmaxResults<
   const names: AuxiliaryOptions = { class: classIndex };
   for (const option of Object.keys(data) as AuxiliaryName[])
     if (data[option] !== undefined) names[option] = option;
+  for (const option of neededAuxiliary(emit, names))
+    if (names[option] === undefined) {
+      const own = option === "classColumn" ? "class" : option;
+      throw new UsageError(
+        `${own}: ${resultsUsing(option, emit)} needs ${own === "class" ? "a class, or an array of one for each row" : "an array with the numbers of each row"}`,
+        own,
+      );
+    }
   checkEmit(emit, layout, names);
   const inputs = auxiliaryColumns(emit, names).map(({ option }) => {
     const array = data[option] as ArrayLike<number>;
@@ -245,6 +255,8 @@ export function checkArguments(
 
 function checkedNames(emit: readonly EmitName[]): readonly EmitName[] {
   if (!Array.isArray(emit)) reject("emit", "a list of names", emit);
+  if (emit.includes("doubt" as never))
+    throw new UsageError("emit: doubt was renamed to uncertainty", "emit");
   for (const name of emit)
     if (!EMIT_NAMES.includes(name))
       reject("emit", `names among ${EMIT_NAMES.join(", ")}`, name);

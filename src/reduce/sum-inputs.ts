@@ -137,7 +137,7 @@ export async function sumInputs(
  * Returns the files that paths, directories and patterns name, those of each in natural order.
  * @throws InputMissingError for a directory or pattern without files
  */
-async function filesOfAll(
+export async function filesOfAll(
   paths: readonly string[],
   onEvent: RunHooks["onEvent"],
 ): Promise<readonly string[]> {

@@ -117,7 +117,7 @@ function checkAuxiliary(
   }
 }
 
-function neededAuxiliary(
+export function neededAuxiliary(
   emit: readonly EmitName[],
   options: AuxiliaryOptions,
 ): AuxiliaryName[] {
@@ -139,7 +139,7 @@ function columnOf(
     : options[option];
 }
 
-function resultsUsing(
+export function resultsUsing(
   option: AuxiliaryName | "class",
   among: readonly EmitName[],
 ): string {

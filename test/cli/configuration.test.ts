@@ -52,9 +52,9 @@ test("a file has the option names of the library, and can have required options"
   const output = "out/";
   const file = { inputs, output, shardRows: 5, position: "3,7-9" };
   const row = { results: "out.arrow", row: 3 };
-  const SOFTJAC_CONFIG = fileOf({ ...file, ...row });
+  const SOFTJAC_CONFIG = fileOf({ ...file, ...row, base: 2 });
   for (const [line, options] of [
-    ["run", { inputs, output, shardRows: 5 }],
+    ["run", { inputs, output, shardRows: 5, base: "2" }],
     ["status", { output }],
     ["show", { ...row, position: [3, 7, 8, 9] }],
   ] as const)

@@ -29,6 +29,15 @@ test.each<[object, string]>([
     { emit: ["variance"], covariance: [1] },
     "covariance: expected 4, 6 or 8 values (2, 3 or 4 for each of 2 rows), found 1",
   ],
+  [
+    { emit: ["cross_entropy"] },
+    "label: cross_entropy needs an array with the numbers of each row",
+  ],
+  [
+    { emit: ["softmax", "column"] },
+    "class: column needs a class, or an array of one for each row",
+  ],
+  [{ emit: ["doubt"] }, "emit: doubt was renamed to uncertainty"],
   [{ emit: ["bad"] }, "emit: expected names among softmax, log_softmax"],
   [{ emit: ["entropy"] }, "logits: row 1: expected finite logits"],
 ])("results refuse %j", (options, message) => {

@@ -1,4 +1,10 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { EffectsOptions, ReduceOptions } from "../../src/index.js";
@@ -166,6 +172,16 @@ describe("a partial names its inputs as the user does", () => {
     const { status, stderr } = merge("p1.arrow", "p2.arrow");
     const both = merge("p1.arrow", "p3.arrow", "--partial", "-o", "p13.arrow");
     expect(both.status).toBe(0);
+    mkdirSync(at("parts"));
+    for (const name of ["p1.arrow", "p3.arrow"])
+      copyFileSync(at(name), at(`parts/${name}`));
+    for (const named of ["parts", "parts/*.arrow"]) {
+      const args = [named, "--partial", "-o", "parts.arrow", "--force"];
+      expect(merge(...args).status).toBe(0);
+      expect(readFileSync(at("parts.arrow"))).toEqual(
+        readFileSync(at("p13.arrow")),
+      );
+    }
     expect(merge("p13.arrow", "p1.arrow").stderr).toBe(
       "softjac: p1.arrow: private/a.arrow is in p13.arrow too, and its rows would count twice\n",
     );

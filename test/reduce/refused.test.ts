@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { EffectsReport } from "../../src/index.js";
 import { CLI, softjac, softjacIn } from "../cli/support.js";
+import { npy, zip } from "../support/array-files.js";
 import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -91,6 +92,14 @@ changed("taken", {
   term: [data.label, "int32"],
   kfac_output: [data.label, "int32"],
 });
+writeFileSync(
+  at("arrays.npz"),
+  zip({
+    "a.npy": npy(Float64Array.of(1, 2)),
+    "b.npy": npy(Float64Array.of(1, 2)),
+    "logits.npy": npy(Float64Array.of(1, 2, 3, 4), [2, 2]),
+  }),
+);
 matrix("V5.npy", eye(5));
 matrix("Vasym.npy", eye(6).with(0, [1, 0.12, 0, 0, 0, 0]));
 matrix("Vneg.npy", eye(6).with(0, [-1, 0, 0, 0, 0, 0]));
@@ -114,6 +123,9 @@ const REFUSED: Record<number, Record<string, string>> = {
       "--contrast: expected a feature, or feature=from:to with two numbers, found a=1:x",
     [`effects data.arrow ${ROWS} --class-names p,q,p`]:
       "--class-names: p is given twice; every class needs a name of its own",
+    [`effects data.arrow ${ROWS} --terms a,b,a`]: "--terms: a is given twice",
+    [`effects data.arrow ${ROWS} --contrast a,b,a`]:
+      "--contrast: a is given twice",
     "effects data.arrow": "missing required option --features",
     [`effects data.arrow ${ROWS} --partial`]: "--partial: needs --output",
     [`effects taken.arrow -o _ ${ROWS} --by group,term`]:
@@ -162,6 +174,10 @@ const REFUSED: Record<number, Record<string, string>> = {
       "Vasym.npy: array: it is not symmetric: [0,1] is 0.12 and [1,0] is 0",
     [`effects data.arrow ${ROWS} --covariance-file Vneg.npy`]:
       "Vneg.npy: array: it is not positive semidefinite, so it is no covariance",
+    [`effects arrays.npz ${ROWS}`]:
+      "arrays.npz: --features a,b: a file of arrays has all features in one array of shape (rows, features); the file has a: float64 [2], b: float64 [2], logits: float64 [2, 2]; save numpy.column_stack([…])",
+    "reduce arrays.npz -o _ --column logits --features a,b --emit kfac":
+      "arrays.npz: --features a,b: a file of arrays has all features in one array of shape (rows, features); the file has a: float64 [2], b: float64 [2], logits: float64 [2, 2]; save numpy.column_stack([…])",
     [`effects data.arrow ${ROWS} --terms c`]:
       "data.arrow: --terms c: there is no such feature; the features are (intercept), a, b",
     [`effects data.arrow ${ROWS} --contrast c`]:

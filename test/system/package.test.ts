@@ -1,5 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runInNewContext } from "node:vm";
@@ -200,6 +206,17 @@ describe("the command starts, or says in one sentence that Node.js is too old", 
         : { exitCode: 0, written: [], required: ["../dist/cli.js"] },
     );
   });
+});
+
+test("without dist, the command says in one sentence that it is not built", () => {
+  mkdirSync(at("bin"));
+  copyFileSync(`${root}bin/softjac.cjs`, at("bin/softjac.cjs"));
+  const args = [at("bin/softjac.cjs"), "--version"];
+  const { status, stderr } = spawnSync(process.execPath, args);
+  expect([status, String(stderr)]).toEqual([
+    78,
+    "softjac is not built: run npm run build in the checkout, or install the package again\n",
+  ]);
 });
 
 function runIn(cwd: string, command: string, args: string[]): string {

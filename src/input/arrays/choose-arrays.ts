@@ -47,6 +47,7 @@ export function chooseLogits(
   const logitsAt = (index: number) =>
     checkedLogits(path, arrays[index] as StoredArray, selection);
   const option = `--${features ? "features" : "column"} ${column}`;
+  if (features !== undefined) rejectSeparate(path, arrays, features);
   if (columns === undefined)
     return [
       logitsAt(
@@ -213,6 +214,20 @@ interface RowShape {
   repeats?: number;
 }
 
+/** Rejects names or patterns of several arrays of features. @throws LogitsColumnError */
+function rejectSeparate(
+  path: string,
+  arrays: readonly StoredArray[],
+  features: string,
+): void {
+  if (arrays.some(({ name }) => name === features)) return;
+  if (/[,*?]/.test(features))
+    throw new LogitsColumnError(
+      path,
+      `--features ${features}: a file of arrays has all features in one array of shape (rows, features); the file has ${listedArrays(arrays)}; save numpy.column_stack([…])`,
+    );
+}
+
 /**
  * Finds the array that an option names; it must have as many rows as the logits.
  * @throws LogitsColumnError unless exactly one array has that name; InputUnsupportedError for another shape or type
@@ -228,6 +243,7 @@ export function chooseInput(
       path,
       `--label ${name}: no such array; the file has ${listedArrays(arrays)}, and there is no .npy file at this path`,
     );
+  if (option === "features") rejectSeparate(path, arrays, name);
   const flag = `--${flagOf(option)} ${name}`;
   const index = indexOfName(namedArrays(path, arrays, flag), flag, name);
   return checkedInput(path, arrays[index] as StoredArray, option, logits);
