@@ -1,4 +1,4 @@
-import type { BadRow } from "../src/kernels/bad-row.js";
+import { type BadRow, NULL_IN_CLASS } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { type SumsRows, SumsSpace } from "../src/kernels/sums.js";
 import { BLOCK_ROWS } from "../src/kernels/sums-layout.js";
@@ -13,6 +13,8 @@ import type {
 import { loadRows } from "./load-rows.js";
 import { TaskFailure } from "./slot-bytes.js";
 import { SlotRows } from "./slot-rows.js";
+
+const ADVICE = "--on-bad-row skip leaves such rows out";
 
 /** Adds the rows of tasks to sums. Each task returns its sums, so that nothing but the task is lost with the thread. */
 export class RowSummer {
@@ -151,11 +153,12 @@ export class RowSummer {
   #reject(slotRows: SlotRows, row: number, rowStart: number): void {
     const reason = this.#reason(slotRows, row);
     if (this.#context.onBadRow !== "error" && !reason.advice) return;
+    const advice = reason.found.startsWith(NULL_IN_CLASS)
+      ? `${ADVICE}, --null-logit mask masks the class`
+      : ADVICE;
     throw new TaskFailure({
-      kind: "bad-row",
-      row: rowStart + row,
-      ...reason,
-      advice: reason.advice ?? "--on-bad-row skip leaves such rows out",
+      ...{ kind: "bad-row", row: rowStart + row, ...reason },
+      advice: reason.advice ?? advice,
     });
   }
 

@@ -70,8 +70,12 @@ function summary(report: EffectsReport): string {
 }
 
 function size({ rows, badRows, classes, terms }: EffectsReport): string {
-  const bad = badRows > 0 ? `, ${count(badRows)} bad rows left out` : "";
-  return `${count(rows)} rows${bad}, ${classes} classes, ${count(terms.length)} features`;
+  const bad = badRows > 0 ? `, ${numberOf(badRows, "bad row")} left out` : "";
+  return `${numberOf(rows, "row")}${bad}, ${numberOf(classes, "class", "classes")}, ${numberOf(terms.length, "feature")}`;
+}
+
+function numberOf(number: number, one: string, many = `${one}s`): string {
+  return `${count(number)} ${number === 1 ? one : many}`;
 }
 
 /** Formats a number with a number of decimals, or as a power of ten if they show less than two digits of it. */

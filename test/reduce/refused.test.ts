@@ -100,6 +100,15 @@ writeFileSync(
     "logits.npy": npy(Float64Array.of(1, 2, 3, 4), [2, 2]),
   }),
 );
+writeArrow(at("nulls.arrow"), {
+  logits: [
+    [
+      [1, 2],
+      [null, 3],
+    ],
+    "list<float64>",
+  ],
+});
 matrix("V5.npy", eye(5));
 matrix("Vasym.npy", eye(6).with(0, [1, 0.12, 0, 0, 0, 0]));
 matrix("Vneg.npy", eye(6).with(0, [-1, 0, 0, 0, 0, 0]));
@@ -174,6 +183,8 @@ const REFUSED: Record<number, Record<string, string>> = {
       "Vasym.npy: array: it is not symmetric: [0,1] is 0.12 and [1,0] is 0",
     [`effects data.arrow ${ROWS} --covariance-file Vneg.npy`]:
       "Vneg.npy: array: it is not positive semidefinite, so it is no covariance",
+    "reduce nulls.arrow -o _ --quiet":
+      "nulls.arrow: row 1: expected finite logits or -inf for masked classes, found null in class 0 (--on-bad-row skip leaves such rows out, --null-logit mask masks the class)",
     [`effects arrays.npz ${ROWS}`]:
       "arrays.npz: --features a,b: a file of arrays has all features in one array of shape (rows, features); the file has a: float64 [2], b: float64 [2], logits: float64 [2, 2]; save numpy.column_stack([…])",
     "reduce arrays.npz -o _ --column logits --features a,b --emit kfac":
