@@ -60,6 +60,7 @@ export async function parseArguments(
     words[0] === "completion" ||
     words.includes("--get-yargs-completions")
   ) {
+    if (words[0] === "completion" && words[1]) chooseShell(words[1]);
     const { printedText } = await import("./help.js");
     const isOfCommand = command && parsed.help;
     const asked = isOfCommand ? [command.name, "--help"] : words;
@@ -199,4 +200,13 @@ function rejectMissing(
       name,
     );
   }
+}
+
+/** Chooses the shell of the completion script, which yargs takes from SHELL. @throws UsageError */
+function chooseShell(shell: string): void {
+  if (shell !== "bash" && shell !== "zsh")
+    throw new UsageError(
+      `completion: expected bash or zsh, found ${shortName(shell)}; without a name, SHELL decides`,
+    );
+  process.env.SHELL = shell;
 }

@@ -119,6 +119,19 @@ describe("completion in", () => {
       .filter(Boolean);
   }
 
+  test("a shell that is named, whatever SHELL is", () => {
+    const env = { ...process.env, PATH, SHELL: "/bin/bash" };
+    const call = (...args: string[]) =>
+      spawnSync("softjac", ["completion", ...args], { ...options, env });
+    expect(call("zsh").stdout).toMatch(/^#compdef softjac/);
+    expect(call("bash").stdout).toBe(call().stdout);
+    expect(call("fish")).toMatchObject({
+      ...{ status: 64, stdout: "" },
+      stderr:
+        "softjac: completion: expected bash or zsh, found fish; without a name, SHELL decides\n",
+    });
+  });
+
   test("bash", () => {
     const LINES: Record<string, string> = {
       "softjac ru": "run run-shard",
