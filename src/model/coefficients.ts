@@ -29,11 +29,17 @@ export async function readMatrix(
     throw new InputUnsupportedError(
       path,
       "array",
-      "expected a two-dimensional array of float32 or float64 in an .npy file; reshape a vector with x.reshape(-1, 1)",
+      "expected a two-dimensional array of numbers in an .npy file; reshape a vector with x.reshape(-1, 1)",
     );
   });
   try {
-    const { rows, classes: columns } = file;
+    const { rows, classes: columns, leading } = file;
+    if (leading.length > 1)
+      throw new InputUnsupportedError(
+        path,
+        "array",
+        `expected a two-dimensional array of numbers, found one of shape (${[...leading, columns].join(", ")}); reshape it`,
+      );
     const input = new InputRows(file);
     await interpreting(path, "values", () => input.load(0, rows));
     const values = new Float64Array(rows * columns);

@@ -109,6 +109,19 @@ writeArrow(at("nulls.arrow"), {
     "list<float64>",
   ],
 });
+const six = Float64Array.of(1, 2, 3, 4, 5, 6);
+writeFileSync(at("B3.npy"), npy(six, [3, 1, 2]));
+writeFileSync(at("vector.npy"), npy(six));
+writeArrow(at("lowest.arrow"), {
+  logits: [
+    [
+      [1, 2],
+      [-Number.MAX_VALUE, 3],
+    ],
+    "fixed_size_list<float64>[2]",
+  ],
+  label: [[0, 1], "int32"],
+});
 matrix("V5.npy", eye(5));
 matrix("Vasym.npy", eye(6).with(0, [1, 0.12, 0, 0, 0, 0]));
 matrix("Vneg.npy", eye(6).with(0, [-1, 0, 0, 0, 0, 0]));
@@ -185,6 +198,12 @@ const REFUSED: Record<number, Record<string, string>> = {
       "Vneg.npy: array: it is not positive semidefinite, so it is no covariance",
     "reduce nulls.arrow -o _ --quiet":
       "nulls.arrow: row 1: expected finite logits or -inf for masked classes, found null in class 0 (--on-bad-row skip leaves such rows out, --null-logit mask masks the class)",
+    [`effects data.arrow ${MODEL} --coefficients B3.npy`]:
+      "B3.npy: array: expected a two-dimensional array of numbers, found one of shape (3, 1, 2); reshape it",
+    [`effects data.arrow ${MODEL} --coefficients vector.npy`]:
+      "vector.npy: array: expected a two-dimensional array of numbers in an .npy file; reshape a vector with x.reshape(-1, 1)",
+    "calibrate lowest.arrow --label label --quiet":
+      "lowest.arrow: rows 0 to 1: a term of a sum is infinite: a label is a masked class, or a value is near the end of float64; mask classes with -inf, not with the smallest float",
     [`effects arrays.npz ${ROWS}`]:
       "arrays.npz: --features a,b: a file of arrays has all features in one array of shape (rows, features); the file has a: float64 [2], b: float64 [2], logits: float64 [2, 2]; save numpy.column_stack([…])",
     "reduce arrays.npz -o _ --column logits --features a,b --emit kfac":
