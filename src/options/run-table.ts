@@ -43,8 +43,11 @@ export const INPUT_SECTIONS = [
     inputs: listOfArguments("input file", LOGITS_HELP),
   }),
   section("Input", SUMMING, "process", {
-    /** Paths of the input files; their rows are summed together. `-` is standard input. */
-    inputs: listOfArguments("input file", LOGITS_HELP),
+    /** Files, directories and patterns, whose rows are summed together. `-` is standard input. */
+    inputs: listOfArguments(
+      "input file",
+      "Files, directories and patterns; - is standard input",
+    ),
   }),
   section("Input", READING, "bytes", {
     /** Name of the list or struct column of logits; default: the only one. */

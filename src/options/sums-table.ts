@@ -145,8 +145,8 @@ export const SUMS_SECTIONS = [
     }),
   }),
   section("Output", ["effects", "merge"], "process", {
-    /** Paths of the files that `reduce` or `effects` wrote with `partial`. */
-    inputs: paths("Files of --partial", {
+    /** Files that `reduce` or `effects` wrote with `partial`, and directories and patterns of them. */
+    inputs: paths("Files of --partial, directories and patterns", {
       ...{ argument: "file of partial sums", file: "read" },
       ...{ commands: ["merge"], group: "Input" },
     }),
