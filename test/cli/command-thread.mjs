@@ -6,7 +6,10 @@ const { server, cli, port, state } = workerData;
 /** Exit code of a stopped command, which ends its process a little later; the next command needs a new process. */
 const STOPPED = 75;
 let child;
+/** Whether a command has not been answered. A process may end after it has answered. */
+let isPending = false;
 port.on("message", (command) => {
+  isPending = true;
   child ??= start();
   child.send(command);
 });
@@ -29,6 +32,8 @@ function start() {
 }
 
 function answer(finished) {
+  if (!isPending) return;
+  isPending = false;
   port.postMessage(finished);
   Atomics.store(state, 0, 1);
   Atomics.notify(state, 0);
