@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import module from "node:module";
 import { isAbsolute, join } from "node:path";
 import { forceExit, listenToSignals } from "./signals.js";
@@ -23,7 +23,7 @@ export const ended = import("./command-line.js")
     process.exitCode = code;
   }, crash);
 
-/** Keeps compiled code between runs, which Node.js can do from version 22 on, in a directory that only the user can write. */
+/** Keeps compiled code between runs, which Node.js can do from version 22 on, in a directory of the user. */
 function keepCompiledCode(): void {
   const { enableCompileCache } = module as {
     enableCompileCache?: (directory: string) => unknown;
@@ -32,17 +32,24 @@ function keepCompiledCode(): void {
   const caches = XDG_CACHE_HOME || join(HOME ?? "", ".cache");
   if (enableCompileCache === undefined || !isAbsolute(caches)) return;
   const directory = join(caches, "softjac");
+  // Not recursive: in /proc, Node.js would then try without end.
   for (const path of [caches, directory])
-    try {
-      // Not recursive: in /proc, Node.js would then try without end.
-      mkdirSync(path, 0o700);
-    } catch {
-      // It exists or cannot be created.
-    }
-  if (!existsSync(directory)) return;
+    if (!existsSync(path)) attempt(() => mkdirSync(path, 0o700));
+  // Another owner, such as the user who calls sudo, could place code there.
+  const owner = attempt(() => statSync(directory).uid);
+  if (owner === null || owner !== process.getuid?.()) return;
   enableCompileCache(directory);
   // Worker threads read it when they start.
   process.env.NODE_COMPILE_CACHE ??= directory;
+}
+
+/** Returns the result of a call of the file system; null if it fails. */
+function attempt<Result>(call: () => Result): Result | null {
+  try {
+    return call();
+  } catch {
+    return null;
+  }
 }
 
 /** Reports an uncaught error in one line, without the source line of the bundle that Node prints. */

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -70,4 +70,7 @@ process.on("exit", () => console.log(process.env.NODE_COMPILE_CACHE));`,
   expect(cacheOf(both)).toEqual([other, version, other, ""]);
   expect(cacheOf({ XDG_CACHE_HOME: "relative" })).toEqual(none);
   expect(cacheOf({ HOME: "/proc" })).toEqual(none);
+  if (process.getuid?.() !== 0) return;
+  chownSync(cache, 1, 1);
+  expect(cacheOf({ HOME: home })).toEqual(none);
 });
