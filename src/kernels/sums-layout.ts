@@ -165,6 +165,7 @@ export function layOut(
       ...[features > 0 ? at.x : 0, isCalculated ? at.coefficients : 0],
       ...[logitPairs, 0, work],
       Number(moments.some(({ code }) => needsLog(code))),
+      // Sums compute the other results of pairs from the rounded p.
       Number(moments.some(({ code }) => code === COLUMN)),
       ...[at.vectors, vectors.length / (ENTRY_BYTES / 4)],
       ...[tile, tileStride, tileX, featureStride, stream, streamed, factors],

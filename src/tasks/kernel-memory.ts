@@ -63,9 +63,9 @@ export function sumsModule(caller: string): WebAssembly.Module {
     return compiled;
   } catch (cause) {
     throw new ConfigurationError(
-      !(cause instanceof RangeError)
-        ? `${caller} needs WebAssembly SIMD, which this runtime does not provide`
-        : `${caller}: the system gives no memory for WebAssembly; raise the limit (ulimit -v)`,
+      cause instanceof RangeError
+        ? `${caller}: the system gives no memory for WebAssembly; raise the limit (ulimit -v)`
+        : `${caller} needs WebAssembly SIMD, which this runtime does not provide`,
       { cause },
     );
   }

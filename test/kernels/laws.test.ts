@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 
-// What holds to the bit for every softmax, whatever the logits. Other laws follow from the bounds that results.test.ts checks.
+// Properties that hold exactly for all logits. Other properties follow from the bounds that results.test.ts checks.
 
 const every = { numRuns: 400, seed: 7 };
 

@@ -20,6 +20,7 @@ const SPEC: SumsSpec = {
     moment(code.PACKED, 10, "x"),
     moment(code.PACKED, 10, "outer"),
     moment(code.DIAGONAL, Q, "square"),
+    { ...moment(code.COLUMN, Q), param: 2 },
     moment(code.THIRD, 20, "x"),
     moment(code.GRADIENT, Q, "x", 0),
     moment(code.SCORE_OUTER, 10, "outer", 0),

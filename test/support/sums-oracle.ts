@@ -96,14 +96,17 @@ export function sumsByOrder(
     new Array(values * factorCount(by, K)).fill(0n),
   );
   let good = 0;
-  const vectorOf = (r: number, { code, values, input }: Moment): number[] => {
+  const vectorOf = (
+    r: number,
+    { code, values, input, param }: Moment,
+  ): number[] => {
     const y = input < 0 ? 0 : (inputs?.[input]?.[r] as number);
     const own = (c: number, n: number, given?: number[]) =>
       Array.from(
         stored(
           kernel,
           [row(r)],
-          [{ code: c, values: n, ...(given ? { input: [given] } : {}) }],
+          [{ code: c, values: n, param, ...(given ? { input: [given] } : {}) }],
           {
             temperature: spec.temperature,
           },

@@ -65,7 +65,7 @@ function storeJacobian(work: usize, classes: usize, out: usize, isWhole: bool): 
     out += 8;
     if (!isWhole) continue;
     const minus = f64x2.splat(-factor);
-    // What is stored beyond the end of a row is overwritten by the next one.
+    // The last vector may store one value too many; the next row overwrites it.
     for (let l = j + 1; l < classes; l += 2, out += 16) v128.store(out, f64x2.mul(minus, v128.load(p + (l << 3))));
     if ((classes - j & 1) == 0) out -= 8;
   }
