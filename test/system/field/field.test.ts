@@ -1,11 +1,13 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { tableFromIPC } from "@uwdata/flechette";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { CLI, softjacIn } from "../../cli/support.js";
 import { workDirectory } from "../../support/logits-input.js";
+import { pairsOf } from "../../support/pairs-of.js";
+import { outputOf } from "../../support/runs.js";
 
 // Files as people have them (make.py), and the command that they try. The numbers are computed here from the same formula.
 
@@ -68,13 +70,6 @@ const both = (rows: Rows) => ({
 
 type Columns = Record<string, readonly unknown[]>;
 
-/** A value as arrays, objects and scalars; the whole numbers of a 64-bit type as numbers. */
-function plain(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (value === null || typeof value !== "object") return value;
-  return [...(value as Iterable<unknown>)].map(plain);
-}
-
 /** The expected value where the found one is within its rounding errors, or else the found one. */
 function rounded(
   found: unknown,
@@ -91,18 +86,11 @@ function rounded(
 function expectColumns(path: string, columns: Columns): void {
   const files = path.endsWith(".arrow")
     ? [path]
-    : fs
-        .readdirSync(path)
-        .filter((name) => name.endsWith(".arrow"))
-        .sort()
-        .map((name) => `${path}/${name}`);
-  const tables = files.map((name) => tableFromIPC(fs.readFileSync(name)));
-  const isSingle =
-    tables[0]?.schema.metadata?.get("softjac.dtype") === "float32";
+    : fs.readdirSync(path).filter((name) => name.endsWith(".arrow"));
+  const outputs = files.sort().map((name) => outputOf(resolve(path, name)));
+  const isSingle = outputs[0]?.metadata["softjac.dtype"] === "float32";
   for (const [name, expected] of Object.entries(columns)) {
-    const found = tables.flatMap((table) =>
-      [...table.getChild(name)].map(plain),
-    );
+    const found = outputs.flatMap(({ column }) => column(name));
     expect(rounded(found, expected, isSingle ? 5e-7 : 1e-14), name).toEqual(
       expected,
     );
@@ -125,217 +113,156 @@ const COUNTED = [1, 2, 4, 5, 6, 7, 8];
 const USE_BINARY =
   "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
 const LABEL = "--emit cross_entropy --label";
+const ONE_HOT = { cross_entropy: crossEntropy(logits(12, 4)) };
 const WITH_ID = { ...both(logits(6, 4)), id: count(6) };
 
-/** Arguments of `softjac run`, and columns of the output or a message; numbers are compared to the precision of their type. */
-type Row = [args: string | string[], expected: Columns | string];
-
-const CASES: Record<string, Row[]> = {
-  "margins of a binary classifier": [
-    [
-      "margins.npy",
-      `margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}`,
-    ],
-    ["margins.npy --binary", both(B)],
-    ["margins-column.npy --binary", both(B)],
-  ],
-  "a configuration file with a byte order mark": [
-    [
-      `six.npy --config ${utf8}`,
-      {
-        softmax: softmax(logits(6, 3)),
-        logsumexp: logits(6, 3).map((row) => Math.log(sum(row.map(Math.exp)))),
-      },
-    ],
-    [
-      `six.npy --config ${utf16}`,
-      `${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
-    ],
-  ],
-  "decimals of a warehouse": [
-    [
-      `decimals.parquet --columns SCORE_* --label LABEL --emit softmax,cross_entropy`,
-      {
-        softmax: softmax(logits(12, 4)),
-        cross_entropy: crossEntropy(logits(12, 4)),
-      },
-    ],
-  ],
-  "an embedding beside one column per class": [
-    [
-      "embedding.parquet",
-      "embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)",
-    ],
-    ["embedding.parquet --columns logit_*", both(logits(6, 4))],
-  ],
-  "a factor of R as labels": [
-    [
-      `factor.feather --columns lp.* --on-bad-row null ${LABEL} Species`,
-      {
-        cross_entropy: crossEntropy(logits(12, 3)).with(4, null as never),
-      },
-    ],
-  ],
-  "labels of -100": [
-    [
-      `ignored.npz ${LABEL} labels`,
-      "ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)",
-    ],
-    [
-      `ignored.npz --on-bad-row skip ${LABEL} labels`,
-      {
-        row: COUNTED,
-        cross_entropy: COUNTED.map((row) => crossEntropy(logits(10, 5))[row]),
-      },
-    ],
-  ],
-  "samples of an evaluation with lists to copy": [
-    [
-      "samples.arrow --column logits --emit softmax --keep doc_id,choices,input_ids",
-      {
-        softmax: softmax(logits(5, 4)),
-        doc_id: count(5),
-        choices: count(5).map((row) =>
-          [..."abc"].slice(0, 1 + (row % 3)).map((c) => `answer ${row}${c}`),
-        ),
-        input_ids: count(5).map((row) => [row, 7]),
-      },
-    ],
-  ],
-  "a large vocabulary": [
-    [
-      "vocabulary.npy",
-      "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
-    ],
-    [
-      "vocabulary.npy --layout csr",
-      "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
-    ],
-    ["vocabulary.npy --emit softmax", { softmax: softmax(logits(1, 49152)) }],
-  ],
-  "lists of old writers": [
-    ["lists-avro.parquet --keep id", WITH_ID],
-    ["lists-hive.parquet --keep id", WITH_ID],
-    ["lists-bare.parquet --keep id", WITH_ID],
-  ],
-  "arrays of more than two dimensions": [
-    [
-      "volume.npz",
-      "volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
-    ],
-    ["volume.npz --class-axis 0", both(VOLUME)],
-    ["stacked.npy", both(logits(12, 4))],
-    ["tokens.npy", both(logits(15, 4))],
-  ],
-  "lists of tokens, with labels": [
-    [
-      "documents.parquet --label labels --keep doc --emit softmax,cross_entropy",
-      {
-        row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
-        position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
-        softmax: softmax(logits(12, 4)),
-        cross_entropy: crossEntropy(logits(12, 4)),
-        doc: [..."xxxxxyyyzzzz"],
-      },
-    ],
-  ],
-  "directories that are columns": [
-    [
-      "hive --keep split",
-      {
-        ...both(logits(6, 4)),
-        split: ["test", "test", "train", "train", "train", "train"],
-      },
-    ],
-  ],
-  "names with commas": [
-    ...["('meta', 'id')", "('meta'\\, 'id')"].map(
-      (keep): Row => [
-        ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
-        { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
-      ],
-    ),
-  ],
-  "an archive of batches": [
-    [
-      "batches.npz",
-      "batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns",
-    ],
-    ["batches.npz --columns arr_*", both(logits(18, 3))],
-  ],
-  "one-hot labels": [
-    [
-      `one-hot.npz ${LABEL} labels`,
-      "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
-    ],
-    ...["labels", "flags"].map(
-      (name): Row => [
-        `one-hot.npz --column logits ${LABEL} ${name}`,
-        { cross_entropy: crossEntropy(logits(12, 4)) },
-      ],
-    ),
-  ],
-  "questions of 3 to 5 answers": [
-    [
-      "choices.parquet",
-      "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
-    ],
-    ["choices-padded.parquet --null-logit mask", { softmax: softmax(ANSWERS) }],
-    ["choices.parquet --pad", { softmax: softmax(ANSWERS) }],
-  ],
-  "shards of two types": [
-    [
-      "shards",
-      `${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files`,
-    ],
-    ["shards --dtype float64", both([...logits(6, 4), ...logits(6, 4)])],
-  ],
-  "vectors of Spark": [
-    [
-      "spark.parquet --column rawPrediction --keep id",
-      { ...both(VECTORS), id: count(6) },
-    ],
-  ],
-  "a stream that replaces a dictionary": [
-    [
-      "replaced.arrows --keep source",
-      { ...both(logits(12, 4)), source: [..."abbabaxyyxyx"] },
-    ],
-  ],
-  "what a trainer returns": [["trainer.npz", both(TOKENS)]],
+/** Arguments of `softjac run` and columns of the output; numbers are compared to the precision of their type. */
+const READ: Record<string, Columns> = {
+  // Margins of a binary classifier.
+  "margins.npy --binary": both(B),
+  "margins-column.npy --binary": both(B),
+  // A configuration file with a byte order mark.
+  [`six.npy --config ${utf8}`]: {
+    softmax: softmax(logits(6, 3)),
+    logsumexp: logits(6, 3).map((row) => Math.log(sum(row.map(Math.exp)))),
+  },
+  // Decimals of a warehouse.
+  "decimals.parquet --columns SCORE_* --label LABEL --emit softmax,cross_entropy":
+    {
+      softmax: softmax(logits(12, 4)),
+      cross_entropy: crossEntropy(logits(12, 4)),
+    },
+  // An embedding beside one column per class.
+  "embedding.parquet --columns logit_*": both(logits(6, 4)),
+  // A factor of R as labels.
+  [`factor.feather --columns lp.* --on-bad-row null ${LABEL} Species`]: {
+    cross_entropy: crossEntropy(logits(12, 3)).with(4, null as never),
+  },
+  // Labels of -100.
+  [`ignored.npz --on-bad-row skip ${LABEL} labels`]: {
+    row: COUNTED,
+    cross_entropy: COUNTED.map((row) => crossEntropy(logits(10, 5))[row]),
+  },
+  // Samples of an evaluation with lists to copy.
+  "samples.arrow --column logits --emit softmax --keep doc_id,choices,input_ids":
+    {
+      softmax: softmax(logits(5, 4)),
+      doc_id: count(5),
+      choices: count(5).map((row) =>
+        [..."abc"].slice(0, 1 + (row % 3)).map((c) => `answer ${row}${c}`),
+      ),
+      input_ids: count(5).map((row) => [row, 7]),
+    },
+  // A large vocabulary.
+  "vocabulary.npy --emit softmax": { softmax: softmax(logits(1, 49152)) },
+  // Lists of old writers.
+  "lists-avro.parquet --keep id": WITH_ID,
+  "lists-hive.parquet --keep id": WITH_ID,
+  "lists-bare.parquet --keep id": WITH_ID,
+  // Arrays of more than two dimensions.
+  "volume.npz --class-axis 0": both(VOLUME),
+  "stacked.npy": both(logits(12, 4)),
+  "tokens.npy": both(logits(15, 4)),
+  // Lists of tokens, with labels.
+  "documents.parquet --label labels --keep doc --emit softmax,cross_entropy": {
+    row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
+    position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
+    softmax: softmax(logits(12, 4)),
+    cross_entropy: crossEntropy(logits(12, 4)),
+    doc: [..."xxxxxyyyzzzz"],
+  },
+  // Directories that are columns.
+  "hive --keep split": {
+    ...both(logits(6, 4)),
+    split: ["test", "test", "train", "train", "train", "train"],
+  },
+  // An archive of batches.
+  "batches.npz --columns arr_*": both(logits(18, 3)),
+  // One-hot labels.
+  [`one-hot.npz --column logits ${LABEL} labels`]: ONE_HOT,
+  [`one-hot.npz --column logits ${LABEL} flags`]: ONE_HOT,
+  // Questions of 3 to 5 answers.
+  "choices-padded.parquet --null-logit mask": { softmax: softmax(ANSWERS) },
+  "choices.parquet --pad": { softmax: softmax(ANSWERS) },
+  // Shards of two types.
+  "shards --dtype float64": both([...logits(6, 4), ...logits(6, 4)]),
+  // Vectors of Spark.
+  "spark.parquet --column rawPrediction --keep id": {
+    ...both(VECTORS),
+    id: count(6),
+  },
+  // A stream that replaces a dictionary.
+  "replaced.arrows --keep source": {
+    ...both(logits(12, 4)),
+    source: [..."abbabaxyyxyx"],
+  },
+  // What a trainer returns.
+  "trainer.npz": both(TOKENS),
 };
 
-describe.each(Object.entries(CASES))("%s", (_, rows) => {
-  test.each(rows)("%s", (given, expected) => {
-    const args = typeof given === "string" ? given.split(" ") : given;
-    // Directories are datasets.
-    const target = args[0]?.includes(".") ? output : at("out");
-    fs.rmSync(target, { recursive: true, force: true });
-    const to = target === output ? output : `${target}/`;
-    const { status, stderr } = softjacIn({ cwd }, "run", ...args, "-o", to);
-    if (typeof expected === "string") {
-      expect(stderr).toContain(`softjac: ${expected}\n`);
-      expect(status).toBe(args.includes(utf16) ? 78 : 65);
-      if (target === output) expect(fs.existsSync(target)).toBe(false);
-    } else {
-      expect(status, stderr).toBe(0);
-      expectColumns(target, expected);
-    }
-  });
+/** Arguments of `softjac run`, each followed by the message that refuses them. */
+const REFUSED = `
+margins.npy
+margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}
+six.npy --config ${utf16}
+${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8
+embedding.parquet
+embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)
+ignored.npz ${LABEL} labels
+ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)
+vocabulary.npy
+vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax
+vocabulary.npy --layout csr
+vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax
+volume.npz
+volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)
+batches.npz
+batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns
+one-hot.npz ${LABEL} labels
+one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column
+choices.parquet
+choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask
+shards
+${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files
+`;
+
+/** Runs the command. Directories are datasets. */
+function run(...args: string[]) {
+  const target = args[0]?.includes(".") ? output : at("out/");
+  fs.rmSync(target, { recursive: true, force: true });
+  return { target, ...softjacIn({ cwd }, "run", ...args, "-o", target) };
+}
+
+test.each(Object.entries(READ))("%s", (line, columns) => {
+  const { target, status, stderr } = run(...line.split(" "));
+  expect(status, stderr).toBe(0);
+  expectColumns(target, columns);
+});
+
+// Names with commas.
+test.each(["('meta', 'id')", "('meta'\\, 'id')"])("--keep %s", (keep) => {
+  const args = ["levels.parquet", "--columns", "('logit'*", "--keep", keep];
+  const { target, status, stderr } = run(...args);
+  expect(status, stderr).toBe(0);
+  const expected = { ...both(logits(6, 3)), "('meta', 'id')": count(6) };
+  expectColumns(target, expected);
+});
+
+test.each(pairsOf(REFUSED))("%s: %s", (line, message) => {
+  const { target, status, stderr } = run(...line.split(" "));
+  expect(stderr).toContain(`softjac: ${message}\n`);
+  expect(status).toBe(line.includes(utf16) ? 78 : 65);
+  if (target === output) expect(fs.existsSync(target)).toBe(false);
 });
 
 test("one class is a warning", () => {
-  fs.rmSync(output, { force: true });
-  const args = ["run", "margins-column.npy", "-o", output];
-  const { status, stderr } = softjacIn({ cwd }, ...args);
+  const { status, stderr } = run("margins-column.npy");
   expect(stderr).toContain(
     `softjac: array: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}\n`,
   );
   expect(status).toBe(0);
-  expectColumns(output, {
-    softmax: B.map(() => [1]),
-    jacobian: B.map(() => [0]),
-  });
+  const expected = { softmax: B.map(() => [1]), jacobian: B.map(() => [0]) };
+  expectColumns(output, expected);
 });
 
 test("a file that is compressed as a whole, decompressed into a pipe", () => {
