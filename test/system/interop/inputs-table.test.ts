@@ -16,8 +16,9 @@ import {
   type Type,
 } from "../../support/arrow-columns.js";
 import { built } from "../../support/built.js";
-import { near, type Options, rows } from "../../support/input-runs.js";
+import { near, rows } from "../../support/input-runs.js";
 import { workDirectory } from "../../support/logits-input.js";
+import { optionsOf } from "../../support/options-of.js";
 import { outputOf } from "../../support/runs.js";
 
 // Every row of the tables of docs/inputs.md: the command reads such a file, or refuses it with the words of the table.
@@ -43,26 +44,12 @@ interface Case {
   file?: Uint8Array | string | (() => void) | undefined;
   /** Input; default: the file. */
   from?: string;
-  options?: string[];
+  options?: string;
   /** Options with which the command reads the same file. */
-  fixedBy?: string[];
+  fixedBy?: string;
 }
 
 const softjac = (...args: string[]) => softjacIn({ cwd: at(".") }, ...args);
-
-/** Options of the library for arguments of the command. */
-function optionsOf([from, , output, ...words]: string[]): Options {
-  const options: Record<string, unknown> = { input: from, output };
-  for (const flag of words.filter((word) => /^--[a-z]/.test(word))) {
-    const name = flag.slice(2).replace(/-(.)/g, (_, c) => c.toUpperCase());
-    const value = words[words.indexOf(flag) + 1] ?? "";
-    const isList = ["keep", "emit", "classNames"].includes(name);
-    const single = name === "classAxis" ? Number(value) : value;
-    const isFlag = ["binary", "allowMissingEos"].includes(name);
-    options[name] = isFlag || (isList ? value.split(",") : single);
-  }
-  return options as Options;
-}
 
 /** Runs the command in this process if its input is a file, because a process for each of so many takes a minute. */
 async function run(...args: string[]) {
@@ -70,25 +57,27 @@ async function run(...args: string[]) {
   fs.rmSync(at("out"), { recursive: true, force: true });
   const isFile = fs.statSync(input, { throwIfNoEntry: false })?.isFile();
   if (args[0] !== input || !isFile) return softjac("run", ...args);
-  return built.run(optionsOf(args) as Parameters<typeof built.run>[0]).then(
+  const options = await optionsOf(args.slice(3));
+  return built.run({ ...options, input, output }).then(
     ({ dtype }) => ({ status: 0, stderr: "", dtype }),
     ({ exitCode, message }) => ({ status: exitCode, stderr: message }),
   );
 }
 
 /** Makes the file of a case, and returns the arguments of the command. */
-function prepare({ file, from = input, options = [] }: Case): string[] {
+function prepare({ file, from = input, options }: Case): string[] {
   fs.rmSync(input, { recursive: true, force: true });
   if (typeof file === "function") file();
   else if (file !== undefined) fs.writeFileSync(input, file);
-  return [from, "-o", output, ...options];
+  return [from, "-o", output, ...(options?.split(" ") ?? [])];
 }
 
-const reading = (file: Case["file"], ...options: string[]): Case => ({
-  ...{ file, options },
+const reading = (file: Case["file"], options?: string): Case => ({
+  file,
+  ...(options && { options }),
 });
 /** Returns a file that is read only with these options. */
-const fixed = (file: Case["file"], ...fixedBy: string[]): Case => ({
+const fixed = (file: Case["file"], fixedBy: string): Case => ({
   ...{ file, fixedBy },
 });
 
@@ -112,16 +101,9 @@ const perClass = arrowOf({
 const nested = arrowOf({
   out: [values.map((logits) => ({ logits })), "struct<logits: list<float64>>"],
 });
-const LABELS = [
-  "--column",
-  "logits",
-  "--label",
-  "label",
-  "--emit",
-  "cross_entropy",
-];
-const labelled = (values: unknown[], type: Type, ...more: string[]): Case =>
-  reading(arrowOf({ ...both, label: [values, type] }), ...LABELS, ...more);
+const LABELS = "--column logits --label label --emit cross_entropy";
+const labelled = (values: unknown[], type: Type, more = ""): Case =>
+  reading(arrowOf({ ...both, label: [values, type] }), `${LABELS}${more}`);
 
 /** Returns a file of softjac's own, with its log-softmax as logits. */
 const compressed = (codec: string) =>
@@ -179,10 +161,10 @@ const READ: Record<string, Record<string, Case[]>> = {
       ),
     ],
     "one of these in a struct (`--column out.logits`)": [
-      reading(nested, "--column", "out.logits"),
+      reading(nested, "--column out.logits"),
     ],
     "one column per class (`--columns 'logit_*'`)": [
-      reading(perClass, "--columns", "logit_*"),
+      reading(perClass, "--columns logit_*"),
     ],
     "an array of shape (rows, classes)": [reading(square)],
     "an array of three dimensions": [reading(npy(twoByTwo, [1, 2, 2]))],
@@ -192,13 +174,12 @@ const READ: Record<string, Record<string, Case[]>> = {
           "batch_0.npy": npy(twoByTwo.subarray(0, 2), [1, 2]),
           "batch_1.npy": npy(twoByTwo.subarray(2), [1, 2]),
         }),
-        "--columns",
-        "batch_*",
+        "--columns batch_*",
       ),
     ],
     "an array of two or more dimensions (`--class-axis N`)": [
-      reading(npy(twoByTwo, [1, 1, 2, 2]), "--class-axis", "-1"),
-      reading(npy(Float64Array.of(1, 3, 2, 4), [2, 1, 2]), "--class-axis", "0"),
+      reading(npy(twoByTwo, [1, 1, 2, 2]), "--class-axis -1"),
+      reading(npy(Float64Array.of(1, 3, 2, 4), [2, 1, 2]), "--class-axis 0"),
     ],
     "margins (`--binary`): an array of shape (rows,) or (rows, 1), a column of numbers, or lists of one number":
       [
@@ -231,7 +212,7 @@ const RESULT_TYPES: Record<string, Case[]> = {
   decimals: [reading(logits(values, "fixed_size_list<decimal(4,1)>[2]"))],
 };
 
-const NAMES = ["--class-names", "no,yes"];
+const NAMES = "--class-names no,yes";
 const codes = "dictionary<int32, utf8>";
 /** Files with the labels 1 and 0, for each row of the table. */
 const LABELLED: Case[][] = [
@@ -243,8 +224,10 @@ const LABELLED: Case[][] = [
     labelled([[1], [0]], "list<int32>"),
   ],
   [labelled(rows("0 1; 1 0"), pair)],
-  ["utf8", "large_utf8"].map((type) => labelled(["yes", "no"], type, ...NAMES)),
-  [labelled(["yes", "no"], codes, ...NAMES)],
+  ["utf8", "large_utf8"].map((type) =>
+    labelled(["yes", "no"], type, ` ${NAMES}`),
+  ),
+  [labelled(["yes", "no"], codes, ` ${NAMES}`)],
   [labelled([1, 0], "dictionary<int32, int32>")],
 ];
 
@@ -279,7 +262,7 @@ const REFUSED: Record<string, Case[]> = {
   "truncated file": [reading(plain.subarray(0, -20))],
   "truncated stream": [fixed(stream.subarray(0, -8), "--allow-missing-eos")],
   "array of 4 or more dimensions": [
-    fixed(npy(twoByTwo, [1, 1, 2, 2]), "--class-axis", "1"),
+    fixed(npy(twoByTwo, [1, 1, 2, 2]), "--class-axis 1"),
   ],
   "array of 1 dimension, or a column of numbers": [
     fixed(npy(twoByTwo, [4]), "--binary"),
@@ -291,24 +274,19 @@ const REFUSED: Record<string, Case[]> = {
   "bfloat16 in `.npy`": [
     reading(npy(twoByTwo, { descr: "<V2", shape: [4, 4] })),
   ],
-  "one column per class": [fixed(perClass, "--columns", "logit_*")],
-  "logits in a struct": [fixed(nested, "--column", "out.logits")],
+  "one column per class": [fixed(perClass, "--columns logit_*")],
+  "logits in a struct": [fixed(nested, "--column out.logits")],
   "several columns of lists": [
     fixed(
       arrowOf({
         teacher: [values, "list<float64>"],
         student: [values, "list<float64>"],
       }),
-      "--column",
-      "teacher",
+      "--column teacher",
     ),
   ],
   "several arrays": [
-    fixed(
-      zip({ "train.npy": square, "test.npy": square }),
-      "--column",
-      "train",
-    ),
+    fixed(zip({ "train.npy": square, "test.npy": square }), "--column train"),
   ],
   "lists of lists of lists": [
     reading(logits([[[[1, 2]]], [[[3, 4]]]], "list<list<list<float64>>>")),
@@ -317,22 +295,20 @@ const REFUSED: Record<string, Case[]> = {
   "token ids or labels": [
     fixed(
       arrowOf({ input_ids: [values, "list<int32>"] }),
-      "--column",
-      "input_ids",
+      "--column input_ids",
     ),
   ],
   "integers with −100": [
     fixed(
       arrowOf({ tags: [rows("1 2; -100 4"), "list<int32>"] }),
-      "--column",
-      "tags",
+      "--column tags",
     ),
   ],
   "labels that are strings, without class names": [
     { ...labelled(["no", "yes"], "utf8"), fixedBy: NAMES },
   ],
   "label that is not among the class names": [
-    labelled(["no", "yes"], "utf8", "--class-names", "no,maybe"),
+    labelled(["no", "yes"], "utf8", " --class-names no,maybe"),
   ],
   "label 255, or another number that is no class": [
     labelled([0, 255], "int32"),
@@ -344,14 +320,13 @@ const REFUSED: Record<string, Case[]> = {
         logits: [values, pair],
         tags: [values.map(() => [["a", 1]]), "map<utf8, int32>"],
       }),
-      "--keep",
-      "tags",
+      "--keep tags",
     ),
   ],
-  "null logit": [fixed(logits(rows("1 2; 3 null")), "--null-logit", "mask")],
-  "null row": [fixed(logits(rows("1 2; null")), "--on-bad-row", "null")],
+  "null logit": [fixed(logits(rows("1 2; 3 null")), "--null-logit mask")],
+  "null row": [fixed(logits(rows("1 2; null")), "--on-bad-row null")],
   "NaN, +inf, or all −inf": [
-    fixed(logits(rows("1 2; 3 NaN")), "--on-bad-row", "skip"),
+    fixed(logits(rows("1 2; 3 NaN")), "--on-bad-row skip"),
   ],
   "lists without rows": [reading(logits([]))],
   "directory without files": [{ file: () => fs.mkdirSync(input) }],
@@ -458,7 +433,7 @@ describe("refused", () => {
       }
       expect(status).toBe(Number(exit));
       if (!one.fixedBy) continue;
-      const after = await run(...args, ...one.fixedBy);
+      const after = await run(...args, ...one.fixedBy.split(" "));
       expect(after.status, after.stderr).toBe(0);
     }
   });
