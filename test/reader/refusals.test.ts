@@ -3,6 +3,8 @@ import { Field, Float64, Int32, Int64, List } from "apache-arrow";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { pairsOf } from "../support/pairs-of.js";
+import { refused } from "../support/refused.js";
 import {
   cooFile,
   csrFile,
@@ -46,16 +48,16 @@ test.each([
 ])("arguments %o", async (wrong, message) => {
   const { row, i, j } = { row: 1, i: 0, j: 0, ...wrong };
   await using reader = await built.openJacobian(output);
-  const called = reader.entry(row, i, j);
-  await expect(called).rejects.toMatchObject({ code: "ERR_USAGE", message });
+  await refused(reader.entry(row, i, j), "ERR_USAGE", message);
 });
 
 test("missing rows, indices beyond a batch, and a closed reader", async () => {
   await using reader = await built.openJacobian(output);
-  await expect(reader.block(5)).rejects.toMatchObject({
-    code: "ERR_ROW_MISSING",
-    message: `${output}: row 5: the file has 5 examples of rows 0 to 4, but not this row`,
-  });
+  await refused(
+    reader.block(5),
+    "ERR_ROW_MISSING",
+    `${output}: row 5: the file has 5 examples of rows 0 to 4, but not this row`,
+  );
   for await (const batch of reader)
     await expect(batch.block(5)).rejects.toThrow(
       "k: expected an example from 0 to 4, found 5",
@@ -64,57 +66,44 @@ test("missing rows, indices beyond a batch, and a closed reader", async () => {
   await expect(reader.block(0)).rejects.toThrow("the reader is closed");
 });
 
-test.each([
-  [
-    { layout: "bsr" },
-    "unknown option layout; the only option is result, because outputs of softjac record everything else",
-  ],
-  [
-    { result: "both" },
-    'result: expected jacobian or log_jacobian, found "both"',
-  ],
-  [{ result: "log_jacobian" }, "result: file has no result log_jacobian"],
-])("options %o", async (options, message) => {
-  expect(await errorOf(output, options)).toBe(`ERR_USAGE ${message}`);
+test.each(
+  pairsOf(`
+{"layout":"bsr"}
+unknown option layout; the only option is result, because outputs of softjac record everything else
+{"result":"both"}
+result: expected jacobian or log_jacobian, found "both"
+{"result":"log_jacobian"}
+result: file has no result log_jacobian
+`),
+)("options %s: %s", async (options, message) => {
+  const found = await errorOf(output, JSON.parse(options));
+  expect(found).toBe(`ERR_USAGE ${message}`);
 });
 
-test.each([
-  [
-    { classes: 4 },
-    "schema: column jacobian: expected fixed_size_list<float64>[16], found fixed_size_list<float64>[9]",
-  ],
-  [
-    { layout: "packed" },
-    "schema: column jacobian: expected fixed_size_list<float64>[6], found fixed_size_list<float64>[9]",
-  ],
-  [
-    { layout: "csr" },
-    "schema: column indices: expected list<int32>, found no such column",
-  ],
-  [
-    { rows: 1 },
-    "column row: expected row numbers below 1 (from softjac.rows), found 1",
-  ],
-  [
-    { dtype: "float32" },
-    "schema: column jacobian: expected fixed_size_list<float32>[9], found fixed_size_list<float64>[9]",
-  ],
-  [
-    { classes: "three" },
-    'metadata: expected a whole number from 1 to 94906265 as softjac.classes, found "three"',
-  ],
-  [
-    { temperature: 0 },
-    'metadata: expected a number above 0 as softjac.temperature, found "0"',
-  ],
-  [
-    { version: "0.1.0" },
-    "metadata: the file was written by softjac 0.1.0; write it again with this version",
-  ],
-])("metadata %o of lists of 9 values", async (stated, message) => {
-  const metadata = outputMetadata({ rows: 2, ...stated });
+const LISTS = "schema: column jacobian: expected fixed_size_list";
+test.each(
+  pairsOf(`
+{"classes":4}
+${LISTS}<float64>[16], found fixed_size_list<float64>[9]
+{"layout":"packed"}
+${LISTS}<float64>[6], found fixed_size_list<float64>[9]
+{"layout":"csr"}
+schema: column indices: expected list<int32>, found no such column
+{"rows":1}
+column row: expected row numbers below 1 (from softjac.rows), found 1
+{"dtype":"float32"}
+${LISTS}<float32>[9], found fixed_size_list<float64>[9]
+{"classes":"three"}
+metadata: expected a whole number from 1 to 94906265 as softjac.classes, found "three"
+{"temperature":0}
+metadata: expected a number above 0 as softjac.temperature, found "0"
+{"version":"0.1.0"}
+metadata: the file was written by softjac 0.1.0; write it again with this version
+`),
+)("metadata %s of lists of 9 values: %s", async (stated, message) => {
+  const metadata = outputMetadata({ rows: 2, ...JSON.parse(stated) });
   writeResults(path, { columns: twoBlocks(9), metadata });
-  const code = "version" in stated ? "UNSUPPORTED" : "FORMAT";
+  const code = stated.includes("version") ? "UNSUPPORTED" : "FORMAT";
   expect(await errorOf(path)).toBe(`ERR_INPUT_${code} file: ${message}`);
 });
 
@@ -123,76 +112,60 @@ const examples: SparseExamples = Array.from({ length: 4 }, (_, row) => ({
   entries: { indices: [0, 4], values: [1 + row, 2] },
 }));
 const [, lists] = twoBlocks(9);
-const [, values, ...others] = csrFile(examples);
+type Column = ResultsFile["columns"][number];
+const csr = csrFile(examples);
+const [rowsOfCsr, values, ...others] = csr as [Column, Column, ...Column[]];
 const ints = [0, 0, 0, 0, 0];
+const withNull = examples.map(({ row }) => [1 + row, row === 2 ? null : 2]);
+const nullable = new List(new Field("item", new Float64(), true));
+const coo: Column[] = [
+  ["row", new Int64(), [0n, 1n, 3n, 2n, 4n]],
+  ["i", new Int32(), ints],
+  ["j", new Int32(), ints],
+  ["value", new Float64(), [1, 2, 3, 4, 5]],
+];
+type Damage = ["bsr" | "csr" | "coo", Column[], rows?: number[]];
 
-test.each<
-  [string, "bsr" | "csr" | "coo", string, ResultsFile["columns"], number[]?]
->([
-  [
-    "row numbers of float64",
+/** Damaged outputs by what the message contains. */
+const DAMAGED: Record<string, Damage> = {
+  "schema: column row: expected int64, found float64": [
     "bsr",
-    "schema: column row: expected int64, found float64",
     [["row", new Float64(), [0, 1]], lists],
   ],
-  [
-    "fewer row numbers than rows",
+  "record batch 0: column row: expected 4 ascending row numbers from 0 or more, found 0 first and 2 last":
+    ["csr", [["row", new Int64(), [0n, 1n, 2n, 2n]], values, ...others]],
+  "record batch 0: column row: expected ascending row numbers from 3 to 4, found 2":
+    ["coo", coo, [3]],
+  "record batch 0: column values: expected a number, found null at value 5": [
     "csr",
-    "record batch 0: column row: expected 4 ascending row numbers from 0 or more, found 0 first and 2 last",
-    [["row", new Int64(), [0n, 1n, 2n, 2n]], ...csrFile(examples).slice(1)],
-  ],
-  [
-    "row numbers of coo that do not ascend",
-    "coo",
-    "record batch 0: column row: expected ascending row numbers from 3 to 4, found 2",
-    [
-      ["row", new Int64(), [0n, 1n, 3n, 2n, 4n]],
-      ["i", new Int32(), ints],
-      ["j", new Int32(), ints],
-      ["value", new Float64(), [1, 2, 3, 4, 5]],
-    ],
-    [3],
-  ],
-  [
-    "a null in a list of values",
-    "csr",
-    "record batch 0: column values: expected a number, found null at value 5",
-    [
-      ...csrFile(examples).slice(0, 1),
-      [
-        values?.[0] as string,
-        new List(new Field("item", new Float64(), true)),
-        examples.map(({ row }) => [1 + row, row === 2 ? null : 2]),
-      ],
-      ...others,
-    ],
+    [rowsOfCsr, [values[0], nullable, withNull], ...others],
     [1, 2],
   ],
-  ...[
-    [3, 36],
-    [-1, 3],
-    [7, 7],
-    [9, 8],
-  ].flatMap((indices) =>
-    (["csr", "coo"] as const).map((layout) => {
-      const wrong = [{ row: 0, entries: { indices, values: [1, 2] } }];
-      return [
-        `indices ${indices} of ${layout}`,
-        layout,
-        "expected ascending indices",
-        layout === "csr" ? csrFile(wrong) : cooFile(wrong, 3),
-      ] as [string, "csr" | "coo", string, ResultsFile["columns"]];
-    }),
-  ),
-])("%s", async (_, layout, message, columns, rows) => {
-  writeResults(path, {
-    columns,
-    metadata: outputMetadata({ layout, rows: 9 }),
-  });
-  const error = await errorOf(path, {}, rows);
-  expect(error).toMatch(/^ERR_INPUT_FORMAT file: /);
-  expect(error).toContain(message);
+};
+const indices = [
+  [3, 36],
+  [-1, 3],
+  [7, 7],
+  [9, 8],
+].flatMap((indices) => {
+  const wrong = [{ row: 0, entries: { indices, values: [1, 2] } }];
+  const message = "expected ascending indices";
+  return [
+    [message, ["csr", csrFile(wrong)]],
+    [message, ["coo", cooFile(wrong, 3)]],
+  ] as [string, Damage][];
 });
+
+test.each([...Object.entries(DAMAGED), ...indices])(
+  "%s",
+  async (message, [layout, columns, rows]) => {
+    const metadata = outputMetadata({ layout, rows: 9 });
+    writeResults(path, { columns, metadata });
+    const error = await errorOf(path, {}, rows);
+    expect(error).toMatch(/^ERR_INPUT_FORMAT file: /);
+    expect(error).toContain(message);
+  },
+);
 
 test("missing files, inputs, and outputs without blocks", async () => {
   const softmax = at("softmax");
@@ -206,28 +179,18 @@ test("missing files, inputs, and outputs without blocks", async () => {
   );
 });
 
+const FORCE =
+  "force: expected a dense tensor of at most 1073741824 bytes, found 4000 x 3 x 4000 x 3: 1152000000 bytes; read its diagonal blocks one by one, or use force";
+const MEMORY = "memory: 1440000000000 values of float64 do not fit in memory";
 test.each([
-  [
-    4000,
-    false,
-    "force: expected a dense tensor of at most 1073741824 bytes, found 4000 x 3 x 4000 x 3: 1152000000 bytes; read its diagonal blocks one by one, or use force",
-  ],
-  [
-    400_000,
-    true,
-    "memory: 1440000000000 values of float64 do not fit in memory",
-  ],
-])("a dense tensor of %i rows, force %s", async (rows, force, message) => {
-  writeResults(path, {
-    columns: twoBlocks(9),
-    metadata: outputMetadata({ rows }),
-  });
+  [4000, false, FORCE, "force"],
+  [400_000, true, MEMORY, undefined],
+])("a dense tensor of %i rows, force %s", async (...row) => {
+  const [rows, force, message, option] = row;
+  const metadata = outputMetadata({ rows });
+  writeResults(path, { columns: twoBlocks(9), metadata });
   await using reader = await built.openJacobian(path);
-  await expect(reader.toDense({ force })).rejects.toMatchObject({
-    code: "ERR_USAGE",
-    option: force ? undefined : "force",
-    message,
-  });
+  await refused(reader.toDense({ force }), "ERR_USAGE", message, { option });
 });
 
 /** Makes the third of the offsets in a file smaller than the second. */
@@ -248,27 +211,21 @@ test("offsets of lists that descend, for the reader and for verify", async () =>
   const message =
     /record batch 0: column \w+: expected ascending offsets from 0 to 16, found 4 and 1 for row 1 of the batch$/;
   expect(await errorOf(csr, {}, [1])).toMatch(message);
-  await expect(
-    built.verify({ input, output: csr, all: true }),
-  ).rejects.toMatchObject({
-    code: "ERR_INPUT_FORMAT",
-    message: expect.stringMatching(message),
-  });
+  const verified = built.verify({ input, output: csr, all: true });
+  await refused(verified, "ERR_INPUT_FORMAT", message);
 });
 
 test("outputs of commands that sum rows", async () => {
   const sums = at("sums");
-  for (const [partial, expected] of [
-    [
-      false,
-      "found one of softjac reduce; read it with an Arrow library, such as pyarrow or polars",
-    ],
-    [true, "found partial sums; merge them with softjac merge"],
-  ] as const) {
+  const EXPECTED = {
+    "one of softjac reduce; read it with an Arrow library, such as pyarrow or polars": false,
+    "partial sums; merge them with softjac merge": true,
+  };
+  for (const [found, partial] of Object.entries(EXPECTED)) {
     const options = { inputs: [input], output: sums, partial, force: true };
     await built.reduce(options);
     expect(await errorOf(sums)).toBe(
-      `ERR_INPUT_FORMAT file: metadata: expected an output of softjac run, ${expected}`,
+      `ERR_INPUT_FORMAT file: metadata: expected an output of softjac run, found ${found}`,
     );
   }
 });

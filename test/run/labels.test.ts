@@ -10,6 +10,8 @@ import {
   writeArrow,
 } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
+import { rows } from "../support/input-runs.js";
+import { refused } from "../support/refused.js";
 import { outputOf, runsIn, VERIFIED, verifyAll } from "../support/runs.js";
 
 // Labels that are class names, that mark rows as unlabelled, and that are wrong.
@@ -62,41 +64,28 @@ async function warningsOf(options: Partial<RunOptions> = {}) {
 }
 
 describe("labels that are class names", () => {
+  const classNames = NAMES;
+  const structs = ROWS.map((row) =>
+    Object.fromEntries(NAMES.map((name, k) => [name, row[k]])),
+  );
+  const type = struct(Object.fromEntries(NAMES.map((n) => [n, float64()])));
+  const label: Columns[string] = [TEXTS, "utf8"];
+  const numbered = columnsOf(["x0", "x1", "x2"]);
+  const byColumn = { column: undefined, columns: "x*" };
+  const named = "cat,a dog\\, old,oiseau é";
+
   test.each<[string, Columns, Partial<RunOptions>]>([
-    ["strings", { logits, label: [TEXTS, "utf8"] }, { classNames: NAMES }],
+    ["strings", { logits, label }, { classNames }],
+    ["large", { logits, label: [TEXTS, "large_utf8"] }, { classNames }],
+    ["a dictionary", { logits, label: [TEXTS, codes] }, { classNames }],
+    ["fields of a struct", { logits: [structs, type], label }, {}],
+    // The columns are in another order than the codes of the dictionary.
     [
-      "large strings",
-      { logits, label: [TEXTS, "large_utf8"] },
-      { classNames: NAMES },
-    ],
-    [
-      "a dictionary in order of first use",
-      { logits, label: [TEXTS, codes] },
-      { classNames: NAMES },
-    ],
-    [
-      "names of the fields of a struct",
-      {
-        logits: [
-          ROWS.map((row) =>
-            Object.fromEntries(NAMES.map((name, k) => [name, row[k]])),
-          ),
-          struct(Object.fromEntries(NAMES.map((name) => [name, float64()]))),
-        ],
-        label: [TEXTS, "utf8"],
-      },
-      {},
-    ],
-    [
-      "names of columns, in another order than the codes of a dictionary",
+      "columns",
       { ...columnsOf(NAMES), label: [TEXTS, codes] },
-      { column: undefined, columns: "cat,a dog\\, old,oiseau é" },
+      { column: undefined, columns: named },
     ],
-    [
-      "--class-names instead of names of columns",
-      { ...columnsOf(["x0", "x1", "x2"]), label: [TEXTS, "utf8"] },
-      { column: undefined, columns: "x*", classNames: NAMES },
-    ],
+    ["not columns", { ...numbered, label }, { ...byColumn, classNames }],
   ])("%s", async (_, columns, options) => {
     write(columns);
     const names = JSON.stringify(NAMES);
@@ -118,11 +107,10 @@ describe("labels that are class names", () => {
   });
 
   test("a backslash escapes a comma in a name on the command line", () => {
-    write({ logits, label: [TEXTS, "utf8"] });
+    write({ logits, label });
     const line =
       "run in.arrow -o out.arrow -f --column logits --label label --emit cross_entropy --on-bad-row null --quiet --class-names";
-    const names = "cat,a dog\\, old,oiseau é";
-    const done = softjacIn({ cwd: at(".") }, ...line.split(" "), names);
+    const done = softjacIn({ cwd: at(".") }, ...line.split(" "), named);
     expect(done).toMatchObject({ status: 0, stderr: "" });
     expectLosses(CLASSES);
   });
@@ -149,34 +137,21 @@ describe("labels that are class names", () => {
     ] as const)
       writeArrow(at(name), {
         logits: [
-          [
-            [1, 0, 0],
-            [0.5, 0.5, 0],
-            [0, 0.5, 0.5],
-          ],
+          rows("1 0 0; 0.5 0.5 0; 0 0.5 0.5"),
           "fixed_size_list<float64>[3]",
         ],
         x: [[1, 2, 3], "float64"],
         label: [[...texts], codes],
       });
     writeFileSync(at("B.npy"), npy(Float64Array.of(1, 2), [1, 2]));
+    const WITH_LABEL = "--column logits --label label";
+    const NOTES = [LOGITS, CODES[0], LIKE_P, CODES[1]];
+    const MODEL = "--features x --coefficients B.npy --covariance none";
     test.each([
-      [
-        "run -o set/ --column logits --label label --emit cross_entropy",
-        [LOGITS, CODES[0], LIKE_P, CODES[1]],
-      ],
-      [
-        "reduce -o sums.arrow --column logits --label label --emit loglik",
-        [LOGITS, CODES[0], LIKE_P, CODES[1]],
-      ],
-      [
-        "calibrate --column logits --label label",
-        [LOGITS, CODES[0], LIKE_P, CODES[1]],
-      ],
-      [
-        "effects --features x --coefficients B.npy --label label --covariance none",
-        CODES,
-      ],
+      [`run -o set/ ${WITH_LABEL} --emit cross_entropy`, NOTES],
+      [`reduce -o sums.arrow ${WITH_LABEL} --emit loglik`, NOTES],
+      [`calibrate ${WITH_LABEL}`, NOTES],
+      [`effects ${MODEL} --label label`, CODES],
     ])("%s", (line, expected) => {
       const args = [...line.split(" "), "1.arrow", "2.arrow", "3.arrow"];
       const { stderr } = softjacIn({ cwd: at(".") }, ...args);
@@ -209,50 +184,37 @@ describe("labels that are class names", () => {
     }
   });
 
-  const label = `${input}: column label`;
-  const known = "is not the name of a class (cat, a dog, old, oiseau é)";
-  test.each<[string, unknown[], Type, Partial<RunOptions>, string, string]>([
+  const ADD =
+    "is not the name of a class (cat, a dog, old, oiseau é); add it to --class-names, or use null for rows without a label";
+  const birds = Array(7).fill("bird");
+  test.each<[message: string, unknown[], Type, classNames: readonly string[]]>([
+    [`row 4: "bird" ${ADD}`, TEXTS.with(4, "bird"), "utf8", NAMES],
+    [`row 0: "bird" ${ADD}`, birds, codes, NAMES],
     [
-      ...([
-        "a string that is no class",
-        TEXTS.with(4, "bird"),
-        "utf8",
-      ] as const),
-      ...([{ classNames: NAMES }, "ERR_INPUT_UNSUPPORTED"] as const),
-      `${label}, row 4: "bird" ${known}; add it to --class-names, or use null for rows without a label`,
-    ],
-    [
-      ...([
-        "a dictionary without a name",
-        Array(7).fill("bird"),
-        codes,
-      ] as const),
-      ...([{ classNames: NAMES }, "ERR_INPUT_UNSUPPORTED"] as const),
-      `${label}, row 0: "bird" ${known}; add it to --class-names, or use null for rows without a label`,
-    ],
-    [
-      ...(["too few names", CLASSES, "int32"] as const),
-      ...([{ classNames: NAMES.slice(0, 2) }, "ERR_USAGE"] as const),
       "classNames: expected 3 names, one per class, found 2; write \\, for a comma in a name",
+      ...([CLASSES, "int32", ["a", "b"]] as const),
     ],
     [
-      ...(["a name twice", CLASSES, "int32"] as const),
-      ...([{ classNames: ["a", "b", "a"] }, "ERR_USAGE"] as const),
       "classNames: a is given twice; every class needs a name of its own",
+      ...([CLASSES, "int32", ["a", "b", "a"]] as const),
     ],
-  ])("%s", async (_, values, type, options, code, message) => {
+  ])("%s", async (text, values, type, classNames) => {
     write({ logits, label: [values, type] });
-    await expect(run(options)).rejects.toMatchObject({ code, message });
+    const isRow = text.startsWith("row");
+    await refused(
+      run({ classNames }),
+      isRow ? "ERR_INPUT_UNSUPPORTED" : "ERR_USAGE",
+      isRow ? `${input}: column label, ${text}` : text,
+    );
   });
 
   test("a string that is the name of no column", async () => {
-    write({ ...columnsOf(["x0", "x1", "x2"]), label: [TEXTS, "utf8"] });
-    await expect(
-      run({ column: undefined, columns: "x*" }),
-    ).rejects.toMatchObject({
-      code: "ERR_INPUT_UNSUPPORTED",
-      message: `${label}, row 0: "a dog, old" is not the name of a class (x0, x1, x2); give the names with --class-names, or use null for rows without a label`,
-    });
+    write({ ...numbered, label });
+    await refused(
+      run(byColumn),
+      "ERR_INPUT_UNSUPPORTED",
+      `${input}: column label, row 0: "a dog, old" is not the name of a class (x0, x1, x2); give the names with --class-names, or use null for rows without a label`,
+    );
   });
 });
 
@@ -307,11 +269,9 @@ test.each<[found: string, labels: (number | null)[], Type]>([
   ["NaN", [Number.NaN, 1, 0, 2, 1, 0, 1], "float64"],
 ])("a row with label %s is a bad row", async (found, labels, type) => {
   write({ logits, label: [labels, type] });
-  await expect(run({ onBadRow: "error" })).rejects.toMatchObject({
-    code: "ERR_BAD_ROW",
-    row: 0,
-    message: `${input}: row 0: expected a class from 0 to 2 in label, found ${found} (--on-bad-row null keeps the row as null, skip drops it)`,
-  });
+  const message = `${input}: row 0: expected a class from 0 to 2 in label, found ${found} (--on-bad-row null keeps the row as null, skip drops it)`;
+  const failing = run({ onBadRow: "error" });
+  await refused(failing, "ERR_BAD_ROW", message, { row: 0 });
   await warningsOf();
   expectLosses(labels.with(0, null));
   const all = outputOf(output).column("cross_entropy");
@@ -322,14 +282,13 @@ test.each<[found: string, labels: (number | null)[], Type]>([
 const each = (of: (k: number) => unknown) =>
   CLASSES.map((k) => (k === null ? null : of(k)));
 
+const HOT = rows("1 0 0; 0 1 0; 0 0 1");
+
 test.each<[type: string, values: unknown[]]>([
   ["dictionary<int8, int64>", CLASSES],
   ["decimal(38,0)", CLASSES],
   ["list<int16>", each((k) => [k])],
-  [
-    "fixed_size_list<float32>[3]",
-    each((k) => [0, 1, 2].map((n) => Number(n === k))),
-  ],
+  ["fixed_size_list<float32>[3]", each((k) => HOT[k])],
   ["bool", CLASSES.map((k) => k === 1)],
 ])("labels of %s", async (type, values) => {
   write({ logits, label: [values, type] });
@@ -339,53 +298,50 @@ test.each<[type: string, values: unknown[]]>([
 
 const COUNTED =
   "classes are counted from 0; give other codes in class order, such as --class-names 1,2,3";
+const REPLACE = "replace 255 by -100 or null where it marks labels to ignore";
 
 describe("a label that is not a class is an error for every --on-bad-row", () => {
-  test.each<[number, Type, string]>([
-    [3, "int32", COUNTED],
-    [-2, "int8", COUNTED],
-    [0.5, "float64", COUNTED],
-    [Infinity, "float64", COUNTED],
-    [
-      ...([255, "int32"] as const),
-      "replace 255 by -100 or null where it marks labels to ignore",
-    ],
-  ])("%s", async (wrong, type, advice) => {
+  test.each<[number, Type, string?]>([
+    [3, "int32"],
+    [-2, "int8"],
+    [0.5, "float64"],
+    [Infinity, "float64"],
+    [255, "int32", REPLACE],
+  ])("%s", async (wrong, type, advice = COUNTED) => {
     write({ logits, label: [[0, -100, 1, 2, wrong, 1, 0], type] });
     const message = `${input}: row 4: expected a class from 0 to 2 in label, or null, -1 or -100 for no label, found ${wrong} (${advice})`;
-    await expect(run({ emit: ["gradient"] })).rejects.toMatchObject({
-      ...{ code: "ERR_BAD_ROW", row: 4, message },
-    });
+    const failing = run({ emit: ["gradient"] });
+    await refused(failing, "ERR_BAD_ROW", message, { row: 4 });
     write({ logits, label: [[0, 0, 1, 2, wrong, 1, 0], type] });
     await expect(run({ onBadRow: "error" })).rejects.toThrow(message);
   });
 
-  test.each([
-    { emit: ["jacobian", "cross_entropy"] },
-    { emit: ["jacobian", "cross_entropy"], layout: "csr" },
+  const emit = ["jacobian", "cross_entropy"] as const;
+  test.each<Partial<RunOptions>>([
+    { emit },
+    { emit, layout: "csr" },
     { emit: ["gradient"], onBadRow: "skip" },
-    ...(["bsr", "csr", "coo"] as const).map((layout) => ({
-      ...{ emit: ["jacobian", "cross_entropy"], onBadRow: "skip", layout },
-    })),
-  ] as Partial<RunOptions>[])("%j", async (options) => {
+    { emit, onBadRow: "skip" },
+    { emit, onBadRow: "skip", layout: "csr" },
+    { emit, onBadRow: "skip", layout: "coo" },
+  ])("%j", async (options) => {
     write({ logits, label: [[0, -100, 1, 2, 3, 1, 0], "int32"] });
     await expect(run(options)).rejects.toThrow("row 4: expected a class from");
   });
 
   test("also in a row with bad logits, and in memory", async () => {
     const bad = ROWS.with(2, [Number.NaN, 0, 0]);
-    write({
-      logits: [bad, "fixed_size_list<float64>[3]"],
-      label: [[0, 1, 7, 1, 1, 1, 1], "int32"],
-    });
+    const writeBad = (...label: number[]) =>
+      write({
+        logits: [bad, "fixed_size_list<float64>[3]"],
+        label: [label, "int32"],
+      });
+    writeBad(0, 1, 7, 1, 1, 1, 1);
     for (const onBadRow of ["null", "error"] as const)
       await expect(run({ onBadRow })).rejects.toThrow(
         "row 2: expected a class",
       );
-    write({
-      logits: [bad, "fixed_size_list<float64>[3]"],
-      label: [[0, 1, -1, 1, 1, 1, 1], "int32"],
-    });
+    writeBad(0, 1, -1, 1, 1, 1, 1);
     // The logits of a row without a label are named first.
     await expect(run({ onBadRow: "error" })).rejects.toThrow(
       "row 2: expected finite logits or -inf for masked classes, found NaN in class 0",
