@@ -70,7 +70,7 @@ export class RowSummer {
     return {
       badRows,
       sums: {
-        keys: Float64Array.from(isTooMany ? [] : groups.keys.flat()),
+        keys: isTooMany ? new Float64Array(0) : groups.keys,
         groups: groups.size,
         states,
       },

@@ -1,11 +1,30 @@
-import { COLUMN, needsLog } from "./portable/codes.js";
+import {
+  CALIBRATION,
+  COLUMN,
+  DIAGONAL,
+  NEGATED,
+  needsLog,
+  ONE,
+  PACKED,
+  SOFTMAX,
+} from "./portable/codes.js";
 import { ENTRY_BYTES } from "./portable/program.js";
 import { workAreaBytes } from "./portable/work.js";
 
 /** Rows of a block: the rows that are summed together before the exact accumulators. */
 export const BLOCK_ROWS = 1024;
-/** Bytes of an exact accumulator. */
-export const ACCUMULATOR_BYTES = 56;
+/** Bytes of two exact accumulators. */
+const PAIR_BYTES = 112;
+/** Bytes of a group before its accumulators. */
+const GROUP_HEADER = 16;
+
+/** Returns the bytes of a group of some sums: its number of good rows (i64) and padding, then its accumulators in pairs. */
+export function groupBytes(sums: number): number {
+  return GROUP_HEADER + PAIR_BYTES * Math.ceil(sums / 2);
+}
+
+/** How the kernel computes J alone: -p/T times p, without the diagonal. */
+const BY_P = 4;
 
 /** Second factor of a moment: 1, the features x, their squares, or the upper triangle of x xᵀ. */
 export const BY = { one: 0, x: 1, square: 2, outer: 3 } as const;
@@ -72,8 +91,16 @@ export function splitCoefficients(
   return split;
 }
 
+/** Whether a vector is computed from the exponentials of a row, not only from p. */
+function needsExps(code: number): boolean {
+  return (
+    code === CALIBRATION ||
+    (code < ONE && ![SOFTMAX, PACKED, DIAGONAL].includes(code))
+  );
+}
+
 /** Indices of the fields of the plan that each call sets. */
-export const PLAN = { float32: 3, weights: 7, badCount: 26 } as const;
+export const PLAN = { float32: 3, weights: 7, badCount: 27 } as const;
 
 /** Assigns addresses and builds the plan of src/kernels/simd/sums.ts, for up to `maxRows` rows at a time. */
 export function layOut(
@@ -99,30 +126,46 @@ export function layOut(
   const used = { tile: 0, stream: 0 };
   const momentEntries: number[] = [];
   let sums = 0;
-  for (const moment of moments) {
-    const { code, values, by, param, input } = moment;
-    const place = by === BY.one ? "stream" : "tile";
+  const offsetOf = (
+    place: "tile" | "stream",
+    { code, values, param, input }: Omit<Moment, "by">,
+  ): number => {
     const key = [place, code, param, input].join();
-    let offset = offsets.get(key);
-    if (offset === undefined) {
-      offset = used[place];
-      offsets.set(key, offset);
-      used[place] += values;
-      vectors.push(
-        ...[code, offset, values],
-        ...(input < 0
-          ? [0, 0]
-          : [inputsAt[input] as number, 8 * (inputs[input] as number)]),
-        ...[param, place === "stream" ? 1 : 0, 0],
-      );
+    const known = offsets.get(key);
+    if (known !== undefined) return known;
+    const offset = used[place];
+    offsets.set(key, offset);
+    used[place] += values;
+    vectors.push(
+      ...[code, offset, values],
+      ...(input < 0
+        ? [0, 0]
+        : [inputsAt[input] as number, 8 * (inputs[input] as number)]),
+      ...[param, place === "stream" ? 1 : 0, 0],
+    );
+    return offset;
+  };
+  const isByP = ({ code, by }: Moment) => code === PACKED && by === BY.one;
+  for (const moment of moments) {
+    const { values, by } = moment;
+    if (isByP(moment)) {
+      // All pairs of classes at once is faster than J of one row after another; the sums have the same bits.
+      const vector = { ...moment, values: classes };
+      const factor = offsetOf("tile", { ...vector, code: NEGATED });
+      const diagonal = offsetOf("stream", { ...vector, code: DIAGONAL });
+      momentEntries.push(factor, classes, BY_P, sums, diagonal);
+    } else {
+      const offset = offsetOf(by === BY.one ? "stream" : "tile", moment);
+      momentEntries.push(offset, values, by, sums, 0);
     }
-    momentEntries.push(offset, values, by, sums);
     sums += momentSums(moment, features);
   }
+  const tilePStride = moments.some(isByP) ? classes + (classes & 1) : 0;
   // Both factors are read some values at a time, up to 3 beyond their end.
   const tileStride = used.tile > 0 ? used.tile + 4 : 0;
   const featureStride = used.tile > 0 ? features + (features & 1) : 0;
-  const streamed = used.stream + (used.stream & 1);
+  // A vector may be stored with one value more.
+  const streamed = used.stream + 2 - (used.stream & 1);
   // Room for one row of the triangle x xᵀ, or for several short ones.
   const pairs = (features * (features + 1)) / 2;
   const longest = Math.max(featureStride, Math.min(pairs, MAX_FACTORS));
@@ -148,10 +191,12 @@ export function layOut(
   const work = region(workAreaBytes(classes));
   const tile = region(8 * 64 * tileStride);
   const tileX = region(8 * 64 * featureStride);
+  const tileP = region(8 * 64 * tilePStride);
   const stream = region(8 * 3 * streamed);
   const factors = region(needsFactors ? 8 * 64 * factorStride + 16 : 0);
   // Four values are stored at a time.
-  const productStride = (needsFactors ? factorStride : featureStride) + 2;
+  const productStride =
+    Math.max(needsFactors ? factorStride : featureStride, tilePStride) + 2;
   const products = region(8 * tileStride * productStride);
   at.accumulators = region(0);
   return {
@@ -167,11 +212,13 @@ export function layOut(
       Number(moments.some(({ code }) => needsLog(code))),
       // Sums compute the other results of pairs from the rounded p.
       Number(moments.some(({ code }) => code === COLUMN)),
+      Number(moments.some(({ code }) => needsExps(code))),
       ...[at.vectors, vectors.length / (ENTRY_BYTES / 4)],
       ...[tile, tileStride, tileX, featureStride, stream, streamed, factors],
       ...[at.moments, moments.length, products],
-      ...[at.accumulators, 8 + ACCUMULATOR_BYTES * sums, at.badRows, 0],
+      ...[at.accumulators, groupBytes(sums), at.badRows, 0],
       ...[factorStride, productStride],
+      ...[tilePStride > 0 ? tileP : 0, tilePStride],
     ],
   };
 }

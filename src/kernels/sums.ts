@@ -1,9 +1,9 @@
 import { ConfigurationError } from "../errors.js";
 import { ONE } from "./portable/codes.js";
 import {
-  ACCUMULATOR_BYTES,
   BLOCK_ROWS,
   BY,
+  groupBytes,
   layOut,
   type Moment,
   PLAN,
@@ -43,7 +43,7 @@ const MAX_PAGES = 65536;
 export class SumsSpace {
   /** Number of sums of a group; the first one is the sum of the weights. */
   readonly sums: number;
-  /** Bytes of a group: its number of good rows (i64), then its accumulators. */
+  /** Bytes of a group: its number of good rows (i64) and padding, then its accumulators. */
   readonly groupBytes: number;
   readonly #spec: SumsSpec;
   readonly #kernel: SumsKernel;
@@ -52,7 +52,8 @@ export class SumsSpace {
   readonly #maxRows: number;
   #groups = 0;
   #capacity = 0;
-  #heads = new Int32Array(0);
+  /** Room for sortByGroup. */
+  #starts = new Int32Array(0);
 
   /**
    * @param maxRows rows that the kernel adds in one call, a multiple of BLOCK_ROWS. If groups are many, more rows are faster:
@@ -69,7 +70,7 @@ export class SumsSpace {
     const moments = [WEIGHT, ...spec.moments];
     const layout = layOut(spec, moments, maxRows);
     this.sums = layout.sums;
-    this.groupBytes = 8 + ACCUMULATOR_BYTES * layout.sums;
+    this.groupBytes = groupBytes(layout.sums);
     this.#at = layout.at;
     const initial = pagesOf(layout.at.accumulators);
     this.#memory = allocating(
@@ -103,7 +104,7 @@ export class SumsSpace {
       const capacity = Math.max(count, Math.ceil(1.5 * this.#capacity));
       this.#grow(this.#at.accumulators + capacity * this.groupBytes);
       this.#capacity = capacity;
-      this.#heads = new Int32Array(capacity).fill(-1);
+      this.#starts = new Int32Array(capacity + 1);
     }
     this.#groups = count;
   }
@@ -166,7 +167,7 @@ export class SumsSpace {
     if (groups)
       sortByGroup(
         groups,
-        this.#heads,
+        this.#starts.subarray(0, this.#groups + 1),
         new Int32Array(buffer, at.list, rows),
         new Int32Array(buffer, at.listGroups, rows),
       );
@@ -185,7 +186,7 @@ export class SumsSpace {
     return overflow;
   }
 
-  /** Returns a copy of the state of groups: for each its number of good rows (int64), then its accumulators. */
+  /** Returns a copy of the state of groups: for each its number of good rows (int64) and padding, then its accumulators. */
   take(first: number, count: number): Uint8Array {
     return this.#bytesOf(first, count).slice();
   }
@@ -288,29 +289,26 @@ const WEIGHT: Moment = {
 };
 
 /**
- * Stores the numbers of rows by group, in row order within a group, and their groups.
- * @param heads one -1 for each group
+ * Stores the numbers of rows by group, in row order within a group, and their groups: in the order of the accumulators, which
+ * caches prefer.
+ * @param starts room for one number more than there are groups
  */
 function sortByGroup(
   groups: Int32Array,
-  heads: Int32Array,
+  starts: Int32Array,
   list: Int32Array,
   listGroups: Int32Array,
 ): void {
-  const next = new Int32Array(groups.length);
-  for (let r = groups.length - 1; r >= 0; r--) {
+  starts.fill(0);
+  for (let r = 0; r < groups.length; r++)
+    (starts[(groups[r] as number) + 1] as number)++;
+  for (let group = 1; group < starts.length; group++)
+    (starts[group] as number) += starts[group - 1] as number;
+  for (let r = 0; r < groups.length; r++) {
     const group = groups[r] as number;
-    next[r] = heads[group] as number;
-    heads[group] = r;
-  }
-  let n = 0;
-  for (let first = 0; first < groups.length; first++) {
-    const group = groups[first] as number;
-    for (let r = heads[group] as number; r >= 0; r = next[r] as number) {
-      list[n] = r;
-      listGroups[n++] = group;
-    }
-    heads[group] = -1;
+    const n = (starts[group] as number)++;
+    list[n] = r;
+    listGroups[n] = group;
   }
 }
 

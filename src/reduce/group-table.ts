@@ -32,21 +32,19 @@ export class GroupTable extends GroupNumbers {
     const words = columns.map(
       ({ vocabulary }) => vocabulary && [...vocabulary.keys()],
     );
-    return this.keys
-      .map((keys, group) => ({
-        group,
-        keys: keys.map((key, k): KeyValue => {
-          if (Number.isNaN(key)) return null;
-          return words[k]?.[key] ?? key;
-        }),
-      }))
-      .sort((a, b) => {
-        for (const [k, value] of a.keys.entries()) {
-          const order = compare(value, b.keys[k] as KeyValue);
-          if (order !== 0) return order;
-        }
-        return 0;
-      });
+    return Array.from({ length: this.size }, (_, group) => ({
+      group,
+      keys: this.keysOf(group).map((key, k): KeyValue => {
+        if (Number.isNaN(key)) return null;
+        return words[k]?.[key] ?? key;
+      }),
+    })).sort((a, b) => {
+      for (const [k, value] of a.keys.entries()) {
+        const order = compare(value, b.keys[k] as KeyValue);
+        if (order !== 0) return order;
+      }
+      return 0;
+    });
   }
 }
 

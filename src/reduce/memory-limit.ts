@@ -1,7 +1,6 @@
 import { UsageError } from "../errors.js";
 import { bytes as formatBytes } from "../format-number.js";
 import type { SumsSpace } from "../kernels/sums.js";
-import { ACCUMULATOR_BYTES } from "../kernels/sums-layout.js";
 import type { SumsPass } from "../tasks/run-tasks.js";
 
 /** Sums of passes, and names of the columns that form groups. */
@@ -51,7 +50,7 @@ export function groupLimit(
   const one = bytesOfSums(sums, 1, threads);
   if (one <= maxSumsBytes)
     return Math.floor((maxSumsBytes - fixed) / (one - fixed));
-  const count = Math.round(bytesOfSums(sums, 1, 1) / 2 / ACCUMULATOR_BYTES);
+  const count = sums.spaces.reduce((all, space) => all + space.sums, 0);
   throw new UsageError(
     `maxSumsBytes: ${count.toLocaleString("en")} sums take ${formatBytes(one)} with ${Math.max(1, threads)} threads, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
     "maxSumsBytes",
@@ -66,11 +65,14 @@ export function checkGroups(
   size: number,
 ): void {
   if (size <= groupLimit(sums, request, threads)) return;
-  const { keys } = sums;
+  const { keys, spaces, passes } = sums;
   const { maxSumsBytes } = request;
   const grouped = (groups: number, threads: number) =>
     bytesOfSums(sums, groups, threads) - bytesOfSums(sums, 0, threads);
-  const perGroup = Math.round(grouped(1, 1) / 2 / ACCUMULATOR_BYTES);
+  const perGroup = spaces.reduce(
+    (all, space, k) => all + (passes[k]?.isGrouped ? space.sums : 0),
+    0,
+  );
   throw new UsageError(
     `by: ${keys.map(({ name }) => name).join()} has ${size} groups so far; ${perGroup} sums per group take ${formatBytes(grouped(size, threads))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
     "maxSumsBytes",

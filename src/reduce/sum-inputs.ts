@@ -69,10 +69,10 @@ export interface RowSums {
 }
 
 const MiB = 1 << 20;
-/** Bytes of the rows that are added at once; with groups more, so that more rows of a group follow one another. */
-const LOAD_BYTES = { alone: MiB, grouped: 8 * MiB };
+/** Bytes of the rows that are added at once, which caches hold. */
+const LOAD_BYTES = MiB;
 /** Largest number of loads of a task; with groups more, since each task returns the sums of its groups. */
-const TASK_LOADS = { alone: 1, grouped: 8 };
+const TASK_LOADS = { alone: 1, grouped: 128 };
 /** Terms of a task, which takes about a second: a call stops between tasks. */
 const CHUNK_TERMS = 2 ** 31;
 /** Up to this number of rows the main thread is done before a thread has started. */
@@ -243,7 +243,7 @@ async function sumFile(
   );
   const perRow = termsOf(sums);
   const kind = sums.keys.length > 0 ? "grouped" : "alone";
-  const largestLoad = LOAD_BYTES[kind] / rowBytes;
+  const largestLoad = LOAD_BYTES / rowBytes;
   const largestTask = Math.min(
     request.chunkRows ?? TASK_LOADS[kind] * largestLoad,
     CHUNK_TERMS / perRow,

@@ -96,20 +96,49 @@ describe("sums have the bits of the promised order of additions", () => {
   );
 });
 
-test("J is divided by the temperature", () => {
-  const spec = {
-    ...{ classes: 5, features: 0, coefficients: null, inputs: [] },
-    temperature: 1.7,
-    moments: [moment(code.PACKED, 15), moment(code.DIAGONAL, 5)],
-  };
-  const gauss = normal(random(3));
-  const logits = Float64Array.from({ length: 100 * 5 }, () => 4 * gauss());
-  const space = sumsSpace(spec);
-  space.add({ rows: 100, logits });
-  expect(Array.from(space.rounded(0).sums)).toEqual(
-    sumsByOrder(spec, { rows: 100, logits }).sums,
-  );
-});
+test.each([
+  [1, 1],
+  [2, 1],
+  [3, 1.7],
+  [5, 1.7],
+  [8, 1],
+  [11, 0.3],
+])(
+  "sums of p, J and its diagonal, for %i classes and the temperature %d",
+  (classes, temperature) => {
+    const gauss = normal(random(classes));
+    const rows = 100;
+    const given = {
+      rows,
+      logits: Float64Array.from({ length: rows * classes }, () => 4 * gauss()),
+      weights: Float64Array.from({ length: rows }, () => gauss() ** 2),
+    };
+    const moments = [
+      moment(code.PACKED, (classes * (classes + 1)) / 2),
+      moment(code.DIAGONAL, classes),
+      moment(code.SOFTMAX, classes),
+    ];
+    // What is stored beyond one vector must not change the next one.
+    for (let n = 0; n < moments.length; n++) {
+      const spec = {
+        ...{ classes, features: 0, coefficients: null, inputs: [] },
+        ...{ temperature, moments: moments.slice(n) },
+      };
+      const space = sumsSpace(spec);
+      space.add(given);
+      expect(Array.from(space.rounded(0).sums)).toEqual(
+        sumsByOrder(spec, given).sums.map((x) => x || 0),
+      );
+    }
+    const alone = { moments: moments.slice(0, 1), temperature };
+    const space = sumsSpace({ classes, ...alone });
+    space.add(given);
+    const all = sumsSpace({ classes, moments, temperature });
+    all.add(given);
+    const { sums } = space.rounded(0);
+    expect(sums).toEqual(all.rounded(0).sums.slice(0, sums.length));
+  },
+);
 
 test.each([1024, 4096])(
   "a sum of terms that overflows names its block, with up to %i rows at once",
@@ -159,4 +188,40 @@ test("accumulators are exact over the whole range of float64", () => {
     0n,
   );
   expect(sums(values)).toBe(Number(total) / 2 ** 120);
+});
+
+test("the state of accumulators does not depend on the order of terms", () => {
+  const uniform = random(9);
+  const spec = {
+    classes: 1,
+    features: 2,
+    moments: [moment(code.ONE, 1, "x")],
+  };
+  // Of every size, and halfway between two digits of any place.
+  const values = Array.from({ length: 1049 }, (_, n) => {
+    const size = 2 ** (2 * n - 1074);
+    return (n % 3 === 0 ? size : size * (1 + uniform())) * (n % 2 ? 1 : -1);
+  });
+  const shuffled = values
+    .map((value) => ({ value, at: uniform() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ value }) => value);
+  const stateOf = (terms: number[]) => {
+    const space = sumsSpace(spec);
+    for (const [n, term] of terms.entries())
+      space.add({
+        rows: 1,
+        logits: Float64Array.of(0),
+        features: Float64Array.of(term, terms[terms.length - 1 - n] as number),
+      });
+    return space.take(0, 1);
+  };
+  const whole = stateOf(shuffled);
+  expect(stateOf(values)).toEqual(whole);
+  expect(stateOf(values.toReversed())).toEqual(whole);
+  const both = (sums: number[]) => [...sums, ...sums.toReversed()];
+  const merged = sumsSpace(spec);
+  for (const part of [values.slice(0, 300), values.slice(300)])
+    merged.mergeAll([0], stateOf(both(part)));
+  expect(merged.take(0, 1)).toEqual(stateOf(both(values)));
 });

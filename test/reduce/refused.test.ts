@@ -175,7 +175,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects data.arrow w0.arrow ./data.arrow ${ROWS}`]:
       "./data.arrow is the same file as data.arrow; its rows would count twice",
     [`reduce data.arrow -o _ ${ROWS} --emit fisher --max-sums-bytes 4000 --threads 2`]:
-      "--max-sums-bytes: 37 sums take 6.24 kB with 2 threads, more than the maximum (4 kB); raise it, or use fewer threads or smaller results",
+      "--max-sums-bytes: 37 sums take 6.43 kB with 2 threads, more than the maximum (4 kB); raise it, or use fewer threads or smaller results",
     [`reduce data.arrow -o data.arrow --force ${ROWS}`]:
       "--output: data.arrow is the same file as the input data.arrow; choose another path",
   },

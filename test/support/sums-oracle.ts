@@ -96,9 +96,10 @@ export function sumsByOrder(
     new Array(values * factorCount(by, K)).fill(0n),
   );
   let good = 0;
+  /** Returns the vector a of a row, times its weight. */
   const vectorOf = (
-    r: number,
-    { code, values, input, param }: Moment,
+    { w, r }: { w: number; r: number },
+    { code, values, by, input, param }: Moment,
   ): number[] => {
     const y = input < 0 ? 0 : (inputs?.[input]?.[r] as number);
     const own = (c: number, n: number, given?: number[]) =>
@@ -112,30 +113,36 @@ export function sumsByOrder(
           },
         ).results[0] as Float64Array,
       );
-    if (code === ONE) return [1];
+    if (code === ONE) return [w];
     const p = own(1, classes);
     const a = row(r).indexOf(Math.max(...row(r)));
     const tail = own(27, 1)[0] as number;
     const q = p.map((x, k) => (k === a ? tail : 1 - x));
     const at = (v: number[], k: number) => v[k] as number;
+    const share = (j: number) => at(p, j) / spec.temperature;
     const J = (j: number, l: number) =>
-      (at(p, j) / spec.temperature) * (j === l ? at(q, j) : -at(p, l));
-    if (code === PACKED) return pairs(classes).map(([j, l]) => J(j, l));
-    if (code === DIAGONAL) return p.map((_, j) => J(j, j));
-    if (code === CORRECT) return [a === y ? 1 : 0];
+      share(j) * (j === l ? at(q, j) : -at(p, l));
+    if (code === DIAGONAL) return p.map((_, j) => J(j, j) * w);
+    if (code === PACKED)
+      return pairs(classes).map(([j, l]) =>
+        by === BY.one && j !== l ? share(j) * w * -at(p, l) : J(j, l) * w,
+      );
+    if (code === CORRECT) return [a === y ? w : 0];
     if (code === SCORE_OUTER) {
       const s = p.map((x, k) => (k !== y ? x : k === a ? -tail : x - 1));
-      return pairs(classes).map(([j, l]) => at(s, j) * at(s, l));
+      return pairs(classes).map(([j, l]) => at(s, j) * at(s, l) * w);
     }
     if (code === THIRD)
       return pairs(classes).flatMap(([j, l]) =>
         Array.from({ length: classes - l }, (_, n) => {
           const c = l + n;
           if (j === l && l === c)
-            return at(p, j) * at(q, j) * (at(q, j) - at(p, j));
-          if (j === l) return -(at(p, j) * at(p, c) * (at(q, j) - at(p, j)));
-          if (l === c) return -(at(p, j) * at(p, l) * (at(q, l) - at(p, l)));
-          return 2 * (at(p, j) * at(p, l)) * at(p, c);
+            return at(p, j) * at(q, j) * (at(q, j) - at(p, j)) * w;
+          if (j === l)
+            return -(at(p, j) * at(p, c) * (at(q, j) - at(p, j))) * w;
+          if (l === c)
+            return -(at(p, j) * at(p, l) * (at(q, l) - at(p, l))) * w;
+          return 2 * (at(p, j) * at(p, l)) * at(p, c) * w;
         }),
       );
     const given =
@@ -147,7 +154,7 @@ export function sumsByOrder(
               (r + 1) * (spec.inputs[input] as number),
             ),
           );
-    return own(code, values, given);
+    return own(code, values, given).map((value) => value * w);
   };
   for (let start = 0; start < rows; start += BLOCK_ROWS) {
     const taken: { w: number; r: number }[] = [];
@@ -175,10 +182,8 @@ export function sumsByOrder(
             x.map((value) => value * value),
             pairs(K).map(([i, k]) => (x[i] as number) * (x[k] as number)),
           ][moment.by] as number[];
-          return vectorOf(r, moment).flatMap((value) =>
-            factors.map((factor) =>
-              moment.by === BY.one ? value * w : value * w * factor,
-            ),
+          return vectorOf({ w, r }, moment).flatMap((value) =>
+            factors.map((factor) => value * factor),
           );
         });
         (sums[n] as bigint[]).forEach((_, k) => {

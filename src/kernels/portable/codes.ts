@@ -31,7 +31,7 @@ export const FACTOR: i32 = 43;
 export const COVARIANCE: i32 = 44;
 
 // Vectors that only sums over rows have: the constant 1; the third derivatives of logsumexp, packed; the upper triangle of
-// (p - e_y)(p - e_y)ᵀ; 1 for a row whose label is the predicted class, else 0.
+// (p - e_y)(p - e_y)ᵀ; 1 for a row whose label is the predicted class, else 0; -p/T.
 export const ONE: i32 = 60;
 export const THIRD: i32 = 61;
 export const SCORE_OUTER: i32 = 62;
@@ -41,6 +41,7 @@ export const CORRECT: i32 = 63;
 export const CALIBRATION: i32 = 64;
 export const RELIABILITY: i32 = 65;
 export const BRIER: i32 = 66;
+export const NEGATED: i32 = 67;
 
 /** Returns whether a result needs storeLog. */
 export function needsLog(code: i32): bool {

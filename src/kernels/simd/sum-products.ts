@@ -1,6 +1,6 @@
 // Products of the vectors of up to 64 rows with the features, their squares or x xᵀ, and their addition to accumulators.
-import { ACCUMULATOR_BYTES, addTerm } from "./accumulator";
-import { Plan, RUN } from "./sums-plan";
+import { addValues } from "./accumulator";
+import { GROUP_HEADER, Plan, RUN } from "./sums-plan";
 
 /** Stores the squares of x of all rows of the tile. */
 export function storeSquares(p: Plan, rows: i32): void {
@@ -30,17 +30,19 @@ export function storeProducts(p: Plan, rows: i32, first: i32, end: i32): void {
 }
 
 /**
- * Stores products[v, k] = Σ a[r, v]·b[r, k] in runs of 8 rows, for 4 values of a and 4 or 2 of b at a time. The rows of both
- * are padded; the padding of the products means nothing.
+ * Stores products[v, k] = Σ a[r, v]·b[r, k] in runs of 8 rows, for 4 values of a and 4 or 2 of b at a time; with `isTriangle`
+ * those with k >= v. The rows of both are padded; the padding of the products means nothing.
  */
-export function multiply(p: Plan, a: usize, values: i32, b: usize, bStride: i32, count: i32, rows: i32): void {
+export function multiply(
+  p: Plan, a: usize, values: i32, b: usize, bStride: i32, count: i32, rows: i32, isTriangle: bool = false,
+): void {
   const aBytes = <usize>p.tileStride << 3;
   const bBytes = <usize>bStride << 3;
   const outBytes = <usize>p.productStride << 3;
   for (let v = 0; v < values; v += 4) {
     const at = a + (<usize>v << 3);
     const out = p.products + <usize>v * outBytes;
-    let k = 0;
+    let k = isTriangle ? v : 0;
     for (; k + 2 < count; k += 4) multiplyTile(at, aBytes, b + (<usize>k << 3), bBytes, out + (<usize>k << 3), outBytes, rows, true);
     if (k < count) multiplyTile(at, aBytes, b + (<usize>k << 3), bBytes, out + (<usize>k << 3), outBytes, rows, false);
   }
@@ -94,18 +96,31 @@ function putRun(out: usize, low: v128, high: v128, isFirst: bool, isWide: bool):
 }
 
 /**
- * Adds a matrix [rows, count], whose rows are `stride` values apart, to accumulators whose rows are `sumStride` apart. Returns
- * false if a value is not finite.
+ * Adds the matrix of products [rows, count] to sums of the group at `base`, whose rows are `sumStride` apart from sum `sum` on.
+ * Returns false if a value is not finite.
  */
-export function accumulate(sum: usize, from: usize, rows: i32, stride: i32, count: i32, sumStride: i32): bool {
+export function addProducts(p: Plan, base: usize, sum: i32, rows: i32, count: i32, sumStride: i32): bool {
   let finite = true;
+  let row = p.products;
   for (let v = 0; v < rows; v++) {
-    let at = sum + <usize>(v * sumStride) * ACCUMULATOR_BYTES;
-    const row = from + (<usize>v * stride << 3);
-    for (let k = 0; k < count; k++) {
-      finite = addTerm(at, load<f64>(row + (<usize>k << 3))) && finite;
-      at += ACCUMULATOR_BYTES;
-    }
+    finite = addValues(base + GROUP_HEADER, <usize>sum, row, <usize>count) && finite;
+    sum += sumStride;
+    row += <usize>p.productStride << 3;
   }
   return finite;
+}
+
+/** Packs the upper triangle of the products [rows, rows], row by row, in place, with the diagonal from `diagonal`. */
+export function packTriangle(p: Plan, rows: i32, diagonal: usize): void {
+  const stride = <usize>p.productStride << 3;
+  let from = p.products;
+  let out = from;
+  for (let count = <usize>rows; count > 0; count--) {
+    store<f64>(from, load<f64>(diagonal));
+    // The last vector may store one value too many, which the next row overwrites.
+    for (let k: usize = 0; k < count << 3; k += 16) v128.store(out + k, v128.load(from + k));
+    diagonal += 8;
+    out += count << 3;
+    from += stride + 8;
+  }
 }

@@ -1,11 +1,11 @@
 // Vectors of a row, which are summed.
 import {
-  BRIER, CALIBRATION, CORRECT, DIAGONAL, ONE, PACKED, RELIABILITY, SCORE_OUTER, SOFTMAX, THIRD,
+  BRIER, CALIBRATION, CORRECT, DIAGONAL, NEGATED, ONE, PACKED, RELIABILITY, SCORE_OUTER, SOFTMAX, THIRD,
 } from "../portable/codes.js";
 import { storeLog } from "../portable/log.js";
 import { ENTRY_BYTES, entryCode, entryInput, entryParam } from "../portable/program.js";
 import { storePortableResult } from "../portable/results.js";
-import { logSoftmaxAt, storeSoftmax } from "../portable/vectors.js";
+import { logSoftmaxAt } from "../portable/vectors.js";
 import { ARGMAX, HEADER, pAt, TEMPERATURE, vectorAt, WINNER, winnerOf } from "../portable/work.js";
 import { Plan } from "./sums-plan";
 
@@ -20,9 +20,10 @@ export function storeVectors(p: Plan, work: usize, row: usize, placed: i32, weig
     const count = <usize>load<i32>(entry, 8);
     const code = entryCode(entry);
     if (code == ONE) store<f64>(out, 1.0);
-    else if (code == SOFTMAX) storeSoftmax(work, classes, out, false);
-    else if (code == PACKED) storeJacobian(work, classes, out, true);
-    else if (code == DIAGONAL) storeJacobian(work, classes, out, false);
+    else if (code == SOFTMAX) storeP(work, classes, out);
+    else if (code == NEGATED) storeNegated(work, classes, out);
+    else if (code == PACKED) storeJacobian(work, classes, out);
+    else if (code == DIAGONAL) storeDiagonal(work, classes, out);
     else if (code == THIRD) storeThird(work, classes, out);
     else {
       const input = entryInput(entry, row);
@@ -44,17 +45,49 @@ export function storeVectors(p: Plan, work: usize, row: usize, placed: i32, weig
     for (let k: usize = 0; k < even; k += 2) v128.store(out + (k << 3), f64x2.mul(v128.load(out + (k << 3)), two));
     if (even != count) store<f64>(out + (even << 3), load<f64>(out + (even << 3)) * weight);
   }
+  if (p.tileP != 0) storeP(work, classes, p.tileP + (<usize>placed * p.tilePStride << 3));
   if (p.featureStride != 0) {
-    memory.copy(p.tileX + (<usize>placed * p.featureStride << 3), p.x + (row * p.features << 3), <usize>p.features << 3);
+    const x = p.x + (row * p.features << 3);
+    const out = p.tileX + (<usize>placed * p.featureStride << 3);
+    // Rows of the tile are padded to an even number of values.
+    for (let at: usize = 0; at < <usize>p.featureStride << 3; at += 16) v128.store(out + at, v128.load(x + at));
   }
   return true;
 }
 
+/** Stores p. Like all vectors, it may be followed by one value more, which the next vector overwrites. */
+function storeP(work: usize, classes: usize, out: usize): void {
+  for (let at: usize = 0; at < classes << 3; at += 16) v128.store(out + at, v128.load(work + at, HEADER));
+}
+
+/** Stores -p/T. */
+function storeNegated(work: usize, classes: usize, out: usize): void {
+  const temperature = load<f64>(work + TEMPERATURE);
+  for (let at: usize = 0; at < classes << 3; at += 16) v128.store(out + at, f64x2.neg(overT(v128.load(work + at, HEADER), temperature)));
+}
+
+@inline
+function overT(values: v128, temperature: f64): v128 {
+  return temperature == 1.0 ? values : f64x2.div(values, f64x2.splat(temperature));
+}
+
+/** Stores the diagonal of J. */
+function storeDiagonal(work: usize, classes: usize, out: usize): void {
+  const temperature = load<f64>(work + TEMPERATURE);
+  for (let at: usize = 0; at < classes << 3; at += 16) {
+    const p = v128.load(work + at, HEADER);
+    v128.store(out + at, f64x2.mul(overT(p, temperature), f64x2.sub(f64x2.splat(1.0), p)));
+  }
+  const a = winnerOf(work);
+  const pa = pAt(work, a);
+  store<f64>(out + (a << 3), (temperature == 1.0 ? pa : pa / temperature) * load<f64>(work + WINNER));
+}
+
 /**
- * Stores J: its upper triangle, row by row, or its diagonal. Its entries are products of the rounded p, which are within 2.8 ε
- * (the pairs of entries.ts would be closer, but the additions hide the difference).
+ * Stores the upper triangle of J, row by row. Its entries are products of the rounded p, which are within 2.8 ε (the pairs of
+ * entries.ts would be closer, but the additions hide the difference).
  */
-function storeJacobian(work: usize, classes: usize, out: usize, isWhole: bool): void {
+function storeJacobian(work: usize, classes: usize, out: usize): void {
   const a = winnerOf(work);
   const p = work + HEADER;
   const temperature = load<f64>(work + TEMPERATURE);
@@ -63,7 +96,6 @@ function storeJacobian(work: usize, classes: usize, out: usize, isWhole: bool): 
     const factor = temperature == 1.0 ? pj : pj / temperature;
     store<f64>(out, factor * (j == a ? load<f64>(work + WINNER) : 1.0 - pj));
     out += 8;
-    if (!isWhole) continue;
     const minus = f64x2.splat(-factor);
     // The last vector may store one value too many; the next row overwrites it.
     for (let l = j + 1; l < classes; l += 2, out += 16) v128.store(out, f64x2.mul(minus, v128.load(p + (l << 3))));

@@ -8,6 +8,13 @@
 @inline export const BY_X: i32 = 1;
 @inline export const BY_SQUARE: i32 = 2;
 @inline export const BY_OUTER: i32 = 3;
+/** The entries of J beside the diagonal: -p/T times p. The diagonal is a streamed vector. */
+@inline export const BY_P: i32 = 4;
+
+/** Bytes of a group before its accumulators: its number of good rows (i64) and padding. */
+@inline export const GROUP_HEADER: usize = 16;
+/** Bytes of a moment. */
+@inline export const MOMENT_BYTES: usize = 20;
 
 /** Settings and addresses; the plan of src/kernels/sums-layout.ts, in the same order. */
 @unmanaged
@@ -27,6 +34,8 @@ export class Plan {
   work: usize;
   needsLog: i32;
   needsPairs: i32;
+  /** Whether a vector needs more of the work area than p. */
+  needsExps: i32;
   /** Vectors a: entries of portable/program.ts; `out` is the offset in a row, `bytes` the number of values. */
   vectors: usize;
   vectorCount: i32;
@@ -41,17 +50,20 @@ export class Plan {
   streamed: i32;
   /** Factors b of 64 rows, for BY_SQUARE and BY_OUTER: [64, factorStride]. */
   factors: usize;
-  /** Moments: a's offset, its number of values, kind of b, first sum. */
+  /** Moments: a's offset, its number of values, kind of b, first sum, offset of the diagonal. */
   moments: usize;
   momentCount: i32;
   /** Results of one product: [tileStride, productStride]. */
   products: usize;
   accumulators: usize;
-  /** Bytes of a group: its number of good rows (i64), then its accumulators. */
+  /** Bytes of a group: its header, then its accumulators. */
   groupBytes: i32;
   badRows: usize;
   badCount: i32;
   /** Values of a row of factors, and of a row of products. */
   factorStride: i32;
   productStride: i32;
+  /** p of the rows of the tile, for BY_P [64, tilePStride]; 0: none. */
+  tileP: usize;
+  tilePStride: i32;
 }

@@ -4,12 +4,14 @@
 // Only three steps add anything: up to 64 rows form runs of 8, whose terms are added in order; the sums of the runs are added
 // in order; the result goes to an exact accumulator. No FMA. So the result does not depend on how rows are divided.
 import { secondArea } from "../portable/work.js";
-import { ACCUMULATOR_BYTES, mergeAccumulator, roundedSum } from "./accumulator";
+import { accumulatorAt, addValues, mergeAccumulators, roundedSum } from "./accumulator";
 import { storePairs } from "./linear";
 import { prepare as prepareWork, setTemperature, softmaxPair } from "./softmax";
-import { accumulate, multiply, storeProducts, storeSquares } from "./sum-products";
+import { addProducts, multiply, packTriangle, storeProducts, storeSquares } from "./sum-products";
 import { storeVectors } from "./sum-vectors";
-import { BLOCK_SHIFT, BY_ONE, BY_OUTER, BY_SQUARE, BY_X, Plan, ROWS, RUN } from "./sums-plan";
+import {
+  BLOCK_SHIFT, BY_ONE, BY_OUTER, BY_P, BY_SQUARE, BY_X, GROUP_HEADER, MOMENT_BYTES, Plan, ROWS, RUN,
+} from "./sums-plan";
 
 export { storeLinear } from "./linear";
 
@@ -74,7 +76,7 @@ function softmaxRows(p: Plan, first: usize, second: usize): i32 {
   if (p.coefficients == 0) {
     const shift: usize = p.float32 ? 2 : 3;
     const good = softmaxPair(
-      p.logits + (first * classes << shift), p.logits + (second * classes << shift), p.float32 != 0, classes, p.work, p.needsPairs != 0, true,
+      p.logits + (first * classes << shift), p.logits + (second * classes << shift), p.float32 != 0, classes, p.work, p.needsPairs != 0, p.needsExps != 0,
     );
     if (p.x == 0) return good;
     return good & finiteRows(p, first, second);
@@ -85,7 +87,7 @@ function softmaxRows(p: Plan, first: usize, second: usize): i32 {
   const x = p.x;
   storePairs(p.coefficients, classes, p.features, x + (first * p.features << 3), x + (second * p.features << 3), logits);
   const row = classes << 3;
-  return good & softmaxPair(logits, logits + row, false, classes, p.work, p.needsPairs != 0, true, logits + 2 * row, logits + 3 * row);
+  return good & softmaxPair(logits, logits + row, false, classes, p.work, p.needsPairs != 0, p.needsExps != 0, logits + 2 * row, logits + 3 * row);
 }
 
 /** Returns 1 if the features of the first row are finite, plus 2 if those of the second one are. */
@@ -110,7 +112,7 @@ function addToStream(p: Plan, placed: i32): void {
   if (bytes == 0) return;
   const row = p.stream;
   const run = row + bytes;
-  if ((placed & (RUN - 1)) == 0) memory.copy(run, row, bytes);
+  if ((placed & (RUN - 1)) == 0) copyVector(run, row, bytes);
   else addVector(run, row, bytes);
   if ((placed & (RUN - 1)) == RUN - 1) endRun(p, placed);
 }
@@ -118,8 +120,14 @@ function addToStream(p: Plan, placed: i32): void {
 function endRun(p: Plan, placed: i32): void {
   const bytes = <usize>p.streamed << 3;
   const run = p.stream + bytes;
-  if (placed < RUN) memory.copy(run + bytes, run, bytes);
+  if (placed < RUN) copyVector(run + bytes, run, bytes);
   else addVector(run + bytes, run, bytes);
+}
+
+/** Copies a vector; a call of memory.copy would take longer for most. */
+@inline
+function copyVector(to: usize, from: usize, bytes: usize): void {
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(to + at, v128.load(from + at));
 }
 
 /** Adds one vector to another; both are padded to an even number of values. */
@@ -133,36 +141,42 @@ function flush(p: Plan, base: usize, rows: i32): bool {
   let finite = true;
   if (rows % RUN != 0 && p.streamed != 0) endRun(p, rows - 1);
   const total = p.stream + (<usize>p.streamed << 4);
-  const outerEnd = p.moments + (<usize>p.momentCount << 4);
-  for (let moment = p.moments; moment < outerEnd; moment += 16) {
+  const end = p.moments + <usize>p.momentCount * MOMENT_BYTES;
+  for (let moment = p.moments; moment < end; moment += MOMENT_BYTES) {
     const a = <usize>load<i32>(moment);
     const values = load<i32>(moment, 4);
     const kind = load<i32>(moment, 8);
-    let sum = base + 8 + <usize>load<i32>(moment, 12) * ACCUMULATOR_BYTES;
+    let sum = load<i32>(moment, 12);
     if (kind == BY_ONE) {
-      finite = accumulate(sum, total + (a << 3), 1, 0, values, 0) && finite;
+      finite = addValues(base + GROUP_HEADER, <usize>sum, total + (a << 3), <usize>values) && finite;
       continue;
     }
     const tile = p.tile + (a << 3);
+    if (kind == BY_P) {
+      multiply(p, tile, values, p.tileP, p.tilePStride, values, rows, true);
+      packTriangle(p, values, total + (<usize>load<i32>(moment, 16) << 3));
+      finite = addValues(base + GROUP_HEADER, <usize>sum, p.products, <usize>(values * (values + 1) >> 1)) && finite;
+      continue;
+    }
     if (kind != BY_OUTER) {
       if (kind == BY_SQUARE) storeSquares(p, rows);
       multiply(p, tile, values, kind == BY_X ? p.tileX : p.factors, kind == BY_X ? p.featureStride : p.factorStride, p.features, rows);
-      finite = accumulate(sum, p.products, values, p.productStride, p.features, p.features) && finite;
+      finite = addProducts(p, base, sum, values, p.features, p.features) && finite;
       continue;
     }
     const all = p.features * (p.features + 1) >> 1;
     let i = 0;
     while (i < p.features) {
-      // Rows i to end - 1 of the triangle x xᵀ, as many as fit.
-      let end = i;
+      // Rows i to next - 1 of the triangle x xᵀ, as many as fit.
+      let next = i;
       let count = 0;
-      do count += p.features - end++;
-      while (end < p.features && count + p.features - end <= p.factorStride);
-      storeProducts(p, rows, i, end);
+      do count += p.features - next++;
+      while (next < p.features && count + p.features - next <= p.factorStride);
+      storeProducts(p, rows, i, next);
       multiply(p, tile, values, p.factors, p.factorStride, count, rows);
-      finite = accumulate(sum, p.products, values, p.productStride, count, all) && finite;
-      sum += <usize>count * ACCUMULATOR_BYTES;
-      i = end;
+      finite = addProducts(p, base, sum, values, count, all) && finite;
+      sum += count;
+      i = next;
     }
   }
   return finite;
@@ -171,15 +185,13 @@ function flush(p: Plan, base: usize, rows: i32): bool {
 /** Adds the group at `from` to the group at `to`: its number of rows and `sums` accumulators. */
 export function mergeGroup(to: usize, from: usize, sums: i32): void {
   store<i64>(to, load<i64>(to) + load<i64>(from));
-  for (let n: usize = 0; n < <usize>sums; n++) {
-    mergeAccumulator(to + 8 + n * ACCUMULATOR_BYTES, from + 8 + n * ACCUMULATOR_BYTES);
-  }
+  mergeAccumulators(to + GROUP_HEADER, from + GROUP_HEADER, <usize>sums);
 }
 
 /** Stores the correctly rounded sums of a group to `out`, which has room for 8 more values. */
 export function roundGroup(group: usize, sums: i32, out: usize): void {
   for (let n: usize = 0; n < <usize>sums; n++) {
-    const sum = roundedSum(group + 8 + n * ACCUMULATOR_BYTES, out + (<usize>sums << 3));
+    const sum = roundedSum(accumulatorAt(group + GROUP_HEADER, n), out + (<usize>sums << 3));
     store<f64>(out + (n << 3), sum);
   }
 }
