@@ -21,61 +21,53 @@ import { plain } from "../support/runs.js";
 
 // Copied columns of nested types, views and texts. test/system/interop/nested.test.ts has many more, made by pyarrow.
 
+type Column = Columns[string];
+
 const { input, output, write, run, verified, refused } = inputRuns();
 const ROWS = 30;
 const isNull = (r: number) => [0, 1, 4].includes(r % 11);
 const rows = <T>(value: (r: number) => T): (T | null)[] =>
   Array.from({ length: ROWS }, (_, r) => (isNull(r) ? null : value(r)));
 
-type Column = { type: Type; values: unknown[] };
-
-const COLUMNS: Record<string, Column> = {
-  lists: {
-    type: "list<utf8>",
-    values: rows((r) =>
-      Array.from({ length: r % 4 }, (_, k) => (k === 2 ? null : `${r}.${k}`)),
-    ),
-  },
-  fixed: { type: "fixed_size_list<int32>[2]", values: rows((r) => [r, -r]) },
-  structs: {
-    type: "struct<a: int32, b: list<int32>>",
-    values: rows((r) => ({ a: r, b: [r, r + 1].slice(r % 3) })),
-  },
-  lists_of_lists: {
-    type: "list<list<int32>>",
-    values: rows((r) => [[r], [], [1, 2, 3].slice(r % 3)].slice(r % 2)),
-  },
-  nothing: { type: nullType(), values: Array(ROWS).fill(null) },
-  runs: {
-    type: "run_end_encoded<int32, utf8>",
-    values: Array.from({ length: ROWS }, (_, r) => `run ${Math.floor(r / 7)}`),
-  },
-  codes: {
-    type: "list<dictionary<int32, utf8>>",
-    values: rows((r) => ["a", "b", "a", "c"].slice(r % 4)),
-  },
+const COLUMNS: Columns = {
+  lists: [
+    rows((r) => [`${r}.0`, `${r}.1`, null].slice(0, r % 4)),
+    "list<utf8>",
+  ],
+  fixed: [rows((r) => [r, -r]), "fixed_size_list<int32>[2]"],
+  structs: [
+    rows((r) => ({ a: r, b: [r, r + 1].slice(r % 3) })),
+    "struct<a: int32, b: list<int32>>",
+  ],
+  lists_of_lists: [
+    rows((r) => [[r], [], [1, 2, 3].slice(r % 3)].slice(r % 2)),
+    "list<list<int32>>",
+  ],
+  nothing: [Array(ROWS).fill(null), nullType()],
+  runs: [
+    Array.from({ length: ROWS }, (_, r) => `run ${Math.floor(r / 7)}`),
+    "run_end_encoded<int32, utf8>",
+  ],
+  codes: [
+    rows((r) => ["a", "b", "a", "c"].slice(r % 4)),
+    "list<dictionary<int32, utf8>>",
+  ],
 };
 const keep = Object.keys(COLUMNS);
 
 /** Returns a file of columns beside logits, which are NaN in some rows. */
 function fileOf(
-  columns: Record<string, Column>,
+  columns: Columns,
   batchRows = ROWS,
   format: "file" | "stream" = "file",
   badRows: readonly number[] = [],
 ): Buffer {
-  const count = Object.values(columns)[0]?.values.length ?? ROWS;
-  const logits = Array.from({ length: count }, (_, r) =>
+  const count = Object.values(columns)[0]?.[0].length ?? ROWS;
+  const values = Array.from({ length: count }, (_, r) =>
     badRows.includes(r) ? [Number.NaN, 1] : [r, 1],
   );
-  const all = {
-    ...columns,
-    logits: { type: "fixed_size_list<float32>[2]", values: logits },
-  };
-  const pairs = Object.entries(all).map(
-    ([name, { type, values }]) => [name, [values, type]] as const,
-  );
-  return arrowOf(Object.fromEntries(pairs) as Columns, { batchRows, format });
+  const logits: Column = [values, "fixed_size_list<float32>[2]"];
+  return arrowOf({ ...columns, logits }, { batchRows, format });
 }
 
 const copied = (options: Options = {}) =>
@@ -90,7 +82,7 @@ interface Table {
 function check(isLeft = (_: number) => true): void {
   const tables: Table[] = [tableFromIPC(readFileSync(output)), apache()];
   for (const table of tables)
-    for (const [name, { values }] of Object.entries(COLUMNS))
+    for (const [name, [values]] of Object.entries(COLUMNS))
       expect(Array.from(table.getChild(name) ?? [], plain), name).toEqual(
         values.filter((_, r) => isLeft(r)),
       );
@@ -131,9 +123,8 @@ test("the types of the output have no views, runs and nested dictionaries; show 
 });
 
 test("a file without rows", async () => {
-  const none = Object.entries(COLUMNS).map(([name, { type }]) => [
-    name,
-    { type, values: [] },
+  const none = Object.entries(COLUMNS).map(([name, [, type]]) => [
+    ...[name, [[], type]],
   ]);
   write(fileOf(Object.fromEntries(none)));
   await copied();
@@ -141,18 +132,15 @@ test("a file without rows", async () => {
   expect(apache().schema.names.slice(1, 8)).toEqual(keep);
 });
 
-test.each([
-  ["map<utf8, int32>", [[["a", 1]]], "map<utf8, int32>"],
-  [
-    union(0, [typeOf("int32"), typeOf("utf8")], undefined, (value) =>
-      Number(typeof value === "string"),
-    ),
-    [1, "x"],
-    "union<int32, utf8>",
-  ],
-  ["list<map<utf8, int32>>", [[[["a", 1]]]], "list<map<utf8, int32>>"],
-])("refused: %#", async (type, values, found) => {
-  write(fileOf({ c: { type, values } }));
+const mixed = union(0, ["int32", "utf8"].map(typeOf), undefined, (value) =>
+  Number(typeof value === "string"),
+);
+test.each<[found: string, values: unknown[], type?: Type]>([
+  ["map<utf8, int32>", [[["a", 1]]]],
+  ["union<int32, utf8>", [1, "x"], mixed],
+  ["list<map<utf8, int32>>", [[[["a", 1]]]]],
+])("%s is refused", async (found, values, type = found) => {
+  write(fileOf({ c: [values, type] }));
   await refused(
     { keep: ["c"], column: "logits" },
     `column c: unions, maps and unknown types cannot be copied, found ${found}; join such columns to the output by row`,
@@ -165,7 +153,7 @@ describe("a dictionary that a stream replaces", () => {
   const first = ["a", null, "b", "a"];
   const second = ["x", "b", null, "a", "x"];
   const stream = (values: unknown[], batchRows = 100) =>
-    fileOf({ s: { type, values } }, batchRows, "stream");
+    fileOf({ s: [values, type] }, batchRows, "stream");
   const typeOfColumn = () => String(apache().schema.fields[1]?.type);
 
   test.each(["bsr", "csr"] as const)(
@@ -192,62 +180,42 @@ describe("a dictionary that a stream replaces", () => {
 });
 
 describe("damage", () => {
-  const LISTS = {
-    type: "list<int32>",
-    values: [[11, 12], [13], [14, 15, 16], [17]],
+  const NUMBERS = [[11, 12], [13], [14, 15, 16], [17]];
+  const LISTS: Column = [NUMBERS, "list<int32>"];
+  const pairs = [NUMBERS.slice(0, 2), NUMBERS.slice(2)];
+  const NESTED: Column = [pairs, "list<list<int32>>"];
+  const RUNS: Column = [
+    [1, 1, 2, 2, 2, 3].map(BigInt),
+    "run_end_encoded<int32, int64>",
+  ];
+  const texts = ["a b", "c b a"].map((text) => text.split(" "));
+  const CODES: Column = [texts, "list<dictionary<int32, utf8>>"];
+  const OFFSETS = [0, 2, 3, 6, 7];
+
+  /** Columns with other integers, by the message. */
+  const DAMAGED: Record<string, [Column, from: number[], to: number[]]> = {
+    "column c, row 2: expected an offset from 5 to 7, found 3": [
+      ...([LISTS, OFFSETS, OFFSETS.with(1, 5)] as const),
+    ],
+    "column c, rows 0 to 3: expected offsets within 0 to 7, found 0 to 8": [
+      ...([LISTS, OFFSETS, OFFSETS.with(4, 8)] as const),
+    ],
+    "column c.item, values 0 to 3: expected offsets within 0 to 7, found 0 to -1":
+      [NESTED, OFFSETS, OFFSETS.with(4, -1)],
+    "column c, row 2: expected ascending run ends with a value each, found 3 run ends and 3 values, and no run for this value":
+      [RUNS, [2, 5, 6], [2, 1, 6]],
+    "column c.item, value 2: expected a dictionary index from 0 to 2, found 3":
+      [CODES, [0, 1, 2, 1, 0], [0, 1, 3, 1, 0]],
   };
-  const NESTED = {
-    type: "list<list<int32>>",
-    values: [LISTS.values.slice(0, 2), LISTS.values.slice(2)],
-  };
-  const RUNS = {
-    type: "run_end_encoded<int32, int64>",
-    values: [1, 1, 2, 2, 2, 3].map(BigInt),
-  };
-  const CODES = {
-    type: "list<dictionary<int32, utf8>>",
-    values: [
-      ["a", "b"],
-      ["c", "b", "a"],
-    ],
-  };
-  test.each<[Column, from: number[], to: number[], message: string]>([
-    [
-      LISTS,
-      [0, 2, 3, 6, 7],
-      [0, 5, 3, 6, 7],
-      "column c, row 2: expected an offset from 5 to 7, found 3",
-    ],
-    [
-      LISTS,
-      [0, 2, 3, 6, 7],
-      [0, 2, 3, 6, 8],
-      "column c, rows 0 to 3: expected offsets within 0 to 7, found 0 to 8",
-    ],
-    [
-      NESTED,
-      [0, 2, 3, 6, 7],
-      [0, 2, 3, 6, -1],
-      "column c.item, values 0 to 3: expected offsets within 0 to 7, found 0 to -1",
-    ],
-    [
-      RUNS,
-      [2, 5, 6],
-      [2, 1, 6],
-      "column c, row 2: expected ascending run ends with a value each, found 3 run ends and 3 values, and no run for this value",
-    ],
-    [
-      CODES,
-      [0, 1, 2, 1, 0],
-      [0, 1, 3, 1, 0],
-      "column c.item, value 2: expected a dictionary index from 0 to 2, found 3",
-    ],
-  ])("integers of a nested column: %#", async (column, from, to, message) => {
-    const file = fileOf({ c: column });
-    write(patched(file, Int32Array.from(from), Int32Array.from(to)));
-    const options = { keep: ["c"], column: "logits" };
-    await refused(options, message, "ERR_INPUT_FORMAT");
-  });
+  test.each(Object.entries(DAMAGED))(
+    "%s",
+    async (message, [column, from, to]) => {
+      const file = fileOf({ c: column });
+      write(patched(file, Int32Array.from(from), Int32Array.from(to)));
+      const options = { keep: ["c"], column: "logits" };
+      await refused(options, message, "ERR_INPUT_FORMAT");
+    },
+  );
 
   test("a bit in every 211th byte: refused with a clear message, or a file that can be read", async () => {
     const bytes = fileOf(COLUMNS, 9);
@@ -398,7 +366,7 @@ describe("texts", () => {
   const OFFSETS = Int32Array.of(0, 3, 5, 6, 7);
   const keep = ["name"];
   const fileOfTexts = (type: string, values = TEXTS) =>
-    fileOf({ name: { type, values } });
+    fileOf({ name: [values, type] });
   const TYPES = ["utf8", "large_utf8", "dictionary<int8, utf8>"] as const;
 
   test.each([

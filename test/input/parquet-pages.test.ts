@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
-import { inputRuns } from "../support/input-runs.js";
+import { inputRuns, rows } from "../support/input-runs.js";
 import {
   type Column,
   flatSchema,
@@ -27,10 +27,7 @@ const sound = {
   data: LOGITS,
 };
 
-function lists(
-  page: Partial<Page> = {},
-  changed: Partial<Column> = {},
-): Column {
+function lists(page: Partial<Page> = {}, changed: Partial<Column> = {}) {
   const pages = [{ version: 1 as const, ...sound, ...page }];
   return { schema: listSchema("optional"), pages, values: 6, ...changed };
 }
@@ -43,11 +40,8 @@ async function expectRows(
   rows: number[][],
   options = {},
 ): Promise<void> {
-  const classes = rows[0]?.length as number;
-  const expected = built.softmax(Float64Array.from(rows.flat()), {
-    rows: rows.length,
-    classes,
-  });
+  const shape = { rows: rows.length, classes: rows[0]?.length as number };
+  const expected = built.softmax(Float64Array.from(rows.flat()), shape);
   const emit = { emit: ["softmax"], dtype: "float64" };
   const found = await valuesOf(file, "softmax", { ...emit, ...options });
   expect(found.flat()).toEqual([...expected]);
@@ -56,6 +50,8 @@ async function expectRows(
 const [FIRST, SECOND] = [LOGITS.slice(0, 3), LOGITS.slice(3)];
 const AGAIN = "; copy or write the file again";
 const GROUP = "ERR_INPUT_FORMAT file: row group 0:";
+const DECLARED = "6 definition levels as declared in the page header, found";
+const LONGER = "bytes of levels, the size of the page, found";
 
 test.each<[text: string, page: Partial<Page>, schema?: "required"]>([
   ["definition levels of at most 3, found 64", { definition: [12, 64] }],
@@ -65,22 +61,10 @@ test.each<[text: string, page: Partial<Page>, schema?: "required"]>([
     "required",
   ],
   ["repetition levels of at most 1, found 2", { repetition: [4, 0, 8, 2] }],
-  [
-    "6 definition levels as declared in the page header, found 5",
-    { definition: [10, 3] },
-  ],
-  [
-    "6 definition levels as declared in the page header, found 0",
-    { definition: [3, 0xff] },
-  ],
-  [
-    "6 definition levels as declared in the page header, found 0",
-    { definition: [12] },
-  ],
-  [
-    "6 definition levels as declared in the page header, found 0",
-    { definition: [255, 255, 255, 255, 255, 255] },
-  ],
+  [`${DECLARED} 5`, { definition: [10, 3] }],
+  [`${DECLARED} 0`, { definition: [3, 0xff] }],
+  [`${DECLARED} 0`, { definition: [12] }],
+  [`${DECLARED} 0`, { definition: Array(6).fill(255) }],
   ["0 or more values, found -1", { values: -1 }],
 ])("page: expected %s", async (text, page, schema) => {
   for (const version of VERSIONS) {
@@ -92,14 +76,8 @@ test.each<[text: string, page: Partial<Page>, schema?: "required"]>([
 });
 
 test.each<[text: string, page: Partial<Page>]>([
-  [
-    "at most 60 bytes of levels, the size of the page, found 1010",
-    { version: 1, definitionBytes: 1000 },
-  ],
-  [
-    "at most 52 bytes of levels, the size of the page, found 1002",
-    { version: 2, definitionBytes: 1000 },
-  ],
+  [`at most 60 ${LONGER} 1010`, { version: 1, definitionBytes: 1000 }],
+  [`at most 52 ${LONGER} 1002`, { version: 2, definitionBytes: 1000 }],
   [
     "0 or more bytes of definition levels, found -1",
     { version: 2, definitionBytes: -1 },
@@ -186,18 +164,10 @@ test.each(VERSIONS)(
       fileOf(lists({ version, indices }, { dictionary }));
     const five = LOGITS.slice(0, 5);
     // Indices of 3 bits: a run of six; a run of two and one of four; eight packed indices, of which six count.
-    await expectRows(fileWith([3, 12, 4], five), [
-      [-1, -1, -1],
-      [-1, -1, -1],
-    ]);
-    await expectRows(fileWith([3, 4, 5, 8, 1]), [
-      [3, 3, 1],
-      [1, 1, 1],
-    ]);
-    await expectRows(fileWith([3, 3, 0b10001000, 0b11000110, 0b11111010]), [
-      FIRST,
-      SECOND,
-    ]);
+    await expectRows(fileWith([3, 12, 4], five), rows("-1 -1 -1; -1 -1 -1"));
+    await expectRows(fileWith([3, 4, 5, 8, 1]), rows("3 3 1; 1 1 1"));
+    const packed = fileWith([3, 3, 0b10001000, 0b11000110, 0b11111010]);
+    await expectRows(packed, [FIRST, SECOND]);
     for (const index of version === 1 ? [5, 200] : [7])
       expect(await refusal(fileWith([3, 12, index], five))).toMatch(DECODER);
     const early = [[], [0], [3], [3, 0, 0], [3, 4, 5], [3, 3, 0b10001000]];
@@ -206,14 +176,16 @@ test.each(VERSIONS)(
   },
 );
 
-const other: Column = {
-  schema: flatSchema("x"),
-  pages: [
-    { version: 1, values: 2, repetition: [], definition: [4, 1], data: [7, 8] },
-  ],
-  values: 2,
+const otherPage: Page = {
+  ...{
+    version: 1,
+    values: 2,
+    repetition: [],
+    definition: [4, 1],
+    data: [7, 8],
+  },
 };
-const [otherPage] = other.pages as [Page];
+const other = { schema: flatSchema("x"), pages: [otherPage], values: 2 };
 
 // The decoder gets only the columns that a run reads, because it refuses whole files for others.
 test.each<[damage: string, changed: Partial<Column>]>([

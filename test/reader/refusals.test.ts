@@ -6,10 +6,10 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { pairsOf } from "../support/pairs-of.js";
 import { refused } from "../support/refused.js";
 import {
+  type Column,
   cooFile,
   csrFile,
   outputMetadata,
-  type ResultsFile,
   type SparseExamples,
   twoBlocks,
   writeResults,
@@ -112,7 +112,6 @@ const examples: SparseExamples = Array.from({ length: 4 }, (_, row) => ({
   entries: { indices: [0, 4], values: [1 + row, 2] },
 }));
 const [, lists] = twoBlocks(9);
-type Column = ResultsFile["columns"][number];
 const csr = csrFile(examples);
 const [rowsOfCsr, values, ...others] = csr as [Column, Column, ...Column[]];
 const ints = [0, 0, 0, 0, 0];

@@ -12,7 +12,7 @@ import {
 import { fixedSizeList } from "./fixed-size-list.js";
 import { writeBatches } from "./logits-input.js";
 
-type Column = [name: string, type: DataType, values: unknown[]];
+export type Column = [name: string, type: DataType, values: unknown[]];
 
 /** Columns of a results table as plain values. */
 export interface ResultsFile {
