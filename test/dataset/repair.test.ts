@@ -26,24 +26,23 @@ const part = (output: string, k: number) => partOf(output, k, 4);
 const finalize = (output: string) => built.finalizeDataset({ output });
 const repair = (output: string) => built.runShards({ output, repair: true });
 
-test.each<
-  [string, "plain" | "checked", damage: (path: string) => void, found: string]
->([
-  ["removed", "plain", (path) => fs.rmSync(path), "is missing"],
-  [
-    "truncated, with its old time",
+/** What happened to a shard: with records of which kind, the damage, and the problem that is found. */
+const DAMAGE: Record<
+  string,
+  ["plain" | "checked", damage: (path: string) => void, found: string]
+> = {
+  removed: ["plain", (path) => fs.rmSync(path), "is missing"],
+  "truncated, with its old time": [
     "plain",
     (path) => keepingTime(path, () => fs.truncateSync(path, 1000)),
     "has 1000 bytes instead of SIZE",
   ],
-  [
-    "appended to",
+  "appended to": [
     "checked",
     (path) => fs.appendFileSync(path, "x"),
     "has MORE bytes instead of SIZE",
   ],
-  [
-    "modified",
+  modified: [
     "plain",
     (path) => {
       flip(path);
@@ -51,14 +50,12 @@ test.each<
     },
     "was modified after it was recorded",
   ],
-  [
-    "modified, with its old time",
+  "modified, with its old time": [
     "checked",
     (path) => keepingTime(path, () => flip(path)),
     "does not match its SHA-256 in the record",
   ],
-  [
-    "replaced by a link",
+  "replaced by a link": [
     "plain",
     (path) => {
       const moved = newOutput();
@@ -67,40 +64,45 @@ test.each<
     },
     "is not a regular file",
   ],
-])("a shard was %s (%s): it is named and repaired", async (...row) => {
-  const [, kind, damage, text] = row;
-  const output = copyOf(kind === "plain" ? plain : checked);
-  const { size } = fs.statSync(part(output, 2));
-  const times = () =>
-    [0, 1, 3].map((k) => fs.statSync(part(output, k)).mtimeMs);
-  const before = times();
-  damage(part(output, 2));
-  const file = "part-00002-of-00004.arrow";
-  const problem = text
-    .replace("SIZE", `${size}`)
-    .replace("MORE", `${size + 1}`);
-  const message = `${output}: 1 files of the published dataset of 4 shards are missing or damaged; use --repair to recompute them: ${file} ${problem}`;
-  const all = { ...options, output, checksums: kind === "checked" };
-  for (const call of [
-    () => built.runDataset(all),
-    () => built.runShards({ output, shardIndex: 0, shardCount: 2 }),
-    () => finalize(output),
-  ])
-    await refused(call(), "ERR_DATASET_DAMAGED", message, {
-      report: { status: "failed", damaged: [{ file, problem }] },
-    });
-  // The other task has no damaged shard.
-  const other = { output, shardIndex: 1, shardCount: 2 };
-  expect((await built.runShards(other)).status).toBe("up to date");
-  const report = await built.runDataset({ ...all, repair: true });
-  const done = { status: "done", shardsComputed: 1, damaged: [] };
-  expect(report).toMatchObject(done);
-  expectWhole(output, whole[kind]);
-  expect(fs.lstatSync(part(output, 2)).isFile()).toBe(true);
-  expect(times()).toEqual(before);
-  expect((await finalize(output)).status).toBe("up to date");
-  expect((await built.datasetStatus({ output })).problems).toEqual([]);
-});
+};
+
+test.each(Object.entries(DAMAGE))(
+  "a shard was %s: it is named and repaired",
+  async (...row) => {
+    const [, [kind, damage, text]] = row;
+    const output = copyOf(kind === "plain" ? plain : checked);
+    const { size } = fs.statSync(part(output, 2));
+    const times = () =>
+      [0, 1, 3].map((k) => fs.statSync(part(output, k)).mtimeMs);
+    const before = times();
+    damage(part(output, 2));
+    const file = "part-00002-of-00004.arrow";
+    const problem = text
+      .replace("SIZE", `${size}`)
+      .replace("MORE", `${size + 1}`);
+    const message = `${output}: 1 files of the published dataset of 4 shards are missing or damaged; use --repair to recompute them: ${file} ${problem}`;
+    const all = { ...options, output, checksums: kind === "checked" };
+    for (const call of [
+      () => built.runDataset(all),
+      () => built.runShards({ output, shardIndex: 0, shardCount: 2 }),
+      () => finalize(output),
+    ])
+      await refused(call(), "ERR_DATASET_DAMAGED", message, {
+        report: { status: "failed", damaged: [{ file, problem }] },
+      });
+    // The other task has no damaged shard.
+    const other = { output, shardIndex: 1, shardCount: 2 };
+    expect((await built.runShards(other)).status).toBe("up to date");
+    const report = await built.runDataset({ ...all, repair: true });
+    const done = { status: "done", shardsComputed: 1, damaged: [] };
+    expect(report).toMatchObject(done);
+    expectWhole(output, whole[kind]);
+    expect(fs.lstatSync(part(output, 2)).isFile()).toBe(true);
+    expect(times()).toEqual(before);
+    expect((await finalize(output)).status).toBe("up to date");
+    expect((await built.datasetStatus({ output })).problems).toEqual([]);
+  },
+);
 
 test("the commands, their exit codes, and a limit", () => {
   const output = copyOf(plain);
@@ -136,22 +138,18 @@ test("a copy with new times is valid if its shards have their SHA-256", async ()
 
 const MANIFEST = "_manifest.json";
 const RECORD = "_commits/00001.json";
-test.each<[string, { [name: string]: string | null }, RegExp | null]>([
+test.each<[string, { [name: string]: string | null }, RegExp?]>([
+  ["no manifest", { [MANIFEST]: null }, /_manifest.json is missing/],
   [
-    "the manifest is missing",
-    { [MANIFEST]: null },
-    /_manifest.json is missing/,
-  ],
-  [
-    "the manifest was modified",
+    "another manifest",
     { [MANIFEST]: "{}" },
     /_manifest.json does not match its SHA-256 in _SUCCESS/,
   ],
   // The manifest has a copy of the record.
-  ["a record is missing", { [RECORD]: null }, null],
-  ["a record was modified", { [RECORD]: "{" }, null],
+  ["no record", { [RECORD]: null }],
+  ["another record", { [RECORD]: "{" }],
   [
-    "a record and the manifest are missing",
+    "no record and no manifest",
     { [MANIFEST]: null, [RECORD]: null },
     /part-00001-of-00004.arrow has no record; _manifest.json is missing/,
   ],

@@ -28,43 +28,36 @@ test("a stream gives the output of the file of the same batches", async () => {
   await tableOf(stream.subarray(0, END), { allowMissingEos: true });
 });
 
-test.each<[text: string, bytes: Buffer, options?: object]>([
-  [
-    "message 6: the stream is truncated: it has no end-of-stream marker (use --allow-missing-eos if its writer never writes one)",
+const label = file.indexOf("label");
+const [FOLLOW, AT] = ["follow the end-of-stream marker", `at byte ${END}`];
+
+/** Streams by the message that refuses them. */
+const REFUSED: Record<string, Buffer> = {
+  "message 6: the stream is truncated: it has no end-of-stream marker (use --allow-missing-eos if its writer never writes one)":
     stream.subarray(0, END),
-  ],
-  [
-    `message 5: the stream is truncated: it ends at byte ${END - 8}, `,
-    ...([stream.subarray(0, END - 8), { allowMissingEos: true }] as const),
-  ],
-  [
-    `message 6: ${stream.length} bytes follow the end-of-stream marker at byte ${END}`,
-    Buffer.concat([stream, stream]),
-  ],
-  [
-    `message 6: 4 bytes follow the end-of-stream marker at byte ${END}`,
-    Buffer.concat([stream, Buffer.from("more")]),
-  ],
-  [
-    "message 1: expected a record batch or a dictionary batch, found a message of type Schema",
+  [`message 6: ${stream.length} bytes ${FOLLOW} ${AT}`]: Buffer.concat([
+    ...[stream, stream],
+  ]),
+  [`message 6: 4 bytes ${FOLLOW} ${AT}`]: Buffer.concat([
+    ...[stream, Buffer.from("more")],
+  ]),
+  "message 1: expected a record batch or a dictionary batch, found a message of type Schema":
     Buffer.concat([schema, stream]),
-  ],
-  [
-    "message 0: expected the schema first, found a message of type DictionaryBatch",
+  "message 0: expected the schema first, found a message of type DictionaryBatch":
     stream.subarray(schema.length),
-  ],
-  ["message 0: the stream ends before its schema", stream.subarray(END)],
-  [
-    "schema message: the schema differs from the schema in the footer (LABEL: int8 here, label: int8 there)",
-    Buffer.from(file).fill(
-      "LABEL",
-      file.indexOf("label"),
-      file.indexOf("label") + 5,
-    ),
-  ],
-])("refused: %s", async (text, bytes, options) => {
-  expect(await refusal(bytes, options)).toContain(
-    `ERR_INPUT_FORMAT file: ${text}`,
+  "message 0: the stream ends before its schema": stream.subarray(END),
+  "schema message: the schema differs from the schema in the footer (LABEL: int8 here, label: int8 there)":
+    Buffer.from(file).fill("LABEL", label, label + 5),
+};
+
+test.each(Object.entries(REFUSED))("refused: %s", async (text, bytes) => {
+  expect(await refusal(bytes)).toContain(`ERR_INPUT_FORMAT file: ${text}`);
+});
+
+test("a stream without its last bytes and its marker is refused", async () => {
+  const options = { allowMissingEos: true };
+  expect(await refusal(stream.subarray(0, END - 8), options)).toContain(
+    `ERR_INPUT_FORMAT file: message 5: the stream is truncated: it ends at byte ${END - 8}, `,
   );
 });
 
@@ -112,27 +105,22 @@ test.each([
 const FORMATS =
   "first bytes: expected an Arrow, Parquet, NumPy or safetensors file, found";
 
+const CUT =
+  "message 0: expected metadata of 1 to 892 bytes, found 992: the stream is truncated";
+const EMPTY = "first bytes: the file is empty; check the program that wrote it";
 test.each([
+  [CUT, stream.subarray(0, 900)],
+  [EMPTY, Buffer.alloc(0)],
   [
-    stream.subarray(0, 900),
-    /message 0: expected metadata of 1 to 892 bytes, found 992: the stream is truncated/,
-  ],
-  [
-    Buffer.alloc(0),
-    /first bytes: the file is empty; check the program that wrote it/,
-  ],
-  [
+    `${FORMATS} CSV or other text; convert it to Parquet: `,
     Buffer.from("row,logit\n1,2\n"),
-    new RegExp(`${FORMATS} CSV or other text; convert it to Parquet: .+`),
   ],
-])("standard input: refused %#", async (bytes, text) => {
+])("standard input: %s", async (text, bytes) => {
   const files = readdirSync(at("."));
   const { ended } = await started([bytes], ["-o", at("never.arrow")]);
   const found = await ended();
-  expect(found).toMatchObject({
-    code: 65,
-    stderr: expect.stringMatching(text),
-  });
+  const stderr = expect.stringContaining(text);
+  expect(found).toMatchObject({ code: 65, stderr });
   expect(found.stderr).toMatch(/^softjac: standard input: .+\n$/);
   expect(readdirSync(at("."))).toEqual(files);
 });

@@ -24,35 +24,26 @@ const input = at("in");
 const shared = (name: string) =>
   fileURLToPath(new URL(`../input/parquet/${name}.parquet`, import.meta.url));
 
-const NOT_LISTS = "its rows are not lists of numbers";
 const ONE_NUMBER =
   "it has one number per row: --columns takes one column per class";
 
 test("each column has a reason, and the command exits with 0", async () => {
-  const columns: [
-    name: string,
-    type: string,
-    values: unknown[],
-    reason: string,
-  ][] = [
-    ["id", "int32", [1, 2], ONE_NUMBER],
-    ["ok", "bool", [true, false], ONE_NUMBER],
-    ["name", "utf8", ["a", "b"], "it does not hold numbers"],
-    ["texts", "list<utf8>", [["a"], ["b"]], NOT_LISTS],
+  type Column = [name: string, type: string, value: unknown, reason: string];
+  const SEVERAL = "its fields have several types: choose it with --column";
+  const columns: Column[] = [
+    ["id", "int32", 1, ONE_NUMBER],
+    ["ok", "bool", true, ONE_NUMBER],
+    ["name", "utf8", "a", "it does not hold numbers"],
+    ["texts", "list<utf8>", ["a"], "its rows are not lists of numbers"],
     [
-      "pair",
-      "struct<x: float64, text: utf8>",
-      Array(2).fill({ x: 1, text: "a" }),
-      "its field text is not a number",
+      ...(["pair", "struct<x: float64, text: utf8>"] as const),
+      ...([{ x: 1, text: "a" }, "its field text is not a number"] as const),
     ],
-    [
-      "mixed",
-      "struct<x: float64, n: int32>",
-      Array(2).fill({ x: 1, n: 2 }),
-      "its fields have several types: choose it with --column",
-    ],
+    ["mixed", "struct<x: float64, n: int32>", { x: 1, n: 2 }, SEVERAL],
   ];
-  const given = columns.map(([name, type, values]) => [name, [values, type]]);
+  const given = columns.map(([name, type, value]) => [
+    ...[name, [[value, value], type]],
+  ]);
   writeArrow(input, Object.fromEntries(given));
   expect(await built.inspect({ input })).toMatchObject({
     ...{ rows: 2, logits: null, layouts: [] },
@@ -64,33 +55,24 @@ test("each column has a reason, and the command exits with 0", async () => {
   expect(stdout).toMatch(/logits +none: expected a column of floats in lists/);
 });
 
+const UNKNOWN = "rows: no row has logits, so the number of classes is unknown";
 test.each([
   [
-    [[1, 2], [3]],
     "column z, row 1: expected 2 values as in the first row, found 1; pad the lists",
+    ...[[1, 2], [3]],
   ],
   [
-    [[], [3]],
     "row 0: expected at least 1 value, found 0; write null for rows without values",
+    ...[[], [3]],
   ],
-  [
-    [null, null],
-    "rows: no row has logits, so the number of classes is unknown",
-  ],
-  [
-    [],
-    "rows: no row has logits, so the number of classes is unknown; fixed-size lists state it without rows",
-  ],
-])("lists %j are no logits", async (values, reason) => {
-  writeArrow(input, { z: [values, "list<float32>"] });
+  [UNKNOWN, null, null],
+  [`${UNKNOWN}; fixed-size lists state it without rows`],
+])("%s: no logits", async (...[reason, ...values]) => {
+  const type = "list<float32>";
+  writeArrow(input, { z: [values, type] });
   expect(await built.inspect({ input })).toMatchObject({
     rows: values.length,
-    columns: [
-      {
-        ...{ name: "z", type: "list<float32>" },
-        reason: expect.stringContaining(reason),
-      },
-    ],
+    columns: [{ name: "z", type, reason: expect.stringContaining(reason) }],
     noLogitsReason: expect.stringContaining(`${input}: ${reason}`),
   });
   await expect(

@@ -10,6 +10,7 @@ import { built } from "../support/built.js";
 import { fixedSizeList } from "../support/fixed-size-list.js";
 import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { refused } from "../support/refused.js";
 import { outputMetadata, writeResults } from "../support/results-file.js";
 import { drawnLogits, reporter, writeLabelled } from "./reports.js";
 
@@ -104,12 +105,11 @@ describe("bad rows", () => {
 test("a label is no class", async () => {
   const path = at("wrong-labels.arrow");
   writeLabelled(path, drawnLogits(4, 3), [1, null, 3, 2]);
-  await expect(
+  await refused(
     reportOf({ input: path, keep: ["label"] }, { label: "label" }),
-  ).rejects.toMatchObject({
-    code: "ERR_INPUT_FORMAT",
-    message: `${at("results.arrow")}: row 2: expected a label from 0 to 2, or null, -1 or -100 for none, found 3; classes are counted from 0`,
-  });
+    "ERR_INPUT_FORMAT",
+    `${at("results.arrow")}: row 2: expected a label from 0 to 2, or null, -1 or -100 for none, found 3; classes are counted from 0`,
+  );
 });
 
 test("rows without a label, and a label with p = 0", async () => {
@@ -191,32 +191,27 @@ test("copied columns of every type are text", async () => {
     );
 });
 
+const BLOCK = [0.1, 0, 0, 0, 1.5, 0, 0, 0, 0];
 test.each([
   ["p from 0 to 1, found 1.5 for class 1", "softmax", [0.1, 1.5, 0]],
-  [
-    "entries of its block from -1 to 1, found 1.5",
-    ...(["jacobian", [0.1, 0, 0, 0, 1.5, 0, 0, 0, 0]] as const),
-  ],
-] as const)(
-  "impossible numbers: expected %s",
-  async (message, emit, values) => {
-    const results = at("impossible.arrow");
-    const lists = fixedSizeList(new Float64(), values.length);
-    writeResults(results, {
-      columns: [
-        ["row", new Int64(), [0n]],
-        [emit, lists, [values]],
-      ],
-      metadata: outputMetadata({ emit }),
-    });
-    await expect(
-      built.report({ results, output: at("no.html") }),
-    ).rejects.toMatchObject({
-      code: "ERR_INPUT_FORMAT",
-      message: `${results}: row 0: expected ${message}`,
-    });
-  },
-);
+  ["entries of its block from -1 to 1, found 1.5", "jacobian", BLOCK],
+] as const)("impossible numbers: expected %s", async (...row) => {
+  const [message, emit, values] = row;
+  const results = at("impossible.arrow");
+  const lists = fixedSizeList(new Float64(), values.length);
+  writeResults(results, {
+    columns: [
+      ["row", new Int64(), [0n]],
+      [emit, lists, [values]],
+    ],
+    metadata: outputMetadata({ emit }),
+  });
+  await refused(
+    built.report({ results, output: at("no.html") }),
+    "ERR_INPUT_FORMAT",
+    `${results}: row 0: expected ${message}`,
+  );
+});
 
 describe("a dataset", () => {
   const folder = at("logits");
@@ -280,45 +275,31 @@ describe("a dataset", () => {
       const old = JSON.parse(fs.readFileSync(path, "utf8"));
       fs.writeFileSync(path, JSON.stringify(edit(old) ?? old));
     };
-  test.each([
-    [
-      "a truncated shard",
-      () => fs.truncateSync(`${cut}/part-00000-of-00008.arrow`, 1000),
-      /part-00000-of-00008.arrow: file: expected \d+ bytes as in the manifest, found 1000$/,
-    ],
-    [
-      "a missing shard",
-      () => fs.rmSync(`${cut}/part-00000-of-00008.arrow`),
-      /part-00000-of-00008.arrow: no such file or directory$/,
-    ],
-    [
-      "a name that leads outside",
+  const PART = "part-00000-of-00008.arrow";
+  /** Damage by the end of the message. */
+  const DAMAGE: Record<string, () => void> = {
+    [`${PART}: file: expected \\d+ bytes as in the manifest, found 1000`]: () =>
+      fs.truncateSync(`${cut}/${PART}`, 1000),
+    [`${PART}: no such file or directory`]: () => fs.rmSync(`${cut}/${PART}`),
+    'cut: _manifest.json: expected file names as in part-00000-of-00001.arrow, found "../results.arrow"':
       manifest(({ parts: [first] }) => {
         if (first) first.part = "../results.arrow";
       }),
-      /cut: _manifest.json: expected file names as in part-00000-of-00001.arrow, found "..\/results.arrow"$/,
-    ],
-    [
-      "no shards",
-      manifest(({ parts }) => void parts.splice(0)),
-      /_manifest.json: the dataset has no shards$/,
-    ],
-    [
-      "another JSON text",
-      manifest(() => []),
-      /cut: _manifest.json: not a valid manifest of a dataset$/,
-    ],
-    [
-      "no _SUCCESS",
-      () => fs.rmSync(`${cut}/_SUCCESS`),
-      /cut is not a complete dataset: it has no _SUCCESS$/,
-    ],
-  ])("%s", async (_, damage, message) => {
+    "_manifest.json: the dataset has no shards": manifest(
+      ({ parts }) => void parts.splice(0),
+    ),
+    "cut: _manifest.json: not a valid manifest of a dataset": manifest(
+      () => [],
+    ),
+    "cut is not a complete dataset: it has no _SUCCESS": () =>
+      fs.rmSync(`${cut}/_SUCCESS`),
+  };
+  test.each(Object.entries(DAMAGE))("%s", async (message, damage) => {
     fs.rmSync(cut, { recursive: true, force: true });
     fs.cpSync(dataset, cut, { recursive: true });
     damage();
-    const options = { results: cut, output: at("no.html") };
-    await expect(built.report(options)).rejects.toThrow(message);
+    const made = built.report({ results: cut, output: at("no.html") });
+    await expect(made).rejects.toThrow(new RegExp(`${message}$`));
   });
 });
 
@@ -346,8 +327,7 @@ test("reports on the same output are equal, and a stopped one leaves the old pag
   expect(text()).toBe(first);
   const options = { results: at("results.arrow"), output: page, force: true };
   const signal = AbortSignal.abort();
-  await expect(
-    built.report({ ...options, title: "Other" }, { signal }),
-  ).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  const other = { ...options, title: "Other" };
+  await refused(built.report(other, { signal }), "ERR_ABORTED");
   expect(text()).toBe(first);
 });

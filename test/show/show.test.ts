@@ -6,6 +6,7 @@ import { type ShowOptions, show } from "../../src/show/show.js";
 import { DIGITS, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { refused } from "../support/refused.js";
 
 const at = workDirectory();
 let names = 0;
@@ -118,8 +119,6 @@ describe("many classes", async () => {
   });
 });
 
-const errorOf = (options: ShowOptions) => show(options).catch((error) => error);
-
 test("bad rows and missing rows", async () => {
   const input = at("bad.arrow");
   const logit = (r: number, k: number) => (r === 1 ? Number.NaN : k);
@@ -132,17 +131,18 @@ test("bad rows and missing rows", async () => {
   }
   const results = await run({ input, onBadRow: "skip" });
   expect((await show({ results, row: 2 })).isNull).toBe(false);
-  expect(await errorOf({ results, row: 1 })).toMatchObject({
-    code: "ERR_ROW_MISSING",
-    message: `${results}: row 1: no results in this file: the row was skipped, or is in another shard`,
-  });
+  await refused(
+    show({ results, row: 1 }),
+    "ERR_ROW_MISSING",
+    `${results}: row 1: no results in this file: the row was skipped, or is in another shard`,
+  );
   expect(softjac("show", results, "--row", "3")).toMatchObject({
     status: 65,
     stderr: `softjac: ${results}: row 3: the output has rows 0 to 2\n`,
   });
   writeLogits(input, { rows: 0, classes: 2, logit: () => 0 });
   const empty = await run({ input });
-  expect((await errorOf({ results: empty, row: 0 })).message).toBe(
+  await expect(show({ results: empty, row: 0 })).rejects.toThrow(
     `${empty}: row 0: the output has no rows`,
   );
 });
@@ -159,27 +159,20 @@ test("a row of an input of a dataset", async () => {
     path: expect.stringMatching(/part-00005-of-00006\.arrow$/),
     ...{ input: "b.arrow", row: 45, rows: 50, block },
   });
-  for (const [options, code, message] of [
-    [
-      { results, row: 45 },
-      "ERR_USAGE",
-      `input: ${results} has several inputs; name one of a.arrow, b.arrow`,
-    ],
-    [
-      { results, row: 45, input: "c.arrow" },
-      "ERR_USAGE",
-      `input: expected one of the inputs of ${results} (a.arrow, b.arrow), found c.arrow`,
-    ],
-    [
-      { results, row: 50, input: "a.arrow" },
-      "ERR_ROW_MISSING",
-      `${results}: row 50: a.arrow has only 50 rows`,
-    ],
-    [
-      { results: one, row: 1, input: "a.arrow" },
-      "ERR_USAGE",
-      `input: only a dataset has several inputs; ${one} is a file`,
-    ],
-  ] as const)
-    expect(await errorOf(options)).toMatchObject({ code, message });
+  const all = { results, row: 45 };
+  const REFUSED: Record<string, ShowOptions> = {
+    [`input: ${results} has several inputs; name one of a.arrow, b.arrow`]: all,
+    [`input: expected one of the inputs of ${results} (a.arrow, b.arrow), found c.arrow`]:
+      { ...all, input: "c.arrow" },
+    [`${results}: row 50: a.arrow has only 50 rows`]: {
+      ...{ results, row: 50, input: "a.arrow" },
+    },
+    [`input: only a dataset has several inputs; ${one} is a file`]: {
+      ...{ results: one, row: 1, input: "a.arrow" },
+    },
+  };
+  for (const [message, options] of Object.entries(REFUSED)) {
+    const code = options.row === 50 ? "ERR_ROW_MISSING" : "ERR_USAGE";
+    await refused(show(options), code, message);
+  }
 });

@@ -136,40 +136,31 @@ test("reports list 20 problems", async () => {
   expect(report.otherProblems).toBe(ROWS - 20);
 });
 
+type Edit = [name: string, n: number, x: number];
+
 describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
   test("values, indices and numbers of dropped entries", async () => {
     const file = await written({ layout: "csr", ...jacobian, ...choice });
     const from = file.offsets("values")[8] as number;
-    const [x, y] = [0, 1].map((n) => file.get("values", from + n)) as [
-      number,
-      number,
+    const value = (n: number) => file.get("values", from + n);
+    const [x, y] = [value(0), value(1)];
+    const inRow = (row: number, column: string) =>
+      new RegExp(`^row ${row}: column ${column}, value \\d: expected `);
+    const more = (name: string): Edit => [name, 20, file.get(name, 20) + 1e-9];
+    const swapped: Edit[] = [
+      ["values", from, y],
+      ["values", from + 1, x],
     ];
+    const ascending =
+      /^row 8: expected ascending indices from 1 to 15, found 0$/;
     for (const [edits, problem, column] of [
-      [[["values", from, off(x, -40)]], /^row 8: column values, /, "values"],
-      [
-        [
-          ["values", from, y],
-          ["values", from + 1, x],
-        ],
-        /^row 8: column values, /,
-        "values",
-      ],
-      [
-        [["dropped_sum", 20, file.get("dropped_sum", 20) + 1e-9]],
-        /^row 20: column dropped_sum, value 0: expected /,
-        "dropped_sum",
-      ],
-      [
-        [["dropped_max", 20, file.get("dropped_max", 20) + 1e-9]],
-        /^row 20: column dropped_max, value 0: expected /,
-        "dropped_max",
-      ],
-      [
-        [["indices", from + 1, 0]],
-        /^row 8: expected ascending indices from 1 to 15, found 0$/,
-      ],
+      [[["values", from, off(x, -40)]], inRow(8, "values"), "values"],
+      [swapped, inRow(8, "values"), "values"],
+      [[more("dropped_sum")], inRow(20, "dropped_sum"), "dropped_sum"],
+      [[more("dropped_max")], inRow(20, "dropped_max"), "dropped_max"],
+      [[["indices", from + 1, 0]], ascending],
       [[["indices", from + 1, 16]], /^row 8: expected .* found 16$/],
-    ] as [[string, number, number][], RegExp, string?][]) {
+    ] as [Edit[], RegExp, string?][]) {
       file.restore();
       for (const edit of edits) file.set(...edit);
       const { problems, columns } = await file.verify();
