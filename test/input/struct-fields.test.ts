@@ -47,9 +47,7 @@ describe("a field of a struct", () => {
     const options = { column, dtype, onBadRow: "null", keep: ["id"] } as const;
     const made = await verified(options);
     expect(made.column("softmax")).toEqual([A, null, B, C]);
-    await expect(run({ column })).rejects.toMatchObject({
-      code: "ERR_BAD_ROW",
-    });
+    await expect(run({ column })).rejects.toThrow(built.BadRowError);
   });
 
   test("a null struct hides the values of its fields", async () => {
@@ -96,26 +94,20 @@ describe("a field of a struct", () => {
     write({ out: [values, out] });
     const type = "struct<n: int32, logits: list<float32>>";
     const reason = "choose one with --column: out.logits";
-    await refused(
-      {},
-      `expected a column of floats in lists, found out: ${type}; ${reason}`,
-      "ERR_LOGITS_COLUMN",
-    );
-    await refused(
-      { column: "out.z" },
-      `--column out.z: no such column; the file has out: ${type}`,
-      "ERR_LOGITS_COLUMN",
-    );
     const expected = "expected lists, or a struct, of numbers, found";
-    await refused(
-      { column: "out" },
-      `column out: ${expected} ${type}; ${reason}`,
-      "ERR_INPUT_UNSUPPORTED",
-    );
-    await refused(
-      { column: "out.n" },
-      `column out.n: ${expected} int32; if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)`,
-    );
+    const MESSAGES: Record<string, string | undefined> = {
+      [`expected a column of floats in lists, found out: ${type}; ${reason}`]:
+        undefined,
+      [`--column out.z: no such column; the file has out: ${type}`]: "out.z",
+      [`column out: ${expected} ${type}; ${reason}`]: "out",
+      [`column out.n: ${expected} int32; if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)`]:
+        "out.n",
+    };
+    for (const [message, name] of Object.entries(MESSAGES)) {
+      const isFound = message.startsWith("column");
+      const code = isFound ? "ERR_INPUT_UNSUPPORTED" : "ERR_LOGITS_COLUMN";
+      await refused({ column: name }, message, code);
+    }
     const { columns } = await built.inspect({ input, column });
     expect(columns).toEqual([{ name: "out", type, reason }]);
   });

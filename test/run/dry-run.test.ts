@@ -60,40 +60,32 @@ async function expectSize(
 }
 
 const ALL = "bsr packed csr coo factored";
-test.each<[number, number, "float32" | "float64", Partial<RunOptions>, string]>(
-  [
-    [1000, 10, "float64", {}, ALL],
-    [1000, 10, "float32", {}, ALL],
-    [0, 3, "float64", {}, ALL],
-    [1, 1, "float64", {}, ALL],
-    [3, 700, "float64", {}, ALL],
-    [
-      ...([777, 6, "float64"] as const),
-      { keep: ["name", "label"], onBadRow: "null" },
-      "bsr packed csr factored",
-    ],
-    [300, 4, "float32", { onBadRow: "skip" }, ALL],
-    [
-      ...([500, 5, "float64"] as const),
-      {
-        emit: ["jacobian", "cross_entropy", "gradient", "argmax"],
-        ...{ label: "label", dtype: "float32" },
-      },
-      ALL,
-    ],
-    [
-      ...([400, 5, "float64"] as const),
-      { layout: "csr", topK: 3, emit: ["log_jacobian", "entropy"] },
-      "bsr csr coo factored",
-    ],
-    [9, 4, "float64", { layout: "dense" }, `${ALL} dense`],
-    [
-      ...([200, 5, "float64"] as const),
-      { emit: ["softmax", "variance"], covariance: "logits" },
-      "bsr",
-    ],
-  ],
-)("%i x %i, %s, %j", async (rows, classes, dtype, options, layouts) => {
+const KEEP = { keep: ["name", "label"], onBadRow: "null" } as const;
+const MANY: Partial<RunOptions> = {
+  emit: ["jacobian", "cross_entropy", "gradient", "argmax"],
+  ...{ label: "label", dtype: "float32" },
+};
+const CSR: Partial<RunOptions> = {
+  ...{ layout: "csr", topK: 3, emit: ["log_jacobian", "entropy"] },
+};
+const VARIANCE: Partial<RunOptions> = {
+  ...{ emit: ["softmax", "variance"], covariance: "logits" },
+};
+test.each<
+  [number, number, "float32" | "float64", Partial<RunOptions>, string?]
+>([
+  [1000, 10, "float64", {}],
+  [1000, 10, "float32", {}],
+  [0, 3, "float64", {}],
+  [1, 1, "float64", {}],
+  [3, 700, "float64", {}],
+  [777, 6, "float64", KEEP, "bsr packed csr factored"],
+  [300, 4, "float32", { onBadRow: "skip" }],
+  [500, 5, "float64", MANY],
+  [400, 5, "float64", CSR, "bsr csr coo factored"],
+  [9, 4, "float64", { layout: "dense" }, `${ALL} dense`],
+  [200, 5, "float64", VARIANCE, "bsr"],
+])("%i x %i, %s, %j", async (rows, classes, dtype, options, layouts = ALL) => {
   write(rows, classes, dtype === "float32");
   const base = { input, output, column: "logits", force: true, ...options };
   const plan = await built.dryRun(base);
@@ -137,13 +129,8 @@ test("the bound for csr and coo is tight if all entries are kept", async () => {
 
 test("rows of several axes have index columns", async () => {
   const array = at("in.npy");
-  writeFileSync(
-    array,
-    npy(
-      Float64Array.from(upTo(24), (k) => k % 5),
-      [2, 4, 3],
-    ),
-  );
+  const values = Float64Array.from(upTo(24), (k) => k % 5);
+  writeFileSync(array, npy(values, [2, 4, 3]));
   const plan = await built.dryRun({ input: array, output: at("none") });
   expect(plan.columns.slice(0, 2)).toEqual([
     { name: "row", bytesPerRow: 8, bytes: 64, exact: true },

@@ -26,52 +26,33 @@ const named = safetensors({
   o: { dtype: "F32", shape: [ROWS, CLASSES], values },
   y: { dtype: "I16", shape: [ROWS], values: labels },
 });
-const archive = (options: ZipOptions) => {
-  const file = zip(members, options);
-  return { file, label: true, guarded: file.length };
-};
+const HEADER = logits.length - values.byteLength;
+const NAMES = 8 + Number(named.readBigUInt64LE(0));
+const ZIP64 = { deflated: true, zip64: "all", comment: "so" } as const;
+const BEHIND = { deflated: true, sizesBehind: true };
 
 type Range = [least: number, most: number];
+/** File, whether it has labels, and the number of its first bytes that are damaged. */
+type Sound = [file: Buffer, label: boolean, guarded: number];
+const archive = (options: ZipOptions): Sound => {
+  const file = zip(members, options);
+  return [file, true, file.length];
+};
 
 /**
- * Files, the number of their first bytes that are damaged, and how many damaged files still give the sound numbers: after
- * flipped bits, and after changed numbers. Archives contain bytes without meaning, such as times. The damage is the same in
- * every run, but zlib determines the size of deflated archives.
+ * Files, and how many damaged files still give the sound numbers: after flipped bits, and after changed numbers. Archives
+ * contain bytes without meaning, such as times. The damage is the same in every run, but zlib determines the size of deflated
+ * archives.
  */
-const SOUND: [
-  name: string,
-  sound: { file: Buffer; label: boolean; guarded: number },
-  bits: Range,
-  numbers: Range,
-][] = [
-  [
-    "npy",
-    { file: logits, label: false, guarded: logits.length - values.byteLength },
-    [1, 1],
-    [139, 139],
-  ],
+const SOUND: [string, Sound, bits: Range, numbers: Range][] = [
+  ["npy", [logits, false, HEADER], [1, 1], [139, 139]],
   ["npz", archive({}), [80, 80], [157, 157]],
-  [
-    "npz, zip64",
-    archive({ deflated: true, zip64: "all", comment: "so" }),
-    [115, 135],
-    [150, 182],
-  ],
-  [
-    "npz, sizes after the data",
-    archive({ deflated: true, sizesBehind: true }),
-    [180, 208],
-    [200, 238],
-  ],
-  [
-    "safetensors",
-    { file: named, label: true, guarded: 8 + Number(named.readBigUInt64LE(0)) },
-    [63, 63],
-    [136, 136],
-  ],
+  ["npz, zip64", archive(ZIP64), [115, 135], [150, 182]],
+  ["npz, sizes after the data", archive(BEHIND), [180, 208], [200, 238]],
+  ["safetensors", [named, true, NAMES], [63, 63], [136, 136]],
 ];
 
-describe.each(SOUND)("%s", (_, { file, label, guarded }, bits, numbers) => {
+describe.each(SOUND)("%s", (_, [file, label, guarded], bits, numbers) => {
   const inputs = label ? [{ option: "label" as const, name: "y" }] : [];
   const expected = JSON.stringify(
     [values, labels].slice(0, label ? 2 : 1).map((all) => [...all]),
