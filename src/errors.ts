@@ -86,11 +86,15 @@ abstract class RowError extends LocatedError {
 export class UsageError extends SoftjacError {
   readonly code = "ERR_USAGE";
   override readonly exitCode = EXIT.usage;
+  /** Name of the option in the library; undefined for other arguments. */
+  readonly option: string | undefined;
+  /** @param option default: the first of the names before the colon with which the message starts; null for none */
   constructor(
     message: string,
-    readonly option?: string,
+    option = /^(\w+)(?:, \w+)*: /.exec(message)?.[1] ?? null,
   ) {
     super(message);
+    this.option = option ?? undefined;
   }
 }
 

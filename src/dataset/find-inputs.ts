@@ -136,7 +136,6 @@ async function openObjects(
   if (sources.size > 1)
     throw new UsageError(
       `inputs: all inputs must be in one bucket or all be local files, found ${[...sources].join(", ")}`,
-      "inputs",
     );
   return (await openStore(locations[0] as string, access)) as ObjectStore;
 }
@@ -146,7 +145,6 @@ function rejectOutputInside(location: string, output: string): void {
   if (output === prefix || isInside(output, prefix))
     throw new UsageError(
       `output: ${output} is inside the input ${location}; choose another prefix`,
-      "output",
     );
 }
 

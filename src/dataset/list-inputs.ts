@@ -30,7 +30,6 @@ export async function filesOf(path: string): Promise<ListedInputs> {
   if (path === "-")
     throw new UsageError(
       "input: a dataset cannot read standard input, because a resumed run reads its inputs again; give file paths",
-      "input",
     );
   const kind = await kindOf(path);
   if (kind === "file") return { files: [resolve(path)], ignored: [] };

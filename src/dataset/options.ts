@@ -31,13 +31,11 @@ export function resolveDataset(given: DatasetOptions) {
   if (output === "-")
     throw new UsageError(
       "output: expected a directory for the dataset, found standard output",
-      "output",
     );
   checkName(output, ARROW);
   if (layout === "dense")
     throw new UsageError(
       "layout: dense cannot be split into shards; use bsr, packed, csr, coo or factored",
-      "layout",
     );
   const run = Object.entries(given).filter(([name]) => RUN.includes(name));
   const optionsFor = optionsOver(Object.fromEntries(run), output);
@@ -45,7 +43,6 @@ export function resolveDataset(given: DatasetOptions) {
   if (label?.endsWith(".npy") && existsSync(label))
     throw new UsageError(
       "label: a dataset reads the labels from its inputs; save logits and labels in one file with numpy.savez",
-      "label",
     );
   if (isRemote(output)) rejectOverwrite(output, overwrite);
   return Object.freeze({
@@ -63,7 +60,6 @@ export function rejectOverwrite(out: string, overwrite: boolean): void {
   if (overwrite)
     throw new UsageError(
       `overwrite: a dataset on S3 cannot be replaced; choose another prefix, or remove ${out} first`,
-      "overwrite",
     );
 }
 

@@ -156,7 +156,6 @@ async function findPlan(
     const first = published ? `${published} (published), ` : "";
     throw new UsageError(
       `run: several runs are planned for ${out}; name one: ${first}${unfinished.join(", ")}`,
-      "run",
     );
   }
   const [run] = unfinished;

@@ -70,15 +70,11 @@ function shardFilter({
   shardCount,
 }: Pick<TaskOptions, "shardIndex" | "shardCount">): (shard: number) => boolean {
   if ((shardIndex === undefined) !== (shardCount === undefined))
-    throw new UsageError(
-      "shardIndex, shardCount: give both or none",
-      "shardIndex",
-    );
+    throw new UsageError("shardIndex, shardCount: give both or none");
   const [index, count] = [shardIndex ?? 0, shardCount ?? 1];
   if (index >= count)
     throw new UsageError(
       `shardIndex: expected a number below shardCount (${count}), found ${index}`,
-      "shardIndex",
     );
   return (shard) => shard % count === index;
 }

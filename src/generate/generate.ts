@@ -96,7 +96,6 @@ function resolveGenerateOptions(
   if (options.scale !== undefined && resolved.kind !== "normal")
     throw new UsageError(
       `scale: only kind normal has a scale, found kind ${resolved.kind}`,
-      "scale",
     );
   return resolved;
 }
@@ -121,7 +120,6 @@ function layoutLogitsFile(
   if (rows * rowBytes > MAX_BYTES)
     throw new UsageError(
       `rows, classes: expected at most ${MAX_BYTES} bytes in one file, found ${rows} rows of ${rowBytes}`,
-      "rows",
     );
   const batchRows = Math.max(1, Math.floor(BATCH_BYTES / rowBytes));
   const batches = [];

@@ -41,7 +41,6 @@ export function computeInMemory(
     if (rows * values > MAX_VALUES)
       throw new UsageError(
         `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}; use run on files instead`,
-        "rows",
       );
   const arrays = columns.map(({ type, values, width }) => {
     const length = rows * values;

@@ -118,7 +118,6 @@ export function softmaxJacobianEntries(
     if (entries > MAX_ENTRIES)
       throw new UsageError(
         `threshold: the entries up to row ${r} exceed ${MAX_ENTRIES}, the maximum of one array; use a higher threshold or topK`,
-        "threshold",
       );
     // The kernel's memory holds one tile of rows at a time.
     for (let i = 0; i < classes; chunk.used = 0) {

@@ -127,7 +127,6 @@ export function softmaxResults<
       const own = option === "classColumn" ? "class" : option;
       throw new UsageError(
         `${own}: ${resultsUsing(option, emit)} needs ${own === "class" ? "a class, or an array of one for each row" : "an array with the numbers of each row"}`,
-        own,
       );
     }
   checkEmit(emit, layout, names);
@@ -233,10 +232,7 @@ export function checkArguments(
   onBadRow: unknown,
 ): void {
   if (!(logits instanceof Float64Array || logits instanceof Float32Array))
-    throw new UsageError(
-      "logits: expected a Float64Array or a Float32Array",
-      "logits",
-    );
+    throw new UsageError("logits: expected a Float64Array or a Float32Array");
   if (!Number.isSafeInteger(rows) || rows < 0)
     reject("rows", "a whole number from 0", rows);
   if (!Number.isSafeInteger(classes) || classes < 1)
@@ -256,7 +252,7 @@ export function checkArguments(
 function checkedNames(emit: readonly EmitName[]): readonly EmitName[] {
   if (!Array.isArray(emit)) reject("emit", "a list of names", emit);
   if (emit.includes("doubt" as never))
-    throw new UsageError("emit: doubt was renamed to uncertainty", "emit");
+    throw new UsageError("emit: doubt was renamed to uncertainty");
   for (const name of emit)
     if (!EMIT_NAMES.includes(name))
       reject("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
@@ -266,7 +262,6 @@ function checkedNames(emit: readonly EmitName[]): readonly EmitName[] {
 export function reject(name: string, expected: string, found: unknown): never {
   throw new UsageError(
     `${name}: expected ${expected}, found ${shortValue(found)}`,
-    name,
   );
 }
 

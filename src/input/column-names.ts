@@ -81,8 +81,7 @@ export function copiedIndices(
         path,
         `--keep ${name}: the output has a column ${name} of its own`,
       );
-    if (seen.has(name))
-      throw new UsageError(`keep: ${name} is given twice`, "keep");
+    if (seen.has(name)) throw new UsageError(`keep: ${name} is given twice`);
     seen.add(name);
   }
   return chosen;

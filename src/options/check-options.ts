@@ -63,7 +63,6 @@ function rejectRepeatedClass(names: readonly string[] = []): void {
   if (repeated === undefined) return;
   throw new UsageError(
     `classNames: ${shortName(repeated)} is given twice; every class needs a name of its own`,
-    "classNames",
   );
 }
 
@@ -119,7 +118,7 @@ function unexpected(
   value: unknown,
   shown = shortValue(value),
 ): UsageError {
-  return new UsageError(`${name}: expected ${form}, found ${shown}`, name);
+  return new UsageError(`${name}: expected ${form}, found ${shown}`);
 }
 
 /** Fields of an option's row that `checkValue` needs. */
@@ -134,7 +133,7 @@ export function checkValue(spec: CheckedOption, value: unknown): void {
   if (kind === "path" || kind === "paths") {
     const paths = kind === "path" ? [value] : value;
     if (!Array.isArray(paths) || paths.length === 0)
-      throw new UsageError(`${name}: expected at least one path`, name);
+      throw new UsageError(`${name}: expected at least one path`);
     for (const path of paths) checkPath(name, path);
     return;
   }

@@ -113,10 +113,9 @@ export function checkModel(
     if (options[name] !== undefined && options[name] !== false)
       throw new UsageError(
         `${name}: with coefficients the logits are features × coefficients; give only one of them`,
-        name,
       );
   if (temperature !== 1)
-    throw new UsageError("temperature: coefficients need 1", "temperature");
+    throw new UsageError("temperature: coefficients need 1");
 }
 
 /**
@@ -145,7 +144,6 @@ function rejectEntriesOptions(
     if (value !== undefined)
       throw new UsageError(
         `${name}: only layouts csr and coo drop entries; found layout ${layout}`,
-        name,
       );
 }
 
@@ -157,11 +155,9 @@ function rejectForCoo({
   if (onBadRow === "null")
     throw new UsageError(
       "onBadRow: layout coo has one table row per entry and cannot store null rows; use error or skip",
-      "onBadRow",
     );
   if (keep.length > 0)
     throw new UsageError(
       `keep: layout coo has one table row per entry and cannot copy columns (${keep.join(", ")}); join them by the column row instead`,
-      "keep",
     );
 }

@@ -45,7 +45,6 @@ function openStream(): ByteStream {
   if (isatty(FD))
     throw new UsageError(
       "output: - writes binary data, but standard output is a terminal; redirect it to a file or pipe",
-      "output",
     );
   const stat = fstatSync(FD);
   const reopened = stat.isFIFO() ? reopen() : null;

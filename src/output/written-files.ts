@@ -116,15 +116,11 @@ export function checkOutput({
     if (force)
       throw new UsageError(
         "force: has no effect on standard output; remove it",
-        "force",
       );
     return;
   }
   if (isNoFile(path))
-    throw new UsageError(
-      `output: expected a file name, found ${path}`,
-      "output",
-    );
+    throw new UsageError(`output: expected a file name, found ${path}`);
   checkName(path, format);
   const inputFiles = inputs.map((input) => inputFile(input));
   checkFiles([{ name: "output", path, use: "output" }, ...inputFiles]);

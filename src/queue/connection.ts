@@ -111,7 +111,6 @@ export function queueAddress({ queue, queuePassword }: QueueOptions) {
   )
     throw new UsageError(
       "queue: not a Redis URL; write it as in redis://host:6379/0 or rediss://user@host:6380",
-      "queue",
     );
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || 6379);

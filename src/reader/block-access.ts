@@ -52,7 +52,6 @@ export abstract class BlockAccess<Row = number> {
     if (!Number.isInteger(k) || k < 0 || k >= this.classes)
       throw new UsageError(
         `${name}: expected a class from 0 to ${this.classes - 1}, found ${shortValue(k)}`,
-        name,
       );
   }
 }
@@ -92,7 +91,6 @@ export class JacobianBatch extends BlockAccess {
     if (!Number.isInteger(k) || k < 0 || k >= this.count)
       throw new UsageError(
         `k: expected an example from 0 to ${this.count - 1}, found ${shortValue(k)}`,
-        "k",
       );
     return this.#blockAt(k);
   }

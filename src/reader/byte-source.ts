@@ -40,7 +40,7 @@ export class FileBytes implements ByteSource {
     bytes: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closing)
-      throw new UsageError(`${this.file.path}: the reader is closed`);
+      throw new UsageError(`${this.file.path}: the reader is closed`, null);
     if (!(offset >= 0 && bytes >= 0 && offset + bytes <= region.bytes))
       throw new InternalError(
         `expected a range inside a buffer of ${region.bytes} bytes, found ${bytes} bytes at ${offset}`,
@@ -122,6 +122,6 @@ export function allocated<Array>(make: () => Array, what: string): Array {
     return make();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new UsageError(`${what} do not fit in memory`);
+    throw new UsageError(`${what} do not fit in memory`, null);
   }
 }

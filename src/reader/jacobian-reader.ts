@@ -88,7 +88,6 @@ export class JacobianReader
     if (!Number.isSafeInteger(first))
       throw new UsageError(
         `row: expected a whole number, found ${shortValue(first)}`,
-        "row",
       );
     const { path, positionLengths } = this;
     checkPositions(path, positionLengths, positions);
@@ -141,7 +140,6 @@ export class JacobianReader
     if (bytes > MAX_DENSE_BYTES && !force)
       throw new UsageError(
         `force: expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${bytes} bytes; read its diagonal blocks one by one, or use force`,
-        "force",
       );
     const tensor = newFloats(dtype, values);
     const setBlock = (row: number, block: FloatArray | null) => {

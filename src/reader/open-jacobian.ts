@@ -101,7 +101,7 @@ function blockResult(
   const has = (name: BlockResult) =>
     layout === "factored" || stored.includes(name);
   if (chosen !== undefined && !has(chosen))
-    throw new UsageError(`result: ${path} has no result ${chosen}`, "result");
+    throw new UsageError(`result: ${path} has no result ${chosen}`);
   return chosen ?? (stored.includes("jacobian") ? "jacobian" : first);
 }
 

@@ -142,7 +142,6 @@ function openLabels(
     const named = copied.map(({ name, type }) => `${name}: ${type}`);
     throw new UsageError(
       `label: expected a copied column of numbers or names of classes in ${file.path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep copies columns of the input)"}`}`,
-      "label",
     );
   }
   const source = {

@@ -196,7 +196,7 @@ export class SoftmaxSums {
       bytes.length !== head.length + this.#space.groupBytes ||
       head.some((byte, k) => bytes[k] !== byte)
     )
-      throw new UsageError("merge: these sums have other options");
+      throw new UsageError("merge: these sums have other options", null);
     this.#space.mergeAll([0], bytes.subarray(head.length));
   }
 

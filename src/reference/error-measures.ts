@@ -67,7 +67,6 @@ export function relativeErrorPercent(
   if (found.length !== expected.length)
     throw new UsageError(
       `found: expected ${expected.length} values, found ${found.length}`,
-      "found",
     );
   let sum = 0;
   for (let k = 0; k < expected.length; k++) {

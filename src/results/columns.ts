@@ -54,7 +54,6 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
   if (options.class !== undefined && options.class >= classes)
     throw new UsageError(
       `class: expected a class from 0 to ${classes - 1}, found ${options.class}`,
-      "class",
     );
   checkClassNames(options.classNames, classes);
   return columns;
@@ -68,7 +67,6 @@ export function checkClassNames(
   if (names && names.length !== classes)
     throw new UsageError(
       `classNames: expected ${classes} names, one per class, found ${names.length}; write \\, for a comma in a name`,
-      "classNames",
     );
 }
 

@@ -47,37 +47,33 @@ export function checkEmit(
 /** @throws UsageError for no result, and for one that is given twice */
 export function checkNames(emit: readonly string[]): void {
   if (emit.length === 0)
-    throw new UsageError("emit: expected at least one result", "emit");
+    throw new UsageError("emit: expected at least one result");
   const repeated = emit.find((name, k) => emit.indexOf(name) !== k);
   if (repeated !== undefined)
-    throw new UsageError(`emit: ${repeated} is given twice`, "emit");
+    throw new UsageError(`emit: ${repeated} is given twice`);
 }
 
 function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
   if (layout === "packed" && emit.includes("log_jacobian"))
     throw new UsageError(
       "layout: packed cannot store log_jacobian, which is not symmetric; use another layout",
-      "layout",
     );
   const jacobians = emit.filter(isJacobian);
   if (layout !== "bsr" && jacobians.length === 0)
     throw new UsageError(
       `layout: ${layout} needs jacobian or log_jacobian in emit, found ${emit.join(", ")}`,
-      "layout",
     );
   if (!isEntriesLayout(layout)) {
     const dropped = emit.find(isDropped);
     if (dropped)
       throw new UsageError(
         `emit: ${dropped} needs layout csr or coo, found ${layout}`,
-        "emit",
       );
     return;
   }
   if (jacobians.length > 1)
     throw new UsageError(
       `emit: layout ${layout} stores only one of ${jacobians.join(" and ")}`,
-      "emit",
     );
   const vector = resultsOf(emit).find(
     (name) => !isJacobian(name) && EMITS[name].shape !== "scalar",
@@ -85,7 +81,6 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
   if (layout === "coo" && vector)
     throw new UsageError(
       `emit: layout coo has one table row per entry and cannot store ${vector}, which has several values per row; use layout csr`,
-      "emit",
     );
 }
 
@@ -98,13 +93,11 @@ function checkAuxiliary(
   if (covarianceFile !== undefined && !needed.includes("covariance"))
     throw new UsageError(
       `covarianceFile: only for --emit ${resultsUsing("covariance", EMIT_NAMES)}, found ${emit.join(", ")}`,
-      "covarianceFile",
     );
   for (const option of needed)
     if (columnOf(option, options) === undefined)
       throw new UsageError(
         `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : option === "covariance" ? "; for a model of features, covarianceFile is the covariance of its coefficients" : ""}`,
-        option,
       );
   for (const option of [...AUXILIARY_NAMES, "class" as const]) {
     const isUsed =
@@ -112,7 +105,6 @@ function checkAuxiliary(
     if (options[option] !== undefined && !isUsed)
       throw new UsageError(
         `${option}: only for --emit ${resultsUsing(option, EMIT_NAMES)}, found ${emit.join(", ")}`,
-        option,
       );
   }
 }

@@ -163,10 +163,10 @@ export function checkReductions(
         "weight",
       );
     if (isWarm && OF_COEFFICIENTS.includes(name))
-      throw new UsageError(`temperature: ${name} needs 1`, "temperature");
+      throw new UsageError(`temperature: ${name} needs 1`);
   }
   if (isWarm && given.coefficients)
-    throw new UsageError("temperature: coefficients need 1", "temperature");
+    throw new UsageError("temperature: coefficients need 1");
 }
 
 /** Returns the auxiliary columns that results need, without repetition. */

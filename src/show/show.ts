@@ -105,7 +105,6 @@ function findFiles(
   if (!manifest)
     throw new UsageError(
       `input: only a dataset has several inputs; ${path} is a file`,
-      "input",
     );
   const names = manifest.inputs.map(({ name }) => name);
   const wanted = input ?? (names.length === 1 ? names[0] : undefined);

@@ -42,7 +42,6 @@ export async function verify(
   if (all && input === STANDARD_INPUT)
     throw new UsageError(
       "input, all: standard input cannot be read twice; give the path of a file",
-      "input",
     );
   const rows = all ? Infinity : resolved.sample;
   const { signal } = hooks;

@@ -50,8 +50,7 @@ async function loadSdk(): Promise<typeof import("@aws-sdk/client-s3")> {
 /** Checks the endpoint. Messages never contain the URL, because it may contain a password. @throws UsageError */
 function checkEndpoint(endpoint: string | undefined): void {
   if (endpoint === undefined) return;
-  const fail = (message: string) =>
-    new UsageError(`endpoint: ${message}`, "endpoint");
+  const fail = (message: string) => new UsageError(`endpoint: ${message}`);
   if (!URL.canParse(endpoint))
     throw fail("not a valid URL; write it as in http://127.0.0.1:9000");
   const url = new URL(endpoint);
