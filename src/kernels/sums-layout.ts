@@ -23,6 +23,8 @@ export function groupBytes(sums: number): number {
   return GROUP_HEADER + PAIR_BYTES * Math.ceil(sums / 2);
 }
 
+/** Rows of a run, whose terms are added in order. */
+const RUN = 8;
 /** How the kernel computes J alone: -p/T times p, without the diagonal. */
 const BY_P = 4;
 
@@ -192,7 +194,7 @@ export function layOut(
   const tile = region(8 * 64 * tileStride);
   const tileX = region(8 * 64 * featureStride);
   const tileP = region(8 * 64 * tilePStride);
-  const stream = region(8 * 3 * streamed);
+  const stream = region(8 * (RUN + 1) * streamed);
   const factors = region(needsFactors ? 8 * 64 * factorStride + 16 : 0);
   // Four values are stored at a time.
   const productStride =

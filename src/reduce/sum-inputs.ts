@@ -71,8 +71,11 @@ export interface RowSums {
 const MiB = 1 << 20;
 /** Bytes of the rows that are added at once, which caches hold. */
 const LOAD_BYTES = MiB;
-/** Largest number of loads of a task; with groups more, since each task returns the sums of its groups. */
-const TASK_LOADS = { alone: 1, grouped: 128 };
+/**
+ * Largest number of loads of a task. A thread must not wait for its next task, which the main thread gives between its own
+ * loads. With groups more, since each task returns the sums of its groups.
+ */
+const TASK_LOADS = { alone: 16, grouped: 128 };
 /** Terms of a task, which takes about a second: a call stops between tasks. */
 const CHUNK_TERMS = 2 ** 31;
 /** Up to this number of rows the main thread is done before a thread has started. */

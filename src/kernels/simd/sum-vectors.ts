@@ -7,16 +7,17 @@ import { ENTRY_BYTES, entryCode, entryInput, entryParam } from "../portable/prog
 import { storePortableResult } from "../portable/results.js";
 import { logSoftmaxAt } from "../portable/vectors.js";
 import { ARGMAX, HEADER, pAt, TEMPERATURE, vectorAt, WINNER, winnerOf } from "../portable/work.js";
-import { Plan } from "./sums-plan";
+import { Plan, RUN } from "./sums-plan";
 
 /** Stores the weighted vectors and the features of a row in row `placed` of the tile. Returns false if an input is bad. */
 export function storeVectors(p: Plan, work: usize, row: usize, placed: i32, weight: f64): bool {
   const classes = <usize>p.classes;
   if (p.needsLog) storeLog(work);
   const tile = p.tile + (<usize>placed * p.tileStride << 3);
+  const stream = p.stream + (<usize>(placed & (RUN - 1)) * p.streamed << 3);
   const end = p.vectors + <usize>p.vectorCount * ENTRY_BYTES;
   for (let entry = p.vectors; entry < end; entry += ENTRY_BYTES) {
-    const out = (load<i32>(entry, 24) != 0 ? p.stream : tile) + (<usize>load<i32>(entry, 4) << 3);
+    const out = (load<i32>(entry, 24) != 0 ? stream : tile) + (<usize>load<i32>(entry, 4) << 3);
     const count = <usize>load<i32>(entry, 8);
     const code = entryCode(entry);
     if (code == ONE) store<f64>(out, 1.0);

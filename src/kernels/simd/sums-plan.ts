@@ -45,7 +45,7 @@ export class Plan {
   /** Features of the rows of the tile [64, featureStride]. */
   tileX: usize;
   featureStride: i32;
-  /** One row, the sum of the run and the sum of all runs, of the vectors that are not multiplied: 3 x [streamed]. */
+  /** The rows of a run, and the sum of all runs, of the vectors that are not multiplied: [RUN + 1, streamed]. */
   stream: usize;
   streamed: i32;
   /** Factors b of 64 rows, for BY_SQUARE and BY_OUTER: [64, factorStride]. */

@@ -60,7 +60,7 @@ export function addRows(plan: usize, list: usize, groups: usize, count: i32): i3
       }
       store<i64>(base, load<i64>(base) + 1);
       if (weight == 0.0) continue;
-      addToStream(p, placed);
+      if ((placed & (RUN - 1)) == RUN - 1) endRun(p, placed);
       if (++placed < ROWS) continue;
       if (!flush(p, base, placed)) failed = min(failed, block);
       placed = 0;
@@ -106,41 +106,27 @@ function isFinite(p: Plan, row: usize): bool {
   return sum == 0.0;
 }
 
-/** Adds the streamed vectors of row `placed` of 64 to the sum of its run; adds the run to the total at its end. */
-function addToStream(p: Plan, placed: i32): void {
-  const bytes = <usize>p.streamed << 3;
-  if (bytes == 0) return;
-  const row = p.stream;
-  const run = row + bytes;
-  if ((placed & (RUN - 1)) == 0) copyVector(run, row, bytes);
-  else addVector(run, row, bytes);
-  if ((placed & (RUN - 1)) == RUN - 1) endRun(p, placed);
-}
-
+/** Adds the streamed vectors of the run that ends with row `placed` of 64 to the total. */
 function endRun(p: Plan, placed: i32): void {
   const bytes = <usize>p.streamed << 3;
-  const run = p.stream + bytes;
-  if (placed < RUN) copyVector(run + bytes, run, bytes);
-  else addVector(run + bytes, run, bytes);
-}
-
-/** Copies a vector; a call of memory.copy would take longer for most. */
-@inline
-function copyVector(to: usize, from: usize, bytes: usize): void {
-  for (let at: usize = 0; at < bytes; at += 16) v128.store(to + at, v128.load(from + at));
-}
-
-/** Adds one vector to another; both are padded to an even number of values. */
-@inline
-function addVector(to: usize, from: usize, bytes: usize): void {
-  for (let at: usize = 0; at < bytes; at += 16) v128.store(to + at, f64x2.add(v128.load(to + at), v128.load(from + at)));
+  const total = p.stream + RUN * bytes;
+  const rows = (placed & (RUN - 1)) + 1;
+  for (let at: usize = 0; at < bytes; at += 16) {
+    let row = p.stream + at;
+    let sum = v128.load(row);
+    for (let r = 1; r < rows; r++) {
+      row += bytes;
+      sum = f64x2.add(sum, v128.load(row));
+    }
+    v128.store(total + at, placed < RUN ? sum : f64x2.add(v128.load(total + at), sum));
+  }
 }
 
 /** Adds the sums of `rows` placed rows to the accumulators of a group. Returns false if one is not finite. */
 function flush(p: Plan, base: usize, rows: i32): bool {
   let finite = true;
-  if (rows % RUN != 0 && p.streamed != 0) endRun(p, rows - 1);
-  const total = p.stream + (<usize>p.streamed << 4);
+  if (rows % RUN != 0) endRun(p, rows - 1);
+  const total = p.stream + (<usize>p.streamed * RUN << 3);
   const end = p.moments + <usize>p.momentCount * MOMENT_BYTES;
   for (let moment = p.moments; moment < end; moment += MOMENT_BYTES) {
     const a = <usize>load<i32>(moment);
