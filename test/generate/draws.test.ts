@@ -7,6 +7,7 @@ import {
   storeUniforms,
 } from "../../src/generate/draws.js";
 import { EPSILON, errorInEpsilon, exact } from "../support/exact.js";
+import { rows } from "../support/input-runs.js";
 import { random } from "../support/random.js";
 
 /** Known answers that the authors publish with Random123: counter, key, result. */
@@ -33,14 +34,9 @@ test.each(KNOWN)("Philox4x32-10 of %j, key %j", (counter, [k0, k1], known) => {
 
 test("uniforms differ by seed, row and stream, and are odd multiples of 2^-53 in (0, 1)", () => {
   // Seeds and rows have 53 bits.
-  const draws = [
-    [0, 0, 0],
-    [1, 0, 0],
-    [0, 1, 0],
-    [0, 0, 1],
-    [2 ** 32, 0, 0],
-    [0, 2 ** 32, 0],
-  ].flatMap(([seed = 0, row = 0, stream = 0]) => {
+  const draws = rows(
+    "0 0 0; 1 0 0; 0 1 0; 0 0 1; 4294967296 0 0; 0 4294967296 0",
+  ).flatMap(([seed = 0, row = 0, stream = 0]) => {
     const out = new Float64Array(3);
     storeUniforms(out, seed, row, stream);
     return [...out];
@@ -88,22 +84,14 @@ test("normal quantiles are odd and rise, over the seams of the three pieces too"
 });
 
 // Other machines and versions must draw the same values.
+const FIRST = rows(`
+4 1 2 -0.5;
+3.6837303177382026 0.6496961146502929 1.3363180322148116 -0.1836506731151362;
+11.776083567680972 0.21656537155009764 0.44543934407160385 -0.06121689103837873`);
 test.each([
-  ["notebook", [4, 1, 2, -0.5]],
-  [
-    "normal",
-    [
-      3.6837303177382026, 0.6496961146502929, 1.3363180322148116,
-      -0.1836506731151362,
-    ],
-  ],
-  [
-    "peaked",
-    [
-      11.776083567680972, 0.21656537155009764, 0.44543934407160385,
-      -0.06121689103837873,
-    ],
-  ],
+  ["notebook", FIRST[0]],
+  ["normal", FIRST[1]],
+  ["peaked", FIRST[2]],
 ] as const)("%s: the first row of seed 1, to the bit", (kind, expected) => {
   const out = new Float64Array(4);
   storeLogits(out, kind, 3, 1, 0);

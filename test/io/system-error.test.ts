@@ -21,6 +21,7 @@ import {
 } from "../../src/io/system-error.js";
 import { openThreads } from "../../src/pool/piscina-threads.js";
 import { failureKind } from "../../src/queue/jobs.js";
+import { pairsOf } from "../support/pairs-of.js";
 
 const ERRNO: Record<string, number> = constants.errno;
 
@@ -56,19 +57,20 @@ test.each(Object.keys(ERRNO))(
   },
 );
 
-test.each([
-  [
-    "EMFILE",
-    "could not be read: EMFILE, too many open files; raise the limit with ulimit -n",
-  ],
-  [
-    "EIO",
-    "could not be read: EIO, the device failed; check the disk or the network file system",
-  ],
-  ["ELOOP", "could not be read: ELOOP, too many symbolic links encountered"],
-  ["ENOENT", "no such file or directory"],
-  ["EROFS", "permission denied"],
-])("%s: %s", (name, message) => {
+test.each(
+  pairsOf(`
+EMFILE
+could not be read: EMFILE, too many open files; raise the limit with ulimit -n
+EIO
+could not be read: EIO, the device failed; check the disk or the network file system
+ELOOP
+could not be read: ELOOP, too many symbolic links encountered
+ENOENT
+no such file or directory
+EROFS
+permission denied
+`),
+)("%s: %s", (name, message) => {
   const error = inputError("in.npy", "could not be read", errorOf(name));
   expect(error.message).toBe(`in.npy: ${message}`);
 });
@@ -115,31 +117,25 @@ test("a missing module of the package is an error of the installation", async ()
 
 const nested = (): number => 1 + nested();
 
-test.each<[work: () => unknown, message: string]>([
-  [nested, "the values are nested too deeply"],
-  [
-    () => new Uint8Array(2 ** 53),
-    "not enough memory (Invalid typed array length: 9007199254740992)",
-  ],
-  [
-    () => (null as unknown as { x: number }).x,
-    "could not be parsed (Cannot read properties of null (reading 'x'))",
-  ],
-])(
-  "an error while an input is interpreted is an error of the input: $1",
-  async (work, message) => {
-    const expected = expect.objectContaining({
-      name: "InputFormatError",
-      message: `in.npy: header: ${message}`,
-      cause: expect.any(Error),
-    });
-    expect(() => interpreting("in.npy", "header", work)).toThrow(expected);
-    const later = async () => work();
-    await expect(interpreting("in.npy", "header", later)).rejects.toEqual(
-      expected,
-    );
-  },
-);
+/** Work that fails, by the message. */
+const FAILING: Record<string, () => unknown> = {
+  "the values are nested too deeply": nested,
+  "not enough memory (Invalid typed array length: 9007199254740992)": () =>
+    new Uint8Array(2 ** 53),
+  "could not be parsed (Cannot read properties of null (reading 'x'))": () =>
+    (null as unknown as { x: number }).x,
+};
+
+test.each(Object.entries(FAILING))("header: %s", async (message, work) => {
+  const expected = expect.objectContaining({
+    name: "InputFormatError",
+    message: `in.npy: header: ${message}`,
+    cause: expect.any(Error),
+  });
+  expect(() => interpreting("in.npy", "header", work)).toThrow(expected);
+  const later = interpreting("in.npy", "header", async () => work());
+  await expect(later).rejects.toEqual(expected);
+});
 
 test("interpreting keeps errors that have a meaning of their own", async () => {
   const interpret = (error: Error) =>

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { softjac } from "../../cli/support.js";
+import { softjac, wordsOf } from "../../cli/support.js";
 import {
   columnsFirst,
   npy,
@@ -31,32 +31,27 @@ const oneHot = Float32Array.from(logits, (_, k) =>
 );
 const int = (...shape: number[]) => npy(Int32Array.from(classes), shape);
 const hot = (...shape: number[]) => npy(oneHot, shape);
-const bigEndian = (values: Int32Array | Float32Array) =>
-  Buffer.from(values.buffer.slice()).swap32();
 const perSequence = rowsOf((row) => (Math.floor(row / TOKENS) * 2) % CLASSES);
+
+const first = Int16Array.from({ length: SEQUENCES }, (_, k) => (2 * k) % 3);
+const asBig = (values: Int32Array | Float32Array, ...shape: number[]) => {
+  const descr = values instanceof Int32Array ? ">i4" : ">f4";
+  return npy(Buffer.from(values.buffer.slice()).swap32(), { descr, shape });
+};
+const turned = { shape: TWO, fortran: true };
 
 test.each<[shape: number[], y: Buffer, expected?: number[]]>([
   [TWO, int(ROWS)],
   [TWO, npy(Uint8Array.from(classes), [ROWS, 1])],
   [TWO, hot(ROWS, CLASSES)],
-  [TWO, npy(columnsFirst(oneHot, ROWS), { shape: TWO, fortran: true })],
-  [
-    TWO,
-    npy(bigEndian(Int32Array.from(classes)), { descr: ">i4", shape: [ROWS] }),
-  ],
+  [TWO, npy(columnsFirst(oneHot, ROWS), turned)],
+  [TWO, asBig(Int32Array.from(classes), ROWS)],
   [THREE, int(ROWS)],
   [THREE, int(SEQUENCES, TOKENS)],
   [THREE, int(SEQUENCES, TOKENS, 1)],
   [THREE, hot(SEQUENCES, TOKENS, CLASSES)],
-  [THREE, npy(bigEndian(oneHot), { descr: ">f4", shape: THREE })],
-  [
-    THREE,
-    npy(
-      Int16Array.from({ length: SEQUENCES }, (_, k) => (k * 2) % CLASSES),
-      [SEQUENCES],
-    ),
-    perSequence,
-  ],
+  [THREE, asBig(oneHot, ...THREE)],
+  [THREE, npy(first, [SEQUENCES]), perSequence],
 ])("logits of shape %j, labels %#", async (shape, y, label = classes) => {
   writeFileSync(own, y);
   const o = npy(logits, shape);
@@ -85,28 +80,21 @@ test.each<[shape: number[], y: Buffer, expected?: number[]]>([
 
 const SHAPES = "[20] or [20, 1] or [20, 3] for --label";
 
-test.each([
-  [
+/** Files of labels by the message that refuses them. */
+const REFUSED: Record<string, Buffer> = {
+  [`UNSUPPORTED file: array: expected class numbers of shape ${SHAPES}, found int32 [5]; write one class number from 0 for each row`]:
     npy(new Int32Array(5), [5]),
-    `UNSUPPORTED file: array: expected class numbers of shape ${SHAPES}, found int32 [5]; write one class number from 0 for each row`,
-  ],
-  [
+  [`UNSUPPORTED file: array: expected class numbers of shape ${SHAPES}, found <U1 (text) [20]; if the text is numbers, save x.astype("f8")`]:
     npy(new Uint8Array(80), { descr: "<U1", shape: [ROWS] }),
-    `UNSUPPORTED file: array: expected class numbers of shape ${SHAPES}, found <U1 (text) [20]; if the text is numbers, save x.astype("f8")`,
-  ],
-  [
+  'FORMAT file: header: expected \\x93NUMPY in the first bytes, found "0,1,2,"':
     Buffer.from("0,1,2,1,0,2\n"),
-    'FORMAT file: header: expected \\x93NUMPY in the first bytes, found "0,1,2,"',
-  ],
-  [
+  "FORMAT file: header: expected 80 bytes of values for shape (20) of int32, found 79: the file is truncated":
     int(ROWS).subarray(0, -1),
-    "FORMAT file: header: expected 80 bytes of values for shape (20) of int32, found 79: the file is truncated",
-  ],
-  [
+  "FORMAT file: array, row 0: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax":
     npy(new Float64Array(60), TWO),
-    "FORMAT file: array, row 0: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
-  ],
-])("refused labels in a file: %#", async (y, text) => {
+};
+
+test.each(Object.entries(REFUSED))("ERR_INPUT_%s", async (text, y) => {
   writeFileSync(input, npy(logits, TWO));
   writeFileSync(own, y);
   const firstFree = () => {
@@ -124,19 +112,11 @@ test.each([
 test("a missing file, and a label file of a dataset", async () => {
   const name = at("missing.npy");
   writeFileSync(input, npy(logits, TWO));
-  expect(
-    await openRefusal(input, { inputs: [{ option: "label", name }] }),
-  ).toBe(
+  const inputs = [{ option: "label" as const, name }];
+  expect(await openRefusal(input, { inputs })).toBe(
     `ERR_LOGITS_COLUMN file: --label ${name}: no such array; the file has float64 [20, 3], and there is no .npy file at this path`,
   );
-  const args = [
-    "-o",
-    at("dataset/"),
-    "--label",
-    own,
-    "--emit",
-    "cross_entropy",
-  ];
+  const args = wordsOf`-o ${at("dataset/")} --label ${own} --emit cross_entropy`;
   expect(softjac("run", input, ...args)).toMatchObject({
     status: 64,
     stderr:
@@ -146,24 +126,16 @@ test("a missing file, and a label file of a dataset", async () => {
 
 const ids = Float32Array.from({ length: ROWS }, (_, k) => 3 - k);
 const byToken = { descr: "<f4", shape: [SEQUENCES, TOKENS] };
-const first = Int16Array.of(9, -8, 7, 5, 6);
+const some = Int16Array.of(9, -8, 7, 5, 6);
+const repeated = rowsOf((row) => some[Math.floor(row / TOKENS)]);
+const inTurn = columnsFirst(ids, SEQUENCES);
 
 test.each<[form: string, id: Buffer, expected?: unknown[]]>([
   ["(rows,)", npy(ids, { descr: "<f4", shape: [ROWS] })],
   ["all axes", npy(ids, byToken)],
-  [
-    "Fortran order",
-    npy(columnsFirst(ids, SEQUENCES), { ...byToken, fortran: true }),
-  ],
-  [
-    "big-endian",
-    npy(Buffer.from(ids.buffer.slice()).swap32(), { ...byToken, descr: ">f4" }),
-  ],
-  [
-    "the first axis",
-    npy(first, [SEQUENCES]),
-    rowsOf((row) => first[Math.floor(row / TOKENS)]),
-  ],
+  ["Fortran order", npy(inTurn, { ...byToken, fortran: true })],
+  ["big-endian", asBig(ids, SEQUENCES, TOKENS)],
+  ["the first axis", npy(some, [SEQUENCES]), repeated],
 ])("copied array: %s", async (_, id, expected = [...ids]) => {
   const members = { "o.npy": npy(logits, THREE), "id.npy": id };
   for (const layout of ["bsr", "csr"]) {
