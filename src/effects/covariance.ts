@@ -74,11 +74,7 @@ export function covarianceOf(
   if (!fisher || !gram) return { decrement: null };
   const { features, terms, base } = parameters;
   const whole = (sums: Float64Array) =>
-    withoutClass(
-      expanded({ symmetric: "both" }, sums, parameters, "bsr"),
-      features,
-      base,
-    );
+    withoutClass(expanded("both", sums, parameters), features, base);
   const information = whole(fisher);
   const n = Math.sqrt(information.length);
   const inverse = invertPositiveDefinite(information, n);
@@ -87,7 +83,7 @@ export function covarianceOf(
       ? inverse.index
       : separated(
           information,
-          expanded({ symmetric: "features" }, gram, parameters, "bsr"),
+          expanded("features", gram, parameters),
           features,
           weight,
         );

@@ -170,10 +170,10 @@ function write(
 ): Promise<number> {
   const [space] = spaces;
   const sorted = groups.sorted(keys);
+  const valuesOf = columnValues(columns, shape, layout);
   const rounded = sorted.map(({ group }) => {
     const { rows, sums } = (space as NonNullable<typeof space>).rounded(group);
-    const values = new Map(columnValues(columns, sums, shape, layout));
-    return { rows, weight: sums[0] as number, values };
+    return { rows, weight: sums[0] as number, values: valuesOf(sums) };
   });
   return writeTable(
     output,
@@ -194,10 +194,10 @@ function write(
         "float64",
         rounded.map(({ weight }) => weight),
       ),
-      ...columns.map((reduced) => {
+      ...columns.map((reduced, n) => {
         const { name } = reduced;
         const size = shapeOf(reduced, shape, layout);
-        const values = rounded.map(({ values }) => values.get(name) ?? null);
+        const values = rounded.map(({ values }) => values[n] ?? null);
         return size.length === 0
           ? numberColumn(name, "float64", values as (number | null)[])
           : tensorColumn(name, size, values as (Float64Array | null)[]);

@@ -6,11 +6,11 @@ import { auxiliaryLengths } from "../results/columns.js";
 import {
   auxiliaryOf,
   checkReductions,
-  expanded,
   REDUCTION_NAMES,
   type ReductionName,
   type SumColumn,
   sumColumns,
+  sumIndices,
 } from "../results/reductions.js";
 import { sumsModule } from "../tasks/kernel-memory.js";
 
@@ -229,49 +229,43 @@ export class SoftmaxSums {
     const weight = sums[0] as number;
     const { classes, features = 0 } = this.#options;
     const values: SumValues = { rows, weight };
-    for (const [name, value] of columnValues(this.#columns, sums, {
-      classes,
-      features,
-    }))
-      values[name] = value;
+    const found = columnValues(this.#columns, { classes, features })(sums);
+    for (const [n, { name }] of this.#columns.entries())
+      values[name] = found[n] as SumValue;
     return values;
   }
 }
 
+type SumValue = SumValues[string];
+
 /**
- * Yields the values of columns from the sums of a group, of which the first is the sum of the weights.
+ * Returns a function that returns the values of columns from the sums of a group, of which the first is the sum of the weights.
  * @param layout layout of symmetric matrices
  */
-export function* columnValues(
+export function columnValues(
   columns: readonly SumColumn[],
-  sums: Float64Array,
   sizes: { classes: number; features: number },
   layout: "bsr" | "packed" = "bsr",
-): Generator<[name: string, value: number | Float64Array | null]> {
-  const weight = sums[0] as number;
+): (sums: Float64Array) => SumValue[] {
   let start = 1;
-  for (const column of columns) {
-    const count = momentSums(column.moment, sizes.features);
-    const own = sums.subarray(start, start + count);
-    start += count;
-    yield [column.name, columnValue(column, own, weight, sizes, layout)];
-  }
-}
-
-function columnValue(
-  column: SumColumn,
-  sums: Float64Array,
-  weight: number,
-  sizes: { classes: number; features: number },
-  layout: "bsr" | "packed",
-): number | Float64Array | null {
-  const { statistic, sign, shape, symmetric } = column;
-  const isMean = statistic === "mean";
-  if (isMean && weight === 0) return null;
-  // -0 is not shown.
-  const value = sums.map((sum) => (isMean ? sum / weight : sum) * sign + 0);
-  if (!symmetric && shape.length === 0) return value[0] as number;
-  return expanded(column, value, sizes, layout);
+  const readers = columns.map((column) => {
+    const { statistic, sign, shape, symmetric, moment } = column;
+    const first = start;
+    start += momentSums(moment, sizes.features);
+    const indices = sumIndices(column, sizes, layout);
+    return (sums: Float64Array): SumValue => {
+      const divisor = statistic === "mean" ? (sums[0] as number) : 1;
+      if (divisor === 0) return null;
+      const values = new Float64Array(indices.length);
+      // -0 is not shown.
+      for (let n = 0; n < indices.length; n++)
+        values[n] =
+          ((sums[first + (indices[n] as number)] as number) / divisor) * sign +
+          0;
+      return symmetric || shape.length > 0 ? values : (values[0] as number);
+    };
+  });
+  return (sums) => readers.map((read) => read(sums));
 }
 
 /** Returns the auxiliary inputs of results and their numbers of values per row; covariances are whole matrices. */

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
 import * as code from "../kernels/portable/codes.js";
-import { BY, type Moment } from "../kernels/sums-layout.js";
+import { BY, type Moment, momentSums } from "../kernels/sums-layout.js";
 import { type AuxiliaryName, EMIT_NAMES, EMITS } from "./catalogue.js";
 import { resultColumns } from "./columns.js";
 import { checkNames } from "./emit-options.js";
@@ -251,27 +251,46 @@ export function shapeOf(
   return layout === "packed" ? [triangle(n)] : [n, n];
 }
 
-/** Expands the sums of a column, given as the kernel stores them, to the values of a layout. */
-export function expanded(
-  { symmetric }: Pick<SumColumn, "symmetric">,
-  sums: Float64Array,
+/** Returns the index of the sum, as the kernel stores them, of each value of a column in a layout. */
+export function sumIndices(
+  { symmetric, moment }: SumColumn,
+  sizes: { classes: number; features: number },
+  layout: SymmetricLayout,
+): Int32Array {
+  if (symmetric) return symmetricIndices(symmetric, sizes, layout);
+  const count = momentSums(moment, sizes.features);
+  return Int32Array.from({ length: count }, (_, n) => n);
+}
+
+function symmetricIndices(
+  symmetric: NonNullable<SumColumn["symmetric"]>,
   { classes, features }: { classes: number; features: number },
   layout: SymmetricLayout,
-): Float64Array {
-  if (!symmetric) return sums;
+): Int32Array {
   const Q = symmetric === "features" ? 1 : classes;
   const K = symmetric === "classes" ? 1 : features;
   const n = Q * K;
-  const out = new Float64Array(layout === "packed" ? triangle(n) : n * n);
+  const out = new Int32Array(layout === "packed" ? triangle(n) : n * n);
   let next = 0;
   for (let row = 0; row < n; row++)
     for (let column = layout === "packed" ? row : 0; column < n; column++) {
       const [c, k] = [Math.floor(row / K), row % K];
       const [d, l] = [Math.floor(column / K), column % K];
-      const pair = pairIndex(c, d, Q) * triangle(K) + pairIndex(k, l, K);
-      out[next++] = sums[pair] as number;
+      out[next++] = pairIndex(c, d, Q) * triangle(K) + pairIndex(k, l, K);
     }
   return out;
+}
+
+/** Expands packed sums to a whole symmetric matrix. */
+export function expanded(
+  symmetric: NonNullable<SumColumn["symmetric"]>,
+  sums: Float64Array,
+  sizes: { classes: number; features: number },
+): Float64Array {
+  return Float64Array.from(
+    symmetricIndices(symmetric, sizes, "bsr"),
+    (n) => sums[n] as number,
+  );
 }
 
 /** Returns the index of entry (j, l), in either order, of the upper triangle of an n x n matrix, row by row. */

@@ -137,22 +137,19 @@ export function roundedSum(at: usize, digits: usize): f64 {
   let k = 7;
   while (k >= 0 && load<i64>(digits + (<usize>k << 3)) == 0) k--;
   if (k < 0) return 0.0;
-  // Bits are counted from the lowest place stored; bit 0 has the weight 2^(32·(top - 5) - 1088).
-  const lead = (k << 5) + 63 - <i32>clz<i64>(load<i64>(digits + (<usize>k << 3)));
-  const base = ((<i32>load<i64>(at, TOP) - 5) << 5) - 1088;
-  // The last bit of the result: 52 below the leading one, but not below 2^-1074.
-  const last = max(lead - 52, -1074 - base);
-  let mantissa: i64 = 0;
-  for (let b = lead; b >= last; b--) mantissa = (mantissa << 1) | bitAt(digits, b);
-  if (last > 0 && bitAt(digits, last - 1) != 0) {
-    let sticky = false;
-    for (let b = last - 2; b >= 0 && !sticky; b--) sticky = bitAt(digits, b) != 0;
-    if (sticky || (mantissa & 1) != 0) mantissa++;
-  }
-  const scale = last + base;
+  const place = k;
+  // The 64 bits from the leading one on; the last one is set if any bit below them is, so that converting them rounds once.
+  const high = digitAt(digits, k) << 32 | digitAt(digits, k - 1);
+  const low = digitAt(digits, k - 2) << 32 | digitAt(digits, k - 3);
+  const shift = clz<i64>(high);
+  let bits = high << shift | (shift == 0 ? 0 : low >>> (64 - shift));
+  let rest = low << shift;
+  for (k -= 4; k >= 0; k--) rest |= digitAt(digits, k);
+  if (rest != 0) bits |= 1;
+  const scale = (<i32>load<i64>(at, TOP) - 5 + place - 1 << 5) - 1088 - <i32>shift;
   // A power of two; in two steps, since one alone may be subnormal or exceed float64.
   const half = scale / 2;
-  const value = <f64>mantissa * power(half) * power(scale - half);
+  const value = <f64><u64>bits * power(half) * power(scale - half);
   return negative ? -value : value;
 }
 
@@ -168,8 +165,8 @@ function carryDigits(at: usize, digits: usize, sign: i64): i64 {
 }
 
 @inline
-function bitAt(digits: usize, bit: i32): i64 {
-  return bit < 0 ? 0 : (load<i64>(digits + (<usize>(bit >> 5) << 3)) >> <i64>(bit & 31)) & 1;
+function digitAt(digits: usize, k: i32): i64 {
+  return k < 0 ? 0 : load<i64>(digits + (<usize>k << 3));
 }
 
 @inline
