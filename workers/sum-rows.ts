@@ -44,7 +44,7 @@ export class RowSummer {
     const base = slot * context.slot.bytes;
     const slotRows = new SlotRows(context, this.#kernel, base);
     const groups = new GroupNumbers();
-    if (keys.length === 0) groups.indexOf([]);
+    if (keys.length === 0) groups.indexOf(new Float64Array(0));
     const badRows: number[] = [];
     for (let start = rowStart; start < rowEnd; start += context.loadRows) {
       const rows = Math.min(context.loadRows, rowEnd - start);

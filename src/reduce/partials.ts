@@ -207,11 +207,13 @@ async function merged(
     ...{ rows: 0, badRows: 0, firstBadRow: null, threads: 0 },
     inputs: partials.flatMap(({ head }) => head.inputs),
   };
-  if (keys.length === 0) sums.groups.indexOf([]);
+  if (keys.length === 0) sums.groups.indexOf(new Float64Array(0));
   for (const space of sums.spaces) space.ensureGroups(sums.groups.size);
   for (const { path, head, states } of partials) {
     const groups = head.groups.map((values) =>
-      sums.groups.indexOf(values.map((value, k) => keyOf(value, keys[k]))),
+      sums.groups.indexOf(
+        Float64Array.from(values, (value, k) => keyOf(value, keys[k])),
+      ),
     );
     const parts = sums.spaces.map((space, n) => ({
       space,

@@ -200,7 +200,7 @@ async function startSums(
 ): Promise<RowSums> {
   const passes = await plan(shape);
   const groups = new GroupTable();
-  if (!inputs.some(({ key }) => key)) groups.indexOf([]);
+  if (!inputs.some(({ key }) => key)) groups.indexOf(new Float64Array(0));
   const spaces = passes.map(({ spec }) => {
     try {
       const space = new SumsSpace(module, spec);

@@ -25,7 +25,7 @@ export class GroupNumbers {
   }
 
   /** Returns the number of the group with these keys (NaN: null), of which all groups have as many; a new one if there is none. */
-  indexOf(keys: ArrayLike<number>): number {
+  indexOf(keys: Float64Array): number {
     const mask = this.#table.length - 1;
     let slot = hashOf(keys) & mask;
     for (;;) {
@@ -39,7 +39,7 @@ export class GroupNumbers {
     return this.#size - 1;
   }
 
-  #isEqual(group: number, keys: ArrayLike<number>): boolean {
+  #isEqual(group: number, keys: Float64Array): boolean {
     const start = group * keys.length;
     for (let k = 0; k < keys.length; k++) {
       const own = this.#keys[start + k] as number;
@@ -50,7 +50,7 @@ export class GroupNumbers {
     return true;
   }
 
-  #append(keys: ArrayLike<number>): void {
+  #append(keys: Float64Array): void {
     this.#width = keys.length;
     const start = this.#size * keys.length;
     if (start + keys.length > this.#keys.length) {
@@ -65,7 +65,9 @@ export class GroupNumbers {
     this.#table = new Int32Array(2 * this.#table.length);
     const mask = this.#table.length - 1;
     for (let group = 0; group < this.#size; group++) {
-      let slot = hashOf(this.keysOf(group)) & mask;
+      const start = group * this.#width;
+      const own = this.#keys.subarray(start, start + this.#width);
+      let slot = hashOf(own) & mask;
       while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
       this.#table[slot] = group + 1;
     }
@@ -73,7 +75,7 @@ export class GroupNumbers {
 }
 
 /** Returns a hash of numbers: the same one for all NaNs, and for 0 and -0. */
-function hashOf(keys: ArrayLike<number>): number {
+function hashOf(keys: Float64Array): number {
   let hash = 0;
   for (let k = 0; k < keys.length; k++) {
     const key = keys[k] as number;

@@ -109,7 +109,7 @@ function isFinite(p: Plan, row: usize): bool {
 /** Adds the streamed vectors of the run that ends with row `placed` of 64 to the total. */
 function endRun(p: Plan, placed: i32): void {
   const bytes = <usize>p.streamed << 3;
-  const total = p.stream + RUN * bytes;
+  const total = p.stream + <usize>RUN * bytes;
   const rows = (placed & (RUN - 1)) + 1;
   for (let at: usize = 0; at < bytes; at += 16) {
     let row = p.stream + at;
@@ -170,8 +170,10 @@ function flush(p: Plan, base: usize, rows: i32): bool {
 
 /** Adds the group at `from` to the group at `to`: its number of rows and `sums` accumulators. */
 export function mergeGroup(to: usize, from: usize, sums: i32): void {
-  store<i64>(to, load<i64>(to) + load<i64>(from));
-  mergeAccumulators(to + GROUP_HEADER, from + GROUP_HEADER, <usize>sums);
+  const rows = load<i64>(to);
+  store<i64>(to, rows + load<i64>(from));
+  if (rows == 0) memory.copy(to + GROUP_HEADER, from + GROUP_HEADER, accumulatorAt(0, <usize>sums + 1 & ~1));
+  else mergeAccumulators(to + GROUP_HEADER, from + GROUP_HEADER, <usize>sums);
 }
 
 /** Stores the correctly rounded sums of a group to `out`, which has room for 8 more values. */
