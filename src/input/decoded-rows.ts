@@ -146,6 +146,7 @@ export class ColumnDecoder {
   texts(): (k: number) => string {
     const read = inputReader(this.file);
     const { data, values, valuesBytes } = this.located;
+    const known = new RecurringTexts();
     if (data) {
       const views = viewOf(this.#bytes("values"));
       let value = 0;
@@ -154,14 +155,16 @@ export class ColumnDecoder {
       );
       return (k) => {
         value = k;
-        return textOf(viewed.value(views, VIEW_BYTES * k, MAX_TEXT_BYTES));
+        return known.decode(
+          viewed.value(views, VIEW_BYTES * k, MAX_TEXT_BYTES),
+        );
       };
     }
     const [start, end] = this.bounds(valuesBytes);
     const window = new ReadWindow(read);
     return (k) => {
       const bytes = Math.min(end(k) - start(k), MAX_TEXT_BYTES);
-      return textOf(
+      return known.decode(
         window.bytes(values + start(k), bytes, values + valuesBytes),
       );
     };
@@ -267,8 +270,29 @@ export function setNull(out: Float64Array, k: number): void {
   new BigInt64Array(out.buffer, out.byteOffset, out.length)[k] = NULL_BITS_64;
 }
 
-function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString();
+/** Decoder of texts, which decodes most of those that recur only once. */
+class RecurringTexts {
+  readonly #known: { bytes: Uint8Array; text: string }[] = [];
+
+  decode(bytes: Uint8Array): string {
+    let hash = bytes.length;
+    for (let n = 0; n < bytes.length; n++)
+      hash = (Math.imul(hash, 31) + (bytes[n] as number)) | 0;
+    const slot = hash & 1023;
+    const known = this.#known[slot];
+    if (known && isEqual(known.bytes, bytes)) return known.text;
+    const { buffer, byteOffset, byteLength } = bytes;
+    const text = Buffer.from(buffer, byteOffset, byteLength).toString();
+    this.#known[slot] = { bytes: bytes.slice(), text };
+    return text;
+  }
+}
+
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  let n = 0;
+  while (n < one.length && one[n] === other[n]) n++;
+  return n === one.length;
 }
 
 /** Returns the float64 nearest to a decimal, by parsing its digits. */

@@ -204,6 +204,23 @@ test("more groups than fit, and 20,000 that do", async () => {
   );
 });
 
+test("5,000 strings that recur", async () => {
+  const input = at("strings.arrow");
+  // Some are a prefix of another one.
+  const words = Array.from({ length: 5000 }, (_, k) =>
+    `${k % 700}`.repeat(1 + k / 700),
+  );
+  const keys = Array.from({ length: 20_000 }, (_, r) => words[(r * 7) % 5000]);
+  writeArrow(input, { k: [keys, "utf8"], logits: logits(20_000) });
+  const options = { inputs: [input], output, by: ["k"], force: true };
+  await built.reduce({ ...options, emit: ["gini"] });
+  const counts = new Map<unknown, bigint>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0n) + 1n);
+  const { columns } = readOutput(output);
+  expect(columns.k).toEqual([...counts.keys()].toSorted());
+  expect(columns.rows).toEqual(columns.k?.map((key) => counts.get(key)));
+});
+
 test("groups of one task whose sums exceed the address space of the kernel", async () => {
   const rows = 2048;
   const zeros = (length: number): [unknown[], Type] => [
