@@ -31,17 +31,15 @@ const tableOf = (value: (r: number, k: number) => number | null): Row[] =>
 interface Form {
   columns(table: readonly Row[]): Columns;
   options?: Options;
-  storage: string;
   dtype?: string;
 }
 
-const lists = (type: Type, storage: string): Form => ({
+const lists = (type: Type): Form => ({
   columns: (table) => ({ logits: [[...table], type] }),
-  storage,
 });
 const fieldsOf = (row: Row) =>
   row && Object.fromEntries(NAMES.map((name, k) => [name, row[k]]));
-const structs = (types: readonly Type[], storage: string): Form => ({
+const structs = (...types: Type[]): Form => ({
   columns: (table) => {
     const fields = NAMES.map(
       (name, k) => `${name}: ${types[k % types.length]}`,
@@ -50,9 +48,8 @@ const structs = (types: readonly Type[], storage: string): Form => ({
     return { logits: [table.map(fieldsOf), type] };
   },
   options: { column: "logits" },
-  storage,
 });
-const separate = (types: readonly Type[], storage: string): Form => ({
+const separate = (...types: Type[]): Form => ({
   columns: (table) =>
     Object.fromEntries(
       NAMES.map((name, k) => {
@@ -61,16 +58,27 @@ const separate = (types: readonly Type[], storage: string): Form => ({
       }),
     ),
   options: { columns: "c?" },
-  storage,
 });
 
+/** Forms by the storage that a description names. */
 const FORMS: Record<string, (item: Type) => Form> = {
-  "fixed-size-list": (item) =>
-    lists(`fixed_size_list<${item}>[5]`, "fixed-size-list"),
-  list: (item) => lists(`list<${item}>`, "list"),
-  "large-list": (item) => lists(`large_list<${item}>`, "large-list"),
-  struct: (item) => structs([item], "struct"),
-  columns: (item) => separate([item], "columns"),
+  "fixed-size-list": (item) => lists(`fixed_size_list<${item}>[5]`),
+  list: (item) => lists(`list<${item}>`),
+  "large-list": (item) => lists(`large_list<${item}>`),
+  struct: (item) => structs(item),
+  columns: (item) => separate(item),
+};
+
+/** Forms that are decoded, and stored as lists of one length. */
+const DECODED: Record<string, Form> = {
+  "lists of decimals": lists("list<decimal(12,2)>"),
+  "lists of decimals of 256 bits": lists("list<decimal(40,2,256)>"),
+  "fixed-size lists of decimals": lists("fixed_size_list<decimal(9,2)>[5]"),
+  "structs of several types": structs("float64", "decimal(8,2)", "float32"),
+  "columns of several types": separate("float64", "float32", "decimal(5,2)"),
+  "columns of float32 and float16": {
+    ...{ ...separate("float32", "float16"), dtype: "float32" },
+  },
 };
 
 const WIDTHS = [8, 16, 32, 64];
@@ -121,37 +129,16 @@ test.each(["list", "large-list"])("%s of another length", async (name) => {
 });
 
 describe("null rows and null logits", () => {
-  const cases: [name: string, form: Form][] = [
-    ...Object.entries(FORMS).flatMap(([name, formOf]) =>
-      NUMBERS.slice(0, 3).map(([type, dtype]): [string, Form] => [
-        `${name} of ${type}`,
+  const cases: [name: string, storage: string, form: Form][] = [
+    ...Object.entries(FORMS).flatMap(([storage, formOf]) =>
+      NUMBERS.slice(0, 3).map(([type, dtype]): [string, string, Form] => [
+        ...([`${storage} of ${type}`, storage] as const),
         { ...formOf(type), dtype },
       ]),
     ),
-    ["lists of decimals", lists("list<decimal(12,2)>", "fixed-size-list")],
-    [
-      "lists of decimals of 256 bits",
-      lists("list<decimal(40,2,256)>", "fixed-size-list"),
-    ],
-    [
-      "fixed-size lists of decimals",
-      lists("fixed_size_list<decimal(9,2)>[5]", "fixed-size-list"),
-    ],
-    [
-      "structs of several types",
-      structs(["float64", "decimal(8,2)", "float32"], "fixed-size-list"),
-    ],
-    [
-      "columns of several types",
-      separate(["float64", "float32", "decimal(5,2)"], "fixed-size-list"),
-    ],
-    [
-      "columns of float32 and float16",
-      {
-        ...separate(["float32", "float16"], "fixed-size-list"),
-        dtype: "float32",
-      },
-    ],
+    ...Object.entries(DECODED).map(([name, form]): [string, string, Form] => [
+      ...([name, "fixed-size-list", form] as const),
+    ]),
   ];
   const isNullRow = (r: number) => r === 2 || r === 12 || r === 299;
   const table = ROWS.map((r) =>
@@ -165,7 +152,8 @@ describe("null rows and null logits", () => {
   async function check(
     file: string,
     table: readonly Row[],
-    { options, storage, dtype = "float64" }: Omit<Form, "columns">,
+    storage: string,
+    { options, dtype = "float64" }: Omit<Form, "columns">,
   ): Promise<void> {
     const selection = { ...options, input: file };
     const firstBadRow = table.findIndex((row) => row?.includes(null) ?? true);
@@ -187,11 +175,8 @@ describe("null rows and null logits", () => {
       expect(made.report).toMatchObject({ badRows, firstBadRow });
       expect(made.column("softmax")).toEqual(softmax(good, dtype));
     }
-    const skipped = await run({
-      ...selection,
-      onBadRow: "skip",
-      chunkRows: 10,
-    });
+    const skip = { onBadRow: "skip", chunkRows: 10 } as const;
+    const skipped = await run({ ...selection, ...skip });
     const left = good.filter((row) => row !== null);
     expect(skipped.report.dtype).toBe(dtype);
     expect(skipped.column("softmax")).toEqual(softmax(left, dtype));
@@ -203,18 +188,15 @@ describe("null rows and null logits", () => {
     const masked = { nullLogit: "mask", onBadRow: "null" } as const;
     const made = await verified({ ...selection, ...masked });
     expect(made.column("softmax")).toEqual(softmax(table, dtype));
-    const report = await built.inspect({
-      ...selection,
-      nullLogit: "mask",
-      scan: true,
-    });
+    const scan = { nullLogit: "mask", scan: true } as const;
+    const report = await built.inspect({ ...selection, ...scan });
     const nullRows = table.filter((row) => row === null).length;
     expect(report.values).toMatchObject({ badRows: nullRows });
   }
 
-  test.each(cases)("%s", async (_, { columns, ...form }) => {
+  test.each(cases)("%s", async (_, storage, { columns, ...form }) => {
     write(columns(table), 170);
-    await check(input, table, form);
+    await check(input, table, storage, form);
   });
 
   // Files of pyarrow (test/fixtures/make_fixtures.py), also with views in any order and with values below null lists.
@@ -231,7 +213,7 @@ describe("null rows and null logits", () => {
             hasNulls && (r * 5 + k) % 17 === 3 ? null : half(r, k) - k / 2,
           ),
     );
-    await check(fixture(`${name}.arrow`), table, { storage, dtype });
+    await check(fixture(`${name}.arrow`), table, storage, { dtype });
   });
 });
 
@@ -285,14 +267,8 @@ test("nulls among the other inputs make bad rows", async () => {
 });
 
 test("whole numbers that float64 cannot hold are refused", async () => {
-  const last = (r: number) => (r === 211 ? 2n ** 53n + 1n : 0n);
-  const table = ROWS.map((r) => [
-    2n ** 53n,
-    -(2n ** 53n),
-    2n ** 60n,
-    0n,
-    last(r),
-  ]);
+  const whole = [2n ** 53n, -(2n ** 53n), 2n ** 60n, 0n, 0n];
+  const table = ROWS.map(() => whole).with(211, whole.with(4, 2n ** 53n + 1n));
   write({ logits: [table, "list<int64>"] });
   await refused(
     {},

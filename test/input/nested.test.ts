@@ -44,7 +44,7 @@ const docs: Nested[] = lengths.map((length, row) =>
         [0, 1, 2].map((k) => ((row * 7 + position * 5 + k * 3) % 11) / 2 - 2),
       ),
 );
-const square = docs.map((doc, row) =>
+const square: Nested[] = docs.map((doc, row) =>
   [0, 1].map((n) => doc?.[n] ?? [row, n, 0.5]),
 );
 const doubles: Columns[string] = [docs, "list<list<float64>>"];
@@ -65,26 +65,18 @@ const exact = (row: readonly number[]) =>
     built.softmax(Float64Array.from(row), { rows: 1, classes: row.length }),
   );
 
-describe.each<[name: string, type: string, values: Nested[]]>([
-  ["list<list>", "list<list<float32>>", docs],
-  ["large_list<large_list>", "large_list<large_list<float64>>", docs],
-  ["list<fixed_size_list>", "list<fixed_size_list<float64>[3]>", docs],
-  [
-    "fixed_size_list<fixed_size_list>",
-    "fixed_size_list<fixed_size_list<float32>[3]>[2]",
-    square,
-  ],
-  [
-    "fixed_size_list<list> with nulls",
-    "fixed_size_list<list<float64>>[2]",
-    square.with(1, null as never).with(4, null as never),
-  ],
-  [
-    "whole numbers",
-    "list<list<int32>>",
-    each((r, n) => docs[r]?.[n]?.map((x) => Math.round(2 * (x ?? 0))) ?? null),
-  ],
-])("%s", (_, type, values) => {
+const FORMS: Record<string, Nested[]> = {
+  "list<list<float32>>": docs,
+  "large_list<large_list<float64>>": docs,
+  "list<fixed_size_list<float64>[3]>": docs,
+  "fixed_size_list<fixed_size_list<float32>[3]>[2]": square,
+  "fixed_size_list<list<float64>>[2]": square.with(1, null).with(4, null),
+  "list<list<int32>>": each(
+    (r, n) => docs[r]?.[n]?.map((x) => Math.round(2 * (x ?? 0))) ?? null,
+  ),
+};
+
+describe.each(Object.entries(FORMS))("%s", (type, values) => {
   const expected = rowsOf(values);
   const names = values.map((_, k) => `text ${k}`);
 

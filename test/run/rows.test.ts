@@ -105,30 +105,22 @@ test.each([1, 2, 10, 32, 100, 300, 1000])(
   },
 );
 
+const few = { rows: 3, ...shape(3000) };
+const running = { threadsAvailable: true };
+const alone = { batchRows: 1, tileRows: 43, chunkCount: 3 };
+
 test.each<[string, Partial<FixedRowsInput>, object]>([
-  [
-    "a larger block is a batch of its own",
-    { rows: 3, ...shape(3000) },
-    { batchRows: 1, tileRows: 43, chunkCount: 3 },
-  ],
+  ["a larger block is a batch of its own", few, alone],
   ["small runs use no threads", { rows: 1000 }, { threads: 0, slots: 1 }],
   ["large runs use all threads", { threads: 4 }, { threads: 4, slots: 5 }],
-  [
-    "there are at most as many threads as tasks",
-    { rows: 3, ...shape(3000), threads: 8 },
-    { threads: 3 },
-  ],
+  ["at most as many threads as tasks", { ...few, threads: 8 }, { threads: 3 }],
   // 888 bytes a row: 1e4 rows are 8.9 MB, 1e5 are 89 MB.
   ["8.9 MB are not worth starting threads", { rows: 1e4 }, { threads: 0 }],
-  [
-    "8.9 MB are worth running threads",
-    { rows: 1e4, threadsAvailable: true },
-    { threads: 2 },
-  ],
+  ["8.9 MB are worth running ones", { rows: 1e4, ...running }, { threads: 2 }],
   ["89 MB are worth starting threads", { rows: 1e5 }, { threads: 2 }],
   [
-    "0.9 MB are not worth running threads",
-    { rows: 1e3, threadsAvailable: true },
+    "0.9 MB are not worth running ones",
+    { rows: 1e3, ...running },
     { threads: 0 },
   ],
 ])("%s", (_, change, expected) => {

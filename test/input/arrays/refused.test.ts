@@ -173,13 +173,12 @@ const entries = (entries: Record<string, string>) => {
 };
 
 testFiles("ERR_INPUT_FORMAT file: header: expected ", {
-  "True or False for fortran_order, found 1": entries({ fortran_order: "1" }),
-  "True or False for fortran_order, found true": entries({
-    fortran_order: "true",
-  }),
-  "True or False for fortran_order, found None": entries({
-    fortran_order: "None",
-  }),
+  ...Object.fromEntries(
+    ["1", "true", "None"].map((found) => [
+      `True or False for fortran_order, found ${found}`,
+      entries({ fortran_order: found }),
+    ]),
+  ),
   "at most 2^53 - 1 bytes of values for shape (1073741824, 1073741824) of float64, found 64":
     entries({ shape: "(1073741824, 1073741824)" }),
   "a type for descr, found 8": entries({ descr: "8" }),
@@ -199,18 +198,8 @@ testFiles("ERR_INPUT_FORMAT file: header: expected ", {
   // A number in parentheses, other numbers than whole ones, no numbers.
   ...Object.fromEntries(
     [
-      "(8)",
-      "(8L)",
-      "8",
-      "(-2, -4)",
-      "(2.0, 4)",
-      "(-0, 4)",
-      "(8e0,)",
-      "(9007199254740992,)",
-      "(2, True)",
-      "(2, 4,,)",
-      "(,)",
-      "[[2], 4]",
+      ...["(8)", "(8L)", "8", "(-2, -4)", "(2.0, 4)", "(-0, 4)", "(8e0,)"],
+      ...["(9007199254740992,)", "(2, True)", "(2, 4,,)", "(,)", "[[2], 4]"],
     ].map((shape) => [
       `a shape of whole numbers from 0 to 2^53 - 1, found ${shape}`,
       entries({ shape }),
@@ -252,16 +241,7 @@ test("the place of an error in a header, after the keys before it", async () => 
 
 // Suffixes of Python 2 numbers and prefixes of its strings, inside the string.
 test.each([
-  "<f8L",
-  "<f8u",
-  "u<f8",
-  "<F8",
-  "f8",
-  "|f8",
-  "|i2",
-  "=f8",
-  "<f1",
-  "<f8 ",
+  ...["<f8L", "<f8u", "u<f8", "<F8", "f8", "|f8", "|i2", "=f8", "<f1", "<f8 "],
   "<f3",
 ])("type %s", async (descr) => {
   writeFileSync(input, entries({ descr: `'${descr}'` }));

@@ -1,5 +1,4 @@
 import fs from "node:fs";
-import { tableFromArrays, tableToIPC } from "@uwdata/flechette";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -13,8 +12,9 @@ import {
   type ArrayForm,
   arrayFile,
 } from "../../support/array-types.js";
+import { arrowOf } from "../../support/arrow-columns.js";
 import { built } from "../../support/built.js";
-import { inputRuns } from "../../support/input-runs.js";
+import { inputRuns, rows } from "../../support/input-runs.js";
 import { openedInput } from "../../support/opened-input.js";
 
 // Rows of arrays, compared with the number that each index implies.
@@ -128,13 +128,10 @@ test.each(Object.entries(ARRAY_TYPES))(
 );
 
 test("arrays without rows", async () => {
-  for (const fortran of [false, true])
-    expect(
-      await valuesOf(
-        npy(new Float64Array(0), { shape: [0, 4], fortran }),
-        "row",
-      ),
-    ).toEqual([]);
+  for (const fortran of [false, true]) {
+    const file = npy(new Float64Array(0), { shape: [0, 4], fortran });
+    expect(await valuesOf(file, "row")).toEqual([]);
+  }
 });
 
 test.each([
@@ -145,11 +142,8 @@ test.each([
   "{'fortran_order':\t\nFalse,\r'shape': [2L,3 ], 'descr': u\"<f8\"}",
 ])("header of other writers: %s", async (header) => {
   fs.writeFileSync(input, npy(Float64Array.of(1, 2, 3, 4, 5, 6), { header }));
-  const rows = [
-    [1, 2, 3],
-    [4, 5, 6],
-  ];
-  expect(await openedInput(input)).toMatchObject({ sources: [rows] });
+  const sources = [rows("1 2 3; 4 5 6")];
+  expect(await openedInput(input)).toMatchObject({ sources });
 });
 
 test("other arrays beside one whose fields have odd names", async () => {
@@ -189,10 +183,8 @@ test.each([
   ["F8_E5M2", e5m2, 57344],
 ] as const)("all numbers of %s", async (dtype, expected, greatest) => {
   const values = Uint8Array.from({ length: 256 }, (_, bits) => bits);
-  fs.writeFileSync(
-    input,
-    safetensors({ o: { dtype, shape: [64, 4], values } }),
-  );
+  const file = safetensors({ o: { dtype, shape: [64, 4], values } });
+  fs.writeFileSync(input, file);
   const { sources, ...opened } = await openedInput(input);
   expect(opened).toMatchObject({ dtype: "float32", classes: 4 });
   const found = sources[0]?.flat() as number[];
@@ -224,31 +216,19 @@ test.each<
 const zeros = (...shape: number[]) =>
   npy(new Float64Array(shape.reduce((a, b) => a * b, 1)), shape);
 
-test.each<[file: Uint8Array, columns: string, leading: number[]]>([
-  [
-    zip({ "b_0.npy": zeros(5, 2, 3), "b_1.npy": zeros(1, 2, 3) }),
-    "b_*",
-    [6, 2],
-  ],
-  [zip({ "b_0.npy": zeros(5, 2, 3), "b_1.npy": zeros(1, 4, 3) }), "b_*", [14]],
-  [
-    tableToIPC(tableFromArrays({ a: [1, 2, 3], b: [4, 5, 6] }), {
-      format: "file",
-    }) as Uint8Array,
-    "a,b",
-    [3],
-  ],
-])(
-  "axes of the rows of several arrays or columns",
-  async (file, columns, leading) => {
-    fs.writeFileSync(input, file);
-    const rows = leading.reduce((a, b) => a * b, 1);
-    expect(await openedInput(input, { columns })).toMatchObject({
-      leading,
-      rows,
-    });
-  },
-);
+const arrays = (...second: number[]) =>
+  zip({ "b_0.npy": zeros(5, 2, 3), "b_1.npy": zeros(...second) });
+
+test.each<[columns: string, leading: number[], file: Uint8Array]>([
+  ["b_*", [6, 2], arrays(1, 2, 3)],
+  ["b_*", [14], arrays(1, 4, 3)],
+  ["a,b", [3], arrowOf({ a: [[1, 2, 3], "int32"], b: [[4, 5, 6], "int32"] })],
+])("axes of the rows of %s: %j", async (columns, leading, file) => {
+  fs.writeFileSync(input, file);
+  const rows = leading.reduce((a, b) => a * b, 1);
+  const opened = await openedInput(input, { columns });
+  expect(opened).toMatchObject({ leading, rows });
+});
 
 /** Rows and classes of an array of 5 GiB, which is sparse on disk. */
 const LARGE = [2 ** 28 + 5, 5] as const;
@@ -258,11 +238,8 @@ test.each([false, true])(
   async (fortran) => {
     const [rows, classes] = LARGE;
     const path = at("large");
-    const header = npy(new Uint8Array(0), {
-      descr: "<f4",
-      shape: LARGE,
-      fortran,
-    });
+    const form = { descr: "<f4", shape: LARGE, fortran };
+    const header = npy(new Uint8Array(0), form);
     const fd = fs.openSync(path, "w");
     fs.writeSync(fd, header);
     fs.ftruncateSync(fd, header.length + 4 * rows * classes);
@@ -277,11 +254,7 @@ test.each([false, true])(
     const none = [0, 0, 0, 0, 0];
     expect(sources).toEqual([[none, [1, 2, 3, 4, 5], none]]);
     const plan = await built.dryRun({ input: path, output: at("none") });
-    expect(plan).toMatchObject({
-      rows,
-      classes,
-      column: "array",
-      sourceDtype: "float32",
-    });
+    const expected = { column: "array", sourceDtype: "float32" };
+    expect(plan).toMatchObject({ rows, classes, ...expected });
   },
 );
