@@ -7,6 +7,7 @@ import { endRedis, test as queueTest, startRedis } from "../queue/redis.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
+import { rows } from "../support/input-runs.js";
 import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 import { outputOf, VERIFIED, verifyAll } from "../support/runs.js";
@@ -31,17 +32,13 @@ const folder = at("in");
 fs.mkdirSync(folder);
 const numbers = (rows: number, k: number) =>
   Array.from({ length: rows }, (_, r) => Math.sin(r * 7 + k) * 3);
-for (const [seed, [name, rows]] of Object.entries(ROWS).entries())
+for (const [seed, [name, length]] of Object.entries(ROWS).entries())
   writeArrow(join(folder, `${name}.arrow`), {
-    age: [numbers(rows, seed), float64()],
-    educ: [numbers(rows, seed + 5), float64()],
-    y: [numbers(rows, seed).map((_, r) => r % 3), int32()],
+    age: [numbers(length, seed), float64()],
+    educ: [numbers(length, seed + 5), float64()],
+    y: [numbers(length, seed).map((_, r) => r % 3), int32()],
   });
-const B = [
-  [0.1, -0.2],
-  [0.3, 0.4],
-  [-0.5, 0.6],
-];
+const B = rows("0.1 -0.2; 0.3 0.4; -0.5 0.6");
 const V = Array.from({ length: 6 }, (_, i) =>
   Array.from({ length: 6 }, (_, j) => (i === j ? 0.02 : 0.001)),
 );
@@ -189,15 +186,9 @@ test("inputs whose features have another order are refused", async () => {
   const { x_a, x_b } = columns;
   writeArrow(join(wrong, "2.arrow"), { x_b, x_a } as never);
   const output = newOutput();
-  const run = {
-    ...options,
-    inputs: [wrong],
-    output,
-    features: "x_*",
-    keep: [],
-  };
+  const own = { inputs: [wrong], output, features: "x_*", keep: [] };
   await refused(
-    built.runDataset(run),
+    built.runDataset({ ...options, ...own }),
     "ERR_INPUT_UNSUPPORTED",
     `${join(wrong, "2.arrow")}: logits: expected feature 0 to be x_a as in 1.arrow, found x_b; list the columns in one order with --features`,
   );
@@ -227,10 +218,8 @@ test("coefficients beside the inputs are no input", async () => {
 test("an input without rows takes the number of features from the coefficients", async () => {
   const empty = at("empty");
   fs.mkdirSync(empty);
-  for (const [name, x] of Object.entries({ a: [], b: [[1, 2]] }))
-    writeArrow(join(empty, `${name}.arrow`), {
-      x: [x, "list<float64>"],
-    } as never);
+  writeArrow(join(empty, "a.arrow"), { x: [[], "list<float64>"] });
+  writeArrow(join(empty, "b.arrow"), { x: [[[1, 2]], "list<float64>"] });
   const own = { inputs: [empty], output: newOutput(), features: "x", keep: [] };
   const report = await built.runDataset({ ...options, ...own });
   expect(report).toMatchObject({ status: "done", rows: 1, shards: 2 });
@@ -269,12 +258,8 @@ queueTest("workers of a queue compute from the copies", async () => {
   const queue = { queue: redis.url };
   await built.submitDataset({ ...options, ...queue, output });
   const stop = new AbortController();
-  const worker = built
-    .runWorker(
-      { ...queue, allow: [at(".")], threads: 1 },
-      { signal: stop.signal },
-    )
-    .catch(() => {});
+  const setup = { ...queue, allow: [at(".")], threads: 1 };
+  const worker = built.runWorker(setup, stop).catch(() => {});
   await built.waitForDataset({ ...queue, output, poll: 0.1 });
   stop.abort();
   await worker;

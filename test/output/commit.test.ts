@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { checkName, HTML } from "../../src/output/written-files.js";
 import { built } from "../support/built.js";
+import { refused } from "../support/refused.js";
 import { runsIn } from "../support/runs.js";
 
 const { at, run, write, files, input, output } = runsIn();
@@ -30,32 +31,30 @@ test("force replaces an output when the new one is complete", async () => {
   expect(files(/\.tmp$/)).toEqual([]);
 });
 
-test.each<[string, object, () => void, object]>([
+type Act = (stop: AbortController) => void;
+type Case = [name: string, options: object, act: Act, error: object];
+const throwMine = () => {
+  throw new RangeError("mine");
+};
+const MINE = { name: "RangeError", message: "mine" };
+const ABORTED = { code: "ERR_ABORTED", report: { status: "failed" } };
+
+test.each<Case>([
   ["a bad row", { input: bad }, () => {}, { code: "ERR_BAD_ROW", row: 2999 }],
-  ...[{}, { layout: "coo" }, { compress: "lz4" }].flatMap(
-    (given): [string, object, (stop: AbortController) => void, object][] => [
-      [
-        `an abort, ${JSON.stringify(given)}`,
-        { ...STEPS, ...given },
-        (stop) => stop.abort(),
-        { code: "ERR_ABORTED", report: { status: "failed" } },
-      ],
-      [
-        `an error of onProgress, ${JSON.stringify(given)}`,
-        { ...STEPS, ...given },
-        () => {
-          throw new RangeError("mine");
-        },
-        { name: "RangeError", message: "mine" },
-      ],
-    ],
-  ),
-] as never)("%s leaves the old output", async (_, options, act, error) => {
+  ...[
+    STEPS,
+    { ...STEPS, layout: "coo" },
+    { ...STEPS, compress: "lz4" },
+  ].flatMap((given): Case[] => [
+    ["an abort", given, (stop) => stop.abort(), ABORTED],
+    ["an error of onProgress", given, throwMine, MINE],
+  ]),
+])("%s leaves the old output: %j", async (_, options, act, error) => {
   const stop = new AbortController();
   let done = 0;
   const onProgress = (rowsDone: number) => {
     done = rowsDone;
-    (act as (stop: AbortController) => void)(stop);
+    act(stop);
   };
   const hooks = { signal: stop.signal, onProgress };
   await expect(run(options, hooks)).rejects.toMatchObject(error);
@@ -64,10 +63,8 @@ test.each<[string, object, () => void, object]>([
 });
 
 test("a path of a directory is refused before anything is written", async () => {
-  await expect(run({ output: at("folder/") })).rejects.toMatchObject({
-    code: "ERR_USAGE",
-    message: `output: expected a file name, found ${at("folder/")}`,
-  });
+  const message = `output: expected a file name, found ${at("folder/")}`;
+  await refused(run({ output: at("folder/") }), "ERR_USAGE", message);
   expectPrecious();
 });
 
@@ -85,12 +82,9 @@ test("force does not replace a link that appears during the run", async () => {
   const onProgress = () => {
     if (!fs.existsSync(path)) fs.symlinkSync(output, path);
   };
-  await expect(
-    run({ ...STEPS, output: path }, { onProgress }),
-  ).rejects.toMatchObject({
-    code: "ERR_OUTPUT_EXISTS",
-    message: `${path} is a symbolic link; choose another path`,
-  });
+  const running = run({ ...STEPS, output: path }, { onProgress });
+  const message = `${path} is a symbolic link; choose another path`;
+  await refused(running, "ERR_OUTPUT_EXISTS", message);
   expectPrecious();
 });
 
@@ -114,10 +108,7 @@ describe.each([false, true])("force %s", (force) => {
       let temporary = "";
       const onProgress = () => {
         if (temporary) return;
-        const [found = ""] = fs
-          .readdirSync(at(""))
-          .filter((n) => /tmp$/.test(n));
-        temporary = at(found);
+        temporary = at(files(/tmp$/)[0] ?? "");
         fs.renameSync(temporary, at(`moved ${name} ${force}`));
         replace(temporary);
       };
@@ -156,10 +147,10 @@ describe("a name must not promise another format than the file has", () => {
       [built.generate({ ...shape, output: csv }), csv, arrow],
       [built.report({ results: at("a.ipc"), output: page }), page, HTML],
     ] as const)
-      await expect(made).rejects.toMatchObject({
-        code: "ERR_USAGE",
-        message: `${path}: ${writes}; use a name that ends in .${extensions[0]}`,
-      });
+      await refused(
+        ...([made, "ERR_USAGE"] as const),
+        `${path}: ${writes}; use a name that ends in .${extensions[0]}`,
+      );
     expect([csv, page].filter(fs.existsSync)).toEqual([]);
   });
 });

@@ -14,13 +14,10 @@ const { at, run, write, files } = runsIn();
 const kept = at("kept.arrow");
 writeKept(kept, 20);
 // More than the 64 MiB from which threads make bsr, and of more than one record batch.
-const large = write(
-  {
-    ...{ rows: 20_000, classes: 20, batchRows: [6000] },
-    logit: (r, k) => (r % 1000 === 77 && k === 3 ? NaN : Math.sin(r * k)),
-  },
-  at("large.arrow"),
-);
+const logit = (r: number, k: number) =>
+  r % 1000 === 77 && k === 3 ? NaN : Math.sin(r * k);
+const many = { rows: 20_000, classes: 20, batchRows: [6000], logit };
+const large = write(many, at("large.arrow"));
 
 /** Runs the command, and returns what `read` makes of what it writes to a pipe. */
 async function piped<Result>(
@@ -45,10 +42,8 @@ async function readAll(stdout: NodeJS.ReadableStream): Promise<Buffer> {
 }
 
 describe("the stream has the bytes of the file, without magic and footer", () => {
-  const few = write(
-    { rows: 500, classes: 8, logit: (r, k) => Math.cos(r * k) },
-    at("few.arrow"),
-  );
+  const logit = (r: number, k: number) => Math.cos(r * k);
+  const few = write({ rows: 500, classes: 8, logit }, at("few.arrow"));
   const copied = ["id", "name", "split", "flag", "bytes", "middle"];
   test.each<[string, Partial<RunOptions>]>([
     [kept, { keep: copied }],
@@ -109,24 +104,21 @@ test("other readers read the stream", async () => {
   expect(count).toBe(1797);
 });
 
+const NOT_COMPARED =
+  "bytes not compared: the output is a stream, and runs write files";
+
 test("a saved stream is verified, and read back", async () => {
   const saved = at("saved.arrows");
   const fd = openSync(saved, "w");
-  const child = spawn(
-    process.execPath,
-    [CLI, "run", DIGITS, "-o", "-", "--quiet"],
-    { stdio: ["ignore", fd, "inherit"] },
-  );
+  const args = [CLI, "run", DIGITS, "-o", "-", "--quiet"];
+  const stdio = ["ignore", fd, "inherit"] as const;
+  const child = spawn(process.execPath, args, { stdio: [...stdio] });
   expect(await once(child, "close")).toEqual([0, null]);
   closeSync(fd);
   expect(await verifyAll(saved, DIGITS)).toMatchObject({
     ok: true,
     problems: [],
-    bytes: {
-      compared: false,
-      message:
-        "bytes not compared: the output is a stream, and runs write files",
-    },
+    bytes: { compared: false, message: NOT_COMPARED },
   });
   const reader = await built.openJacobian(saved);
   expect(reader.rows).toBe(1797);
@@ -134,10 +126,8 @@ test("a saved stream is verified, and read back", async () => {
 });
 
 test("a bad row ends the stream without an end marker, and the command with 65", async () => {
-  const { read, ...done } = await piped(
-    [large, "--chunk-rows", "500"],
-    readAll,
-  );
+  const args = [large, "--chunk-rows", "500"];
+  const { read, ...done } = await piped(args, readAll);
   const stderr = expect.stringMatching(
     /row 77: expected finite logits .+, found NaN/,
   );

@@ -55,12 +55,8 @@ async function computeWith(
   // Batches of a few KiB, and slots too small for some tasks.
   plan.setup.capacity = 700;
   Object.assign(plan, { batchEntries: 640, slotEntries: 700, ...change.plan });
-  const target = {
-    fd: -1,
-    direct: -1,
-    compare: false,
-    reportWritten: () => {},
-  };
+  const reportWritten = () => {};
+  const target = { fd: -1, direct: -1, compare: false, reportWritten };
   const context = contextOf(plan, options, logits, target, schedule);
   const values: number[] = [];
   const rows: number[] = [];
@@ -140,10 +136,8 @@ test.each(
       logit(Math.floor(n / shape.classes), n % shape.classes),
     );
     const { threshold } = choice;
-    const expected = built.softmaxJacobianEntries(logits, {
-      ...shape,
-      threshold,
-    });
+    const given = { ...shape, threshold };
+    const expected = built.softmaxJacobianEntries(logits, given);
     const plan = MANY_ROWS;
     const found = await computeWith(atOnce, { ...choice, plan });
     expect(found.values).toEqual([...expected.values]);
