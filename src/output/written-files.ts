@@ -95,8 +95,8 @@ export function checkFiles(files: readonly UsedFile[]): void {
 
 /**
  * Rejects an output path that could not be written at the end of the run.
- * @throws OutputExistsError if `path` exists (with `force`: and is not a regular file); UsageError if it is an input or has the
- * extension of another format
+ * @throws OutputExistsError if `path` exists (with `force`: and is not a regular file); UsageError if it is an input, has the
+ * extension of another format, or its directory does not exist
  */
 export function checkOutput({
   path,
@@ -123,7 +123,9 @@ export function checkOutput({
     throw new UsageError(`output: expected a file name, found ${path}`);
   checkName(path, format);
   const inputFiles = inputs.map((input) => inputFile(input));
-  checkFiles([{ name: "output", path, use: "output" }, ...inputFiles]);
+  const output: UsedFile = { name: "output", path, use: "output" };
+  checkFiles([output, ...inputFiles]);
+  checkDirectory(output);
   checkReplaceable(path, force);
 }
 
@@ -184,6 +186,20 @@ function checkState({ file: { name, path }, stats }: ResolvedFile): void {
     throw new UsageError(`${name}: ${path} is not a file name; ${advice}`);
   if (stats && !stats.isFile())
     throw new UsageError(`${name}: ${path} is ${kindOf(stats)}; ${advice}`);
+}
+
+/** @throws UsageError if the directory of an output does not exist */
+function checkDirectory({ name, path }: UsedFile): void {
+  const directory = dirname(`${path}`);
+  const stats = outputCall(`${path}`, "could not be examined", () =>
+    statSync(directory, { throwIfNoEntry: false }),
+  );
+  if (stats?.isDirectory()) return;
+  throw new UsageError(
+    stats
+      ? `${name}: ${path}: ${directory} is not a directory; choose another path`
+      : `${name}: ${path}: its directory does not exist; create it first`,
+  );
 }
 
 /** @throws UsageError if `one` is the same file as `other`, or inside it */

@@ -102,7 +102,11 @@ softjac inspect run
 softjac run ${DIGITS} -o ${taken}
 73 ${taken} already exists; use --force to overwrite it
 softjac run ${DIGITS} -o ${none}/x
-74 ${none}/x: could not be created: ENOENT, its directory does not exist; create it first
+64 --output: ${none}/x: its directory does not exist; create it first
+softjac report ${results} -o ${none}/x/page.html
+64 --output: ${none}/x/page.html: its directory does not exist; create it first
+softjac run ${DIGITS} -o ${taken}/x
+64 --output: ${taken}/x: ${taken} is not a directory; choose another path
 `;
 
 test.each(pairsOf(TRANSCRIPT))("%s: %s", (line, answer) => {
