@@ -135,12 +135,7 @@ export async function execute<Report extends object>({
   });
   try {
     // A command has no other work for its main thread.
-    const hooks = {
-      signal: stopSignal,
-      onProgress,
-      onEvent,
-      mainThread: true,
-    };
+    const hooks = { signal: stopSignal, onProgress, onEvent, mainThread: true };
     const report = await Promise.race([work(hooks), abandoned]);
     markWorkDone();
     log.stop();

@@ -232,8 +232,5 @@ export function matchedColumn(
       return { column, list: null };
   }
   const values = { ...child.field, name, nullable: true };
-  return {
-    column: { ...child, name, index, field: values },
-    list: rows,
-  };
+  return { column: { ...child, name, index, field: values }, list: rows };
 }

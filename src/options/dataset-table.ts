@@ -59,9 +59,7 @@ export const DATASET_SECTIONS = [
     /** Whether to replace an existing dataset once the new one is complete; default: false. */
     overwrite: flag(
       "Replace an existing dataset once the new one is complete",
-      {
-        commands: [...PLANNING, ...PUBLISHING],
-      },
+      { commands: [...PLANNING, ...PUBLISHING] },
     ),
     /** Whether to publish the dataset without skipped inputs; default: false. */
     allowMissing: flag("Publish the dataset without the skipped inputs", {

@@ -99,9 +99,7 @@ export const INPUT_SECTIONS = [
     // Without the marker, a complete stream looks like a truncated one.
     allowMissingEos: flag(
       "Accept a stream that lacks its end-of-stream marker",
-      {
-        commands: [...READING, "effects"],
-      },
+      { commands: [...READING, "effects"] },
     ),
   }),
   section("Results", RUNNING, "bytes", {
@@ -193,11 +191,7 @@ export const OUTPUT_SECTIONS = [
     /** Type of the results; default: float32 for logits of type float16, bfloat16 or float32, else float64. */
     dtype: text(
       "Type of the results (default: float32 for float16, bfloat16 and float32 logits, else float64)",
-      {
-        commands: [...RUNNING, "inspect"],
-        choices: FLOATS,
-        affects: "bytes",
-      },
+      { commands: [...RUNNING, "inspect"], choices: FLOATS, affects: "bytes" },
     ),
     /** Compression of record batches, as LZ4 frames or Zstandard of level 1; default: none. */
     compress: text("Compress the record batches (default: no compression)", {

@@ -243,11 +243,7 @@ export function shapeOf(
   layout: SymmetricLayout,
 ): number[] {
   if (!symmetric) return shape;
-  const n = {
-    classes,
-    features,
-    both: classes * features,
-  }[symmetric];
+  const n = { classes, features, both: classes * features }[symmetric];
   return layout === "packed" ? [triangle(n)] : [n, n];
 }
 

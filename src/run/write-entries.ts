@@ -193,10 +193,7 @@ function* piecesOf(
     .entries()) {
     const buffers = layout.results[n] as (typeof layout.results)[number];
     if (plan.onBadRow === "null")
-      yield {
-        offset: buffers.validity,
-        bytes: validityBitmap(rows, badRows),
-      };
+      yield { offset: buffers.validity, bytes: validityBitmap(rows, badRows) };
     if (shape.offsets) yield { offset: buffers.offsets, bytes: offsets };
     yield { offset: buffers.values, bytes: values };
   }

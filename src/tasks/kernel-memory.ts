@@ -42,11 +42,7 @@ export function allocateKernelMemory(
       // The plain kernel runs everywhere.
     }
   }
-  return {
-    module: null,
-    memory: null,
-    buffer: new SharedArrayBuffer(bytes),
-  };
+  return { module: null, memory: null, buffer: new SharedArrayBuffer(bytes) };
 }
 
 let compiled: WebAssembly.Module | null = null;

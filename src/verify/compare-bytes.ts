@@ -84,10 +84,7 @@ export async function compareRun(
       openOptions(options, hooks.signal),
     );
     const difference = await firstDifference(file, recorded, logits, hooks);
-    return {
-      compared: true,
-      message: difference && `${path}: ${difference}`,
-    };
+    return { compared: true, message: difference && `${path}: ${difference}` };
   } finally {
     file.close();
   }

@@ -187,9 +187,7 @@ function attempts(
   const { stdout, ...ended } = spawnSync(
     process.execPath,
     [ATTEMPTS, at("none"), ...inputs],
-    {
-      ...{ encoding: "utf8", input: piped, timeout: 60_000 },
-    },
+    { ...{ encoding: "utf8", input: piped, timeout: 60_000 } },
   );
   expect(ended).toMatchObject({ stderr: "", status: 0, signal: null });
   const { outcomes, peakBytes } = JSON.parse(stdout);

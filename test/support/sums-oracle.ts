@@ -108,9 +108,7 @@ export function sumsByOrder(
           kernel,
           [row(r)],
           [{ code: c, values: n, param, ...(given ? { input: [given] } : {}) }],
-          {
-            temperature: spec.temperature,
-          },
+          { temperature: spec.temperature },
         ).results[0] as Float64Array,
       );
     if (code === ONE) return [w];

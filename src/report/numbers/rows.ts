@@ -94,13 +94,7 @@ function shownRow(
   copied: CopiedValues,
 ): ShownRow {
   const [row = 0, ...positions] = indexOfKey(inner, key);
-  return {
-    row,
-    positions,
-    input,
-    ...numbers,
-    copied: copied.read(batch, k),
-  };
+  return { row, positions, input, ...numbers, copied: copied.read(batch, k) };
 }
 
 export interface ShownRows {

@@ -117,10 +117,7 @@ testOptions("ERR_LOGITS_COLUMN file: ", doubles(2, 3), {
     "--label y: no such array; the file has float64 [2, 3], and there is no .npy file at this path",
 });
 
-const members = {
-  "o.npy": doubles(4, 3),
-  "row.npy": of("<i4", 16, 4),
-};
+const members = { "o.npy": doubles(4, 3), "row.npy": of("<i4", 16, 4) };
 testOptions("ERR_LOGITS_COLUMN file: ", zip(members), {
   "--column z":
     "--column z: no such array; the file has o: float64 [4, 3], row: int32 [4]",
