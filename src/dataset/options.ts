@@ -12,7 +12,6 @@ import {
 } from "../options/run-options.js";
 import { ARROW, checkName } from "../output/written-files.js";
 import { isAuxiliaryName, isEntriesLayout } from "../results/catalogue.js";
-import type { S3Options } from "../storage/store.js";
 
 /** Options of `runDataset` and `planDataset`. Only `inputs` and `output` are required. */
 export interface DatasetOptions extends OptionsOf<"dataset"> {}
@@ -88,10 +87,6 @@ function optionsOver(run: Partial<RunOptions>, output: string) {
     return isRemote(output) ? { ...options, sync: false } : options;
   };
 }
-
-/** Options of a process, which do not affect the output bytes. */
-export type ProcessOptions = S3Options &
-  Pick<RunOptions, "threads" | "chunkRows" | "sync">;
 
 /** Options of a run that affect the output bytes, as in the options table. */
 export type BytesOptions = Pick<
