@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
-import { start } from "../queue/processes.js";
+import { start, THREADS_AND_SIGNALS } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { CLI, DIGITS, softjac, typed } from "./support.js";
@@ -145,14 +145,13 @@ test.each([
 );
 
 test("the second signal ends the command at once and removes the temporary file", async () => {
-  const preload = [
-    "../dataset/threads-that.mjs",
-    "../support/says-signals.mjs",
-  ];
   // The first signal alone would wait forever.
   const env = { THREADS_DO: "hang", THREADS_AT: large };
   const line = ["run", large, "-o", at("twice.arrow"), "--threads", "2"];
-  const { child, until, ended } = start(line, { preload, env });
+  const { child, until, ended } = start(line, {
+    preload: THREADS_AND_SIGNALS,
+    env,
+  });
   await until(/threads-that: hang/);
   expect(filesOf("twice")).toHaveLength(1);
   child.kill("SIGINT");

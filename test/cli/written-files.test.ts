@@ -281,12 +281,8 @@ test.each([
     );
     // Output, report, and metrics at the start and at the end.
     const names = writable.map(({ path }) => basename(path).split(".")[1]);
-    expect(names.sort()).toEqual([
-      "made",
-      "made-metrics",
-      "made-metrics",
-      "made-report",
-    ]);
+    const expected = ["made", "made-metrics", "made-metrics", "made-report"];
+    expect(names.sort()).toEqual(expected);
     const bits = O_CREAT | O_EXCL | O_NOFOLLOW | O_TRUNC;
     for (const { flags, path } of writable) {
       expect(path).toMatch(/\/\.[\w-]+(\.\w+)?\.[0-9a-f-]+\.tmp$/);

@@ -151,22 +151,17 @@ test("another run's dataset is replaced on request, unless it has other files", 
   fs.mkdirSync(join(output, "notes"));
   for (const name of ["notes/a.txt", "README", "_commits/x.json"]) write(name);
   const both = filesOf(output);
+  const options = { inputs: [folder], output, ...other };
   const expectNamed = async (count: number, names: string) => {
     const message = `${output} contains ${count} files or directories that are not part of its dataset; move them elsewhere: ${names}`;
     for (const call of [built.runDataset, built.dryRunDataset])
-      await refused(
-        call({ inputs: [folder], output, ...other }),
-        "ERR_OUTPUT_EXISTS",
-        message,
-      );
+      await refused(call(options), "ERR_OUTPUT_EXISTS", message);
   };
   await expectNamed(3, "README, notes, _commits/x.json");
   expect(filesOf(output)).toEqual(both);
   for (let k = 0; k < 9; k++) write(`b${k}`);
-  await expectNamed(
-    12,
-    "README, b0, b1, b2, b3, b4, b5, b6, b7, b8, and 2 more",
-  );
+  const first = "README, b0, b1, b2, b3, b4, b5, b6, b7, b8, and 2 more";
+  await expectNamed(12, first);
   expect(leftOf(output)).toEqual([]);
   for (const name of fs.readdirSync(output))
     if (/^(b\d|README|notes)$/.test(name))

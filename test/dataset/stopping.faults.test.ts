@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { GracefulStop } from "../../src/dataset/graceful-stop.js";
 import { softjac, wordsOf } from "../cli/support.js";
-import { start } from "../queue/processes.js";
+import { start, THREADS_AND_SIGNALS } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -126,15 +126,8 @@ describe("threads", () => {
   function begin(what: string, more: string[] = [], env = {}) {
     const output = newOutput();
     const threads = { THREADS_DO: what, THREADS_AT: "b.arrow", ...env };
-    const preload = [
-      "../dataset/threads-that.mjs",
-      "../support/says-signals.mjs",
-    ];
-    const started = start([...args(output), ...more], {
-      preload,
-      env: threads,
-    });
-    return { output, ...started };
+    const options = { preload: THREADS_AND_SIGNALS, env: threads };
+    return { output, ...start([...args(output), ...more], options) };
   }
   function expectContinues(output: string, counts: object): void {
     expect(existsSync(output)).toBe(false);

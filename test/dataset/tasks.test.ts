@@ -124,13 +124,10 @@ test("several runs for one output need --run; status prefers the published one",
   };
   const runs = [await plan(1), await plan(2), await plan(3)];
   const [run = "", ...others] = runs;
+  runs.sort();
   const listed = `run: several runs are planned for ${output}; name one: `;
   for (const call of [built.datasetStatus, built.runShards])
-    await refused(
-      call({ output }),
-      "ERR_USAGE",
-      `${listed}${runs.sort().join(", ")}`,
-    );
+    await refused(call({ output }), "ERR_USAGE", listed + runs.join(", "));
   await built.runShards({ output, run });
   await built.finalizeDataset({ output, run });
   others.sort();
@@ -158,11 +155,8 @@ test("several runs for one output need --run; status prefers the published one",
 
 test("an output without a plan, and tasks that do not exist", async () => {
   const output = newOutput();
-  for (const call of [
-    built.runShards,
-    built.finalizeDataset,
-    built.datasetStatus,
-  ])
+  const { runShards, finalizeDataset, datasetStatus } = built;
+  for (const call of [runShards, finalizeDataset, datasetStatus])
     await refused(call({ output }), "ERR_PLAN_MISSING");
   const { output: made } = await planned();
   const task = { output: made, shardIndex: 3 };

@@ -17,10 +17,8 @@ const ROWS = 40;
 const CLASSES = 3;
 const LONG_AGO = new Date("2020-02-02T02:02:02.020Z");
 
-const values = Float64Array.from(
-  { length: ROWS * CLASSES },
-  (_, k) => (k % 7) / 2,
-);
+const length = ROWS * CLASSES;
+const values = Float64Array.from({ length }, (_, k) => (k % 7) / 2);
 const shape = [ROWS, CLASSES];
 const array = npy(values, shape);
 writeLogits(at("logits.arrow"), {
@@ -233,14 +231,9 @@ describe("results that change while they are read", () => {
     const input = fresh(DIGITS);
     const results = at("dataset");
     const output = at("dataset.html");
-    await built.runDataset({
-      inputs: [input],
-      output: results,
-      shardRows: 1000,
-    });
-    const part = fs
-      .readdirSync(results)
-      .find((name) => name.startsWith("part-"));
+    const dataset = { inputs: [input], output: results, shardRows: 1000 };
+    await built.runDataset(dataset);
+    const part = fs.readdirSync(results).find((name) => /^part-/.test(name));
     const path = `${results}/${part}`;
     fs.utimesSync(path, LONG_AGO, LONG_AGO);
     const { state, hooks } = changing(

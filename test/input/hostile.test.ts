@@ -22,11 +22,8 @@ import { streamOf } from "../support/stream-of.js";
 const { at, input, output, refusal } = inputRuns();
 
 function expectRefused(message: RegExp | string, ...args: string[]): void {
-  expect(softjac(...args)).toEqual({
-    status: 65,
-    stdout: "",
-    stderr: expect.stringMatching(message),
-  });
+  const stderr = expect.stringMatching(message);
+  expect(softjac(...args)).toEqual({ status: 65, stdout: "", stderr });
 }
 
 test("a safetensors header nested 20,000 deep", () => {
@@ -126,12 +123,8 @@ test("a manifest of a dataset without its fields", () => {
 const COUNT = 4000;
 const file = at("empty-batches.arrow");
 const batchRows = [...Array<number>(COUNT).fill(0), 1];
-writeLogits(file, {
-  rows: 2,
-  classes: 3,
-  batchRows,
-  logit: (row, k) => row + k,
-});
+const logit = (row: number, k: number) => row + k;
+writeLogits(file, { rows: 2, classes: 3, batchRows, logit });
 
 /** Returns a safetensors file of COUNT tensors without values, and one of logits. */
 function emptyTensors(): Buffer {
@@ -149,23 +142,16 @@ test.skipIf(!isLinux).each([
   ["a safetensors file of empty tensors", emptyTensors],
 ])("%s: the size bounds the work", async (_, bytes) => {
   const workDone = () =>
-    ["rchar", "wchar", "syscr"].map((name) =>
-      Number(
-        new RegExp(`${name}: (\\d+)`).exec(
-          fs.readFileSync("/proc/self/io", "utf8"),
-        )?.[1],
-      ),
-    );
+    ["rchar", "wchar", "syscr"].map((name) => {
+      const text = fs.readFileSync("/proc/self/io", "utf8");
+      return Number(new RegExp(`${name}: (\\d+)`).exec(text)?.[1]);
+    });
   fs.writeFileSync(input, bytes());
   // The first run reads modules, too.
-  await built.run({ input: file, output, force: true });
+  const options = { output, force: true, column: "logits" };
+  await built.run({ ...options, input: file });
   const before = workDone();
-  const report = await built.run({
-    input,
-    column: "logits",
-    output,
-    force: true,
-  });
+  const report = await built.run({ ...options, input });
   const [read, written, reads] = workDone().map((n, k) => n - (before[k] ?? 0));
   expect(report.rowsDone).toBe(2);
   expect(report.outputBytes).toBeLessThan(4096);

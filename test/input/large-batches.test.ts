@@ -55,15 +55,11 @@ function writeSparse(): void {
     const offset = end;
     put(framed(message, end));
     blocks.push({ offset, metadataBytes: end - offset, bodyBytes: BODY });
-    for (const [row, k] of PEAKS)
+    for (const [row, k] of PEAKS) {
+      const place = end + 4 * ((row - start) * CLASSES + k);
       if (row >= start && row < start + BATCH_ROWS)
-        fs.writeSync(
-          fd,
-          Float32Array.of(20),
-          0,
-          4,
-          end + 4 * ((row - start) * CLASSES + k),
-        );
+        fs.writeSync(fd, Float32Array.of(20), 0, 4, place);
+    }
     end += BODY;
   }
   fs.ftruncateSync(fd, end);

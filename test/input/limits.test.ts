@@ -14,12 +14,8 @@ const at = workDirectory();
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const file = at("file.arrow");
 const batchRows = [20, 30];
-writeLogits(file, {
-  rows: 50,
-  classes: 3,
-  batchRows,
-  logit: (row, k) => (row * k) % 5,
-});
+const logit = (row: number, k: number) => (row * k) % 5;
+writeLogits(file, { rows: 50, classes: 3, batchRows, logit });
 const stream = at("stream.arrows");
 writeFileSync(stream, streamOf(file));
 const deep = at("deep.arrow");
@@ -30,10 +26,8 @@ writeColumns(deep, {
   deep: [[value], type],
 });
 const swapped = at("swapped.npy");
-writeFileSync(
-  swapped,
-  npy(new Uint16Array(12), { descr: ">u2", shape: [4, 3] }),
-);
+const bigEndian = { descr: ">u2", shape: [4, 3] };
+writeFileSync(swapped, npy(new Uint16Array(12), bigEndian));
 const axes = at("axes.npy");
 writeFileSync(axes, npy(Float64Array.of(1), Array(65).fill(1)));
 const lz4 = here("../fixtures/compressed-lz4.arrow");

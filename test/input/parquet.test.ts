@@ -16,10 +16,8 @@ const given: { logits: number[][]; kept: Record<string, unknown[]> } =
 const { kind: _, ...ofPyarrow } = given.kept;
 const ALL = Object.keys(ofPyarrow);
 const [rows, classes] = [given.logits.length, 4];
-const flat = built.softmax(Float64Array.from(given.logits.flat()), {
-  rows,
-  classes,
-});
+const numbers = Float64Array.from(given.logits.flat());
+const flat = built.softmax(numbers, { rows, classes });
 const softmax = given.logits.map((_, r) => [
   ...flat.subarray(4 * r, 4 * r + 4),
 ]);

@@ -22,6 +22,7 @@ import { ReportBuilder } from "../../src/run/run-report.js";
 import { writeFixed } from "../../src/run/write-fixed.js";
 import { finish, taskRunner } from "../../workers/run-task.js";
 import { built } from "../support/built.js";
+import { rows } from "../support/input-runs.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 import { contextOf } from "../support/run-context.js";
@@ -56,14 +57,8 @@ type Done = (error: unknown, written: number) => void;
 vi.mock("node:fs", async (original) => {
   const fs = await original<typeof import("node:fs")>();
   const writeSync = (...[fd, source, from, bytes, position]: Call) => {
-    if (fd !== disk.fd)
-      return fs.writeSync(
-        fd,
-        source,
-        from,
-        Math.min(bytes, disk.most),
-        position,
-      );
+    const most = Math.min(bytes, disk.most);
+    if (fd !== disk.fd) return fs.writeSync(fd, source, from, most, position);
     disk.asked.push({ bytes, position });
     const part = Math.min(disk.left, bytes);
     disk.left -= part;
@@ -99,11 +94,8 @@ vi.mock("node:fs", async (original) => {
 
 const at = workDirectory();
 const uniform = random(5);
-const memory = new WebAssembly.Memory({
-  initial: 112,
-  maximum: 112,
-  shared: true,
-}).buffer;
+const pages = { initial: 112, maximum: 112, shared: true };
+const memory = new WebAssembly.Memory(pages).buffer;
 /** Numbers that are not 0. */
 const source = new Uint8Array(memory);
 for (let k = 0; k < source.length; k++) source[k] = 1 + 255 * uniform();
@@ -164,14 +156,9 @@ test("writePages writes from memory that starts on no page", () => {
   }
 });
 
-test.each([
-  [0, 0],
-  [64, 5000],
-  [8191, 1],
-  [123_456, 2 ** 40 + 17],
-])(
+test.each(rows(`0 0; 64 5000; 8191 1; 123456 ${2 ** 40 + 17}`))(
   "padBefore makes %i equal to %i modulo the page size",
-  (address, position) => {
+  (address = 0, position = 0) => {
     const pad = padBefore(address, position);
     expect(pad).toBeGreaterThanOrEqual(0);
     expect(pad).toBeLessThan(4096);
@@ -220,10 +207,8 @@ test.each<[number, number, Partial<RunOptions>]>([
     const options = resolveOptions({ ...all, output, threads: 1 });
     const logits = await openLogits(input, openOptions(options));
     const plan = planFixed(options, logits);
-    const pending = await openPending(output, plan.layout.bytes, {
-      ...options,
-      direct: true,
-    });
+    const direct = { ...options, direct: true };
+    const pending = await openPending(output, plan.layout.bytes, direct);
     const context = contextOf(plan, options, logits, pending);
     await writeFixed(plan, context);
     await context.writer.end();

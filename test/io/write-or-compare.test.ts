@@ -46,21 +46,17 @@ test.each([0, 1, MiB - 1, MiB, 2 * MiB + 3, 3 * MiB + 6])(
       return file;
     });
     expect(error).toBeInstanceOf(DifferentByte);
-    expect(error).toMatchObject({
-      position: START + place,
-      expected,
-      found: expected ^ 1,
-    });
+    const position = START + place;
+    expect(error).toMatchObject({ position, expected, found: expected ^ 1 });
   },
 );
 
 test.each([0, MiB, 3 * MiB + 6])(
   "a file that ends %i bytes on has no byte there",
   (place) => {
-    expect(compared((file) => file.subarray(0, START + place))).toMatchObject({
-      position: START + place,
-      expected: source[place],
-      found: null,
-    });
+    const position = START + place;
+    const error = compared((file) => file.subarray(0, position));
+    const expected = source[place];
+    expect(error).toMatchObject({ position, expected, found: null });
   },
 );

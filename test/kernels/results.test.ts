@@ -15,6 +15,7 @@ import {
   exact,
 } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
+import { rows } from "../support/input-runs.js";
 import {
   blockEntries,
   bothKernels,
@@ -208,21 +209,15 @@ test.each([
   {
     what: "vectors with numbers that are not finite",
     codes: [PRODUCT, LOG_VJP, LOG_JVP, COVARIANCE],
-    input: [
-      [1, 2, 3],
-      [1, NaN, 3],
-      [Infinity, 0, 0],
-      [0, 0, -Infinity],
-      [0, 0, 0],
-    ],
+    input: rows("1 2 3; 1 NaN 3; Infinity 0 0; 0 0 -Infinity; 0 0 0"),
     bad: [1, 2, 3],
   },
 ])("$what make bad rows", ({ codes, input, bad }) => {
-  const rows = [0, 1, 2, 3, 4].map((r) => [r, 1, 0.5]);
+  const logits = [0, 1, 2, 3, 4].map((r) => [r, 1, 0.5]);
   for (const code of codes) {
     const entry = { code, values: 9, input, param: -1 };
     if (code === COVARIANCE) entry.param = 0;
     for (const memory of kernels)
-      expect(stored(memory, rows, [entry]).bad).toEqual(bad);
+      expect(stored(memory, logits, [entry]).bad).toEqual(bad);
   }
 });

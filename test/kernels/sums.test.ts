@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import * as code from "../../src/kernels/portable/codes.js";
 import type { SumsSpec } from "../../src/kernels/sums-layout.js";
+import { rows } from "../support/input-runs.js";
 import { normal, random } from "../support/random.js";
 import { moment, sumsByOrder, sumsSpace } from "../support/sums-oracle.js";
 
@@ -96,16 +97,9 @@ describe("sums have the bits of the promised order of additions", () => {
   );
 });
 
-test.each([
-  [1, 1],
-  [2, 1],
-  [3, 1.7],
-  [5, 1.7],
-  [8, 1],
-  [11, 0.3],
-])(
+test.each(rows("1 1; 2 1; 3 1.7; 5 1.7; 8 1; 11 0.3"))(
   "sums of p, J and its diagonal, for %i classes and the temperature %d",
-  (classes, temperature) => {
+  (classes = 0, temperature = 0) => {
     const gauss = normal(random(classes));
     const rows = 100;
     const given = {
@@ -148,27 +142,19 @@ test.each([1024, 4096])(
     const features = new Float64Array(1100).fill(1);
     features[1050] = 1e200;
     const logits = new Float64Array(2200);
-    expect(space.add({ rows: 1100, logits, features })).toEqual({
-      bad: [],
-      overflow: 1024,
-    });
+    const found = space.add({ rows: 1100, logits, features });
+    expect(found).toEqual({ bad: [], overflow: 1024 });
   },
 );
 
 test("accumulators are exact over the whole range of float64", () => {
   const uniform = random(8);
   const sums = (values: number[]) => {
-    const space = sumsSpace({
-      classes: 1,
-      features: 1,
-      moments: [moment(code.ONE, 1, "x")],
-    });
+    const moments = [moment(code.ONE, 1, "x")];
+    const space = sumsSpace({ classes: 1, features: 1, moments });
+    const logits = Float64Array.of(0);
     for (const value of values)
-      space.add({
-        rows: 1,
-        logits: Float64Array.of(0),
-        features: Float64Array.of(value),
-      });
+      space.add({ rows: 1, logits, features: Float64Array.of(value) });
     return space.rounded(0).sums[1];
   };
   expect(sums([1e308, 1, -1e308])).toBe(0); // 1 is below 2^-160 of the largest term
@@ -192,11 +178,7 @@ test("accumulators are exact over the whole range of float64", () => {
 
 test("the state of accumulators does not depend on the order of terms", () => {
   const uniform = random(9);
-  const spec = {
-    classes: 1,
-    features: 2,
-    moments: [moment(code.ONE, 1, "x")],
-  };
+  const spec = { classes: 1, features: 2, moments: [moment(code.ONE, 1, "x")] };
   // Of every size, and halfway between two digits of any place.
   const values = Array.from({ length: 1049 }, (_, n) => {
     const size = 2 ** (2 * n - 1074);

@@ -115,10 +115,8 @@ test("SIGTERM between two chunks releases the shard without using an attempt", a
 
 test("a worker with a full disk pauses while another one computes all; then it continues", async () => {
   const output = await submitted({ attempts: 1 });
-  const full = workerAt("enospc at ftruncateSync __tmp-", [
-    "--disk-pause",
-    "1",
-  ]);
+  const pause = ["--disk-pause", "1"];
+  const full = workerAt("enospc at ftruncateSync __tmp-", pause);
   await full.until(
     /no space left on its device; the worker takes no shards for 1 s/,
   );

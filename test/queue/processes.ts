@@ -25,6 +25,11 @@ export interface StartOptions {
   cli?: string;
 }
 
+/** Modules by which threads do something at a file, and the command says which signals it gets. */
+export const THREADS_AND_SIGNALS = [
+  ...["../dataset/threads-that.mjs", "../support/says-signals.mjs"],
+];
+
 const running = new Set<ChildProcess>();
 
 /** Kills the programs of a test, which could disturb the next one if the test failed. */

@@ -45,10 +45,7 @@ async function expectBlocks(
     const expected = row === rows ? undefined : block(row);
     if (expected === undefined)
       await expect(reader.block(row)).rejects.toMatchObject({
-        code: "ERR_ROW_MISSING",
-        name: "RowMissingError",
-        row,
-        path,
+        ...{ code: "ERR_ROW_MISSING", name: "RowMissingError", row, path },
       });
     else await expectBlock(reader, layout, row, expected);
     if (row === rows) continue;
@@ -120,20 +117,13 @@ function inputOf(
     logit(Math.floor(n / classes), n % classes),
   );
   const isBad = (row: number) => Number.isNaN(logit(row, 0));
-  const block = ({
-    layout,
-    temperature,
-    dtype,
-    threshold = 0,
-    emit = [],
-  }: Partial<RunOptions>) => {
+  const block = (options: Partial<RunOptions>) => {
+    const { layout, temperature, dtype, threshold = 0, emit = [] } = options;
     const result = emit.includes("log_jacobian") ? "log_jacobian" : "jacobian";
     const own = dtype === "float32" ? Float32Array.from(logits) : logits;
-    const shape = { rows, classes, temperature, emit: [result] as const };
-    const all = built.softmaxResults(own, {
-      ...shape,
-      onBadRow: "nan",
-    } as never)[result] as Floats;
+    const shape = { rows, classes, temperature, onBadRow: "nan" };
+    const given = { ...shape, emit: [result] } as never;
+    const all = built.softmaxResults(own, given)[result] as Floats;
     return (row: number) => {
       const block = all.slice(row * classes ** 2, (row + 1) * classes ** 2);
       if (isBad(row)) return null;
@@ -232,10 +222,9 @@ describe.each(["csr", "coo"] as const)(
     const size = classes * classes;
     const gauss = normal(random(8));
     const logits = Float64Array.from({ length: 180 }, () => 4 * gauss());
-    const { offsets, indices, values } = built.softmaxJacobianEntries(logits, {
-      ...{ rows, classes },
-      threshold: 0.02,
-    });
+    const choice = { rows, classes, threshold: 0.02 };
+    const all = built.softmaxJacobianEntries(logits, choice);
+    const { offsets, indices, values } = all;
     // Rows 4 and 5 are missing, row 9 is null, and row 12 has no entries.
     const examples: SparseExamples = Array.from({ length: rows }, (_, row) => {
       const range = [offsets[row], offsets[row + 1]] as const;

@@ -8,6 +8,7 @@ import type { RunEmit } from "../../src/results/emit-options.js";
 import { CLI, DIGITS } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { fixedSizeList } from "../support/fixed-size-list.js";
+import { rows } from "../support/input-runs.js";
 import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
@@ -113,13 +114,7 @@ test("a label is no class", async () => {
 });
 
 test("rows without a label, and a label with p = 0", async () => {
-  const logits = [
-    [0, -Infinity, 1],
-    [0, 1, 2],
-    [0, 1, 2],
-    [0, 1, 2],
-    [3, 1, 2],
-  ];
+  const logits = rows("0 -Infinity 1; 0 1 2; 0 1 2; 0 1 2; 3 1 2");
   const input = at("labels.arrow");
   writeLabelled(input, logits, [1, -100, null, -1, 0]);
   const run = { input, keep: ["label"] };

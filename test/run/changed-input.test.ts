@@ -17,14 +17,9 @@ function overwrite(row: number, logits: number[]): void {
   const start = fs.readFileSync(input).indexOf(first);
   expect(start).toBeGreaterThan(0);
   const values = Buffer.from(Float64Array.from(logits).buffer);
+  const { byteLength } = values;
   const fd = fs.openSync(input, "r+");
-  fs.writeSync(
-    fd,
-    values,
-    0,
-    values.byteLength,
-    start + row * values.byteLength,
-  );
+  fs.writeSync(fd, values, 0, byteLength, start + row * byteLength);
   fs.closeSync(fd);
 }
 
@@ -34,11 +29,9 @@ async function failsAfter(
   options: Partial<RunOptions>,
   bad: number[] = [],
 ): Promise<Error> {
-  write({
-    ...{ rows: ROWS, classes: 3 },
-    logit: (r, k) =>
-      bad.includes(r) && k === 1 ? Number.NaN : (r % 7) + k + 0.5,
-  });
+  const logit = (r: number, k: number) =>
+    bad.includes(r) && k === 1 ? Number.NaN : (r % 7) + k + 0.5;
+  write({ rows: ROWS, classes: 3, logit });
   let isChanged = false;
   const onProgress = (rowsDone: number) => {
     // No rows are done during the scan for bad rows.
@@ -47,10 +40,8 @@ async function failsAfter(
     change();
   };
   fs.rmSync(output, { force: true });
-  const failed = await run(
-    { force: false, chunkRows: CHUNK_ROWS, ...options },
-    { onProgress },
-  ).catch((error) => error);
+  const given = { force: false, chunkRows: CHUNK_ROWS, ...options };
+  const failed = await run(given, { onProgress }).catch((error) => error);
   expect(files(/out/)).toEqual([]);
   return failed;
 }

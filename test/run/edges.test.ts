@@ -33,11 +33,8 @@ test.each<[string, (k: number) => number]>([
   ["-inf in all 3 classes", () => -Infinity],
 ])("the first row with %s is rejected", async (found, value) => {
   // Row 4711 and later ones are bad in many chunks at once; the error names the first in row order.
-  const input = write({
-    rows: 200_000,
-    classes: 3,
-    logit: (r, k) => (r >= 4711 ? value(k) : k),
-  });
+  const logit = (r: number, k: number) => (r >= 4711 ? value(k) : k);
+  const input = write({ rows: 200_000, classes: 3, logit });
   const output = at("none.arrow");
   await expect(
     run({ output, threads: 3, chunkRows: 1000 }),

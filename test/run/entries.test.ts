@@ -57,11 +57,8 @@ test.each(
     const logit = (r: number, k: number) => logits[r * classes + k] as number;
     write({ ...size, logit });
     const shape = { rows, classes };
-    const expected = built.softmaxJacobianEntries(logits, {
-      ...shape,
-      of,
-      ...choice,
-    });
+    const chosen = { ...shape, of, ...choice };
+    const expected = built.softmaxJacobianEntries(logits, chosen);
     const { indices, values, droppedMax, droppedSum, offsets } = expected;
     const total = values.length;
     const listed = await runCsr({ emit: [of], ...choice });

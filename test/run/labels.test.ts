@@ -221,10 +221,7 @@ describe("labels that are class names", () => {
 test("report reads names and codes like run", async () => {
   const results = at("kept.arrow");
   const page = {
-    results,
-    output: at("page.html"),
-    label: "label",
-    force: true,
+    ...{ results, output: at("page.html"), label: "label", force: true },
   };
   const keep = { output: results, column: "logits", keep: ["label"] };
   const predicted = ROWS.map((row) => row.indexOf(Math.max(...row)));

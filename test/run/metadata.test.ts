@@ -31,13 +31,8 @@ writeFileSync(array, npy(Float64Array.from(upTo(12), Math.sin), [3, 4]));
 const coefficients = at("B.npy");
 writeFileSync(coefficients, npy(Float64Array.of(0.5, 0.1, -0.2, 0.3), [4, 1]));
 const covarianceFile = at("V.npy");
-writeFileSync(
-  covarianceFile,
-  npy(
-    Float64Array.from(upTo(16), (n) => (n % 5 === 0 ? 0.01 : 0)),
-    [4, 4],
-  ),
-);
+const V = Float64Array.from(upTo(16), (n) => (n % 5 === 0 ? 0.01 : 0));
+writeFileSync(covarianceFile, npy(V, [4, 4]));
 const model = {
   ...{ input: wide, features: NAMES.map(escaped).join(), coefficients },
   ...{ intercept: true, emit: ["softmax"] as const },

@@ -119,11 +119,8 @@ describe("p and its standard errors, against 80 digits", () => {
     ],
   ])("%s", async (_, options, n) => {
     const { column } = await run({ ...MODEL, ...options });
-    const { coefficients, covarianceFile, base } = {
-      ...MODEL,
-      base: 0,
-      ...options,
-    };
+    const given = { ...MODEL, base: 0, ...options };
+    const { coefficients, covarianceFile, base } = given;
     const v = exactMatrix(`${covarianceFile}`, n);
     const stored = exactMatrix(`${coefficients}`, K).map((row) =>
       row.map(Number),

@@ -32,17 +32,12 @@ export function npy(
   start[6] = version;
   if (version === 1) start.writeUInt16LE(length, 8);
   else start.writeUInt32LE(length, 8);
-  const bytes = Buffer.from(
-    values.buffer,
-    values.byteOffset,
-    values.byteLength,
-  );
-  return Buffer.concat([
-    start,
-    text,
-    Buffer.from(`${" ".repeat(padding)}\n`),
-    bytes,
-  ]);
+  const end = Buffer.from(`${" ".repeat(padding)}\n`);
+  return Buffer.concat([start, text, end, bytesOf(values)]);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function descrOf(values: ArrayBufferView): string {
@@ -169,11 +164,7 @@ export function safetensors(tensors: Record<string, Tensor>): Buffer {
   const parts: Buffer[] = [];
   let at = 0;
   for (const [name, { dtype, shape, values }] of Object.entries(tensors)) {
-    const bytes = Buffer.from(
-      values.buffer,
-      values.byteOffset,
-      values.byteLength,
-    );
+    const bytes = bytesOf(values);
     header[name] = { dtype, shape, data_offsets: [at, at + bytes.length] };
     at += bytes.length;
     parts.push(bytes);

@@ -7,6 +7,9 @@ const REPEATED = ["train", "test", "validation"];
 /** Pattern that differs from itself shifted by 1 to 7 rows, so that a wrong bit offset gives other nulls. */
 const isThere = (r: number) => ![0, 1, 4].includes(r % 11);
 
+const there = (value: (r: number) => unknown) =>
+  rows((r) => (isThere(r) ? value(r) : null));
+
 /** Columns of every type that can be copied, by name; nullable ones have some nulls. */
 export const KEPT: Record<string, { type: string; values: unknown[] }> = {
   id: { type: "int32", values: rows((r) => 10 * r) },
@@ -16,38 +19,23 @@ export const KEPT: Record<string, { type: string; values: unknown[] }> = {
     values: rows((r) => [-100, -1, -1][r % 7] ?? (r % 7) - 3),
   },
   small: { type: "uint8", values: rows((r) => 250 - r) },
-  middle: {
-    type: "int16",
-    values: rows((r) => (isThere(r) ? 1000 - 40 * r : null)),
-  },
-  large: {
-    type: "int64",
-    values: rows((r) => (isThere(r) ? r * 2 ** 33 : null)),
-  },
-  weight: { type: "float64", values: rows((r) => (isThere(r) ? r / 7 : null)) },
-  flag: {
-    type: "bool",
-    values: rows((r) => (isThere(r) ? r % 2 === 0 : null)),
-  },
+  middle: { type: "int16", values: there((r) => 1000 - 40 * r) },
+  large: { type: "int64", values: there((r) => r * 2 ** 33) },
+  weight: { type: "float64", values: there((r) => r / 7) },
+  flag: { type: "bool", values: there((r) => r % 2 === 0) },
   sure: { type: "bool", values: rows((r) => r % 5 === 0) },
-  name: {
-    type: "utf8",
-    values: rows((r) => (isThere(r) ? "né".repeat(r % 5) : null)),
-  },
+  name: { type: "utf8", values: there((r) => "né".repeat(r % 5)) },
   bytes: { type: "binary", values: rows((r) => new Uint8Array(r % 4).fill(r)) },
   split: {
     type: "dictionary<int32, utf8>",
-    values: rows((r) => (isThere(r) ? REPEATED[r % 2] : null)),
+    values: there((r) => REPEATED[r % 2]),
   },
   kind: {
     type: "dictionary<int8, utf8>",
     values: rows((r) => REPEATED[(r * r) % 3]),
   },
   day: { type: "date_day", values: rows((r) => new Date(86_400_000 * r)) },
-  at: {
-    type: "timestamp",
-    values: rows((r) => (isThere(r) ? 1.6e12 + r : null)),
-  },
+  at: { type: "timestamp", values: there((r) => 1.6e12 + r) },
 };
 
 export const keptLogit = (r: number, k: number) =>

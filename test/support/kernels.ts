@@ -33,12 +33,9 @@ function testKernel(
   name: (typeof KERNEL_NAMES)[number],
   bytes = 16 << 20,
 ): Memory {
-  const pages = Math.ceil(bytes / 65536);
-  const memory = new WebAssembly.Memory({
-    initial: pages,
-    maximum: pages,
-    shared: true,
-  });
+  const initial = Math.ceil(bytes / 65536);
+  const pages = { initial, maximum: initial, shared: true };
+  const memory = new WebAssembly.Memory(pages);
   const module = new WebAssembly.Module(readFileSync(distFile("kernels.wasm")));
   return {
     kernel:

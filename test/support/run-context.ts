@@ -32,12 +32,9 @@ export function contextOf(
   schedule: Schedule<never> = async (_, run) => run(),
 ): RunContext {
   // On a page, as the memory of the SIMD kernel is: direct writes need that.
-  const pages = Math.ceil((plan.slots * plan.slot.bytes) / 65536);
-  const { buffer } = new WebAssembly.Memory({
-    initial: pages,
-    maximum: pages,
-    shared: true,
-  });
+  const initial = Math.ceil((plan.slots * plan.slot.bytes) / 65536);
+  const pages = { initial, maximum: initial, shared: true };
+  const { buffer } = new WebAssembly.Memory(pages);
   const memory = { module: null, memory: null, buffer };
   const run = taskRunner(workerContext(plan, logits, output, memory, 1));
   return {

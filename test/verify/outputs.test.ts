@@ -12,6 +12,7 @@ import { npy } from "../support/array-files.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { hardRows } from "../support/hard-rows.js";
+import { rows } from "../support/input-runs.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
@@ -302,21 +303,14 @@ test.each([Infinity, 5])("progress over %d rows", async (rows) => {
 });
 
 test("samples are distinct rows with the first and the last", () => {
-  for (const [rows, count, size] of [
-    [0, 3, 0],
-    [1, 1, 1],
-    [2, 1, 2],
-    [10, 2, 2],
-    [10, 9, 9],
-    [1000, 400, 400],
-  ] as const) {
-    const sample = sampleRows(rows, count, 5);
+  const cases = rows("0 3 0; 1 1 1; 2 1 2; 10 2 2; 10 9 9; 1000 400 400");
+  for (const [length = 0, count = 0, size] of cases) {
+    const sample = sampleRows(length, count, 5);
     expect(sample).toEqual(Float64Array.from(new Set(sample)).sort());
     const ends = [sample.length, sample[0], sample.at(-1)];
-    expect(ends).toEqual(
-      rows ? [size, 0, rows - 1] : [0, undefined, undefined],
-    );
-    expect(sampleRows(rows, count, 5)).toEqual(sample);
+    const none = [0, undefined, undefined];
+    expect(ends).toEqual(length ? [size, 0, length - 1] : none);
+    expect(sampleRows(length, count, 5)).toEqual(sample);
   }
   expect(sampleRows(1000, 400, 6)).not.toEqual(sampleRows(1000, 400, 5));
   const samples = Array.from({ length: 100 }, (_, n) => [

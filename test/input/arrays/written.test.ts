@@ -19,20 +19,14 @@ test.each(readable)("%s", async (name) => {
   const logits = /^[iu]\d/.test(name) ? whole : whole.map((x) => x / 4);
   const run = (emit: string, options: object) =>
     valuesOf(folder + name, emit, {
-      emit: [emit],
-      dtype: "float64",
-      ...options,
+      ...{ emit: [emit], dtype: "float64", ...options },
     });
   expect((await run("softmax", {})).flat()).toEqual([
     ...built.softmax(logits, shape),
   ]);
   if (name.endsWith(".npy")) return;
-  const emit = ["cross_entropy"] as const;
-  const { cross_entropy } = built.softmaxResults(logits, {
-    ...shape,
-    label,
-    emit,
-  });
+  const given = { ...shape, label, emit: ["cross_entropy"] as const };
+  const { cross_entropy } = built.softmaxResults(logits, given);
   const labels = name === "nameless.npz" ? "arr_0" : "label";
   expect(await run("cross_entropy", { label: labels })).toEqual([
     ...cross_entropy,

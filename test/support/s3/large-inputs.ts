@@ -23,10 +23,8 @@ export async function writeLargeInputs(
   at: (name: string) => string,
 ): Promise<LargeInput[]> {
   const uniform = random(11);
-  const numbers = Float64Array.from(
-    { length: ARRAY_ROWS * CLASSES },
-    () => 8 * uniform(),
-  );
+  const length = ARRAY_ROWS * CLASSES;
+  const numbers = Float64Array.from({ length }, () => 8 * uniform());
   const columns = columnsOf(numbers);
   const batchRows = 4_050;
   writeArrow(at("all.arrow"), columns, { batchRows });
@@ -60,11 +58,8 @@ export async function writeLargeInputs(
   const fixed = { column: "fixed" };
   const gradient: Partial<RunOptions> = { ...fixed, emit: ["gradient"] };
   const csr = { column: "lists", layout: "csr", threshold: 1e-3 } as const;
-  const skip = {
-    column: "nullable",
-    onBadRow: "skip",
-    keep: ["text"],
-  } as const;
+  const nullable = { column: "nullable", keep: ["text"] };
+  const skip = { ...nullable, onBadRow: "skip" } as const;
   const all = "all.arrow";
   return [
     ...["fixed", ...lists, "fixed32"].map(

@@ -84,6 +84,9 @@ const fixed = (file: Case["file"], fixedBy: string): Case => ({
 const twoByTwo = Float64Array.of(1, 2, 3, 4);
 const square = npy(twoByTwo, [2, 2]);
 const values = rows("1 2; 3 4");
+const lists: [number[][], string] = [values, "list<float64>"];
+const records = values.map(([a, b]) => ({ a, b }));
+const tensor = { dtype: "F64", shape: [2, 2], values: twoByTwo };
 const logits = (values: unknown[], type: Type = "list<float64>") =>
   arrowOf({ logits: [values, type] });
 const pair = "fixed_size_list<float64>[2]";
@@ -129,13 +132,7 @@ const READ: Record<string, Record<string, Case[]>> = {
     "NumPy `.npz`": [false, true].map((deflated) =>
       reading(zip({ "logits.npy": square }, { deflated })),
     ),
-    safetensors: [
-      reading(
-        safetensors({
-          logits: { dtype: "F64", shape: [2, 2], values: twoByTwo },
-        }),
-      ),
-    ],
+    safetensors: [reading(safetensors({ logits: tensor }))],
     "standard input (`-`)": [plain, square].map((file) => ({
       file,
       from: "-",
@@ -153,12 +150,7 @@ const READ: Record<string, Record<string, Case[]>> = {
       `fixed_size_list<${pair}>[1]`,
     ].map((type) => reading(logits([[[1, 2]], [[3, 4]]], type))),
     "a struct with one number per class": [
-      reading(
-        logits(
-          values.map(([a, b]) => ({ a, b })),
-          "struct<a: float64, b: float64>",
-        ),
-      ),
+      reading(logits(records, "struct<a: float64, b: float64>")),
     ],
     "one of these in a struct (`--column out.logits`)": [
       reading(nested, "--column out.logits"),
@@ -277,13 +269,7 @@ const REFUSED: Record<string, Case[]> = {
   "one column per class": [fixed(perClass, "--columns logit_*")],
   "logits in a struct": [fixed(nested, "--column out.logits")],
   "several columns of lists": [
-    fixed(
-      arrowOf({
-        teacher: [values, "list<float64>"],
-        student: [values, "list<float64>"],
-      }),
-      "--column teacher",
-    ),
+    fixed(arrowOf({ teacher: lists, student: lists }), "--column teacher"),
   ],
   "several arrays": [
     fixed(zip({ "train.npy": square, "test.npy": square }), "--column train"),
@@ -475,9 +461,7 @@ test("the commands of the page run in an empty directory", () => {
   const [, code = ""] = /```sh\n(.*?)```/s.exec(page) ?? [];
   fs.mkdirSync(at("empty"));
   const command = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
-  const printed = execFileSync("bash", ["-ec", `${command}\n${code}`], {
-    cwd: at("empty"),
-    encoding: "utf8",
-  });
+  const where = { cwd: at("empty"), encoding: "utf8" } as const;
+  const printed = execFileSync("bash", ["-ec", `${command}\n${code}`], where);
   expect(printed).toMatch(/rows +1,000 in 1 batch/);
 });

@@ -121,15 +121,10 @@ test("the numbers of docs/derivation.md", () => {
     const o = [Number(gap), 0, -1];
     const p = plainSoftmax(o, o[0])[0] as number;
     const entry = exactRow(o).jacobian(0, 0);
-    const J = built.softmaxJacobian(Float64Array.from(o), {
-      rows: 1,
-      classes: 3,
-    });
-    const lost = entry
-      .minus(p - p * p)
-      .div(entry)
-      .abs()
-      .toNumber();
+    const shape = { rows: 1, classes: 3 };
+    const J = built.softmaxJacobian(Float64Array.from(o), shape);
+    const difference = entry.minus(p - p * p);
+    const lost = difference.div(entry).abs().toNumber();
     expect([truth, plain, error, ours]).toEqual([
       entry.toExponential(12),
       p === 1 ? "0" : (p - p * p).toExponential(12),
@@ -139,11 +134,7 @@ test("the numbers of docs/derivation.md", () => {
   }
 
   // The first row of the plain block.
-  const [p0, p1, p2] = plainSoftmax([40, 0, -1], 40) as [
-    number,
-    number,
-    number,
-  ];
+  const [p0 = 0, p1 = 0, p2 = 0] = plainSoftmax([40, 0, -1], 40);
   const sum = p0 - p0 * p0 - p0 * p1 - p0 * p2;
   expect(page).toContain(sum.toExponential(1).replace("-", "−"));
 
