@@ -20,7 +20,7 @@ import {
 export function datasetText(report: DatasetReport): string {
   const { status, output, shards, shardsUpToDate, shardsComputed } = report;
   if (status === "up to date")
-    return `${printable(output)}: up to date, ${count(shards)} shards${more(report.skippedInputs.length, "inputs skipped")}\n`;
+    return `${printable(output)}: up to date, ${count(shards)} shards${more(report.skippedInputs.length, report.skippedInputs.length === 1 ? "input skipped" : "inputs skipped")}\n`;
   if (status === "planned")
     return `${printable(output)}: planned, ${count(shards)} shards, ${count(shardsUpToDate)} of them done (run ${report.fingerprint})\n`;
   const computed = `${count(shardsComputed)} computed now${more(shardsUpToDate, "before")}`;
@@ -40,8 +40,8 @@ export function datasetText(report: DatasetReport): string {
 
 /** Formats a dry run of a dataset. */
 export function datasetDryRunText(plan: DatasetDryRun): string {
-  const { shards, shardsDone, rowsLeft } = plan;
-  const left = `${count(shards - shardsDone)} to compute (${count(rowsLeft)} rows)`;
+  const { shards, shardsDone, shardsLeft, rowsLeft } = plan;
+  const left = `${count(shardsLeft)} to compute (${count(rowsLeft)} rows)`;
   return titled(`${plan.output} (dry run: nothing is written)`, [
     ["inputs", inputsOf(plan)],
     ["shards", `${count(shards)}: ${count(shardsDone)} done, ${left}`],
@@ -53,11 +53,15 @@ export function datasetDryRunText(plan: DatasetDryRun): string {
 /** Formats the status of a dataset. */
 export function statusText(found: DatasetStatus): string {
   const { shards, shardsDone, missing, damaged, problems, unfinished } = found;
+  const skipped = shards - shardsDone - missing.length - damaged.length;
   const others = `${shortList(unfinished)} (other runs; softjac gc removes abandoned ones)`;
   return titled(found.output, [
     ["status", found.status],
     ["inputs", inputsOf(found)],
-    ["shards", `${count(shards)}: ${count(shardsDone)} done`],
+    [
+      "shards",
+      `${count(shards)}: ${count(shardsDone)} done${more(skipped, "of skipped inputs")}`,
+    ],
     ["missing", ranges(missing)],
     ["damaged", ranges(damaged)],
     ...problems

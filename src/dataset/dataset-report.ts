@@ -17,7 +17,10 @@ export interface DatasetReport extends CallCost {
   output: string;
   inputs: number;
   rows: number;
-  /** Number of shards of the dataset, of those done before this call, and of those that it computed. */
+  /**
+   * Number of shards of the plan, of those done before this call, and of those that it computed. Shards of inputs that were
+   * skipped before are not done.
+   */
   shards: number;
   shardsUpToDate: number;
   shardsComputed: number;
@@ -61,13 +64,17 @@ export class DatasetReportBuilder {
     Object.assign(this.counts, summaryOf(plan));
   }
 
-  /** Reports which shards are missing and which of them this call computes. */
+  /**
+   * Reports which shards are missing and which of them this call computes.
+   * @param included number of shards of inputs that are not skipped
+   */
   setMissing(
+    included: number,
     missing: readonly number[],
     toDo: readonly number[] = missing,
   ): void {
     const plan = this.#plan as DatasetPlan;
-    const shardsDone = this.counts.shards - missing.length;
+    const shardsDone = included - missing.length;
     this.counts.shardsUpToDate = shardsDone;
     this.#rowsToDo = rowsOf(plan, toDo);
     const shards = { shardsDone, shardsToDo: toDo.length };

@@ -233,7 +233,12 @@ export abstract class DatasetRun<S extends Store = Store> {
     });
   }
 
-  /** Returns the shards that are not done. */
+  /** Returns the number of shards of inputs that are not skipped. */
+  async included(): Promise<number> {
+    return (await this.#inFolder((files) => files.includedShards())).length;
+  }
+
+  /** Returns the shards that are not done, except those of skipped inputs. */
   async missing(): Promise<number[]> {
     return (await this.faults()).flatMap(({ shard }) => shard ?? []);
   }

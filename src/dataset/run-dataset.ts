@@ -51,7 +51,7 @@ export async function runDataset(
     const context = { ...dataset, ...call, ...planned };
     if (!isNew) return verifyPublished(context);
     const shards = await planned.run.missing();
-    call.report.setMissing(shards);
+    call.report.setMissing(await planned.run.included(), shards);
     await computeShards({ ...context, workerPool, shards });
     return publish(planned.run, dataset, call);
   }).finally(() => workerPool.close());
@@ -82,7 +82,7 @@ export async function planWithReport(
   const { report } = call;
   const { run, isNew } = await begin(dataset, call);
   const missing = isNew ? await run.missing() : [];
-  if (isNew) report.setMissing(missing, []);
+  if (isNew) report.setMissing(await run.included(), missing, []);
   report.counts.skippedInputs = await run.skippedInputs();
   const planned = report.finish(isNew ? "planned" : "up to date");
   return { run, missing, planned };
@@ -107,7 +107,9 @@ async function begin(
 export interface DatasetDryRun
   extends Pick<DatasetReport, "output" | "inputs" | "rows" | "shards"> {
   fingerprint: string;
+  /** Number of shards that are done, and of those to compute; shards of skipped inputs are neither. */
   shardsDone: number;
+  shardsLeft: number;
   rowsLeft: number;
   /** Invalid inputs that are skipped, with the error of each. */
   skippedInputs: DatasetReport["skippedInputs"];
@@ -131,7 +133,8 @@ export async function dryRunDataset(
   const { fingerprint, ...counts } = summaryOf(run.plan);
   return {
     ...{ fingerprint, output: dataset.output, ...counts },
-    shardsDone: run.shards - missing.length,
+    shardsDone: (await run.included()) - missing.length,
+    shardsLeft: missing.length,
     rowsLeft: rowsOf(run.plan, missing),
     skippedInputs: await run.skippedInputs(),
   };

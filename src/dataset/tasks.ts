@@ -53,7 +53,7 @@ export async function runShards(
     run.rejectOtherVersion();
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
-    report.setMissing(missing, shards);
+    report.setMissing(await run.included(), missing, shards);
     const skipped = await computeShards({ ...context, shards });
     const all = await run.skippedInputs();
     report.counts.skippedInputs = all;
@@ -74,7 +74,7 @@ function shardFilter({
   const [index, count] = [shardIndex ?? 0, shardCount ?? 1];
   if (index >= count)
     throw new UsageError(
-      `shardIndex: expected a number below shardCount (${count}), found ${index}`,
+      `shardIndex: expected a number from 0 to ${count - 1}, because there are ${count} tasks, found ${index}`,
     );
   return (shard) => shard % count === index;
 }
@@ -103,7 +103,7 @@ export async function finalizeDataset(
       if (await run.isPublished())
         return verifyPublished({ ...planned, ...call });
       run.rejectOtherVersion();
-      report.setMissing(await run.missing(), []);
+      report.setMissing(await run.included(), await run.missing(), []);
       return publish(run, options, call);
     }),
   );
@@ -114,6 +114,7 @@ export interface DatasetStatus
   extends Pick<DatasetReport, "output" | "inputs" | "rows" | "shards"> {
   fingerprint: string;
   status: "published" | "in progress";
+  /** Number of shards that are done, except those of skipped inputs. */
   shardsDone: number;
   /** Shards without a record, and shards whose file does not match its record (truncated, replaced or lost). */
   missing: number[];
@@ -153,7 +154,7 @@ export async function datasetStatus(
     ...{ fingerprint: own, output: run.folders.out },
     status: isPublished ? "published" : "in progress",
     ...counts,
-    shardsDone: run.shards - missing.length - damaged.length,
+    shardsDone: (await run.included()) - missing.length - damaged.length,
     missing,
     damaged,
     problems: faults

@@ -44,7 +44,7 @@ export async function verifyPublished(
   if (faults.length === 0) return report.finish("up to date");
   const damaged = faults.flatMap(({ shard }) => shard ?? []);
   const toDo = published.repair ? damaged.slice(0, published.limit) : [];
-  report.setMissing(damaged, toDo);
+  report.setMissing(await run.included(), damaged, toDo);
   if (published.repair) await recompute(published, faults, toDo);
   const isManifestDone = published.repair && toDo.length === damaged.length;
   const files = faults

@@ -59,7 +59,7 @@ export async function waitForDataset(
       report.counts.skippedInputs = await run.skippedInputs();
       return report.finish("up to date");
     }
-    report.setMissing(await run.unrecorded(), []);
+    report.setMissing(await run.included(), await run.unrecorded(), []);
     await untilComputed(run, options, signal, hooks);
     return publish(run, options, call);
   });
@@ -82,6 +82,7 @@ async function untilComputed(
       : new QueueMonitor({ ...options, queue }, run, hooks, signal);
   const { shards } = run;
   let last: number | null = null;
+  let shardsDone = 0;
   let rows = 0;
   try {
     for (;;) {
@@ -95,7 +96,7 @@ async function untilComputed(
       if (!isSame) {
         // Progress starts at the first check, so that its rate is that of the workers.
         hooks.onProgress?.(Math.max(0, rows - rowsLeft), rows);
-        const shardsDone = shards - last;
+        shardsDone = (await run.included()) - last;
         hooks.onEvent?.({ event: "shards done", shards, shardsDone });
       }
       // While shards are being completed, the queue needs no check.
@@ -105,7 +106,7 @@ async function untilComputed(
     }
   } catch (cause) {
     if (!(cause instanceof AbortedError) || last === null) throw cause;
-    throw new StoppedError(shards - last, shards, { cause });
+    throw new StoppedError(shardsDone, shards, { cause });
   } finally {
     await monitor?.close();
   }

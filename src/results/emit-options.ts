@@ -97,7 +97,7 @@ function checkAuxiliary(
   for (const option of needed)
     if (columnOf(option, options) === undefined)
       throw new UsageError(
-        `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : option === "covariance" ? "; for a model of features, covarianceFile is the covariance of its coefficients" : ""}`,
+        `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : option === "covariance" ? "; for a model of features, the option covarianceFile is the covariance of its coefficients" : ""}`,
       );
   for (const option of [...AUXILIARY_NAMES, "class" as const]) {
     const isUsed =

@@ -79,6 +79,10 @@ softjac report ${results} -o -
 64 --output: expected a file name, found -
 softjac report ${results} -o ${page} --label id
 64 --label: expected a copied column of numbers or names of classes in ${results}, found no id among label: int8, split: utf8
+softjac report ${results} -o ${page} --label topK
+64 --label: expected a copied column of numbers or names of classes in ${results}, found no topK among label: int8, split: utf8
+softjac run ${DIGITS} -o ${at("topK.csv")}
+64 ${at("topK.csv")}: softjac writes Arrow files; use a name that ends in .arrow
 softjac report ${results} -o ${page} --label split
 65 ${results}: column split has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c
 softjac report ${results} -o ${page} --verify-report ${state}

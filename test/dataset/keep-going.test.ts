@@ -85,12 +85,18 @@ test("--keep-going computes the others, --allow-missing publishes them", async (
   );
   expect(fs.existsSync(output)).toBe(false);
   const again = JSON.parse(expectStatus(run("--json"), 65).stdout);
-  expect(again).toMatchObject({ shardsComputed: 0 });
-  expect(run("--dry-run").stdout).toContain("skipped");
-  expect(await built.datasetStatus({ output })).toMatchObject({
-    ...{ skippedInputs: SKIPPED, missing: [] },
-  });
+  // The four shards of c are neither done nor missing.
+  expect(again).toMatchObject({ shardsComputed: 0, shardsUpToDate: 8 });
+  expect(run("--dry-run").stdout).toMatch(
+    /shards +12: 8 done, 0 to compute \(0 rows\)\n +skipped/,
+  );
+  const state = { skippedInputs: SKIPPED, missing: [], shardsDone: 8 };
+  expect(await built.datasetStatus({ output })).toMatchObject(state);
+  expect(softjac("status", output).stdout).toMatch(
+    /shards +12: 8 done, 4 of skipped inputs\n/,
+  );
   const { stderr } = expectStatus(run("--allow-missing"), 0);
+  expect(stderr).toMatch(/shards +12: 0 computed now, 8 before\n/);
   expect(stderr).toMatch(/skipped +3: a\.arrow, c\.arrow, e\.arrow/);
   await expectPublished(output);
   const done = JSON.parse(expectStatus(run("--json"), 0).stdout);

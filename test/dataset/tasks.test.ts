@@ -163,7 +163,7 @@ test("an output without a plan, and tasks that do not exist", async () => {
   await refused(
     built.runShards({ ...task, shardCount: 3 }),
     "ERR_USAGE",
-    "shardIndex: expected a number below shardCount (3), found 3",
+    "shardIndex: expected a number from 0 to 2, because there are 3 tasks, found 3",
   );
   await refused(
     built.runShards(task),
