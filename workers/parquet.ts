@@ -1,12 +1,12 @@
-// Thread that writes a Parquet file as an Arrow stream. The first thread of a process compiles the decoder (5 MB of
-// WebAssembly) for all others, because compiling takes as long as decoding a small file.
+// Thread that appends row groups of a Parquet file to an Arrow stream. The first thread of a process compiles the decoder (5 MB
+// of WebAssembly) for all others, because compiling takes as long as decoding a small file.
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
 import { systemFailure } from "../src/io/system-error.js";
 import type { ParquetReply, ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { readParquet } from "./parquet-pages.js";
-import { writeArrow } from "./parquet-to-arrow.js";
+import { appendRowGroups, RowGroupError } from "./parquet-to-arrow.js";
 import { damaged, TaskFailure } from "./slot-bytes.js";
 
 /** Maximum length of a quoted error; the decoder may quote any amount of data. */
@@ -21,8 +21,11 @@ async function decode(): Promise<void> {
   try {
     loadDecoder();
     const file = await ParquetFile.fromFile(fileAsBlob(setup));
-    reply({ kind: "done", bytes: await writeArrow(file, setup) });
-  } catch (error) {
+    reply({ kind: "done", batches: await appendRowGroups(file, setup) });
+  } catch (thrown) {
+    const isGroup = thrown instanceof RowGroupError;
+    const rowGroup = isGroup ? thrown.rowGroup : -1;
+    const error = isGroup ? thrown.cause : thrown;
     const failed = systemFailure(error);
     const { failure } =
       error instanceof TaskFailure
@@ -30,7 +33,7 @@ async function decode(): Promise<void> {
         : failed
           ? new TaskFailure({ kind: "io", side: "input", ...failed })
           : damaged("Parquet data", `could not be decoded: ${oneLine(error)}`);
-    reply({ kind: "failed", failure });
+    reply({ kind: "failed", rowGroup, failure });
   }
 }
 
@@ -79,7 +82,7 @@ function fileAsBlob({ fd, tail, tailStart }: ParquetSetup): Blob {
         readParquet(fd, target.subarray(0, split), start);
       } catch (error) {
         if (error instanceof TaskFailure)
-          reply({ kind: "failed", failure: error.failure });
+          reply({ kind: "failed", rowGroup: -1, failure: error.failure });
         throw error;
       }
       const from = Math.max(start - tailStart, 0);

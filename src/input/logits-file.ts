@@ -90,6 +90,8 @@ export interface OpenOptions
   model?: { over(features: LogitsFile): LogitsFile } | undefined;
   /** Whether to read only the first row group that has rows (Parquet); default: false. */
   isSample?: boolean | undefined;
+  /** Maximum number of threads that decode a Parquet file; default: 1. */
+  threads?: number | undefined;
   /** Directory for temporary copies of decoded or piped input; default: TMPDIR. */
   scratch?: string | undefined;
   signal?: AbortSignal | undefined;

@@ -63,7 +63,6 @@ async function locateColumns(
   file: InputFile,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  let open = file;
   let container: ArrowContainer;
   try {
     const format = inputFormat(file);
@@ -74,11 +73,10 @@ async function locateColumns(
     }
     if (format === "parquet") {
       const { parquetAsArrow } = await import("./parquet/parquet-as-arrow.js");
-      open = await parquetAsArrow(file, options);
-    }
-    container = arrowContainer(open, format, options);
+      container = await parquetAsArrow(file, options);
+    } else container = arrowContainer(file, format, options);
   } catch (error) {
-    open.close();
+    file.close();
     throw error;
   }
   // Reports state the size of the file, not of a decoded copy.

@@ -103,6 +103,7 @@ export async function sumRequest(
       nullLogit: options.nullLogit,
       allowMissingEos: options.allowMissingEos,
       classNames: options.classNames,
+      threads: threads ?? availableParallelism(),
       inputs: [
         ...auxiliary,
         ...(weight === undefined

@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { float64, int32, list } from "@uwdata/flechette";
 import { afterEach, expect, test } from "vitest";
 import { LIMITS } from "../../src/io/limits.js";
-import { writeArrow } from "../../workers/parquet-to-arrow.js";
+import { appendRowGroups } from "../../workers/parquet-to-arrow.js";
 import { npy } from "../support/array-files.js";
 import { writeArrow as writeColumns } from "../support/arrow-columns.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -91,15 +91,30 @@ test("levels of nested columns", async () => {
 });
 
 test("decoded bytes of Parquet columns", async () => {
-  const file = { read: () => ({ intoIPCStream: () => new Uint8Array(100) }) };
-  LIMITS.maxDecodedBytes = 91;
+  const batch = { numRows: 1, intoIPCStream: () => new Uint8Array(100) };
+  const file = {
+    read: () => batch,
+    stream: async () => [batch],
+    metadata: () => ({ fileMetadata: () => ({ numRows: () => 1 }) }),
+  };
+  const target = openSync(at("decoded"), "w");
+  LIMITS.maxDecodedBytes = 175;
+  const setup = {
+    ...{ target, rowGroups: [{ rows: 1, chunks: [] }] },
+    shared: new BigInt64Array(new SharedArrayBuffer(16)),
+  };
+  // The schema has 92 bytes, the batch without schema and end 84.
   await expect(
-    writeArrow(file as never, { rowGroups: [] } as never),
+    appendRowGroups(file as never, setup as never),
   ).rejects.toMatchObject({
-    failure: {
-      kind: "unsupported",
-      where: "row groups",
-      text: "expected at most 91 decoded bytes, found 92",
+    rowGroup: 0,
+    cause: {
+      failure: {
+        kind: "unsupported",
+        where: "row groups",
+        text: "expected at most 175 decoded bytes, found 176",
+      },
     },
   });
+  closeSync(target);
 });

@@ -3,6 +3,7 @@ import { framed, schemaMessage } from "../../arrow/encode-messages.js";
 import type { Field } from "../../arrow/field.js";
 import { AbortedError, InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
+import { writeFully } from "../../io/positional.js";
 import {
   ioError,
   outputCall,
@@ -16,13 +17,21 @@ import {
   FILE_METADATA,
   type FileMetadata,
   logicalKind,
+  type RowGroup,
   type SchemaElement,
   type SchemaNode,
 } from "../../tasks/parquet-metadata.js";
-import type { ParquetReply, ParquetSetup } from "../../tasks/parquet-tasks.js";
+import {
+  type DecodedBatch,
+  type ParquetReply,
+  type ParquetSetup,
+  STREAM_BYTES,
+} from "../../tasks/parquet-tasks.js";
+import { arrowContainer } from "../arrow-container.js";
+import type { Block } from "../arrow-metadata.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, requireInput } from "../read-input.js";
-import type { ColumnPath } from "../record-batches.js";
+import type { ArrowContainer, ColumnPath } from "../record-batches.js";
 import { selectColumns } from "../select-columns.js";
 import {
   type ParquetFooter,
@@ -37,22 +46,22 @@ const WORKER_URL = new URL("./parquet.js", import.meta.url);
 let decoder: WebAssembly.Module | null = null;
 
 /**
- * Decodes the columns that a run needs to an Arrow stream in an anonymous file (in `scratch`), one row group at a time. The
- * Parquet file stays open, so that no other file gets its inode.
+ * Decodes the columns that a run needs to an Arrow stream in an anonymous file (in `scratch`), of which several threads append
+ * the record batches of whole row groups. The Parquet file stays open, so that no other file gets its inode.
  *
- * A separate thread decodes, because damaged files can crash the decoder or make it run forever; a thread can be terminated.
+ * Separate threads decode, because damaged files can crash the decoder or make it run forever; a thread can be terminated.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
  */
 export async function parquetAsArrow(
   file: InputFile,
   options: OpenOptions,
-): Promise<InputFile> {
+): Promise<ArrowContainer> {
   const { path } = file;
   const footer = readFooter(file);
   const { fields } = footer;
   const { indices, nested } = selectColumns(path, fields, options);
   const needed = indices.map((k) => nested[k - fields.length] ?? [k]);
-  // The thread reads any part of the file.
+  // The threads read any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const target = outputCall(
     path,
@@ -62,24 +71,68 @@ export async function parquetAsArrow(
   try {
     if (options.isSample) footer.metadata = sampleOf(footer.metadata);
     const projected = projectFooter(footer, needed);
-    const tailStart = footer.start;
-    const files = { fd: file.fd, target: target.fd };
-    const setup = { ...files, tailStart, ...projected, decoder };
-    const bytes = await decode(path, setup, options.signal);
-    return {
+    const shared = new BigInt64Array(
+      new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT),
+    );
+    const setup = {
+      ...{ fd: file.fd, target: target.fd, tailStart: footer.start },
+      ...{ ...projected, shared, decoder },
+    };
+    const threads = threadsFor(projected.rowGroups, options.threads ?? 1);
+    const batches = await decode(path, setup, threads, options.signal);
+    const end = Number(shared[STREAM_BYTES]);
+    outputCall(path, COPY_FAILED, () =>
+      writeFully(target.fd, END_OF_STREAM, end),
+    );
+    const decoded = {
       ...file,
       fd: target.fd,
-      bytes,
+      bytes: end + END_OF_STREAM.length,
       present: null,
       close: () => {
         target.close();
         file.close();
       },
     };
+    const container = arrowContainer(decoded, "parquet");
+    const order = new Map(batches.map(({ offset }, k) => [offset, k]));
+    const orderOf = ({ offset }: Block) => order.get(offset) as number;
+    const recordBatches = container.recordBatches.toSorted(
+      (a, b) => orderOf(a) - orderOf(b),
+    );
+    return { ...container, recordBatches };
   } catch (error) {
     target.close();
     throw error;
   }
+}
+
+const END_OF_STREAM = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
+
+/** Memory of all threads, unless one row group needs more. */
+const MAX_BYTES = 512 << 20;
+/** Memory of a thread without its row group. */
+const THREAD_BYTES = 64 << 20;
+/** Times that the decoder holds the bytes of a row group. */
+const COPIES = 3;
+/** Bytes that a thread should decode at least: it takes 0.1 s to start. */
+const LEAST_BYTES = 8 << 20;
+
+/** Returns the number of threads that decode, up to `most`. */
+function threadsFor(
+  rowGroups: readonly Pick<RowGroup, "chunks">[],
+  most: number,
+): number {
+  const sizes = rowGroups.map(({ chunks }) =>
+    chunks.reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+  const largest = sizes.reduce((a, b) => Math.max(a, b), 0);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  const threads = Math.min(
+    ...[most, rowGroups.length, total / LEAST_BYTES],
+    MAX_BYTES / (THREAD_BYTES + COPIES * largest),
+  );
+  return Math.max(1, Math.floor(threads));
 }
 
 /** Returns the metadata with only the first row group that has rows. */
@@ -89,39 +142,79 @@ function sampleOf(metadata: FileMetadata): FileMetadata {
   return { ...metadata, rows: first?.rows ?? 0, rowGroups };
 }
 
-/** Decodes in a thread, and returns the size of the stream after the thread has ended. */
+/** Decodes in threads, and returns the record batches, in order, after the threads have ended. */
 async function decode(
   path: string,
   setup: ParquetSetup,
+  count: number,
   signal: AbortSignal | undefined,
-): Promise<number> {
-  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  const worker = openThread(setup);
-  let stop = () => {};
+): Promise<DecodedBatch[]> {
+  const checkSignal = () => {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+  };
+  checkSignal();
+  const first = startThread(path, setup);
+  const threads = [first];
+  const end = () =>
+    Promise.all(threads.map(({ worker }) => worker.terminate()));
+  signal?.addEventListener("abort", end);
   try {
-    return await new Promise((resolve, reject) => {
-      stop = () => reject(new AbortedError({ cause: signal?.reason }));
-      signal?.addEventListener("abort", stop);
-      const damage = (reason: string, cause?: unknown) => {
-        const text = `could not be decoded: it is damaged${reason}; ${CONVERT}`;
-        return new InputFormatError(path, DATA, text, { cause });
-      };
-      worker.on("error", (error) => {
-        const reason = `, or too large for the decoder (${error.message})`;
-        reject(threadError(error) ?? damage(reason, error));
-      });
-      worker.on("exit", () => reject(damage(" (the decoder stopped)")));
-      worker.on("message", (reply: ParquetReply) => {
-        if (reply.kind === "decoder") decoder = reply.decoder;
-        else if (reply.kind === "done") resolve(reply.bytes);
-        else reject(errorOf(path, reply.failure));
-      });
-    });
+    await first.ready;
+    while (decoder && threads.length < count && !signal?.aborted)
+      threads.push(startThread(path, { ...setup, decoder }));
+    const ends = await Promise.allSettled(
+      threads.map(({ batches }) => batches),
+    );
+    checkSignal();
+    const failures = ends.flatMap((end): GroupFailure[] =>
+      end.status === "rejected" ? [end.reason] : [],
+    );
+    const [failure] = failures.sort((a, b) => a.rowGroup - b.rowGroup);
+    if (failure) throw failure.error;
+    return ends
+      .flatMap((end) => (end.status === "fulfilled" ? end.value : []))
+      .sort((a, b) => a.rowGroup - b.rowGroup || a.offset - b.offset);
   } finally {
-    signal?.removeEventListener("abort", stop);
-    // The thread may be using the descriptors, so they must not be closed before it has ended.
-    await worker.terminate();
+    signal?.removeEventListener("abort", end);
+    // The threads may be using the descriptors, so they must not be closed before they have ended.
+    await end();
   }
+}
+
+interface GroupFailure {
+  /** Row group that failed first; -1 for a failure that concerns the file. */
+  rowGroup: number;
+  error: Error;
+}
+
+/** Starts a thread. `ready` is fulfilled when the decoder is compiled or the thread has ended; `batches` rejects with GroupFailure. */
+function startThread(path: string, setup: ParquetSetup) {
+  const worker = openThread(setup);
+  const batches = new Promise<DecodedBatch[]>((resolve, reject) => {
+    const fail = (error: Error, rowGroup = -1) => reject({ rowGroup, error });
+    const damage = (reason: string, cause?: unknown) => {
+      const text = `could not be decoded: it is damaged${reason}; ${CONVERT}`;
+      return new InputFormatError(path, DATA, text, { cause });
+    };
+    worker.on("error", (error) => {
+      const reason = `, or too large for the decoder (${error.message})`;
+      fail(threadError(error) ?? damage(reason, error));
+    });
+    worker.on("exit", () => fail(damage(" (the decoder stopped)")));
+    worker.on("message", (reply: ParquetReply) => {
+      if (reply.kind === "decoder") decoder = reply.decoder;
+      else if (reply.kind === "done") resolve(reply.batches);
+      else fail(errorOf(path, reply.failure), reply.rowGroup);
+    });
+  });
+  const ready = setup.decoder
+    ? Promise.resolve()
+    : new Promise<void>((resolve) => {
+        worker.once("message", () => resolve());
+        worker.once("exit", () => resolve());
+      });
+  batches.catch(() => {});
+  return { worker, batches, ready };
 }
 
 // Node throws if the system cannot create a thread; it reports other failures as events.

@@ -1,0 +1,68 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tableFromArrays, tableToIPC } from "apache-arrow";
+import {
+  Compression,
+  initSync,
+  Table,
+  WriterPropertiesBuilder,
+  writeParquet,
+} from "parquet-wasm/esm";
+import { beforeAll, expect, test } from "vitest";
+import { fileMetadata } from "../../src/tasks/parquet-metadata.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+
+// Row groups of 4 MB, of which several threads decode some each.
+
+const at = workDirectory();
+const input = at("groups.parquet");
+const [groups, groupRows] = [8, 65536];
+const rows = groups * groupRows;
+
+beforeAll(() => {
+  const wasm = createRequire(import.meta.url).resolve(
+    "parquet-wasm/esm/parquet_wasm_bg.wasm",
+  );
+  initSync({ module: readFileSync(wasm) });
+  const column = (k: number) =>
+    Float64Array.from({ length: rows }, (_, r) => Math.sin(r * (k + 1)));
+  const columns = Array.from({ length: 8 }, (_, k) => [`l${k}`, column(k)]);
+  const number = Int32Array.from({ length: rows }, (_, r) => r);
+  const table = tableFromArrays({ ...Object.fromEntries(columns), number });
+  const properties = new WriterPropertiesBuilder()
+    .setCompression(Compression.UNCOMPRESSED)
+    .setDictionaryEnabled(false)
+    .setMaxRowGroupSize(groupRows)
+    .build();
+  const stream = Table.fromIPCStream(tableToIPC(table, "stream"));
+  writeFileSync(input, writeParquet(stream, properties));
+});
+
+const options = (threads: number) => ({
+  ...{ columns: "l*", keep: ["number"], emit: ["gini"] as const, threads },
+  output: at(`${threads}.arrow`),
+});
+
+test("threads do not change the order of rows", async () => {
+  for (const threads of [1, 4]) await built.run({ input, ...options(threads) });
+  const [one, four] = [1, 4].map((n) => readFileSync(at(`${n}.arrow`)));
+  expect(four?.equals(one as Buffer)).toBe(true);
+});
+
+test("the first damaged row group is reported", async () => {
+  const bytes = readFileSync(input);
+  const length = bytes.readUInt32LE(bytes.length - 8);
+  const footer = bytes.subarray(bytes.length - 8 - length, -8);
+  const { rowGroups } = fileMetadata(footer);
+  for (const k of [2, 3, 6]) {
+    const [chunk] = rowGroups[k]?.chunks ?? [];
+    bytes.fill(0xff, chunk?.start, (chunk?.start ?? 0) + 20);
+  }
+  const damaged = at("damaged.parquet");
+  writeFileSync(damaged, bytes);
+  for (const threads of [1, 2, 4])
+    await expect(
+      built.run({ ...options(threads), input: damaged, force: true }),
+    ).rejects.toThrow("row group 2: column l0, page 0: no valid page header");
+});
