@@ -86,14 +86,8 @@ export const RUN_COMMAND: CommandSpec = {
       return reportError(error, new Map());
     }
     const work = (hooks: RunHooks) => run(options, hooks);
-    const text = runText;
-    const code = await execute({
-      command: "run",
-      settings,
-      output,
-      work,
-      text,
-    });
+    const task = { command: "run", settings, output, work, text: runText };
+    const code = await execute(task);
     // A pending write to a full pipe cannot be cancelled and would keep the process alive.
     if (output === "-") endBySignal(code);
     return code;
@@ -107,13 +101,8 @@ function executeDry<Plan extends object>(
 ): Promise<number> {
   const shown = new Map(settings);
   for (const name of ["report", "metrics"]) shown.delete(name);
-  const dry = {
-    command: "run",
-    settings: shown,
-    output: "",
-    textIsResult: true,
-  };
-  return execute({ ...dry, ...task });
+  const dry = { command: "run", settings: shown, output: "" };
+  return execute({ ...dry, ...task, textIsResult: true });
 }
 
 function isDatasetOption(option: string): boolean {

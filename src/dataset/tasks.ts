@@ -42,11 +42,8 @@ export async function runShards(
     const { run } = planned;
     const { options: runOptions, inputs } = run.plan.of;
     report.setPlan(run.plan);
-    const optionsFor = shardOptions(
-      runOptions,
-      { threads, chunkRows, sync },
-      output,
-    );
+    const own = { threads, chunkRows, sync };
+    const optionsFor = shardOptions(runOptions, own, output);
     const context = { ...resolved, ...call, ...planned, optionsFor };
     if (await run.isPublished())
       return verifyPublished({ ...context, isWanted });

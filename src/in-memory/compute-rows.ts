@@ -148,12 +148,8 @@ export function fillRows(
   const { type, values } = sources[n] as RowsContext["sources"][number];
   const address = slot.sources[n]?.raw ?? 0;
   const length = rows * values;
-  const target = arrayAt(
-    buffer,
-    type === "float32" ? type : "float64",
-    address,
-    length,
-  );
+  const stored = type === "float32" ? type : "float64";
+  const target = arrayAt(buffer, stored, address, length);
   if (data instanceof Float64Array || data instanceof Float32Array)
     target.set(data.subarray(first * values, (first + rows) * values));
   else

@@ -77,13 +77,8 @@ export function softmaxJacobianEntries(
     sources,
     results: [],
   });
-  const slotRows = openRows({
-    classes,
-    temperature,
-    slot,
-    sources,
-    results: [],
-  });
+  const context = { classes, temperature, slot, sources, results: [] };
+  const slotRows = openRows(context);
   const entriesSetup = {
     ...slot.entries,
     code: EMITS[emit].code,

@@ -71,11 +71,8 @@ export async function locateLogits(
     const { path, schema } = container;
     const selected = selectColumns(path, schema.fields, options);
     const { fields, nested: paths } = selected;
-    const whole = {
-      ...container,
-      nested: paths,
-      schema: { ...schema, fields },
-    };
+    const own = { nested: paths, schema: { ...schema, fields } };
+    const whole = { ...container, ...own };
     const logits = readableColumn(whole, selected.logits);
     const inputs = selected.inputs.map((input) => readableColumn(whole, input));
     const columns = { ...selected, logits, inputs };

@@ -63,12 +63,8 @@ export function locateStream(
       );
     offset = endOf(block);
   }
-  if (!schema)
-    throw new InputFormatError(
-      path,
-      "message 0",
-      "the stream ends before its schema",
-    );
+  const missing = "the stream ends before its schema";
+  if (!schema) throw new InputFormatError(path, "message 0", missing);
   return { version, schema, dictionaries, recordBatches };
 }
 

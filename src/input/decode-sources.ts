@@ -168,17 +168,11 @@ function appendRows(
       const rowInBatch = matched?.[from + k] ?? from + k;
       const row = rows.at(rowInBatch);
       const at = k * values;
+      const place = first + rowInBatch;
       if (!row) for (let n = 0; n < values; n++) setNull(numbers, at + n);
       else if (row.length === values || pads)
         numbers.set(masksNulls ? nullsMasked(row) : row, at);
-      else
-        throw new RaggedRowError(
-          path,
-          name,
-          first + rowInBatch,
-          values,
-          row.length,
-        );
+      else throw new RaggedRowError(path, name, place, values, row.length);
     }
     const stored = type === "float32" ? asFloat32(numbers) : numbers;
     target.append(new Uint8Array(stored.buffer));
@@ -217,11 +211,8 @@ function rowLength(file: ArrowContainer, source: DecodedSource): number | null {
       const length = rows.at(k)?.length ?? null;
       if (length !== null && !source.pads) {
         if (length > 0) return length;
-        throw new InputUnsupportedError(
-          file.path,
-          `${where}, row ${count}`,
-          NO_VALUES,
-        );
+        const place = `${where}, row ${count}`;
+        throw new InputUnsupportedError(file.path, place, NO_VALUES);
       }
       longest = Math.max(longest, length ?? 0);
     }

@@ -55,24 +55,13 @@ export function inputFormat(
   const match = MAGICS.find(([magic, at]) => start.startsWith(magic, at));
   if (match) return match[2];
   const where = "first bytes";
-  if (file.bytes === 0)
-    throw new InputFormatError(
-      file.path,
-      where,
-      "the file is empty; check the program that wrote it",
-    );
-  const description = unsupportedFormat(start, file.path);
-  if (description)
-    throw new InputUnsupportedError(
-      file.path,
-      where,
-      `expected ${expected}, found ${description}`,
-    );
-  throw new InputFormatError(
-    file.path,
-    where,
-    `expected ${expected}, found ${JSON.stringify(start.slice(0, 8))}; convert it to one of them`,
-  );
+  const { path } = file;
+  const empty = "the file is empty; check the program that wrote it";
+  if (file.bytes === 0) throw new InputFormatError(path, where, empty);
+  const description = unsupportedFormat(start, path);
+  const text = `expected ${expected}, found ${description ?? JSON.stringify(start.slice(0, 8))}`;
+  if (description) throw new InputUnsupportedError(path, where, text);
+  throw new InputFormatError(path, where, `${text}; convert it to one of them`);
 }
 
 /** Describes an unsupported format, and what to do; null for an unknown one. `start`: the first bytes as latin1. */

@@ -90,13 +90,10 @@ function* rangesOf(
   }
   for (const [k, column] of file.copied.entries())
     if (!column.constant)
-      for (const { buffers, from, to } of copiedPieces(
-        file,
-        k,
-        rowStart,
-        rowEnd,
-      ))
+      for (const piece of copiedPieces(file, k, rowStart, rowEnd)) {
+        const { buffers, from, to } = piece;
         if (buffers) yield* nodeRanges(column, buffers, from, to, false);
+      }
 }
 
 /** Yields the byte ranges of values `[from, to)` of a node. Lists are taken whole: only their offsets state what is needed. */

@@ -117,11 +117,8 @@ function nestedColumns(
   fields: readonly Field[],
   { column, features, inputs }: OpenOptions,
 ): NestedColumn[] {
-  const names = new Set([
-    column ?? "",
-    features ?? "",
-    ...inputs.map(({ name }) => name),
-  ]);
+  const ofInputs = inputs.map(({ name }) => name);
+  const names = new Set([column ?? "", features ?? "", ...ofInputs]);
   return [...names]
     .filter((name) => !fields.some((field) => field.name === name))
     .flatMap((name) => fieldsNamed(fields, name, name, []));

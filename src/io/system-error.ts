@@ -55,11 +55,8 @@ const NAMES = new Map(
 
 /** Returns the name of a system error, such as `EMFILE`; null for every other error. */
 export function systemErrorName(error: unknown): string | null {
-  const {
-    code,
-    errno = 0,
-    message,
-  } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  const thrown = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  const { code, errno = 0, message } = thrown;
   if (typeof code !== "string") return null;
   // A thread could not start; only the message contains the reason.
   if (code === "ERR_WORKER_INIT_FAILED")

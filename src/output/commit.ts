@@ -28,13 +28,10 @@ import { checkReplaceable, lstatOrNull } from "./written-files.js";
 export async function openPending(
   path: string,
   bytes: number,
-  {
-    force,
-    sync,
-    direct = false,
-  }: { force: boolean; sync: boolean; direct?: boolean },
+  how: { force: boolean; sync: boolean; direct?: boolean },
 ): Promise<PendingOutput> {
   removeStale(path);
+  const { force, sync, direct = false } = how;
   const mode = force ? modeOf(path) : undefined;
   const options = { sync, direct, mode };
   const file = openTemporary(path, temporaryPathFor(path), bytes, options);
@@ -116,12 +113,9 @@ function linkIfAbsent(temporaryPath: string, path: string): void {
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     const noLinks = ["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code);
+    const exists = "already exists: another run has written it";
     if (code === "EEXIST" || (noLinks && lstatOrNull(path)))
-      throw new OutputExistsError(
-        path,
-        "already exists: another run has written it",
-        { cause: error },
-      );
+      throw new OutputExistsError(path, exists, { cause: error });
     if (!noLinks) throw error;
     renameSync(temporaryPath, path);
     return;
@@ -144,11 +138,8 @@ function syncDirectory(fd: number, path: string): void {
     fsyncSync(fd);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    const text = "is complete, but its directory could not be synced";
     if (code !== "EINVAL" && code !== "ENOTSUP")
-      throw ioError(
-        path,
-        "is complete, but its directory could not be synced",
-        error,
-      );
+      throw ioError(path, text, error);
   }
 }

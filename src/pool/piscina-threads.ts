@@ -59,12 +59,8 @@ export async function openThreads<Task, Reply>(
 /** Returns the error for a thread that could not start, ended or threw. Expected failures of tasks are replies, not errors. */
 function workerError(cause: unknown): Error {
   const failed = systemFailure(cause);
-  if (failed)
-    return ioError(
-      "worker threads",
-      "could not be started",
-      systemErrorOf(failed),
-    );
+  const text = "could not be started";
+  if (failed) return ioError("worker threads", text, systemErrorOf(failed));
   const message = cause instanceof Error ? cause.message : String(cause);
   return new WorkerError(`a worker thread failed: ${message}`, { cause });
 }

@@ -72,12 +72,9 @@ export class WorkerPool {
     const begin = taskRunner?.(context);
     let isComputing = false;
     const compute = async (task: Task): Promise<Reply> => {
+      const message = { run, context, task };
       if (!begin || (isComputing && workers))
-        return (workers as Threads<TaskMessage, Reply>).run({
-          run,
-          context,
-          task,
-        });
+        return (workers as Threads<TaskMessage, Reply>).run(message);
       isComputing = true;
       return finishInSteps(begin(task)).finally(() => {
         isComputing = false;

@@ -37,26 +37,19 @@ export class CopiedValues {
     this.#read = inputReader(file);
     this.#columns = copied.map((column) => ({
       column,
-      batches: batches.map((record) =>
-        locateColumn(
-          record,
-          record.columns[column.index] as ColumnSpan,
-          dictionaryParts,
-        ),
-      ),
+      batches: batches.map((record) => {
+        const span = record.columns[column.index] as ColumnSpan;
+        return locateColumn(record, span, dictionaryParts);
+      }),
     }));
   }
 
   /** Returns the values of row `k` of a record batch that has rows. @throws InputFormatError, IoError */
   read(batch: number, k: number): (string | null)[] {
     return this.#columns.map(({ column, batches }) => {
+      const buffers = batches[batch] as CopiedBuffers;
       try {
-        return valueText(
-          this.#read,
-          column,
-          batches[batch] as CopiedBuffers,
-          k,
-        );
+        return valueText(this.#read, column, buffers, k);
       } catch (error) {
         if (!(error instanceof DamagedColumn)) throw error;
         throw new InputFormatError(this.#path, error.where, error.message);

@@ -118,11 +118,8 @@ async function factoredBlock(
   { classes, dtype, result, temperature }: BlockFormat,
   { source, columns, k }: StoredParts,
 ): Promise<ExampleBlock> {
-  const [softmax, argmax, tails] = columns as [
-    StoredColumn,
-    StoredColumn,
-    StoredColumn,
-  ];
+  type Three = [StoredColumn, StoredColumn, StoredColumn];
+  const [softmax, argmax, tails] = columns as Three;
   const where = `in row ${k} of the batch`;
   const [first = 0, last = 0] = await softmax.bounds(source, k, k + 1);
   const p = await softmax.numbers(source, first, last);

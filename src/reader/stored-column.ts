@@ -84,11 +84,8 @@ export class StoredColumn {
     const { values, valueCount, valueValidity } = this.buffers;
     const { type, width } = this.column;
     const region = { start: values[0] as number, bytes: valueCount * width };
-    const bytes = await source.read(
-      region,
-      start * width,
-      (end - start) * width,
-    );
+    const length = (end - start) * width;
+    const bytes = await source.read(region, start * width, length);
     const bitmap = mayBeNull ? 0 : (valueValidity[0] ?? 0);
     const nulls = await nullsOf(source, bitmap, valueCount, start, end);
     const firstNull = nulls?.indexOf(1) ?? -1;
@@ -108,11 +105,8 @@ export class StoredColumn {
   /** Returns an error that names the column. */
   error(expectedFound: string): InputFormatError {
     const { path, where } = this.file;
-    return new InputFormatError(
-      path,
-      where,
-      `column ${this.column.name}: ${expectedFound}`,
-    );
+    const text = `column ${this.column.name}: ${expectedFound}`;
+    return new InputFormatError(path, where, text);
   }
 }
 

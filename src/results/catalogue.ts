@@ -53,110 +53,84 @@ export function isEntriesLayout(layout: Layout): layout is EntriesLayout {
 /** Shape of the result of a row: one value, one per class, or a block of classes x classes. */
 type Shape = "scalar" | "vector" | "block";
 
-function result<const S extends Shape>(
-  shape: S,
-  code: number,
-  help: string,
-  input: AuxiliaryName | null = null,
-) {
-  return { shape, code, help, input };
-}
+const resultsOf =
+  <const S extends Shape>(shape: S) =>
+  (code: number, help: string, input: AuxiliaryName | null = null) => ({
+    ...{ shape, code, help, input },
+  });
+const scalar = resultsOf("scalar");
+const vector = resultsOf("vector");
+const block = resultsOf("block");
 
 /** The results, with p = softmax(o/T); sums are over all classes. `type` is set for integers. */
 export const EMITS = {
-  softmax: result("vector", code.SOFTMAX, "p"),
-  log_softmax: result("vector", code.LOG_SOFTMAX, "log p"),
-  logsumexp: result("scalar", code.LOGSUMEXP, "log of the sum of exp(o/T)"),
-  jacobian: result(
-    "block",
-    code.JACOBIAN,
-    "(diag(p) - p pᵀ)/T, in the chosen layout",
-  ),
-  log_jacobian: result(
-    "block",
+  softmax: vector(code.SOFTMAX, "p"),
+  log_softmax: vector(code.LOG_SOFTMAX, "log p"),
+  logsumexp: scalar(code.LOGSUMEXP, "log of the sum of exp(o/T)"),
+  jacobian: block(code.JACOBIAN, "(diag(p) - p pᵀ)/T, in the chosen layout"),
+  log_jacobian: block(
     code.LOG_JACOBIAN,
     "(δ_ij - p_i)/T, the Jacobian of log-softmax",
   ),
-  column: result(
-    "vector",
+  column: vector(
     code.COLUMN,
     "column k of the block (--class or --class-column)",
     "classColumn",
   ),
-  diagonal: result("vector", code.DIAGONAL, "diagonal of the block"),
-  trace: result("scalar", code.TRACE, "trace of the block"),
-  vjp: result(
-    "vector",
+  diagonal: vector(code.DIAGONAL, "diagonal of the block"),
+  trace: scalar(code.TRACE, "trace of the block"),
+  vjp: vector(
     code.PRODUCT,
     "p (g - <p,g>)/T for g from --cotangent",
     "cotangent",
   ),
-  jvp: result(
-    "vector",
-    code.PRODUCT,
-    "p (v - <p,v>)/T for v from --tangent",
-    "tangent",
-  ),
-  log_vjp: result(
-    "vector",
+  jvp: vector(code.PRODUCT, "p (v - <p,v>)/T for v from --tangent", "tangent"),
+  log_vjp: vector(
     code.LOG_VJP,
     "(g - p sum g)/T for g from --cotangent",
     "cotangent",
   ),
-  log_jvp: result(
-    "vector",
+  log_jvp: vector(
     code.LOG_JVP,
     "(v - <p,v>)/T for v from --tangent",
     "tangent",
   ),
-  factor: result(
-    "block",
+  factor: block(
     code.FACTOR,
     "V = (diag(sqrt p) - p sqrt(p)ᵀ)/sqrt T, J = V Vᵀ",
   ),
-  covariance: result(
-    "block",
+  covariance: block(
     code.COVARIANCE,
     "J Σ J for Σ from --covariance",
     "covariance",
   ),
-  variance: result("vector", code.VARIANCE, "diagonal of J Σ J", "covariance"),
-  std_error: result(
-    "vector",
+  variance: vector(code.VARIANCE, "diagonal of J Σ J", "covariance"),
+  std_error: vector(
     code.STD_ERROR,
     "standard error of p: square root of the diagonal of J Σ J",
     "covariance",
   ),
-  cross_entropy: result(
-    "scalar",
+  cross_entropy: scalar(
     code.CROSS_ENTROPY,
     "-log p_y for y from --label",
     "label",
   ),
-  gradient: result(
-    "vector",
-    code.GRADIENT,
-    "(p - e_y)/T for y from --label",
-    "label",
-  ),
-  entropy: result("scalar", code.ENTROPY, "-sum of p log p, in nats"),
-  gini: result("scalar", code.GINI, "1 - sum of p²"),
+  gradient: vector(code.GRADIENT, "(p - e_y)/T for y from --label", "label"),
+  entropy: scalar(code.ENTROPY, "-sum of p log p, in nats"),
+  gini: scalar(code.GINI, "1 - sum of p²"),
   argmax: {
-    ...result(
-      "scalar",
+    ...scalar(
       code.ARGMAX_CLASS,
       "index of the largest logit (the first one, if tied)",
     ),
     type: "int32",
   },
-  confidence: result("scalar", code.CONFIDENCE, "largest p"),
-  uncertainty: result(
-    "scalar",
+  confidence: scalar(code.CONFIDENCE, "largest p"),
+  uncertainty: scalar(
     code.UNCERTAINTY,
     "1 - max p, computed without cancellation",
   ),
-  tail: result(
-    "scalar",
+  tail: scalar(
     code.TAIL_SUM,
     "sum of exp((o_k - max)/T) over all classes but argmax",
   ),

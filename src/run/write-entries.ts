@@ -105,13 +105,8 @@ export async function computeEntries(
   try {
     await runTasks(context, plan.slots, ranges(), (rows, slot, tasks) => {
       const pieces = sourceRanges(logits, rows.rowStart, rows.rowEnd);
-      const task = {
-        kind: "entries",
-        slot,
-        ...rows,
-        pieces,
-        from: null,
-      } as const;
+      const kind = "entries" as const;
+      const task = { kind, slot, ...rows, pieces, from: null };
       turn = collectTask(turn, task, tasks);
       return turn;
     });

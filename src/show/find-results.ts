@@ -56,12 +56,10 @@ function partsOf(path: string): FoundResults {
 /** Returns null if the content is not a manifest. */
 function readManifest(path: string): Manifest | null {
   for (const name of [SUCCESS, MANIFEST])
-    if (!statOf(join(path, name)))
-      throw new InputMissingError(
-        path,
-        {},
-        `${path} is not a complete dataset: it has no ${name}`,
-      );
+    if (!statOf(join(path, name))) {
+      const text = `${path} is not a complete dataset: it has no ${name}`;
+      throw new InputMissingError(path, {}, text);
+    }
   const file = join(path, MANIFEST);
   const text = inputCall(file, "could not be read", () =>
     readFileSync(file, "utf8"),

@@ -78,11 +78,9 @@ export function failureError(
       const index = indexOfRow(axes, row);
       return new RaggedRowError(input, column, index, expected, found);
     }
-    case "different":
-      return new DifferentByte(
-        failure.position,
-        failure.expected,
-        failure.found,
-      );
+    case "different": {
+      const { position, expected, found } = failure;
+      return new DifferentByte(position, expected, found);
+    }
   }
 }

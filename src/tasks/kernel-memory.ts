@@ -28,15 +28,12 @@ export function allocateKernelMemory(
       `expected slots of at most ${MAX_MEMORY_BYTES} bytes, found ${bytes}`,
     );
   if (kernel !== "plain") {
-    const pages = Math.ceil(bytes / PAGE_BYTES);
+    const initial = Math.ceil(bytes / PAGE_BYTES);
+    const pages = { initial, maximum: initial, shared: true };
     const code = readFileSync(WASM_URL);
     try {
       const module = new WebAssembly.Module(code);
-      const memory = new WebAssembly.Memory({
-        initial: pages,
-        maximum: pages,
-        shared: true,
-      });
+      const memory = new WebAssembly.Memory(pages);
       return { module, memory, buffer: memory.buffer };
     } catch {
       // The plain kernel runs everywhere.

@@ -60,14 +60,10 @@ export async function compareRun(
           "bytes not compared: the output is a stream, and runs write files",
       };
     const paths = { output: path, input: inputs.input };
+    const stored = withStoredOptions(metadata, inputs) as typeof inputs;
     const resolved = resolveOptions({
-      ...withModelFiles(
-        paths,
-        withStoredOptions(metadata, inputs) as typeof inputs,
-        inputs,
-      ),
-      forceDense: true,
-      output: path,
+      ...withModelFiles(paths, stored, inputs),
+      ...{ forceDense: true, output: path },
     });
     const isPart = rowStart !== undefined && rowEnd !== undefined;
     const options = {
@@ -79,10 +75,8 @@ export async function compareRun(
     // The files of a model may have other names than in the run.
     const { coefficients, covarianceFile } = metadata;
     const recorded = { ...options, coefficients, covarianceFile };
-    const logits = await openRunLogits(
-      options.input,
-      openOptions(options, hooks.signal),
-    );
+    const opening = openOptions(options, hooks.signal);
+    const logits = await openRunLogits(options.input, opening);
     const difference = await firstDifference(file, recorded, logits, hooks);
     return { compared: true, message: difference && `${path}: ${difference}` };
   } finally {
@@ -102,13 +96,8 @@ async function firstDifference(
   const workerPool = new WorkerPool();
   const { compress } = options;
   try {
-    await compute(plan, comparison(file.fd), {
-      ...hooks,
-      workerPool,
-      options,
-      logits,
-      report,
-    });
+    const context = { ...hooks, workerPool, options, logits, report };
+    await compute(plan, comparison(file.fd), context);
   } catch (error) {
     if (!(error instanceof DifferentByte)) throw error;
     const { position, expected, found } = error;

@@ -345,11 +345,9 @@ function allowedShapes(
   };
   const isOther = ({ shape }: RowShape) => `${shape}` !== `${asLogits.shape}`;
   if (valuesOf(option) === "class") {
-    const others = outer.flatMap((rows) => [
-      shape(rows),
-      shape(rows, 1),
-      shape(rows, classes),
-    ]);
+    const others = outer.flatMap((rows) =>
+      [[], [1], [classes]].map((values) => shape(rows, ...values)),
+    );
     return [...others.filter(isOther), asLogits, ...repeatedShape(leading)];
   }
   const others = auxiliaryLengths(option, classes).map((n) => shape([rows], n));

@@ -56,11 +56,8 @@ export async function decompressBodies(
   const bodies = [...batches, ...dictionaries];
   if (bodies.every(({ batch }) => !batch.compression)) return container;
   requireInput(container, bodies.flatMap(sourceBytes));
-  const target = outputCall(
-    path,
-    COPY_FAILED,
-    () => new AnonymousFile(options.scratch),
-  );
+  const open = () => new AnonymousFile(options.scratch);
+  const target = outputCall(path, COPY_FAILED, open);
   const close = () => target.close();
   const blocks = new Map<Block, Block>();
   const messages = new Map<Block, MessageMetadata>();
@@ -235,12 +232,8 @@ function decompressTask(
     const header = inputReader(container)(start, prefix);
     declared = Number(new BigInt64Array(header.buffer)[0]);
   }
-  const stored = {
-    where,
-    position: start + prefix,
-    bytes: length - prefix,
-    target: 0,
-  };
+  const position = start + prefix;
+  const stored = { where, position, bytes: length - prefix, target: 0 };
   const required = expected ?? (declared === -1 ? stored.bytes : declared);
   if (declared === -1) {
     if (stored.bytes < required)

@@ -63,11 +63,8 @@ export async function parquetAsArrow(
   const needed = indices.map((k) => nested[k - fields.length] ?? [k]);
   // The threads read any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
-  const target = outputCall(
-    path,
-    COPY_FAILED,
-    () => new AnonymousFile(options.scratch),
-  );
+  const open = () => new AnonymousFile(options.scratch);
+  const target = outputCall(path, COPY_FAILED, open);
   try {
     if (options.isSample) footer.metadata = sampleOf(footer.metadata);
     const projected = projectFooter(footer, needed);

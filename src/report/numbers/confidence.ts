@@ -4,6 +4,7 @@ const BINS = 40;
 /** Lower bound of log10 of the smallest subnormal, -323.3. */
 const MIN_DECADE = -324;
 const BINS_PER_DECADE = 8;
+const DECADE_BINS = -MIN_DECADE * BINS_PER_DECADE;
 
 /**
  * Largest uncertainty for which 1 - p, and so p (1 - p), rounds to 0 in the type: half the distance from 1 to the next
@@ -49,11 +50,7 @@ export class ConfidenceSums {
   readonly confidence = new Histogram(0, 1, BINS);
   readonly entropy: Histogram;
   /** Histogram of log10 of the uncertainties other than 0. */
-  readonly uncertainty = new Histogram(
-    MIN_DECADE,
-    0,
-    -MIN_DECADE * BINS_PER_DECADE,
-  );
+  readonly uncertainty = new Histogram(MIN_DECADE, 0, DECADE_BINS);
   uncertaintyRows = 0;
   uncertaintySum = 0;
   /** Number of rows in which one class has all of p. */

@@ -143,16 +143,12 @@ const NETWORK =
 function failureOf(
   error: unknown,
 ): { text: string; reason: Reason | null } | null {
-  const {
-    name = "",
-    code = "",
-    message = "",
-    $metadata,
-  } = (error ?? {}) as Error & {
+  const thrown = (error ?? {}) as Error & {
     code?: string;
     $metadata?: { httpStatusCode?: number };
   };
-  const { httpStatusCode: status } = $metadata ?? {};
+  const { name = "", code = "", message = "" } = thrown;
+  const status = thrown.$metadata?.httpStatusCode;
   const transient = (text: string) => ({ text, reason: null });
   if (error instanceof BadTransfer) return transient(message);
   const [, , reason = "other"] =

@@ -194,14 +194,10 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
     const { Bucket, Key: Prefix } = keyOf(start);
     return itemsOf(start, async (ContinuationToken: string | undefined) => {
       const request = { Bucket, Prefix, Delimiter, ContinuationToken };
-      const {
-        Contents = [],
-        CommonPrefixes = [],
-        IsTruncated,
-        NextContinuationToken,
-      } = await this.send(start, (s3, options) =>
+      const page = await this.send(start, (s3, options) =>
         s3.listObjectsV2(request, options),
       );
+      const { Contents = [], CommonPrefixes = [] } = page;
       const objects = Contents.map((object): [string, Stored] => {
         const name = `s3://${Bucket}/${object.Key}`;
         return [name, fileOf(name, object.Size, object)];
@@ -213,7 +209,7 @@ export class S3Store extends TemporaryFiles implements ObjectStore {
       ]);
       return {
         items: [...objects, ...folders],
-        next: IsTruncated === true && (NextContinuationToken || null),
+        next: page.IsTruncated === true && (page.NextContinuationToken || null),
       };
     });
   }
