@@ -1,4 +1,6 @@
+import { checkAddressSpace } from "../src/io/system-error.js";
 import {
+  type Codec,
   type CompressReply,
   type CompressTask,
   PREFIX_BYTES,
@@ -15,7 +17,8 @@ export default async function compress({
   buffers,
   target,
 }: CompressTask): Promise<CompressReply> {
-  const compressor = await COMPRESSORS[codec]();
+  compressors[codec] ??= await loadCompressor(codec);
+  const compressor = compressors[codec];
   const out = new Uint8Array(target);
   const view = new DataView(target);
   const compressedBuffers: CompressReply["buffers"] = [];
@@ -41,22 +44,23 @@ export default async function compress({
   return { buffers: compressedBuffers, bodyBytes: end };
 }
 
-/** Compressors by codec; each loads its library when it is first used. */
-const COMPRESSORS = {
-  lz4: async (): Promise<Compressor> => {
+const compressors: Partial<Record<Codec, Compressor>> = {};
+
+/** Loads the library of a codec. @throws the error ENOMEM without memory for WebAssembly */
+async function loadCompressor(codec: Codec): Promise<Compressor> {
+  checkAddressSpace();
+  if (codec === "lz4") {
     const { compress } = await import("lz4-wasm-nodejs");
     return (bytes) => lz4Frame(bytes, compress);
-  },
-  zstd: async (): Promise<Compressor> => {
-    const { default: zstd } = await import("@foxglove/wasm-zstd");
-    await zstd.isLoaded;
-    return (bytes) => {
-      if (bytes.byteLength > MAX_ZSTD_BYTES) return null;
-      const frame = zstd.compress(bytes, LEVEL);
-      return frame.byteLength < bytes.byteLength ? [frame] : null;
-    };
-  },
-};
+  }
+  const { default: zstd } = await import("@foxglove/wasm-zstd");
+  await zstd.isLoaded;
+  return (bytes) => {
+    if (bytes.byteLength > MAX_ZSTD_BYTES) return null;
+    const frame = zstd.compress(bytes, LEVEL);
+    return frame.byteLength < bytes.byteLength ? [frame] : null;
+  };
+}
 
 /** Higher levels take twice the time and hardly make numbers smaller. */
 const LEVEL = 1;

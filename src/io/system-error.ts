@@ -1,4 +1,4 @@
-import { closeSync, openSync, statfsSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statfsSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { getSystemErrorMap } from "node:util";
@@ -34,7 +34,8 @@ const ADVICE: Record<string, string> = {
   EMFILE: "too many open files; raise the limit with ulimit -n",
   ENFILE:
     "the system has too many open files; close other programs or raise fs.file-max",
-  ENOMEM: "not enough memory; close other programs or raise the memory limit",
+  ENOMEM:
+    "not enough memory or address space; close other programs or raise the limit (ulimit -v)",
   EAGAIN:
     "the system is short of threads or memory; raise the limit with ulimit -u or try again later",
   EIO: "the device failed; check the disk or the network file system",
@@ -179,6 +180,26 @@ export function checkPackageFile(name: string): void {
   // Only the build copies these files next to this module.
   if (/\.[cm]?js$/.test(import.meta.url))
     closeSync(openSync(`${PACKAGE_DIRECTORY}${name}`, "r"));
+}
+
+/** Address space that every WebAssembly memory reserves, whatever its size. */
+const WASM_ADDRESS_BYTES = 10 * 2 ** 30;
+
+/**
+ * Rejects a limit of the address space (`ulimit -v`) with which no WebAssembly memory exists. The libraries of codecs would
+ * end the process. Systems without /proc are not checked.
+ * @throws the system's error
+ */
+export function checkAddressSpace(): void {
+  let limits: string;
+  try {
+    limits = readFileSync("/proc/self/limits", "utf8");
+  } catch {
+    return;
+  }
+  const [, limit] = /^Max address space +(\d+)/m.exec(limits) ?? [];
+  if (limit !== undefined && Number(limit) < WASM_ADDRESS_BYTES)
+    throw systemErrorOf({ code: "ENOMEM" });
 }
 
 /**

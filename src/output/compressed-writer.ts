@@ -1,4 +1,5 @@
 import { framed, recordBatchMessage } from "../arrow/encode-messages.js";
+import { ConfigurationError } from "../errors.js";
 import { checkPackageFile } from "../io/system-error.js";
 import { openThreads, type Threads } from "../pool/piscina-threads.js";
 import {
@@ -40,9 +41,27 @@ async function openCompressors(
   checkPackageFile(
     codec === "zstd" ? "wasm-zstd.wasm" : "lz4_wasm_nodejs_bg.wasm",
   );
-  if (threads > 0) return openThreads(WORKER_URL, threads);
-  const { default: compress } = await import("../../workers/compress.js");
-  return { run: compress, close: async () => {} };
+  const compressors =
+    threads > 0
+      ? await openThreads<CompressTask, CompressReply>(WORKER_URL, threads)
+      : await thisThread();
+  return {
+    run: (task) =>
+      compressors.run(task).catch((cause) => {
+        // An error from another thread has only its message.
+        if (cause?.message !== "ENOMEM") throw cause;
+        throw new ConfigurationError(
+          `${codec}: the system gives no memory for WebAssembly, which reserves about 10 GB of address space for each thread; raise the limit (ulimit -v), use fewer --threads, or write without --compress`,
+          { cause },
+        );
+      }),
+    close: () => compressors.close(),
+  };
+}
+
+async function thisThread(): Promise<Compressors> {
+  const { default: run } = await import("../../workers/compress.js");
+  return { run, close: async () => {} };
 }
 
 /** Memory for the plain and the compressed body of one record batch. */

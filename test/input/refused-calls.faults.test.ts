@@ -120,14 +120,43 @@ linux(
   },
 );
 
-linux("too few file descriptors for the Parquet decoder: 74", () => {
-  const command = [`ulimit -n 24; exec "$0" "$@"`, process.execPath, CLI];
-  const args = ["-c", ...command, "inspect", here(PARQUET)];
-  const { status, stderr } = spawnSync("bash", args, { encoding: "utf8" });
-  expect(stderr).toMatch(
-    /EMFILE, too many open files; raise the limit with ulimit -n\n$/,
-  );
-  expect(status).toBe(74);
+const NO_MEMORY =
+  "could not be ACTION: ENOMEM, not enough memory or address space; close other programs or raise the limit (ulimit -v)";
+const NO_WASM =
+  "the system gives no memory for WebAssembly, which reserves about 10 GB of address space for each thread; raise the limit (ulimit -v), use fewer --threads, or write without --compress";
+
+linux.for<[limit: string, status: number, message: string, ...line: string[]]>([
+  [
+    ...(["-n 24", 74] as const),
+    "EMFILE, too many open files; raise the limit with ulimit -n",
+    ...["inspect", here(PARQUET)],
+  ],
+  [
+    ...(["-v 3000000", 74] as const),
+    `${here(PARQUET)}: ${NO_MEMORY.replace("ACTION", "decoded to a temporary file")}`,
+    ...["inspect", here(PARQUET)],
+  ],
+  [
+    ...(["-v 3000000", 74] as const),
+    `${here("../fixtures/compressed-zstd.arrow")}: ${NO_MEMORY.replace("ACTION", "read")}`,
+    ...["run", here("../fixtures/compressed-zstd.arrow"), "-q"],
+    ...["-o", at("limited.arrow")],
+  ],
+  ...["zstd", "lz4"].map(
+    (codec) =>
+      [
+        ...(["-v 3000000", 78, `${codec}: ${NO_WASM}`] as const),
+        ...["run", here(DIGITS), "-q", "-o", at("limited.arrow")],
+        ...["--compress", codec],
+      ] as [string, number, string, ...string[]],
+  ),
+])("ulimit %s: %i, %s", ([limit, status, message, ...line]) => {
+  const command = [`ulimit ${limit}; exec "$0" "$@"`, process.execPath, CLI];
+  const args = ["-c", ...command, ...line];
+  const found = spawnSync("bash", args, { encoding: "utf8" });
+  expect(found.stderr).toMatch(/^softjac: .*\n$/);
+  expect(found.stderr).toContain(`${message}\n`);
+  expect(found.status).toBe(status);
 });
 
 test.each<[asset: string, input: string, ...options: string[]]>([

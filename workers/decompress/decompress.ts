@@ -1,5 +1,9 @@
 import { readFully, ShortReadError } from "../../src/io/positional.js";
-import { checkPackageFile, systemFailure } from "../../src/io/system-error.js";
+import {
+  checkAddressSpace,
+  checkPackageFile,
+  systemFailure,
+} from "../../src/io/system-error.js";
 import type {
   DecompressReply,
   DecompressSetup,
@@ -27,6 +31,7 @@ export async function decompress(
       if (codec === "LZ4_FRAME") decodeLz4(compressed, decoded);
       else {
         checkPackageFile("wasm-zstd.wasm");
+        checkAddressSpace();
         const { decodeZstd } = await import("./zstd-frame.js");
         await decodeZstd(compressed, decoded);
       }
