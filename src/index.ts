@@ -103,7 +103,7 @@ export type {
   RunProgress,
 } from "./options/hooks.js";
 export type { RunOptions } from "./options/run-options.js";
-export type { QueueOptions } from "./queue/connection.js";
+export type { QueueOptions } from "./queue/broker/connection.js";
 export type { WorkerOptions } from "./queue/job-handler.js";
 export type { AttemptOptions } from "./queue/jobs.js";
 export {

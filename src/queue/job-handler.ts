@@ -1,4 +1,3 @@
-import type { Job } from "bullmq";
 import { shardFileName } from "../dataset/dataset-files.js";
 import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
@@ -9,16 +8,15 @@ import { ShardComputer } from "../dataset/shard-computer.js";
 import { StalledError } from "../errors.js";
 import type { OptionsOf, Resolved } from "../options/options-table.js";
 import type { StoreAccess } from "../storage/store.js";
-import type { Connection } from "./connection.js";
 import { type LocationCheck, openJobRun } from "./job-runs.js";
 import {
-  attemptsOf,
   failureKind,
   failureText,
+  type JobEnd,
   JobRefusedError,
   type JobsRun,
   parseShardJob,
-  rejectUsedUp,
+  type TakenJob,
 } from "./jobs.js";
 
 /** Options of `runWorker`. Only `queue` is required. */
@@ -39,7 +37,7 @@ export class WorkerCounts {
   skippedInputs: { name: string; error: string }[] = [];
 }
 
-interface HandlerContext extends Pick<Connection, "bullmq"> {
+interface HandlerContext {
   options: Resolved<"worker">;
   check: LocationCheck;
   s3: StoreAccess;
@@ -50,7 +48,7 @@ interface HandlerContext extends Pick<Connection, "bullmq"> {
 
 type RunOfJob = { job: JobsRun; run: DatasetRun; computer: ShardComputer };
 
-/** Computes the shards of jobs, one at a time, and reports the outcomes to BullMQ. */
+/** Computes the shards of jobs, one at a time. */
 export class JobHandler {
   /** Monotonic time when the last job ended, in milliseconds; null during a job. */
   idleSince: number | null = performance.now();
@@ -62,21 +60,16 @@ export class JobHandler {
     private readonly hooks: DatasetHooks,
   ) {}
 
-  /**
-   * Computes the shard of a job, unless it is up to date.
-   * @throws for BullMQ: WaitingError to release the job to other workers, UnrecoverableError if no worker can compute
-   * it, any other error for another attempt
-   */
-  async process(job: Job, token: string): Promise<void> {
-    const { options, stop } = this.context;
+  /** Computes the shard of a job, unless it is up to date. */
+  async handle(job: TakenJob): Promise<JobEnd> {
     this.idleSince = null;
-    const held = new HeldJob(job, token, options.lease, stop);
+    const shard = { index: -1, file: job.id };
     try {
-      await this.#computeShard(held);
+      await this.#computeShard(job, shard);
+      return { kind: "done" };
     } catch (error) {
-      throw await this.#failed(held, error);
+      return await this.#failed(job, shard, error);
     } finally {
-      held.end();
       this.idleSince = performance.now();
     }
   }
@@ -88,31 +81,32 @@ export class JobHandler {
     if (last) await withTimeout(CLOSE_SECONDS, last.computer.close());
   }
 
-  async #computeShard(held: HeldJob): Promise<void> {
+  /** @param shard index of the shard and name of its file, once they are known */
+  async #computeShard(job: TakenJob, shard: JobShard): Promise<void> {
     const { options, counts } = this.context;
     const { shardTimeout } = options;
     const { onEvent, onProgress } = this.hooks;
-    const data = parseShardJob(held.job.data);
+    const data = parseShardJob(job.data);
     const { index } = data;
-    held.shard = index;
+    shard.index = index;
     // Comes first: a shard whose computation crashes the process must run out of attempts.
-    rejectUsedUp(held.job);
+    job.rejectUsedUp();
     const { run, computer } = await this.#openRun(data);
     if (index >= run.shards)
       throw new JobRefusedError(
         `${data.output}: run ${data.run} has only ${run.shards} shards, so there is no shard ${index}`,
       );
-    held.file = shardFileName(index, run.shards);
+    shard.file = shardFileName(index, run.shards);
     const before = counts.rowsComputed;
     const rows = before + rowsOf(run.plan, [index]);
     const hooks = {
-      signal: held.signal,
+      signal: job.signal,
       onProgress: (done: number) => onProgress?.(before + done, rows),
       onEvent,
     };
     const compute = () => computer.compute(index, hooks);
     const stalled = () => {
-      held.abandon();
+      job.abandon();
       return new StalledError(
         `${computer.describe(index)}: not done within ${shardTimeout} s (--shard-timeout)`,
       );
@@ -155,38 +149,42 @@ export class JobHandler {
     return this.#last;
   }
 
-  /** Reports a failed job and returns the error that BullMQ expects. */
-  async #failed(held: HeldJob, error: unknown): Promise<Error> {
-    const { bullmq, counts, options, stop } = this.context;
+  /** Reports a failed job, and releases it if another worker may compute its shard. */
+  async #failed(
+    job: TakenJob,
+    { index: shard, file }: JobShard,
+    error: unknown,
+  ): Promise<JobEnd> {
+    const { counts, options, stop } = this.context;
     const { diskPause } = options;
     const { onEvent } = this.hooks;
-    const { job, shard, file } = held;
     const text = error instanceof Error ? error.message : String(error);
-    const kind = held.isLost ? "lost" : failureKind(error);
+    const kind = job.isLost ? "lost" : failureKind(error);
     if (kind === "final" || kind === "passing") {
-      const { ended, attempts } = attemptsOf(job);
-      const willRetry = kind === "passing" && ended + 1 < attempts;
+      const willRetry = kind === "passing" && job.hasRetries;
       counts.shardsFailed += 1;
       onEvent?.({ event: "shard failed", shard, file, error: text, willRetry });
-      return willRetry
-        ? new Error(failureText(error))
-        : new bullmq.UnrecoverableError(failureText(error));
+      const stored = failureText(error);
+      return { kind: "failed", text: stored, isFinal: !willRetry };
     }
-    held.end();
     counts.shardsReleased += 1;
     const reason = RELEASED[kind];
     onEvent?.({ event: "shard released", shard, file, reason });
-    // A release uses no attempt. It may fail: without the queue the lease expires, and a removed job needs no release.
-    if (kind !== "lost")
-      await withTimeout(RELEASE_SECONDS, job.moveToWait(held.token));
+    if (kind !== "lost") await job.release();
     if (kind === "full disk") {
       const message = `${text}; the worker takes no shards for ${diskPause} s`;
       onEvent?.({ event: "warning", message });
-      // BullMQ starts no other job before this function returns.
+      // The queue gives this worker no other job before this function returns.
       await delay(diskPause, stop);
     }
-    return new bullmq.WaitingError();
+    return { kind: "released" };
   }
+}
+
+/** Shard of a job; -1 and the id of the job until its data is parsed. */
+interface JobShard {
+  index: number;
+  file: string;
 }
 
 /** Reasons for returning a job to the queue. */
@@ -198,59 +196,3 @@ const RELEASED = {
 
 /** Time limit for threads to end, which they do between two chunks. */
 const CLOSE_SECONDS = 10;
-
-const RELEASE_SECONDS = 5;
-
-/**
- * A job whose lock this worker holds. A monotonic timer renews it: BullMQ renews by the time of day, and would lose the
- * lock when the system clock is set back.
- */
-export class HeldJob {
-  /** Index of the shard and name of its file; before the data of the job is parsed, -1 and the id of the job. */
-  shard = -1;
-  file: string;
-  /** Whether the lock has expired, so that another worker may have the job. */
-  isLost = false;
-  readonly #abandon = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  #isRenewing = false;
-
-  /** Aborted when the lock is lost, the shard takes too long, or the worker stops. */
-  readonly signal: AbortSignal = this.#abandon.signal;
-
-  /** @param stop signal of the worker; AbortSignal.any would add memory to it with every job */
-  constructor(
-    readonly job: Job,
-    readonly token: string,
-    private readonly seconds: number,
-    private readonly stop: AbortSignal,
-  ) {
-    this.file = String(job.id);
-    this.#timer = setInterval(() => this.#renew(), (seconds * 1000) / 3);
-    if (stop.aborted) this.abandon();
-    stop.addEventListener("abort", this.abandon);
-  }
-
-  readonly abandon = () => this.#abandon.abort();
-
-  end(): void {
-    clearInterval(this.#timer);
-    this.stop.removeEventListener("abort", this.abandon);
-  }
-
-  async #renew(): Promise<void> {
-    // The last request is still waiting for Redis.
-    if (this.#isRenewing) return;
-    this.#isRenewing = true;
-    const { job, token, seconds } = this;
-    try {
-      this.isLost = (await job.extendLock(token, seconds * 1000)) !== 1;
-    } catch {
-      // Without Redis no other worker gets the job, and a record of the shard is valid whoever writes it.
-    }
-    this.#isRenewing = false;
-    if (!this.isLost) return;
-    this.end();
-    this.abandon();
-  }
-}

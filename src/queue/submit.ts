@@ -3,8 +3,9 @@ import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
 import { planWithReport } from "../dataset/run-dataset.js";
 import { checkHooks, checkObject, resolve } from "../options/check-options.js";
-import { openQueue, type QueueOptions } from "./connection.js";
-import { type AttemptOptions, enqueue, queuedShards } from "./jobs.js";
+import { openQueue, type QueueOptions } from "./broker/connection.js";
+import { enqueue, queuedShards } from "./broker/queued-shards.js";
+import type { AttemptOptions } from "./jobs.js";
 
 /** Options of `submitDataset`. Only `inputs`, `output` and `queue` are required. */
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;

@@ -17,15 +17,14 @@ import {
   openQueue,
   type QueueOptions,
   reportOutages,
-} from "./connection.js";
+} from "./broker/connection.js";
 import {
-  type AttemptOptions,
   enqueue,
-  isInputFailure,
   maxBackoff,
   type QueuedShards,
   queuedShards,
-} from "./jobs.js";
+} from "./broker/queued-shards.js";
+import { type AttemptOptions, isInputFailure } from "./jobs.js";
 
 /** Options of `waitForDataset`. Only `output` is required; lost shards are submitted again only with `queue`. */
 export interface WaitOptions extends OptionsOf<"wait"> {}

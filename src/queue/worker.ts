@@ -1,17 +1,11 @@
-import { hostname } from "node:os";
 import type { DatasetHooks } from "../dataset/events.js";
-import { delay, GracefulStop, withTimeout } from "../dataset/graceful-stop.js";
+import { delay, GracefulStop } from "../dataset/graceful-stop.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { checkHooks, resolve } from "../options/check-options.js";
-import type { Resolved } from "../options/options-table.js";
 import { VERSION } from "../version.js";
-import {
-  connect,
-  queueAddress,
-  queueNameOf,
-  reportOutages,
-} from "./connection.js";
+import { queueAddress } from "./broker/connection.js";
+import { takeJobs } from "./broker/take-jobs.js";
 import { JobHandler, WorkerCounts, type WorkerOptions } from "./job-handler.js";
 import { allowedLocations } from "./job-runs.js";
 
@@ -49,7 +43,18 @@ export async function runWorker(
   const stopping = new GracefulStop({}, hooks);
   const stop = stopping.stopSignal;
   try {
-    const { handler, end } = await start(resolved, counts, stop, hooks);
+    const check = await allowedLocations(resolved.allow ?? ["."]);
+    /** Aborts S3 requests of a job that does not end in time. */
+    const s3Abort = new AbortController();
+    const s3 = { ...resolved, signal: s3Abort.signal };
+    const context = { options: resolved, check, s3, counts, stop };
+    const handler = new JobHandler(context, hooks);
+    const { end } = await takeJobs(
+      resolved,
+      (job) => handler.handle(job),
+      stop,
+      (message) => hooks.onEvent?.({ event: "warning", message }),
+    );
     const isIdle = () =>
       idleLimit !== undefined &&
       handler.idleSince !== null &&
@@ -58,7 +63,8 @@ export async function runWorker(
       while (!stop.aborted && !isIdle())
         await delay(idleLimit ? Math.min(1, idleLimit / 4) : 60, stop);
     } finally {
-      await end();
+      await end(() => s3Abort.abort());
+      await handler.close();
     }
     if (!stop.aborted) return finish("done");
     throw new AbortedError();
@@ -75,78 +81,3 @@ export async function runWorker(
     stopping.close();
   }
 }
-
-/** Connects to the queue and starts taking jobs. `end` waits until the current job is done or released. */
-async function start(
-  options: Resolved<"worker">,
-  counts: WorkerCounts,
-  stop: AbortSignal,
-  hooks: DatasetHooks,
-): Promise<{ handler: JobHandler; end(): Promise<void> }> {
-  const { allow = ["."], lease } = options;
-  const check = await allowedLocations(allow);
-  const connection = await connect(options, true, stop);
-  const { bullmq, redis, shown, skipVersionCheck } = connection;
-  const warn = (message: string) =>
-    hooks.onEvent?.({ event: "warning", message });
-  connection.warnings.forEach(warn);
-  /** Aborts S3 requests of a job that does not end in time. */
-  const s3Abort = new AbortController();
-  const s3 = { ...options, signal: s3Abort.signal };
-  const context = { bullmq, options, check, s3, counts, stop };
-  const handler = new JobHandler(context, hooks);
-  const worker = new bullmq.Worker(
-    queueNameOf(options.queueName),
-    (job, token) => handler.process(job, token as string),
-    {
-      connection: redis,
-      skipVersionCheck,
-      autorun: false,
-      concurrency: 1,
-      name: `${hostname()}-${process.pid}`,
-      lockDuration: lease * 1000,
-      // HeldJob renews locks by a monotonic clock.
-      skipLockRenewal: true,
-      stalledInterval: lease * 500,
-      // rejectUsedUp counts attempts whose worker died.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
-      runRetryDelay: Math.min(5000, lease * 250),
-    },
-  );
-  const meanwhile = "the current shard continues";
-  const endReports = reportOutages(connection, meanwhile, warn);
-  worker.on("error", (error: NodeJS.ErrnoException) => {
-    const { code = "", message } = error;
-    // reportOutages warns about the connection.
-    if (redis.status !== "ready" || CONNECTION_CODE.test(code)) return;
-    if (message.includes("Connection is closed")) return;
-    warn(
-      LOCK_LOST.test(message)
-        ? `${message} (the queue gave the job to another worker or lost it; finished work is kept)`
-        : `${shown}: ${message}`,
-    );
-  });
-  worker.run().catch(() => {});
-  return {
-    handler,
-    async end() {
-      const closed = worker.close();
-      await withTimeout(CLOSE_SECONDS, closed);
-      s3Abort.abort();
-      // Without an answer from the queue, the lease of the job expires by itself.
-      await withTimeout(LEAVE_SECONDS, closed);
-      await handler.close();
-      endReports();
-      redis.disconnect();
-    },
-  };
-}
-
-const CLOSE_SECONDS = 15;
-const LEAVE_SECONDS = 6;
-
-/** Errors of BullMQ when a job ends whose lock this worker has lost. */
-const LOCK_LOST =
-  /^(?:Missing (?:lock|key) for job|Lock mismatch|Job .* is not in the active state)/;
-
-const CONNECTION_CODE = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/;

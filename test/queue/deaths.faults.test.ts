@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { afterAll, afterEach, expect } from "vitest";
-import { openQueue } from "../../src/queue/connection.js";
-import { enqueue } from "../../src/queue/jobs.js";
+import { openQueue } from "../../src/queue/broker/connection.js";
+import { enqueue } from "../../src/queue/broker/queued-shards.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll } from "./processes.js";

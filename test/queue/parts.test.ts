@@ -2,15 +2,14 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import type { Job } from "bullmq";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AbortedError, IoError, UsageError } from "../../src/errors.js";
-import { queueAddress } from "../../src/queue/connection.js";
-import { HeldJob } from "../../src/queue/job-handler.js";
+import { queueAddress } from "../../src/queue/broker/connection.js";
+import { jobId, parseJobId } from "../../src/queue/broker/queued-shards.js";
+import { HeldJob } from "../../src/queue/broker/take-jobs.js";
 import { allowedLocations } from "../../src/queue/job-runs.js";
 import {
   failureKind,
   failureText,
   isInputFailure,
-  jobId,
-  parseJobId,
 } from "../../src/queue/jobs.js";
 import { findLostShards } from "../../src/queue/wait.js";
 import { workDirectory } from "../support/logits-input.js";

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
 import { afterAll, afterEach, test as anyTest, expect } from "vitest";
-import { queueNameOf } from "../../src/queue/connection.js";
+import { queueNameOf } from "../../src/queue/broker/connection.js";
 import { VERSION } from "../../src/version.js";
 import { CLI } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";

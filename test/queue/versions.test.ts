@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
-import { connect } from "../../src/queue/connection.js";
+import { connect } from "../../src/queue/broker/connection.js";
 
 // Versions and settings of servers, which a stand-in states.
 

@@ -1,16 +1,16 @@
 import { createRequire } from "node:module";
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { orAborted } from "../dataset/graceful-stop.js";
+import { orAborted } from "../../dataset/graceful-stop.js";
 import {
   ConfigurationError,
   PermissionError,
   ServiceUnavailableError,
   SoftjacError,
   UsageError,
-} from "../errors.js";
-import type { OptionsOf } from "../options/options-table.js";
-import { VERSION } from "../version.js";
+} from "../../errors.js";
+import type { OptionsOf } from "../../options/options-table.js";
+import { VERSION } from "../../version.js";
 
 /** Address of a queue on a Redis server. */
 export type QueueOptions = Pick<
