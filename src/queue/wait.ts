@@ -19,10 +19,13 @@ import {
   reportOutages,
 } from "./broker/connection.js";
 import {
+  countWorkers,
   enqueue,
+  failureOf,
   maxBackoff,
   type QueuedShards,
   queuedShards,
+  retryNow,
 } from "./broker/queued-shards.js";
 import { type AttemptOptions, isInputFailure } from "./jobs.js";
 
@@ -149,7 +152,7 @@ export class QueueMonitor {
   async reconcile(missing: readonly number[]): Promise<void> {
     this.#open ??= await this.#opened();
     // reportOutages has warned.
-    if (this.#open.connection.redis.status !== "ready") return;
+    if (!this.#open.isReady()) return;
     try {
       await this.#reconcile(this.#open, missing);
       this.#isReported = false;
@@ -192,31 +195,29 @@ export class QueueMonitor {
       const givenUp = failed.filter(([shard]) => stillMissing.has(shard));
       if (givenUp.length > 0) throw await this.#failure(open, givenUp);
     } else await this.#checkWorkers(open);
-    for (const id of this.#overdue(queued.delayed))
-      await open.ask(async (queue) => (await queue.getJob(id))?.promote());
+    for (const id of this.#overdue(queued.delayed)) await retryNow(open, id);
   }
 
   async #failure(
-    { ask }: OpenQueue,
+    open: OpenQueue,
     failed: [shard: number, id: string][],
   ): Promise<ShardsFailedError> {
     const { folders, shards } = this.run;
     const found = failed.map(async ([shard, id], k) => {
       const file = shardFileName(shard, shards);
-      const job =
-        k < MAX_REASONS ? await ask((queue) => queue.getJob(id)) : undefined;
-      return { shard, file, error: job?.failedReason || "failed" };
+      const error = k < MAX_REASONS && (await failureOf(open, id));
+      return { shard, file, error: error || "failed" };
     });
     const failures = await Promise.all(found);
     const isInput = failures.some(({ error }) => isInputFailure(error));
     return new ShardsFailedError(folders.out, failures, shards, isInput);
   }
 
-  async #checkWorkers({ ask, connection }: OpenQueue): Promise<void> {
-    const workers = await ask((queue) => queue.getWorkersCount());
+  async #checkWorkers(open: OpenQueue): Promise<void> {
+    const workers = await countWorkers(open);
     if (workers === 0 && !this.#noWorkers)
       this.#warn(
-        `${connection.shown}: no worker of this version is connected; start one with softjac worker`,
+        `${open.connection.shown}: no worker of this version is connected; start one with softjac worker`,
       );
     this.#noWorkers = workers === 0;
   }

@@ -221,6 +221,8 @@ export interface OpenQueue {
    * @throws ServiceUnavailableError, PermissionError, AbortedError
    */
   ask<T>(work: (queue: Queue) => Promise<T>, advice?: string): Promise<T>;
+  /** Returns whether the queue is connected now. */
+  isReady(): boolean;
   close(): Promise<void>;
 }
 
@@ -244,6 +246,7 @@ export async function openQueue(
         throw softjacError(shown, error as Error, advice);
       }
     },
+    isReady: () => redis.status === "ready",
     async close() {
       redis.disconnect();
       await queue.close().catch(() => {});

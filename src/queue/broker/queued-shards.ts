@@ -127,3 +127,21 @@ export async function queuedShards(
     failed: new Map(givenUp.map(([index, { id }]) => [index, id])),
   };
 }
+
+/** Returns the error text of a failed job; undefined for a job that is gone. */
+export async function failureOf(
+  { ask }: OpenQueue,
+  id: string,
+): Promise<string | undefined> {
+  return (await ask((queue) => queue.getJob(id)))?.failedReason;
+}
+
+/** Ends the wait of a delayed job. */
+export async function retryNow({ ask }: OpenQueue, id: string): Promise<void> {
+  await ask(async (queue) => (await queue.getJob(id))?.promote());
+}
+
+/** Returns the number of connected workers of this version. */
+export function countWorkers({ ask }: OpenQueue): Promise<number> {
+  return ask((queue) => queue.getWorkersCount());
+}
