@@ -69,14 +69,8 @@ export function plainField(
   type: ArrowType,
   children: Field[] = [],
 ): Field {
-  return {
-    name,
-    nullable: false,
-    type,
-    dictionary: null,
-    children,
-    metadata: [],
-  };
+  const own = { name, nullable: false, type, children };
+  return { ...own, dictionary: null, metadata: [] };
 }
 
 /** Returns the type that record batches store: the index type of a dictionary, else the type itself. */

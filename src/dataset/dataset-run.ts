@@ -172,11 +172,8 @@ export abstract class DatasetRun<S extends Store = Store> {
       const isGone = error instanceof MissingFolderError;
       if ((isGone || anyError) && (await this.isPublished())) return false;
       if (!isGone) throw error;
-      throw new IoError(
-        this.folders.wip,
-        "the directory of the run was removed while it was in use",
-        { cause: error },
-      );
+      const text = "the directory of the run was removed while it was in use";
+      throw new IoError(this.folders.wip, text, { cause: error });
     }
   }
 
@@ -305,11 +302,9 @@ export abstract class DatasetRun<S extends Store = Store> {
   /** Replaces the file and record of a shard in the published dataset. @throws IoError if the dataset was replaced */
   async replaceShard(file: string, record: ShardRecord): Promise<void> {
     const { out } = this.folders;
-    if (!(await this.isPublished()))
-      throw new IoError(
-        out,
-        "another run replaced or removed the dataset during the repair",
-      );
+    const gone =
+      "another run replaced or removed the dataset during the repair";
+    if (!(await this.isPublished())) throw new IoError(out, gone);
     await replace(this.store, `${out}/${record.part}`, file);
     // The record must be newer than the file.
     const name = `${out}/${recordName(record.shard)}`;
@@ -357,10 +352,8 @@ export abstract class DatasetRun<S extends Store = Store> {
    * @throws OutputExistsError if another dataset was published first; InputsSkippedError; IncompleteError;
    * ConfigurationError
    */
-  async publish({
-    overwrite = false,
-    allowMissing = false,
-  }: PublishOptions): Promise<void> {
+  async publish(options: PublishOptions): Promise<void> {
+    const { overwrite = false, allowMissing = false } = options;
     if (await this.isPublished()) return;
     this.rejectOtherVersion();
     const { fingerprint } = this.plan;
@@ -373,11 +366,8 @@ export abstract class DatasetRun<S extends Store = Store> {
     await this.#unlessPublished(() =>
       this.publishFiles(encodeJson(success), { overwrite }),
     );
-    if (!(await this.isPublished()))
-      throw new IoError(
-        this.folders.out,
-        "the dataset is not there after it was published",
-      );
+    const gone = "the dataset is not there after it was published";
+    if (!(await this.isPublished())) throw new IoError(this.folders.out, gone);
     await this.cleanUp();
   }
 

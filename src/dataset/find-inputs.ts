@@ -76,17 +76,15 @@ export async function findInputs(
   const root = common || separator;
   const start = root.endsWith(separator) ? root.length : root.length + 1;
   const nameOf = (path: string) => path.slice(start).split(separator).join("/");
+  const states = [...found].flatMap(([path, state]) =>
+    state ? [[nameOf(path), state] as const] : [],
+  );
+  const unused = [...ignored].filter((file) => !found.has(file));
   return {
     root,
     names: [...found.keys()].map(nameOf).sort(compareNames),
-    states: new Map(
-      [...found].flatMap(([path, state]) =>
-        state ? [[nameOf(path), state]] : [],
-      ),
-    ),
-    warning: ignoredFilesMessage(
-      [...ignored].filter((file) => !found.has(file)).sort(compareNames),
-    ),
+    states: new Map(states),
+    warning: ignoredFilesMessage(unused.sort(compareNames)),
   };
 }
 

@@ -170,10 +170,8 @@ async function writeLogits(
   hooks: RunHooks,
 ): Promise<void> {
   const { rows, classes, dtype, kind, scale, seed } = options;
-  const chunkRows = Math.min(
-    Math.max(1, Math.floor(CHUNK_BYTES / (8 * classes))),
-    rows,
-  );
+  const fitting = Math.max(1, Math.floor(CHUNK_BYTES / (8 * classes)));
+  const chunkRows = Math.min(fitting, rows);
   const Floats = dtype === "float32" ? Float32Array : Float64Array;
   const ids = new BigInt64Array(chunkRows);
   const logits = new Floats(chunkRows * classes);

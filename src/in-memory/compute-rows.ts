@@ -47,22 +47,18 @@ export function computeInMemory(
     return arrayAt(new ArrayBuffer(length * width), type, 0, length);
   });
   const sources = sourcesOf(input);
-  const { rowBlockSize, tileRows } = planRowBlocks(
-    classes,
-    columns,
-    sources.reduce((sum, { values, width }) => sum + values * width, 0),
-    rows,
+  const results = columns;
+  const rowBytes = sources.reduce(
+    (sum, one) => sum + one.values * one.width,
+    0,
   );
+  const blocks = planRowBlocks(classes, results, rowBytes, rows);
+  const { rowBlockSize, tileRows } = blocks;
   const slot = layoutSlot({
-    slack: 0,
-    loadRows: rowBlockSize,
-    rowBlockSize,
-    tileRows,
-    classes,
-    results: columns,
-    sources,
+    ...{ slack: 0, loadRows: rowBlockSize, rowBlockSize, tileRows },
+    ...{ classes, results, sources },
   });
-  const slotRows = openRows({ ...input, slot, sources, results: columns });
+  const slotRows = openRows({ ...input, slot, sources, results });
   const outs = slot.results;
   const copyOut = (n: number, at: number, length: number) => {
     const { type } = columns[n] as ResultColumn;

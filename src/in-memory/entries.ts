@@ -41,6 +41,8 @@ const MAX_ENTRIES = 2 ** 31 - 1;
 /** Number of entries that are stored at once, unless one row of a block has more. */
 const TILE_ENTRIES = 1 << 16;
 
+const ADVICE = 'onBadRow: "nan" leaves the row without entries';
+
 /**
  * Computes the entries of each row's Jacobian block whose absolute value is at least `threshold`, at most the `topK`
  * largest of them. The time per row is proportional to Q log Q plus the number of entries returned. Entries are not
@@ -66,28 +68,15 @@ export function softmaxJacobianEntries(
   const capacity = Math.max(classes, Math.min(classes ** 2, TILE_ENTRIES));
   const sources = sourcesOf({ logits, classes, inputs: [] });
   const slot = layoutEntriesSlot({
-    loadRows: 1,
-    rowBlockSize: 1,
-    tileRows: classes,
-    slotEntries: capacity,
-    classes,
-    width: float32 ? 4 : 8,
-    coo: false,
-    repeated: [],
-    sources,
-    results: [],
+    ...{ loadRows: 1, rowBlockSize: 1, tileRows: classes, classes },
+    ...{ slotEntries: capacity, width: float32 ? 4 : 8 },
+    ...{ coo: false, repeated: [], sources, results: [] },
   });
   const context = { classes, temperature, slot, sources, results: [] };
   const slotRows = openRows(context);
   const entriesSetup = {
-    ...slot.entries,
-    code: EMITS[emit].code,
-    threshold,
-    topK: topK ?? 0,
-    float32,
-    pairs: false,
-    capacity,
-    examples: [],
+    ...{ ...slot.entries, code: EMITS[emit].code, capacity },
+    ...{ threshold, topK: topK ?? 0, float32, pairs: false, examples: [] },
   };
   const chunk = new EntriesChunk(slotRows, entriesSetup, 1);
   const { buffer } = slotRows.context;
@@ -101,14 +90,7 @@ export function softmaxJacobianEntries(
   for (let r = 0; r < rows; r++) {
     fillRows(slotRows, 0, logits, r, 1);
     const count = chunk.begin(0);
-    if (count === null)
-      rejectRow(
-        slotRows,
-        0,
-        r,
-        onBadRow,
-        'onBadRow: "nan" leaves the row without entries',
-      );
+    if (count === null) rejectRow(slotRows, 0, r, onBadRow, ADVICE);
     const entries = (offsets[r] as number) + (count ?? 0);
     if (entries > MAX_ENTRIES)
       throw new UsageError(

@@ -132,25 +132,15 @@ export function softmaxResults<
   checkEmit(emit, layout, names);
   const inputs = auxiliaryColumns(emit, names).map(({ option }) => {
     const array = data[option] as ArrayLike<number>;
-    return {
-      option,
-      values: valuesPerRow(option, array, rows, classes),
-      data: array,
-    };
+    const values = valuesPerRow(option, array, rows, classes);
+    return { option, values, data: array };
   });
-  const columns = resultColumns({
-    emit,
-    layout,
-    dtype: logits instanceof Float32Array ? "float32" : "float64",
-    class: classIndex,
-    rows,
-    classes,
-    inputs,
-  });
-  const arrays = computeInMemory(
-    { logits, rows, classes, temperature, inputs, onBadRow },
-    columns,
-  );
+  const dtype = logits instanceof Float32Array ? "float32" : "float64";
+  const shape = { rows, classes, inputs };
+  const chosen = { emit, layout, dtype, class: classIndex } as const;
+  const columns = resultColumns({ ...chosen, ...shape });
+  const given = { logits, ...shape, temperature, onBadRow };
+  const arrays = computeInMemory(given, columns);
   return Object.fromEntries(
     columns.map(({ name }, n) => [name, arrays[n]]),
   ) as Results<T, Emit, L>;
@@ -214,14 +204,9 @@ function oneResult<T extends FloatArray>(
 ): T {
   checkObject("options", options);
   const { rows, classes, temperature, onBadRow } = options;
-  return softmaxResults(logits, {
-    rows,
-    classes,
-    emit: [name] as readonly EmitName[],
-    temperature,
-    onBadRow,
-    ...inputs,
-  })[name] as T;
+  const emit: readonly EmitName[] = [name];
+  const chosen = { rows, classes, emit, temperature, onBadRow, ...inputs };
+  return softmaxResults(logits, chosen)[name] as T;
 }
 
 /** Checks the arguments that all functions on arrays share. @throws UsageError */

@@ -167,10 +167,8 @@ export function constantColumn(
   const numbers = BigInt64Array.from({ length: ROWS }, () =>
     isText || value === null ? 0n : BigInt(value),
   );
-  const offsets = Int32Array.from(
-    { length: ROWS + 1 },
-    (_, k) => k * text.byteLength,
-  );
+  const length = ROWS + 1;
+  const offsets = Int32Array.from({ length }, (_, k) => k * text.byteLength);
   const parts = isText
     ? [offsets, ...new Array<Buffer>(ROWS).fill(text)]
     : [numbers];

@@ -159,11 +159,9 @@ export function nestedRows(
       }
     flush();
   };
-  const target = outputCall(
-    file.path,
-    "could not be indexed in a temporary file",
-    () => AnonymousFile.written(scratch, write),
-  );
+  const failure = "could not be indexed in a temporary file";
+  const written = () => AnonymousFile.written(scratch, write);
+  const target = outputCall(file.path, failure, written);
   return {
     leading: [tableRows, ...inner],
     indexFd: target.fd,

@@ -186,11 +186,8 @@ function isProbabilities(row: Float64Array): boolean {
 
 /** Reads the first rows; returns none on an input error, which the run will report with its position. @throws MissingRangesError */
 async function firstRows(logits: LogitsFile): Promise<Float64Array[]> {
-  const count = Math.min(
-    logits.rows,
-    MAX_ROWS,
-    Math.floor(MAX_VALUES / logits.classes),
-  );
+  const most = Math.floor(MAX_VALUES / logits.classes);
+  const count = Math.min(logits.rows, MAX_ROWS, most);
   // The other sources may have far more values per row than the logits.
   const sources = logits.sources.slice(0, 1);
   const input = new InputRows({ ...logits, sources });

@@ -37,12 +37,8 @@ export interface CopiedRows {
 /** Returns the buffers of contiguous rows of numbers without nulls. */
 export function rowsAt(values: number[]): ValueBuffers {
   return {
-    firstRow: 0,
-    values,
-    offsets: 0,
-    valueCount: 0,
-    validity: 0,
-    valueValidity: [],
+    ...{ firstRow: 0, values, offsets: 0, valueCount: 0 },
+    ...{ validity: 0, valueValidity: [] },
   };
 }
 

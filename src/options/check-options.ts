@@ -79,11 +79,9 @@ function readTemperature(path: string): number {
     const { temperature } = JSON.parse(text);
     if (temperature > 0 && Number.isFinite(temperature)) return temperature;
   } catch {}
-  throw new InputFormatError(
-    path,
-    "temperature",
-    "expected a JSON file of softjac calibrate with a temperature above 0",
-  );
+  const expected =
+    "expected a JSON file of softjac calibrate with a temperature above 0";
+  throw new InputFormatError(path, "temperature", expected);
 }
 
 /** @throws UsageError */

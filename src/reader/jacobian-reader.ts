@@ -206,10 +206,8 @@ export class JacobianReader
         const row = keys[k] as number;
         return readBlock(format, table, row, await rangesOf(k), source);
       };
-      yield {
-        keys,
-        batch: new JacobianBatch(this.classes, inner, keys, blockAt),
-      };
+      const blocks = new JacobianBatch(this.classes, inner, keys, blockAt);
+      yield { keys, batch: blocks };
     }
   }
 

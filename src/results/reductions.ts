@@ -100,12 +100,8 @@ const OWN = {
       { name: "kfac_output", ...packed("one", Q), symmetric: "classes" },
       {
         name: "kfac_input",
-        ...{
-          statistic: "mean",
-          code: code.ONE,
-          by: "outer",
-          symmetric: "features",
-        },
+        ...{ statistic: "mean", code: code.ONE, by: "outer" },
+        symmetric: "features",
       },
     ],
   },

@@ -243,14 +243,9 @@ export interface StoredRun extends RunMetadata {
 }
 
 const REQUIRED = [
-  "layout",
-  "emit",
-  "rows",
-  "classes",
-  "dtype",
-  "temperature",
-  "threshold",
-] as const;
+  ...(["layout", "emit", "rows", "classes", "dtype"] as const),
+  ...(["temperature", "threshold"] as const),
+];
 
 /**
  * Reads and checks the metadata of an output.

@@ -14,13 +14,12 @@ import {
 } from "../options/run-options.js";
 import { layoutJacobianBatch } from "../output/jacobian-batch.js";
 import { measureJacobianFile } from "../output/jacobian-file.js";
-import { ARROW, checkOutput } from "../output/written-files.js";
 import { LAYOUTS, type Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 import { maxCompressedBytes } from "../tasks/compress-tasks.js";
 import type { EntriesPlan } from "./entries-plan.js";
 import type { FixedSizes } from "./fixed-plan.js";
-import { openOptions } from "./open-options.js";
+import { checkRunOutput, openOptions } from "./open-options.js";
 import { type RunSizes, sizeRun } from "./run-plan.js";
 
 /** Plan of a run, with exact sizes. Threads compute into slots of shared memory; `memoryBytes` is their total size. */
@@ -69,17 +68,9 @@ export async function dryRun(
   { signal }: Pick<RunHooks, "signal"> = {},
 ): Promise<DryRun> {
   const resolved = resolveOptions(options);
-  checkOutput({
-    path: resolved.output,
-    force: resolved.force,
-    format: ARROW,
-    inputs: [resolved.input],
-    streams: true,
-  });
-  const logits = await openRunLogits(
-    resolved.input,
-    openOptions(resolved, signal),
-  );
+  checkRunOutput(resolved);
+  const opening = openOptions(resolved, signal);
+  const logits = await openRunLogits(resolved.input, opening);
   try {
     const plan = sizeRun(resolved, logits);
     const { rows, classes, slots, slot } = plan;

@@ -47,10 +47,8 @@ export function planFixedRows(input: FixedRowsInput) {
     (total, { listSize, width }) => total + listSize * width,
     8 + copiedBytesPerRow,
   );
-  const batchRows = Math.min(
-    evenRows(BATCH_BYTES / rowBytes),
-    input.maxBatchRows ?? Number.POSITIVE_INFINITY,
-  );
+  const most = input.maxBatchRows ?? Number.POSITIVE_INFINITY;
+  const batchRows = Math.min(evenRows(BATCH_BYTES / rowBytes), most);
   const batchCount = Math.ceil(rows / batchRows);
   const bytesOfRow = rowBytes + input.sourceBytes;
   const chunksOfBatch = Math.ceil((batchRows * bytesOfRow) / CHUNK_BYTES);
@@ -73,10 +71,8 @@ export function planFixedRows(input: FixedRowsInput) {
         Math.ceil(rowsOfLast / lastChunkRows);
   const { results, sourceBytes } = input;
   const blocks = planRowBlocks(classes, results, sourceBytes, chunkRows);
-  const loadRows = Math.min(
-    Math.max(blocks.rowBlockSize, Math.floor(LOAD_BYTES / sourceBytes)),
-    chunkRows,
-  );
+  const fitting = Math.floor(LOAD_BYTES / sourceBytes);
+  const loadRows = Math.min(Math.max(blocks.rowBlockSize, fitting), chunkRows);
   const small =
     rows * bytesOfRow <= (input.threadsAvailable ? INLINE_BYTES : START_BYTES);
   const threads = small ? 0 : Math.min(input.threads, chunkCount);

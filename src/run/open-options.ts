@@ -3,6 +3,7 @@ import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { isRemote } from "../io/location.js";
 import { withFileNames } from "../model/run-model.js";
 import type { ResolvedOptions } from "../options/run-options.js";
+import { ARROW, checkOutput } from "../output/written-files.js";
 import { DROPPED } from "../results/catalogue.js";
 import { encodeRunMetadata } from "../results/run-metadata.js";
 import { VERSION } from "../version.js";
@@ -31,6 +32,13 @@ export function metadataOf(
     tensorType: true,
     ...selection,
   });
+}
+
+/** Rejects an output that the run could not write; `-` means standard output. @throws OutputExistsError, UsageError */
+export function checkRunOutput(options: ResolvedOptions): void {
+  const { input, output: path, force } = options;
+  const inputs = [input];
+  checkOutput({ path, force, format: ARROW, inputs, streams: true });
 }
 
 /** Returns the options for opening the input. */

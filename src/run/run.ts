@@ -9,10 +9,9 @@ import {
   type RunOptions,
   resolveOptions,
 } from "../options/run-options.js";
-import { ARROW, checkOutput } from "../output/written-files.js";
 import { WorkerPool } from "../pool/worker-pool.js";
 import { computeAndCommit, openOutput } from "./compute-and-commit.js";
-import { openOptions } from "./open-options.js";
+import { checkRunOutput, openOptions } from "./open-options.js";
 import { prestartWorkers } from "./prestart-workers.js";
 import { planRun, type RunPlan, sizeWarning } from "./run-plan.js";
 import { ReportBuilder, type RunReport } from "./run-report.js";
@@ -33,18 +32,10 @@ export async function run(
   const report = new ReportBuilder(input, output);
   const workerPool = new WorkerPool(hooks.mainThread);
   try {
-    checkOutput({
-      path: output,
-      force: resolved.force,
-      format: ARROW,
-      inputs: [input],
-      streams: true,
-    });
+    checkRunOutput(resolved);
     await prestartWorkers(workerPool, [input], resolved);
-    const logits = await openRunLogits(
-      input,
-      openOptions(resolved, hooks.signal),
-    );
+    const opening = openOptions(resolved, hooks.signal);
+    const logits = await openRunLogits(input, opening);
     try {
       if (!hooks.signal?.aborted) await reportLogits(logits, hooks.onEvent);
       const plan = planRun(resolved, logits);

@@ -92,10 +92,8 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     const state = isNew ? await this.head(name) : null;
     if (state && !state.isFile) {
       await rm(name, { force: true });
-      throw new IoError(
-        name,
-        "another process replaced the file by a link or device",
-      );
+      const text = "another process replaced the file by a link or device";
+      throw new IoError(name, text);
     }
     await syncFolder(dirname(name));
     return isNew;

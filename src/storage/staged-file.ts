@@ -102,10 +102,8 @@ export class StagedFile {
     const bytes = isNext
       ? Math.min(MAX_REQUEST_BYTES, 2 * this.#last.bytes)
       : BLOCK_BYTES;
-    const end = Math.min(
-      this.state.bytes,
-      Math.max(range.end, range.start + bytes),
-    );
+    const wanted = Math.max(range.end, range.start + bytes);
+    const end = Math.min(this.state.bytes, wanted);
     this.#last = { end: Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES, bytes };
     return [{ start: range.start, end }];
   }

@@ -64,14 +64,8 @@ export type ColumnChunk = ReturnType<typeof columnChunk>;
 
 /** Names of CompressionCodec, by number. */
 const CODECS = [
-  "uncompressed",
-  "SNAPPY",
-  "GZIP",
-  "LZO",
-  "BROTLI",
-  "LZ4",
-  "ZSTD",
-  "LZ4_RAW",
+  ...["uncompressed", "SNAPPY", "GZIP", "LZO", "BROTLI"],
+  ...["LZ4", "ZSTD", "LZ4_RAW"],
 ];
 
 /** FieldRepetitionType, as stored. */

@@ -54,11 +54,7 @@ export async function compareRun(
         message: `bytes not compared: the output was written by version ${version}, this is ${VERSION}`,
       };
     if (file.format !== "arrow-file")
-      return {
-        compared: false,
-        message:
-          "bytes not compared: the output is a stream, and runs write files",
-      };
+      return { compared: false, message: STREAM };
     const paths = { output: path, input: inputs.input };
     const stored = withStoredOptions(metadata, inputs) as typeof inputs;
     const resolved = resolveOptions({
@@ -83,6 +79,9 @@ export async function compareRun(
     file.close();
   }
 }
+
+const STREAM =
+  "bytes not compared: the output is a stream, and runs write files";
 
 /** Describes the first byte that a new run would write differently. */
 async function firstDifference(

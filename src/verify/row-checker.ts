@@ -126,6 +126,7 @@ function promisedBound(
   { emit, dtype, topK }: StoredRun,
 ): Bound | null {
   if (result) return PROMISED_BOUNDS[referenceName(result)];
+  const bound = (limit: number): Bound => ({ limit, unit: "ε" });
   switch (source.kind) {
     case "values":
       return PROMISED_BOUNDS[
@@ -133,16 +134,10 @@ function promisedBound(
       ];
     case "droppedMax":
       // The column is float64, but its value is that of a rounded float32.
-      return {
-        limit: MAX_BOUND + (dtype === "float32" ? 2 ** 28 : 0),
-        unit: "ε",
-      };
+      return bound(MAX_BOUND + (dtype === "float32" ? 2 ** 28 : 0));
     case "droppedSum":
       // Entries that round to the same float32 as the k-th largest may be kept or dropped.
-      return {
-        limit: SUM_BOUND + (dtype === "float32" && topK > 0 ? 2 ** 28 : 0),
-        unit: "ε",
-      };
+      return bound(SUM_BOUND + (dtype === "float32" && topK > 0 ? 2 ** 28 : 0));
     default:
       return null;
   }

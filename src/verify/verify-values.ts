@@ -100,14 +100,9 @@ async function openInput(
   checkEmit(run.emit, run.layout, merged);
   const open = (choice: Pick<StoredRun, "column" | "columns">) =>
     openRunLogits(options.input, {
-      ...merged,
-      ...choice,
-      keep: [],
-      ownNames: [],
+      ...{ ...merged, ...choice, keep: [], ownNames: [], signal },
       inputs: auxiliaryColumns(run.emit, merged),
-      partitions: run.partitions,
-      classes: run.classes,
-      signal,
+      ...{ partitions: run.partitions, classes: run.classes },
     });
   try {
     return await open({});
@@ -151,12 +146,10 @@ async function compare(
     ({ stored }) => fields[stored.columns[0] as number]?.nullable,
   );
   const input = new InputRows(logits);
-  const checker = new RowChecker(
-    { run, problems },
-    stored.columns,
-    isNullable,
-    new ReferenceResults(run, input, logits.inputs),
-  );
+  const { columns } = stored;
+  const reference = new ReferenceResults(run, input, logits.inputs);
+  const context = { run, problems };
+  const checker = new RowChecker(context, columns, isNullable, reference);
   const sample =
     requested >= rows
       ? null

@@ -134,11 +134,9 @@ export function cellNumber(value: number): string {
 /** Formats a power of ten: "10⁻⁸". */
 export function powerOfTen(exponent: number): string {
   if (exponent === 0) return "1";
-  const raised = String(exponent).replace(
-    /./g,
-    (sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)] as string,
-  );
-  return `10${raised}`;
+  const raised = (sign: string) =>
+    "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)] as string;
+  return `10${String(exponent).replace(/./g, raised)}`;
 }
 
 /** Formats a share: "12.3 %". */
@@ -148,8 +146,6 @@ export function percent(share: number, max = 3): string {
 
 /** Formats a count on an axis: "1,200", "1.2M". */
 export function axisCount(value: number): string {
-  return value.toLocaleString(
-    "en-US",
-    value < 1e6 ? {} : { notation: "compact", maximumSignificantDigits: 4 },
-  );
+  const large = { notation: "compact", maximumSignificantDigits: 4 } as const;
+  return value.toLocaleString("en-US", value < 1e6 ? {} : large);
 }

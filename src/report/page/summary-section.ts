@@ -163,13 +163,8 @@ function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
   return table(
     "The most uncertain rows",
     [
-      "row",
-      "predicted class",
-      "true class",
-      "confidence p",
-      "uncertainty 1 − p",
-      "entropy, nats",
-      "classes by p",
+      ...["row", "predicted class", "true class", "confidence p"],
+      ...["uncertainty 1 − p", "entropy, nats", "classes by p"],
       ...copiedColumns,
     ],
     mostUncertain.map((row) => [

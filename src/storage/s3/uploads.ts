@@ -79,11 +79,9 @@ export async function checkUploads(
   name: string,
   bytes: Uint8Array,
 ): Promise<void> {
-  const source = {
-    bytes: bytes.byteLength,
-    read: async (start: number, length: number) =>
-      bytes.subarray(start, start + length),
-  };
+  const read = async (start: number, length: number) =>
+    bytes.subarray(start, start + length);
+  const source = { bytes: bytes.byteLength, read };
   if (await upload(store, name, source, PIECE_BYTES, true))
     throw new ConfigurationError(
       `${name}: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store`,
