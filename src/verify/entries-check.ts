@@ -1,8 +1,8 @@
 import { entryIndices, indexProblem } from "../reader/block-entries.js";
-import type { PresentColumn } from "../reader/output-columns.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { storeEntry, storeLogEntry } from "../reference/result.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
+import type { EntriesLayout } from "../results/catalogue.js";
 import {
   type CheckContext,
   type ColumnCheck,
@@ -10,7 +10,21 @@ import {
 } from "./column-check.js";
 import type { ReferenceResults } from "./reference-results.js";
 
-type Kind = PresentColumn["source"]["kind"];
+/** Part of the entries of a row: positions i·Q + j, or i and j; values; numbers about the dropped entries. */
+export type EntryPart =
+  | ("indices" | "i" | "j" | "values")
+  | ("droppedMax" | "droppedSum");
+
+const DROPPED_NAMES = { droppedMax: "dropped_max", droppedSum: "dropped_sum" };
+
+/** Names of the columns by layout, as documented. They are not those of the writer, so that a mistake of it is found. */
+export const ENTRY_COLUMNS: Record<
+  EntriesLayout,
+  Partial<Record<EntryPart, string>>
+> = {
+  csr: { indices: "indices", values: "values", ...DROPPED_NAMES },
+  coo: { i: "i", j: "j", values: "value", ...DROPPED_NAMES },
+};
 
 /** Tolerance in ε: the error of a stored entry, and of the product of two rounded p and 1/T. */
 const TOLERANCE = 3 + 4;
@@ -26,7 +40,7 @@ export class EntriesCheck {
   constructor(
     private readonly reference: ReferenceResults,
     private readonly context: CheckContext,
-    private readonly checkOf: (kind: Kind) => ColumnCheck | null,
+    private readonly checkOf: (part: EntryPart) => ColumnCheck | null,
   ) {
     const { dtype, threshold, emit } = context.run;
     this.#isLog = emit.includes("log_jacobian");
@@ -35,15 +49,20 @@ export class EntriesCheck {
 
   /**
    * Checks the row that `reference` has loaded.
-   * @param cellOf returns the stored values in the column of a kind; null if the file does not have it
+   * @param cellOf returns the stored values of a part; null if the file does not have it
    */
-  check(row: number, cellOf: (kind: Kind) => ArrayLike<number> | null): void {
+  check(
+    row: number,
+    cellOf: (part: EntryPart) => ArrayLike<number> | null,
+  ): void {
     const { sizes } = this.reference;
     const { classes, temperature } = this.context.run;
     const values = cellOf("values") as ArrayLike<number>;
-    const i = cellOf("indices") as ArrayLike<number>;
-    const j = cellOf("columns");
-    const indices = j ? entryIndices(i, j, classes) : i;
+    const [i, j] = [cellOf("i"), cellOf("j")];
+    const indices =
+      i && j
+        ? entryIndices(i, j, classes)
+        : (cellOf("indices") as ArrayLike<number>);
     const problem =
       indices.length === values.length
         ? indexProblem(indices, classes)

@@ -1,16 +1,19 @@
 import type { PresentColumn } from "../reader/output-columns.js";
 import type { Cells, StoredRow } from "../reader/stored-rows.js";
 import { type Bound, PROMISED_BOUNDS } from "../reference/error-scales.js";
+import { isEntriesLayout } from "../results/catalogue.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import {
   type CheckContext,
   ColumnCheck,
   type ColumnReport,
 } from "./column-check.js";
-import { EntriesCheck } from "./entries-check.js";
+import {
+  ENTRY_COLUMNS,
+  EntriesCheck,
+  type EntryPart,
+} from "./entries-check.js";
 import { type ReferenceResults, referenceName } from "./reference-results.js";
-
-type Kind = PresentColumn["source"]["kind"];
 
 /** Bounds in ε of float64: the sum has the errors of its entries, of its own rounding and of the reference sum. */
 const SUM_BOUND = 12;
@@ -40,12 +43,11 @@ export class RowChecker {
         ? null
         : new ColumnCheck(column, promised, context);
     });
-    const has = (kind: Kind) => this.#columnOf(kind) >= 0;
-    const hasIndices =
-      has("indices") && (run.layout !== "coo" || has("columns"));
-    const checkOf = (kind: Kind) => this.#checks[this.#columnOf(kind)] ?? null;
+    const has = (part: EntryPart) => this.#columnOf(part) >= 0;
+    const checkOf = (part: EntryPart) =>
+      this.#checks[this.#columnOf(part)] ?? null;
     this.#entries =
-      has("values") && hasIndices
+      has("values") && (has("indices") || (has("i") && has("j")))
         ? new EntriesCheck(reference, context, checkOf)
         : null;
   }
@@ -84,7 +86,7 @@ export class RowChecker {
       const { truths, scale } = this.reference.result(result);
       this.#checks[n]?.check(row, truths, values, scale);
     }
-    this.#entries?.check(row, (kind) => cells[this.#columnOf(kind)] ?? null);
+    this.#entries?.check(row, (part) => cells[this.#columnOf(part)] ?? null);
   }
 
   /** Checks that the output may lack a row: a bad row, or in coo a row without entries. */
@@ -93,8 +95,8 @@ export class RowChecker {
     if (this.#load(row)) {
       if (run.layout !== "coo") problems.addToRow(row, "the row is missing");
       else
-        this.#entries?.check(row, (kind) =>
-          kind === "droppedMax" || kind === "droppedSum" ? null : [],
+        this.#entries?.check(row, (part) =>
+          part === "droppedMax" || part === "droppedSum" ? null : [],
         );
     } else if (this.isNullable)
       problems.addToRow(
@@ -115,8 +117,12 @@ export class RowChecker {
     return isGood;
   }
 
-  #columnOf(kind: Kind): number {
-    return this.columns.findIndex(({ source }) => source.kind === kind);
+  /** Returns the index of the column with a part of the entries; -1 if the file does not have it. */
+  #columnOf(part: EntryPart): number {
+    const { layout } = this.context.run;
+    if (!isEntriesLayout(layout)) return -1;
+    const name = ENTRY_COLUMNS[layout][part];
+    return this.columns.findIndex((column) => column.name === name);
   }
 }
 
