@@ -7,7 +7,7 @@ import {
   InternalError,
   IoError,
 } from "../errors.js";
-import { MODEL_COPIES } from "../model/run-model.js";
+import { MODEL_COPIES, type ModelFile } from "../model/run-model.js";
 import { openStore } from "../storage/open-store.js";
 import {
   hashOf,
@@ -228,6 +228,26 @@ export abstract class DatasetRun<S extends Store = Store> {
       const path = `${folder}/${name}`;
       return { path, content: await this.store.read(path) };
     });
+  }
+
+  /** Returns the copies of the files of the model that are missing or differ from the plan. */
+  async modelFaults(): Promise<Fault[]> {
+    const planned = Object.entries(this.plan.of.model ?? {});
+    const faults = planned.map(async ([option, expected]): Promise<Fault[]> => {
+      const file = MODEL_COPIES[option as ModelFile];
+      const { content } = await this.readStored(file);
+      if (content && sha256(content) === expected) return [];
+      const problem = content
+        ? "does not match its SHA-256 in the plan"
+        : "is missing";
+      return [{ shard: null, file, problem, record: null }];
+    });
+    return (await Promise.all(faults)).flat();
+  }
+
+  /** Replaces a copy of a file of the model in the published dataset. */
+  async replaceModelFile(file: string, content: Uint8Array): Promise<void> {
+    await replace(this.store, `${this.folders.out}/${file}`, content);
   }
 
   /** Returns the number of shards of inputs that are not skipped. */

@@ -93,13 +93,13 @@ async function begin(
   dataset: ResolvedDataset,
   { report, stopping, hooks }: DatasetCall,
   workerPool?: WorkerPool,
-): Promise<OpenDatasetRun & { isNew: boolean }> {
+): Promise<PlannedRun & { isNew: boolean }> {
   const { stopSignal: signal, abortSignal } = stopping;
-  const { contents, ...planned } = await stopping.withWatchdog((alive) =>
+  const planned = await stopping.withWatchdog((alive) =>
     planRun(dataset, { ...hooks, signal, abortSignal, alive }, workerPool),
   );
   report.setPlan(planned.run.plan);
-  const isNew = await planned.run.begin(dataset, contents);
+  const isNew = await planned.run.begin(dataset, planned.contents);
   return { ...planned, isNew };
 }
 
@@ -140,6 +140,8 @@ export async function dryRunDataset(
   };
 }
 
+interface PlannedRun extends OpenDatasetRun, Pick<PlannedModel, "contents"> {}
+
 interface PlanHooks extends Pick<DatasetHooks, "onEvent">, WorkHooks {
   /** Aborts requests of the returned run; `signal` aborts the planning. */
   abortSignal?: AbortSignal | undefined;
@@ -153,7 +155,7 @@ async function planRun(
   dataset: ResolvedDataset,
   hooks: PlanHooks,
   workerPool?: WorkerPool,
-): Promise<OpenDatasetRun & Pick<PlannedModel, "contents">> {
+): Promise<PlannedRun> {
   const { signal, abortSignal = signal } = hooks;
   const { inputs: paths, output } = dataset;
   const others = MODEL_FILES.flatMap((option) => dataset[option] ?? []);

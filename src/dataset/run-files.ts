@@ -27,7 +27,7 @@ export interface StoredRecord {
 
 /** Missing or damaged file of a run. */
 export interface Fault {
-  /** Shard of the file; null for the manifest. */
+  /** Shard of the file; null for the manifest and copies of the files of a model. */
   shard: number | null;
   file: string;
   /** Predicate of a sentence about the file, such as "is missing". */

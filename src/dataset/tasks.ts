@@ -116,7 +116,10 @@ export interface DatasetStatus
   /** Shards without a record, and shards whose file does not match its record (truncated, replaced or lost). */
   missing: number[];
   damaged: number[];
-  /** Damaged files (in a published dataset also missing ones, and its manifest), with the problem of each. */
+  /**
+   * Damaged files (in a published dataset also missing ones, and its manifest) and missing or damaged copies of the files of
+   * a model, with the problem of each.
+   */
   problems: DatasetReport["damaged"];
   /** Inputs that were skipped, with the error of each. */
   skippedInputs: DatasetReport["skippedInputs"];
@@ -140,7 +143,7 @@ export async function datasetStatus(
   const prefer = "published";
   const { run } = await openPlannedRun(output, fingerprint, access, prefer);
   const isPublished = await run.isPublished();
-  const faults = await run.faults();
+  const faults = [...(await run.faults()), ...(await run.modelFaults())];
   const shardsOf = (hasRecord: boolean) =>
     faults
       .filter(({ record }) => (record !== null) === hasRecord)

@@ -6,13 +6,15 @@ import {
   StoppedError,
 } from "../errors.js";
 import { processMark, randomHex } from "../io/temporary-names.js";
+import { MODEL_COPIES } from "../model/run-model.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { hasFolders, type S3Options } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
-import { type ShardRecord, sameRecords } from "./dataset-files.js";
+import { MANIFEST, type ShardRecord, sameRecords } from "./dataset-files.js";
 import { rowsOf } from "./dataset-plan.js";
 import type { DatasetCall, DatasetReport } from "./dataset-report.js";
 import type { DatasetRun, ShardRun } from "./dataset-run.js";
+import type { PlannedModel } from "./model-files.js";
 import { type OpenDatasetRun, openRun } from "./planned-run.js";
 import type { Fault } from "./run-files.js";
 
@@ -28,6 +30,8 @@ interface RepairOptions extends S3Options {
   stallTimeout: number;
   /** Maximum number of shards to recompute. */
   limit?: number | undefined;
+  /** Contents of the files of the model, which replace damaged copies; tasks do not have them. */
+  contents?: PlannedModel["contents"] | undefined;
 }
 
 /**
@@ -47,9 +51,14 @@ export async function verifyPublished(
   report.setMissing(await run.included(), damaged, toDo);
   if (published.repair) await recompute(published, faults, toDo);
   const isManifestDone = published.repair && toDo.length === damaged.length;
+  const copies = published.repair ? modelCopies(published) : new Map();
   const files = faults
-    .filter(({ shard }) =>
-      shard === null ? !isManifestDone : !toDo.includes(shard),
+    .filter(({ shard, file }) =>
+      shard !== null
+        ? !toDo.includes(shard)
+        : file === MANIFEST
+          ? !isManifestDone
+          : !copies.has(file),
     )
     .map(({ file, problem }) => ({ file, problem }));
   report.counts.damaged = files;
@@ -68,7 +77,7 @@ async function faultsOf({
   const rows = rowsOf(run.plan);
   let rowsChecked = 0;
   try {
-    return await run.faults({
+    const faults = await run.faults({
       thorough: true,
       isWanted,
       signal: stopping.stopSignal,
@@ -77,6 +86,7 @@ async function faultsOf({
         hooks.onProgress?.(rowsChecked, rows);
       },
     });
+    return [...faults, ...(await run.modelFaults())];
   } catch (error) {
     if (!(error instanceof AbortedError)) throw error;
     throw new StoppedError(
@@ -107,17 +117,28 @@ async function recompute(
   await run.rejectOtherDataset({ overwrite: false });
   if (hasFolders(store)) await store.makeFolder(tmp);
   try {
+    for (const [file, content] of modelCopies(work))
+      if (faults.some((fault) => fault.file === file))
+        await run.replaceModelFile(file, content);
     const repaired = { run: repairOf(run, faults), store, shards };
     await computeShards({ ...work, ...repaired, keepGoing: false });
     // The manifest can be rebuilt only if every shard has a valid record.
     const isComplete = faults.every(
       ({ shard }) => shard === null || shards.includes(shard),
     );
-    if (isComplete && faults.some(({ shard }) => shard === null))
+    if (isComplete && faults.some(({ file }) => file === MANIFEST))
       await run.replaceManifest();
   } finally {
     if (hasFolders(store)) await store.remove(tmp);
   }
+}
+
+/** Returns the contents of the copies of model files that this process knows, by their names. */
+function modelCopies({ contents }: Pick<RepairOptions, "contents">) {
+  const files = [...(contents ?? [])];
+  return new Map(
+    files.map(([option, content]) => [MODEL_COPIES[option], content]),
+  );
 }
 
 /** Adapts a published run for `computeShards`, so that damaged shards are recomputed in place. */

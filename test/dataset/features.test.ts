@@ -143,6 +143,42 @@ test.each(COPIES)("a damaged or missing copy %s is refused", async (name) => {
   );
 });
 
+test.each(COPIES)(
+  "published: a damaged or missing copy %s is reported, and repaired by a run with the original",
+  async (name) => {
+    const output = newOutput();
+    fs.cpSync(whole, output, { recursive: true, preserveTimestamps: true });
+    const state = async () => (await built.datasetStatus({ output })).problems;
+    expect(await state()).toEqual([]);
+    for (const [damage, problem] of [
+      [(path: string) => flip(path), "does not match its SHA-256 in the plan"],
+      [(path: string) => fs.rmSync(path), "is missing"],
+    ] as const) {
+      damage(join(output, name));
+      expect(await state()).toEqual([{ file: name, problem }]);
+      const damaged = `${output}: 1 files of the published dataset of 5 shards are missing or damaged; use --repair to recompute them: ${name} ${problem}`;
+      for (const check of [
+        () => built.runDataset({ ...options, output }),
+        () => built.finalizeDataset({ output }),
+        () => built.runShards({ output, repair: true }),
+      ])
+        await refused(check(), "ERR_DATASET_DAMAGED", damaged);
+      const repaired = built.runDataset({ ...options, output, repair: true });
+      expect(await repaired).toMatchObject({ status: "done", damaged: [] });
+      expect(filesOf(output)).toEqual(filesOf(whole));
+    }
+  },
+);
+
+test("a copy that is missing before the publication is in the status", async () => {
+  const { output, wip } = await plannedElsewhere();
+  fs.rmSync(join(wip, "_covariance.npy"));
+  expect(await built.datasetStatus({ output })).toMatchObject({
+    status: "in progress",
+    problems: [{ file: "_covariance.npy", problem: "is missing" }],
+  });
+});
+
 test("other coefficients are another run", async () => {
   const changed = fs.mkdtempSync(at("changed-"));
   const path = join(changed, "B.npy");
