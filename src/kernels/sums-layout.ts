@@ -122,7 +122,7 @@ export function layOut(
   const weights = region(rows);
   const inputsAt = inputs.map((values) => region(rows * values));
 
-  // A vector that is multiplied by features is stored for 64 rows; one that is only summed is not.
+  // A vector that is multiplied is stored for 64 rows (tile), one that is only summed for a run (stream).
   const vectors: number[] = [];
   const offsets = new Map<string, number>();
   const used = { tile: 0, stream: 0 };
@@ -151,7 +151,7 @@ export function layOut(
   for (const moment of moments) {
     const { values, by } = moment;
     if (isByP(moment)) {
-      // All pairs of classes at once is faster than J of one row after another; the sums have the same bits.
+      // Products of all pairs of classes for 64 rows are faster than J of one row after another.
       const vector = { ...moment, values: classes };
       const factor = offsetOf("tile", { ...vector, code: NEGATED });
       const diagonal = offsetOf("stream", { ...vector, code: DIAGONAL });
