@@ -87,6 +87,18 @@ export const workloads = [
     peers: [{ name: "softjac-plain", wanted: 0.67 }],
   })),
   {
+    // Row groups of the size that DuckDB writes, which several threads decode.
+    name: "parquet",
+    rows: 4_000_000,
+    classes: 10,
+    dtype: "float64",
+    compression: "parquet",
+    results: "softmax",
+    args: ["--emit", "softmax"],
+    valuesOut: 10,
+    peers: [{ name: "numpy-softmax", wanted: 1 }],
+  },
+  {
     name: "input-float32",
     rows: 1_000_000,
     classes: 10,

@@ -14,6 +14,7 @@ import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 SAMPLE = 2000
 TOLERANCE = {
@@ -30,11 +31,17 @@ def record_batches(path):
     """(first row, batch) of every record batch, mapped, not read; of a folder those of its parts, in order."""
     start = 0
     for part in parts_of(path):
-        reader = pa.ipc.open_file(pa.memory_map(part))
-        for i in range(reader.num_record_batches):
-            batch = reader.get_batch(i)
+        for batch in batches_of(part):
             yield start, batch
             start += batch.num_rows
+
+
+def batches_of(path):
+    with open(path, "rb") as f:
+        if f.read(4) == b"PAR1":
+            return pq.ParquetFile(path).iter_batches()
+    reader = pa.ipc.open_file(pa.memory_map(path))
+    return map(reader.get_batch, range(reader.num_record_batches))
 
 
 def parts_of(path):
