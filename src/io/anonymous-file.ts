@@ -7,7 +7,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ConfigurationError } from "../errors.js";
 import { writeFully } from "./positional.js";
+import { systemErrorKind } from "./system-error.js";
 import { randomHex } from "./temporary-names.js";
 
 /** Linux flag for files without a name; Node has no constant for it. */
@@ -21,7 +23,7 @@ export class AnonymousFile {
   readonly fd: number;
   #bytes = 0;
 
-  /** @throws the system's error if neither directory is writable */
+  /** @throws the system's error if neither directory is writable; ConfigurationError if the second one does not exist */
   constructor(directory = tmpdir()) {
     this.fd = openIn(directory);
   }
@@ -74,7 +76,19 @@ function openIn(directory: string): number {
   try {
     return openWithName(directory);
   } catch {
+    return openTemporary();
+  }
+}
+
+function openTemporary(): number {
+  try {
     return openWithName(tmpdir());
+  } catch (cause) {
+    if (systemErrorKind(cause) !== "missing") throw cause;
+    throw new ConfigurationError(
+      `TMPDIR: no temporary file can be created in ${tmpdir()}; set it to a directory that exists`,
+      { cause },
+    );
   }
 }
 

@@ -128,6 +128,18 @@ function withoutNote(stderr: string): string {
   return stderr.replace(/^softjac: reading logits from .*\n/, "");
 }
 
+test.each([none, cut])("TMPDIR is no directory: %s", (TMPDIR) => {
+  const env = { ...process.env, TMPDIR };
+  const input = fs.readFileSync(DIGITS);
+  const options = { encoding: "utf8", env, input } as const;
+  const line = [CLI, "inspect", "-"];
+  const { status, stderr } = spawnSync(process.execPath, line, options);
+  expect(stderr).toBe(
+    `softjac: TMPDIR: no temporary file can be created in ${TMPDIR}; set it to a directory that exists\n`,
+  );
+  expect(status).toBe(78);
+});
+
 test("permission denied for an input, a directory and an output", () => {
   const [secret, folder, closed] = [at("secret"), at("folder"), at("closed")];
   const inner = join(folder, "closed");
