@@ -1,6 +1,6 @@
 import { checkAddressSpace } from "../src/io/system-error.js";
+import type { Codec } from "../src/results/catalogue.js";
 import {
-  type Codec,
   type CompressReply,
   type CompressTask,
   PREFIX_BYTES,

@@ -1,4 +1,9 @@
-import { DROPPED, EMIT_NAMES, LAYOUTS } from "../results/catalogue.js";
+import {
+  CODEC_NAMES,
+  DROPPED,
+  EMIT_NAMES,
+  LAYOUTS,
+} from "../results/catalogue.js";
 import {
   argument,
   flag,
@@ -195,7 +200,7 @@ export const OUTPUT_SECTIONS = [
     ),
     /** Compression of record batches, as LZ4 frames or Zstandard of level 1; default: none. */
     compress: text("Compress the record batches (default: no compression)", {
-      choices: ["lz4", "zstd"],
+      choices: CODEC_NAMES,
       affects: "bytes",
     }),
     /** Whether to replace an existing output file; default: false. */

@@ -2,9 +2,8 @@ import { framed, recordBatchMessage } from "../arrow/encode-messages.js";
 import { ConfigurationError } from "../errors.js";
 import { checkPackageFile } from "../io/system-error.js";
 import { openThreads, type Threads } from "../pool/piscina-threads.js";
+import { CODECS, type Codec } from "../results/catalogue.js";
 import {
-  CODECS,
-  type Codec,
   type CompressReply,
   type CompressTask,
   maxCompressedBytes,
@@ -38,9 +37,7 @@ async function openCompressors(
   threads: number,
   codec: Codec,
 ): Promise<Compressors> {
-  checkPackageFile(
-    codec === "zstd" ? "wasm-zstd.wasm" : "lz4_wasm_nodejs_bg.wasm",
-  );
+  checkPackageFile(CODECS[codec].file);
   const compressors =
     threads > 0
       ? await openThreads<CompressTask, CompressReply>(WORKER_URL, threads)
@@ -125,7 +122,7 @@ class CompressedWriter extends ArrowWriter {
       ...batchFields(batch, nulls),
       buffers,
       bodyBytes,
-      compression: CODECS[this.codec],
+      compression: CODECS[this.codec].method,
     });
     const offset = this.position;
     const message = framed(metadata, offset);

@@ -43,6 +43,14 @@ export const MAX_CLASSES = 94_906_265;
 /** Maximum size of a dense tensor without `forceDense`: all but its diagonal blocks is zero. */
 export const MAX_DENSE_BYTES = 2 ** 30;
 
+/** Codecs of `--compress`: the name in the Arrow format, and the file with the compiled library. */
+export const CODECS = {
+  lz4: { method: "LZ4_FRAME", file: "lz4_wasm_nodejs_bg.wasm" },
+  zstd: { method: "ZSTD", file: "wasm-zstd.wasm" },
+} as const;
+export type Codec = keyof typeof CODECS;
+export const CODEC_NAMES = Object.keys(CODECS) as Codec[];
+
 /** Layout that stores single entries; their number is known only after computing. */
 export type EntriesLayout = "csr" | "coo";
 

@@ -4,6 +4,7 @@ import {
   UsageError,
 } from "../errors.js";
 import {
+  CODEC_NAMES,
   EMIT_NAMES,
   isDropped,
   isEntriesLayout,
@@ -159,7 +160,7 @@ const CODECS = {
   nullLogit: among("error", "mask"),
   allowMissingEos: truth,
   tensorType: truth,
-  compress: among("lz4", "zstd"),
+  compress: among(...CODEC_NAMES),
 };
 
 /** Metadata of an output: keys `softjac.` + name in snake case, in the metadata of the Arrow schema. */

@@ -1,10 +1,7 @@
 // Messages between the main thread and the threads that compress. Bulk data stays in shared memory.
 
 import type { BufferRange } from "../arrow/encode-messages.js";
-
-/** Values of `--compress`, and the format's names. */
-export const CODECS = { lz4: "LZ4_FRAME", zstd: "ZSTD" } as const;
-export type Codec = keyof typeof CODECS;
+import type { Codec } from "../results/catalogue.js";
 
 /** Buffers of the body of one record batch. */
 export interface CompressTask {
