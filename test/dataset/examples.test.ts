@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { CLI, softjacIn, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { commandsOf, pathOfExample, readExample } from "../support/examples.js";
+import { rows } from "../support/input-runs.js";
 import { workDirectory } from "../support/logits-input.js";
 import { hasProgram } from "../support/machine.js";
 import { expectStatus } from "./support.js";
@@ -30,8 +31,7 @@ const bash = (args: string[], more: NodeJS.ProcessEnv = env) =>
   spawnSync("bash", args, { encoding: "utf8", env: more });
 const python = (args: string[], more: NodeJS.ProcessEnv, path: string) =>
   spawnSync("python3", ["-B", ...args], {
-    encoding: "utf8",
-    env: { ...more, PYTHONPATH: path },
+    ...({ encoding: "utf8", env: { ...more, PYTHONPATH: path } } as const),
   });
 const hasPython = hasProgram("python3");
 
@@ -103,9 +103,8 @@ echo 17
       ...{ SLURM_ARRAY_JOB_ID: "17", SLURM_ARRAY_TASK_ID: "3" },
       SLURM_RESTART_COUNT: `${restarts}`,
     };
-    const found = bash([pathOfExample("slurm/array.sbatch")], {
-      ...{ ...env, ...slurm },
-    });
+    const job = pathOfExample("slurm/array.sbatch");
+    const found = bash([job], { ...env, ...slurm });
     expect(found).toMatchObject({ status, stdout });
   });
 });
@@ -154,11 +153,8 @@ test("AWS Batch: the jobs that are submitted", () => {
 describe("snakemake/retry.sh", () => {
   const retry = pathOfExample("snakemake/retry.sh");
 
-  test.each([
-    [65, 1],
-    [0, 1],
-    [75, 3],
-  ])("exit code %i: %i attempts", (code, attempts) => {
+  const counts = rows("65 1; 0 1; 75 3");
+  test.each(counts)("exit code %i: %i attempts", (code, attempts) => {
     const { env, calls } = standIn(`retry-${code}`, `exit ${code}`);
     expect(bash([retry, "3", "0", "softjac", "run"], env).status).toBe(code);
     expect(calls()).toBe(attempts);
@@ -183,15 +179,12 @@ describe("snakemake/retry.sh", () => {
 
 test.skipIf(!hasProgram("snakemake"))("Snakemake: a whole workflow", () => {
   const output = at("snakemade");
-  execFileSync(
-    "snakemake",
-    [
-      ...["--snakefile", pathOfExample("snakemake/Snakefile")],
-      ...["--directory", at("."), "--cores", "2"],
-      ...["--config", `inputs=${folder}`, `output=${output}`, "tasks=2"],
-    ],
-    { env, stdio: "pipe" },
-  );
+  const args = [
+    ...["--snakefile", pathOfExample("snakemake/Snakefile")],
+    ...["--directory", at("."), "--cores", "2"],
+    ...["--config", `inputs=${folder}`, `output=${output}`, "tasks=2"],
+  ];
+  execFileSync("snakemake", args, { env, stdio: "pipe" });
   expectPublished(output);
 });
 
@@ -220,14 +213,9 @@ class BaseOperator:
     "class AirflowException(Exception): pass\nclass AirflowFailException(AirflowException): pass\n",
   );
   const settings = `INPUTS, OUTPUT, TASKS = "${folder}", "${at("airflown")}", 2`;
-  script(
-    "dags",
-    "softjac_dag.py",
-    readExample("airflow/softjac_dag.py").replace(
-      /^INPUTS, OUTPUT, TASKS = .*/m,
-      settings,
-    ),
-  );
+  const example = readExample("airflow/softjac_dag.py");
+  const dag = example.replace(/^INPUTS, OUTPUT, TASKS = .*/m, settings);
+  script("dags", "softjac_dag.py", dag);
   const airflow = (text: string, more: NodeJS.ProcessEnv) => {
     const code = `import softjac_dag\nfrom airflow.sdk import tasks\n${text}`;
     return python(["-c", code], more, dags);
@@ -287,10 +275,8 @@ def get(results): return results
     expectPublished(at("rayed"));
   });
 
-  test.each([
-    [65, 1],
-    [75, 5],
-  ])("exit code %i of run-shard: %i attempts", (code, attempts) => {
+  const counts = rows("65 1; 75 5");
+  test.each(counts)("exit code %i: %i attempts", (code, attempts = 0) => {
     const text = `[ "$1" = plan ] || exit ${code}`;
     const { env, calls } = standIn(`ray-${code}`, text);
     expect(ray("out", env).status).toBe(1);

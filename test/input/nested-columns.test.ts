@@ -184,10 +184,8 @@ describe("damage", () => {
   const LISTS: Column = [NUMBERS, "list<int32>"];
   const pairs = [NUMBERS.slice(0, 2), NUMBERS.slice(2)];
   const NESTED: Column = [pairs, "list<list<int32>>"];
-  const RUNS: Column = [
-    [1, 1, 2, 2, 2, 3].map(BigInt),
-    "run_end_encoded<int32, int64>",
-  ];
+  const numbers = [1, 1, 2, 2, 2, 3].map(BigInt);
+  const RUNS: Column = [numbers, "run_end_encoded<int32, int64>"];
   const texts = ["a b", "c b a"].map((text) => text.split(" "));
   const CODES: Column = [texts, "list<dictionary<int32, utf8>>"];
   const OFFSETS = [0, 2, 3, 6, 7];
@@ -334,29 +332,19 @@ describe("views", () => {
     }
     // The damage is the same in every run. A check that changes may change a count; fewer errors need a reason. The footer's
     // metadata version is not checked: every message has its own.
-    expect(counter.counts).toEqual({
-      ERR_INPUT_FORMAT: 67,
-      other: 17,
-      same: 78,
-    });
+    const counts = { ERR_INPUT_FORMAT: 67, other: 17, same: 78 };
+    expect(counter.counts).toEqual(counts);
   });
 
   test.each([
     ["name", "é row 1", "\xc3\xc3 row 1", /column name, row 1/],
-    [
-      "split",
-      "a category of its own",
-      "a category of its ow\xe9",
-      /dictionary batch \d, value 1/,
-    ],
+    ["split", "of its own", "of its ow\xe9", /dictionary batch \d, value 1/],
   ])("%s that is not UTF-8 is refused", async (name, from, to, where) => {
     write(patched(views(), from, Buffer.from(to, "latin1")));
-    await expect(run({ keep: [name] })).rejects.toMatchObject({
-      code: "ERR_INPUT_FORMAT",
-      message: expect.stringMatching(
-        new RegExp(`: ${where.source}: the text is not valid UTF-8$`),
-      ),
-    });
+    const text = `: ${where.source}: the text is not valid UTF-8$`;
+    const message = expect.stringMatching(new RegExp(text));
+    const error = { code: "ERR_INPUT_FORMAT", message };
+    await expect(run({ keep: [name] })).rejects.toMatchObject(error);
   });
 });
 
@@ -387,12 +375,8 @@ describe("texts", () => {
     "texts of several megabytes, whose characters cross the ends of what is read at once: %#",
     async (type) => {
       const texts = [
-        "€".repeat(400_000),
-        "a",
-        "é".repeat(700_001),
-        "",
-        "😀".repeat(300_001),
-        "end",
+        ...["€".repeat(400_000), "a", "é".repeat(700_001), ""],
+        ...["😀".repeat(300_001), "end"],
       ];
       write(fileOfTexts(type, texts));
       expect((await run({ keep })).column("name")).toEqual(texts);

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { Field, Float64, Int32, Int64, List } from "apache-arrow";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
+import { rows } from "../support/input-runs.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { pairsOf } from "../support/pairs-of.js";
 import { refused } from "../support/refused.js";
@@ -141,12 +142,7 @@ const DAMAGED: Record<string, Damage> = {
     [1, 2],
   ],
 };
-const indices = [
-  [3, 36],
-  [-1, 3],
-  [7, 7],
-  [9, 8],
-].flatMap((indices) => {
+const indices = rows("3 36; -1 3; 7 7; 9 8").flatMap((indices) => {
   const wrong = [{ row: 0, entries: { indices, values: [1, 2] } }];
   const message = "expected ascending indices";
   return [

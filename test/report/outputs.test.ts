@@ -21,12 +21,8 @@ const text = () => fs.readFileSync(page, "utf8");
 const reportOf = reporter(at);
 
 describe.each(LAYOUTS)("layout %s", (layout) => {
-  test.each([
-    [0, 3],
-    [1, 3],
-    [4, 1],
-    [4, 2],
-  ])("%i rows of %i classes", async (rows, classes) => {
+  const shapes = rows("0 3; 1 3; 4 1; 4 2");
+  test.each(shapes)("%i rows of %i classes", async (rows = 0, classes = 0) => {
     const input = at("drawn.arrow");
     const logits = drawnLogits(rows, classes);
     const logit = (r: number, k: number) => logits[r]?.[k] as number;

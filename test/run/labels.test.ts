@@ -130,16 +130,10 @@ describe("labels that are class names", () => {
     const LOGITS = "reading logits from logits (float64, 3 classes)";
     const LIKE_P =
       "logits: the values of each of the first 3 rows are at least 0 and sum to 1; these look like probabilities, and softmax expects logits";
-    for (const [name, texts] of [
-      ["1.arrow", ["p", "q", "r"]],
-      ["2.arrow", ["p", "q", "q"]],
-      ["3.arrow", ["q", "r", "r"]],
-    ] as const)
-      writeArrow(at(name), {
-        logits: [
-          rows("1 0 0; 0.5 0.5 0; 0 0.5 0.5"),
-          "fixed_size_list<float64>[3]",
-        ],
+    const likeP = rows("1 0 0; 0.5 0.5 0; 0 0.5 0.5");
+    for (const [k, texts] of ["pqr", "pqq", "qrr"].entries())
+      writeArrow(at(`${k + 1}.arrow`), {
+        logits: [likeP, "fixed_size_list<float64>[3]"],
         x: [[1, 2, 3], "float64"],
         label: [[...texts], codes],
       });
@@ -174,10 +168,8 @@ describe("labels that are class names", () => {
       "columns that match x_* are ordered by number, not by their position in the file: feature 0 is x_2",
       "column label: the codes of its dictionary are the classes (0 is p, 1 is q); use --class-names to match its strings instead",
     ].map((text) => `softjac: ${text}\n`);
-    for (const command of [
-      "run -o model-out.arrow --emit cross_entropy",
-      "effects --covariance none",
-    ]) {
+    const losses = "run -o model-out.arrow --emit cross_entropy";
+    for (const command of [losses, "effects --covariance none"]) {
       const args = `${command} ${line}`.split(" ");
       const { stderr } = softjacIn({ cwd: at(".") }, ...args);
       expect(stderr).toContain(notes.join(""));
@@ -328,16 +320,13 @@ describe("a label that is not a class is an error for every --on-bad-row", () =>
 
   test("also in a row with bad logits, and in memory", async () => {
     const bad = ROWS.with(2, [Number.NaN, 0, 0]);
+    const logits: Columns[string] = [bad, "fixed_size_list<float64>[3]"];
     const writeBad = (...label: number[]) =>
-      write({
-        logits: [bad, "fixed_size_list<float64>[3]"],
-        label: [label, "int32"],
-      });
+      write({ logits, label: [label, "int32"] });
     writeBad(0, 1, 7, 1, 1, 1, 1);
+    const text = "row 2: expected a class";
     for (const onBadRow of ["null", "error"] as const)
-      await expect(run({ onBadRow })).rejects.toThrow(
-        "row 2: expected a class",
-      );
+      await expect(run({ onBadRow })).rejects.toThrow(text);
     writeBad(0, 1, -1, 1, 1, 1, 1);
     // The logits of a row without a label are named first.
     await expect(run({ onBadRow: "error" })).rejects.toThrow(

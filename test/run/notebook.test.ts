@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { rows } from "../support/input-runs.js";
 import { outputOf, runsIn, upTo } from "../support/runs.js";
 
 // Numbers that the original notebook prints, compared to all printed digits.
@@ -53,14 +54,12 @@ test.each([
 });
 
 test("M rows at once (softmax_der_3, softmax_der_4): blocks, and zeros between them in the dense tensor", async () => {
-  const rows = [
-    [3, -3, 4, -1.5, -4.5],
-    [0, 0.5, -2, 1, 5],
-    [-5, 5, 0, 0, 0],
-  ];
-  const logits = Float64Array.from(rows.flat());
+  const notebook = rows("3 -3 4 -1.5 -4.5; 0 0.5 -2 1 5; -5 5 0 0 0");
+  const logits = Float64Array.from(notebook.flat());
   const all = softmaxJacobian(logits, { rows: 3, classes: 5 });
-  const each = rows.map((row) => softmaxJacobian(Float64Array.from(row), ONE));
+  const each = notebook.map((row) =>
+    softmaxJacobian(Float64Array.from(row), ONE),
+  );
   expect([...all]).toEqual(each.flatMap((block) => [...block]));
 
   // In (M, Q, M, Q), the dense layout has a slab of (Q, M, Q) per row.
@@ -69,7 +68,7 @@ test("M rows at once (softmax_der_3, softmax_der_4): blocks, and zeros between t
     const [r, i, j] = [Math.floor(n / 25), Math.floor(n / 5) % 5, n % 5];
     tensor[((r * 5 + i) * 3 + r) * 5 + j] = all[n] as number;
   }
-  const logit = (r: number, k: number) => rows[r]?.[k] as number;
+  const logit = (r: number, k: number) => notebook[r]?.[k] as number;
   const input = write({ rows: 3, classes: 5, logit });
   const args = ["run", input, "-o", output, "--layout", "dense"];
   expect(softjac(...args)).toMatchObject({ status: 0 });
