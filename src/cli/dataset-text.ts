@@ -64,9 +64,11 @@ export function statusText(found: DatasetStatus): string {
     ],
     ["missing", ranges(missing)],
     ["damaged", ranges(damaged)],
-    ...problems
-      .slice(0, 10)
-      .map(({ file, problem }) => ["", `${file} ${problem}`] as const),
+    ...problems.slice(0, 10).map(({ file, problem }, n) => {
+      // Files without a shard have no numbers in front of them.
+      const label = n === 0 && damaged.length === 0 ? "damaged" : "";
+      return [label, `${file} ${problem}`] as const;
+    }),
     ["skipped", skippedOf(found)],
     ["run", found.fingerprint],
     ["unfinished", unfinished.length > 0 ? others : ""],

@@ -1,6 +1,6 @@
 import { EntriesChunk } from "../../workers/entries-chunk.js";
 import { UsageError } from "../errors.js";
-import { checkObject } from "../options/check-options.js";
+import { checkNames } from "../options/check-options.js";
 import { EMITS } from "../results/catalogue.js";
 import { layoutEntriesSlot } from "../tasks/slot-layout.js";
 import {
@@ -11,7 +11,12 @@ import {
   rejectRow,
   sourcesOf,
 } from "./compute-rows.js";
-import { checkArguments, type InMemoryOptions, reject } from "./results.js";
+import {
+  checkArguments,
+  IN_MEMORY_OPTIONS,
+  type InMemoryOptions,
+  reject,
+} from "./results.js";
 
 /** Options of `softmaxJacobianEntries`. */
 export interface EntriesOptions extends InMemoryOptions {
@@ -56,7 +61,7 @@ export function softmaxJacobianEntries(
   logits: FloatArray,
   options: EntriesOptions,
 ): JacobianEntries {
-  checkObject("options", options);
+  checkNames(options, [...IN_MEMORY_OPTIONS, "threshold", "topK", "of"]);
   const { rows, classes, temperature = 1, threshold = 0, topK } = options;
   const onBadRow = options.onBadRow ?? "error";
   const emit = options.of ?? "jacobian";

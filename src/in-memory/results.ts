@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { checkObject } from "../options/check-options.js";
+import { checkNames, checkObject } from "../options/check-options.js";
 import { shortValue } from "../printable.js";
 import {
   type AuxiliaryName,
@@ -30,6 +30,20 @@ export interface InMemoryOptions {
   /** Action for rows with NaN, +inf, only -inf or an invalid label or vector: throw BadRowError (default), or return NaN. */
   onBadRow?: "error" | "nan" | undefined;
 }
+
+/** Names of the options of all functions on arrays. */
+export const IN_MEMORY_OPTIONS = [
+  "rows",
+  "classes",
+  "temperature",
+  "onBadRow",
+] as const satisfies (keyof InMemoryOptions)[];
+
+const RESULTS_OPTIONS = [
+  ...IN_MEMORY_OPTIONS,
+  ...(["emit", "layout", "class", "label"] as const),
+  ...(["cotangent", "tangent", "covariance"] as const),
+] satisfies (keyof ResultsOptions)[];
 
 /** Row-major arrays that some results need in addition to the logits. */
 export interface ResultInputs {
@@ -105,7 +119,7 @@ export function softmaxResults<
   const Emit extends readonly EmitName[],
   L extends ResultsLayout = "bsr",
 >(logits: T, options: ResultsOptions<Emit, L>): Results<T, Emit, L> {
-  checkObject("options", options);
+  checkNames(options, RESULTS_OPTIONS);
   const { rows, classes, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
   checkArguments(logits, options, temperature, onBadRow);
@@ -202,7 +216,7 @@ function oneResult<T extends FloatArray>(
   name: EmitName,
   inputs: ResultInputs = {},
 ): T {
-  checkObject("options", options);
+  checkNames(options, IN_MEMORY_OPTIONS);
   const { rows, classes, temperature, onBadRow } = options;
   const emit: readonly EmitName[] = [name];
   const chosen = { rows, classes, emit, temperature, onBadRow, ...inputs };

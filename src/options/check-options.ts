@@ -26,15 +26,11 @@ export function resolve<C extends Command>(
   command: C,
   given: OptionsOf<C> & object,
 ): Resolved<C> {
-  checkObject("options", given);
   const specs = optionsOf(command).filter(({ group }) => group !== "Reporting");
-  const known = specs.map(({ name }) => name);
-  const unknown = Object.keys(given).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new UsageError(
-      `unknown option ${shortName(unknown)}; the options are ${known.join(", ")}`,
-      unknown,
-    );
+  checkNames(
+    given,
+    specs.map(({ name }) => name),
+  );
   const resolved = { ...given } as Record<string, unknown>;
   for (const spec of specs) {
     checkValue(spec, resolved[spec.name]);
@@ -88,6 +84,17 @@ function readTemperature(path: string): number {
 export function checkObject(name: string, value: unknown): void {
   if (typeof value !== "object" || value === null)
     throw unexpected(name, "an object", value);
+}
+
+/** Checks that options are an object with known names. @throws UsageError */
+export function checkNames(given: object, known: readonly string[]): void {
+  checkObject("options", given);
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(
+      `unknown option ${shortName(unknown)}; the options are ${known.join(", ")}`,
+      unknown,
+    );
 }
 
 /** Checks the signal and the callbacks of a call. @throws UsageError */

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { float64, int32 } from "@uwdata/flechette";
 import { afterAll, afterEach, expect, test } from "vitest";
+import { softjac } from "../cli/support.js";
 import { endAll } from "../queue/processes.js";
 import { endRedis, test as queueTest, startRedis } from "../queue/redis.js";
 import { writeArrow } from "../support/arrow-columns.js";
@@ -156,6 +157,9 @@ test.each(COPIES)(
     ] as const) {
       damage(join(output, name));
       expect(await state()).toEqual([{ file: name, problem }]);
+      const { stdout, status } = softjac("status", output);
+      expect(stdout).toContain(`  damaged  ${name} ${problem}\n`);
+      expect(status).toBe(65);
       const damaged = `${output}: 1 files of the published dataset of 5 shards are missing or damaged; use --repair to recompute them: ${name} ${problem}`;
       for (const check of [
         () => built.runDataset({ ...options, output }),

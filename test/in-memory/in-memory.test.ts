@@ -40,6 +40,10 @@ test.each<[object, string]>([
   [{ emit: ["doubt"] }, "emit: doubt was renamed to uncertainty"],
   [{ emit: ["bad"] }, "emit: expected names among softmax, log_softmax"],
   [{ emit: ["entropy"] }, "logits: row 1: expected finite logits"],
+  [
+    { emit: ["softmax"], temprature: 2 },
+    "unknown option temprature; the options are rows, classes, temperature, onBadRow, emit, layout, class, label, cotangent, tangent, covariance",
+  ],
 ])("results refuse %j", (options, message) => {
   const all = { ...shape, ...options } as never;
   expect(() => softmaxResults(bad, all)).toThrow(message);
@@ -50,10 +54,27 @@ test.each<[object, string]>([
   [{ threshold: -1 }, "threshold: expected a number from 0, found -1"],
   [{ threshold: Number.NaN }, "threshold: expected a number from 0, found NaN"],
   [{ topK: 0 }, "topK: expected a whole number from 1, found 0"],
+  [
+    { topk: 3 },
+    "unknown option topk; the options are rows, classes, temperature, onBadRow, threshold, topK, of",
+  ],
   [{ of: "softmax" }, 'of: expected jacobian or log_jacobian, found "softmax"'],
 ])("entries refuse %j", (options, message) => {
   const all = { ...shape, ...options } as never;
   expect(() => entriesOf(bad, all)).toThrow(message);
+});
+
+test("functions of one result refuse unknown options", () => {
+  const options = { ...shape, onBadrow: "nan" };
+  const message =
+    "unknown option onBadrow; the options are rows, classes, temperature, onBadRow";
+  const logits = Float64Array.of(1, 2, 3, 4);
+  for (const call of [
+    () => built.softmax(logits, options),
+    () => built.softmaxJacobian(logits, options),
+    () => built.softmaxJacobianColumn(logits, 1, options),
+  ])
+    expect(call).toThrow(message);
 });
 
 test("entries of float32 logits are float32", () => {
