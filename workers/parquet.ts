@@ -19,7 +19,10 @@ void decode();
 
 async function decode(): Promise<void> {
   try {
-    loadDecoder();
+    if (!loadDecoder()) {
+      reply({ kind: "done", batches: [] });
+      return;
+    }
     const file = await ParquetFile.fromFile(fileAsBlob(setup));
     reply({ kind: "done", batches: await appendRowGroups(file, setup) });
   } catch (thrown) {
@@ -37,13 +40,18 @@ async function decode(): Promise<void> {
   }
 }
 
-/** Loads the decoder. Its errors are not reported as damage, because nothing has been read yet. */
-function loadDecoder(): void {
+/**
+ * Loads the decoder. Returns false if it cannot be loaded and other threads decode. Its errors are not reported as damage, because
+ * nothing has been read yet.
+ */
+function loadDecoder(): boolean {
   try {
     const decoder = setup.decoder ?? compileDecoder();
     initSync({ module: decoder });
     if (!setup.decoder) reply({ kind: "decoder", decoder });
+    return true;
   } catch (error) {
+    if (setup.isExtra) return false;
     const failed = systemFailure(error) ?? { code: "ENOMEM" };
     throw new TaskFailure({ kind: "io", side: "output", ...failed });
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tableFromArrays, tableToIPC } from "apache-arrow";
@@ -10,6 +11,7 @@ import {
 } from "parquet-wasm/esm";
 import { beforeAll, expect, test } from "vitest";
 import { fileMetadata } from "../../src/tasks/parquet-metadata.js";
+import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -48,6 +50,18 @@ test("threads do not change the order of rows", async () => {
   for (const threads of [1, 4]) await built.run({ input, ...options(threads) });
   const [one, four] = [1, 4].map((n) => readFileSync(at(`${n}.arrow`)));
   expect(four?.equals(one as Buffer)).toBe(true);
+});
+
+test("one thread decodes all if the system gives the others no memory", () => {
+  const limited = 'ulimit -v 16000000; exec "$0" "$@"';
+  const words = ["--columns", "l*", "--keep", "number", "--emit", "gini"];
+  const command = [CLI, "run", input, "-o", at("limited.arrow"), ...words];
+  const { status, stderr } = spawnSync("bash", [
+    ...["-c", limited, process.execPath, ...command, "--threads", "4"],
+  ]);
+  expect({ status, stderr: `${stderr}` }).toMatchObject({ status: 0 });
+  const one = readFileSync(at("1.arrow"));
+  expect(readFileSync(at("limited.arrow")).equals(one)).toBe(true);
 });
 
 test("the first damaged row group is reported", async () => {

@@ -73,7 +73,7 @@ export async function parquetAsArrow(
     );
     const setup = {
       ...{ fd: file.fd, target: target.fd, tailStart: footer.start },
-      ...{ ...projected, shared, decoder },
+      ...{ ...projected, shared, decoder, isExtra: false },
     };
     const threads = threadsFor(projected.rowGroups, options.threads ?? 1);
     const batches = await decode(path, setup, threads, options.signal);
@@ -158,7 +158,7 @@ async function decode(
   try {
     await first.ready;
     while (decoder && threads.length < count && !signal?.aborted)
-      threads.push(startThread(path, { ...setup, decoder }));
+      threads.push(startThread(path, { ...setup, decoder, isExtra: true }));
     const ends = await Promise.allSettled(
       threads.map(({ batches }) => batches),
     );
@@ -168,9 +168,17 @@ async function decode(
     );
     const [failure] = failures.sort((a, b) => a.rowGroup - b.rowGroup);
     if (failure) throw failure.error;
-    return ends
-      .flatMap((end) => (end.status === "fulfilled" ? end.value : []))
-      .sort((a, b) => a.rowGroup - b.rowGroup || a.offset - b.offset);
+    const batches = ends.flatMap((end) =>
+      end.status === "fulfilled" ? end.value : [],
+    );
+    const decoded = new Set(batches.map(({ rowGroup }) => rowGroup));
+    const lost = setup.rowGroups.findIndex(
+      ({ rows }, k) => rows > 0 && !decoded.has(k),
+    );
+    if (lost >= 0) throw damage(path, ` (row group ${lost} is missing)`);
+    return batches.sort(
+      (a, b) => a.rowGroup - b.rowGroup || a.offset - b.offset,
+    );
   } finally {
     signal?.removeEventListener("abort", end);
     // The threads may be using the descriptors, so they must not be closed before they have ended.
@@ -189,15 +197,13 @@ function startThread(path: string, setup: ParquetSetup) {
   const worker = openThread(setup);
   const batches = new Promise<DecodedBatch[]>((resolve, reject) => {
     const fail = (error: Error, rowGroup = -1) => reject({ rowGroup, error });
-    const damage = (reason: string, cause?: unknown) => {
-      const text = `could not be decoded: it is damaged${reason}; ${CONVERT}`;
-      return new InputFormatError(path, DATA, text, { cause });
-    };
     worker.on("error", (error) => {
       const reason = `, or too large for the decoder (${error.message})`;
-      fail(threadError(error) ?? damage(reason, error));
+      const failure = threadError(error);
+      if (failure && setup.isExtra) resolve([]);
+      else fail(failure ?? damage(path, reason, error));
     });
-    worker.on("exit", () => fail(damage(" (the decoder stopped)")));
+    worker.on("exit", () => fail(damage(path, " (the decoder stopped)")));
     worker.on("message", (reply: ParquetReply) => {
       if (reply.kind === "decoder") decoder = reply.decoder;
       else if (reply.kind === "done") resolve(reply.batches);
@@ -212,6 +218,11 @@ function startThread(path: string, setup: ParquetSetup) {
       });
   batches.catch(() => {});
   return { worker, batches, ready };
+}
+
+function damage(path: string, reason: string, cause?: unknown): Error {
+  const text = `could not be decoded: it is damaged${reason}; ${CONVERT}`;
+  return new InputFormatError(path, DATA, text, { cause });
 }
 
 // Node throws if the system cannot create a thread; it reports other failures as events.
