@@ -20,49 +20,45 @@ test("bad rows are NaN, and -1 in integer arrays; they have no entries", () => {
     expect([...dropped]).toEqual([0, Number.NaN]);
 });
 
-test.each<[object, string]>([
-  [
-    { emit: ["vjp"], cotangent: [1] },
-    "cotangent: expected 4 values (2 for each of 2 rows), found 1",
-  ],
-  [
+const REFUSED = {
+  "cotangent: expected 4 values (2 for each of 2 rows), found 1": {
+    ...{ emit: ["vjp"], cotangent: [1] },
+  },
+  "covariance: expected 4, 6 or 8 values (2, 3 or 4 for each of 2 rows), found 1":
     { emit: ["variance"], covariance: [1] },
-    "covariance: expected 4, 6 or 8 values (2, 3 or 4 for each of 2 rows), found 1",
-  ],
-  [
-    { emit: ["cross_entropy"] },
-    "label: cross_entropy needs an array with the numbers of each row",
-  ],
-  [
-    { emit: ["softmax", "column"] },
-    "class: column needs a class, or an array of one for each row",
-  ],
-  [{ emit: ["doubt"] }, "emit: doubt was renamed to uncertainty"],
-  [{ emit: ["bad"] }, "emit: expected names among softmax, log_softmax"],
-  [{ emit: ["entropy"] }, "logits: row 1: expected finite logits"],
-  [
+  "label: cross_entropy needs an array with the numbers of each row": {
+    emit: ["cross_entropy"],
+  },
+  "class: column needs a class, or an array of one for each row": {
+    emit: ["softmax", "column"],
+  },
+  "emit: doubt was renamed to uncertainty": { emit: ["doubt"] },
+  "emit: expected names among softmax, log_softmax": { emit: ["bad"] },
+  "logits: row 1: expected finite logits": { emit: ["entropy"] },
+  "unknown option temprature; the options are rows, classes, temperature, onBadRow, emit, layout, class, label, cotangent, tangent, covariance":
     { emit: ["softmax"], temprature: 2 },
-    "unknown option temprature; the options are rows, classes, temperature, onBadRow, emit, layout, class, label, cotangent, tangent, covariance",
-  ],
-])("results refuse %j", (options, message) => {
+};
+test.each(Object.entries(REFUSED))("results: %s", (message, options) => {
   const all = { ...shape, ...options } as never;
   expect(() => softmaxResults(bad, all)).toThrow(message);
 });
 
-test.each<[object, string]>([
-  [{}, "logits: row 1: expected finite logits"],
-  [{ threshold: -1 }, "threshold: expected a number from 0, found -1"],
-  [{ threshold: Number.NaN }, "threshold: expected a number from 0, found NaN"],
-  [{ topK: 0 }, "topK: expected a whole number from 1, found 0"],
-  [
+const REFUSED_ENTRIES = {
+  "logits: row 1: expected finite logits": {},
+  "threshold: expected a number from 0, found -1": { threshold: -1 },
+  "threshold: expected a number from 0, found NaN": { threshold: Number.NaN },
+  "topK: expected a whole number from 1, found 0": { topK: 0 },
+  "unknown option topk; the options are rows, classes, temperature, onBadRow, threshold, topK, of":
     { topk: 3 },
-    "unknown option topk; the options are rows, classes, temperature, onBadRow, threshold, topK, of",
-  ],
-  [{ of: "softmax" }, 'of: expected jacobian or log_jacobian, found "softmax"'],
-])("entries refuse %j", (options, message) => {
-  const all = { ...shape, ...options } as never;
-  expect(() => entriesOf(bad, all)).toThrow(message);
-});
+  'of: expected jacobian or log_jacobian, found "softmax"': { of: "softmax" },
+};
+test.each(Object.entries(REFUSED_ENTRIES))(
+  "entries: %s",
+  (message, options) => {
+    const all = { ...shape, ...options } as never;
+    expect(() => entriesOf(bad, all)).toThrow(message);
+  },
+);
 
 test("functions of one result refuse unknown options", () => {
   const options = { ...shape, onBadrow: "nan" };

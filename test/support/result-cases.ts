@@ -114,20 +114,18 @@ function sandwichSizes(...[row, input, form]: Parameters<typeof sigmaOf>) {
 
 const diagonalOf = (rows: Decimal[][]) => rows.map((row, k) => at(row, k));
 
-export const RESULT_CASES: ResultCase[] = [
-  { name: "softmax", code: code.SOFTMAX, truth: ({ p }) => p },
-  { name: "jacobian", code: code.JACOBIAN, truth: block(jacobianOf) },
-  {
-    name: "packed",
+const CASES: Record<string, Omit<ResultCase, "name">> = {
+  softmax: { code: code.SOFTMAX, truth: ({ p }) => p },
+  jacobian: { code: code.JACOBIAN, truth: block(jacobianOf) },
+  packed: {
     code: code.PACKED,
     truth: (row) =>
       matrix(row, (i, j) => jacobianOf(row, i, j)).flatMap((values, i) =>
         values.slice(i),
       ),
   },
-  { name: "log_softmax", code: code.LOG_SOFTMAX, truth: each(logOf) },
-  {
-    name: "logsumexp",
+  log_softmax: { code: code.LOG_SOFTMAX, truth: each(logOf) },
+  logsumexp: {
     code: code.LOGSUMEXP,
     truth: ({ peak, log }) => [peak.plus(log)],
     // The sum of m/T and log1p(tail) may cancel, with an error of 2^-8 ε of the larger.
@@ -135,44 +133,35 @@ export const RESULT_CASES: ResultCase[] = [
       peak.plus(log).abs().plus(peak.abs().plus(log).div(256)),
     ],
   },
-  {
-    name: "log_jacobian",
+  log_jacobian: {
     code: code.LOG_JACOBIAN,
     truth: block(({ p, q, t }, i, j) =>
       byTemperature(i === j ? at(q, i) : at(p, i).neg(), t),
     ),
   },
-  {
-    name: "column of a class",
+  "column of a class": {
     code: code.COLUMN,
     param: (Q) => Q - 1,
     truth: each((row, i, _, j) => jacobianOf(row, i, j)),
   },
-  {
-    name: "column of a class column",
-    code: code.COLUMN,
-    input: label,
+  "column of a class column": {
+    ...{ code: code.COLUMN, input: label },
     truth: each((row, i, [j = 0]) => jacobianOf(row, i, j)),
   },
-  {
-    name: "diagonal",
+  diagonal: {
     code: code.DIAGONAL,
     truth: each((row, i) => jacobianOf(row, i, i)),
   },
-  {
-    name: "trace",
+  trace: {
     code: code.TRACE,
     truth: (row) => [sum(row.p.map((_, i) => jacobianOf(row, i, i)))],
   },
-  {
-    name: "gini",
+  gini: {
     code: code.GINI,
     truth: ({ p, q }) => [sum(p.map((x, k) => x.times(at(q, k))))],
   },
-  {
-    name: "vjp and jvp",
-    code: code.PRODUCT,
-    input: vector,
+  "vjp and jvp": {
+    ...{ code: code.PRODUCT, input: vector },
     truth: each((row, k, v) =>
       at(row.p, k)
         .times(offMean(row, k, v))
@@ -184,17 +173,13 @@ export const RESULT_CASES: ResultCase[] = [
         .div(row.t),
     ),
   },
-  {
-    name: "log_jvp",
-    code: code.LOG_JVP,
-    input: vector,
+  log_jvp: {
+    ...{ code: code.LOG_JVP, input: vector },
     truth: each((row, k, v) => offMean(row, k, v).div(row.t)),
     scale: each((row, k, v) => spread(row, k, v).div(row.t)),
   },
-  {
-    name: "log_vjp",
-    code: code.LOG_VJP,
-    input: vector,
+  log_vjp: {
+    ...{ code: code.LOG_VJP, input: vector },
     truth: ({ p, t }, g) => {
       const all = sum(g.map(exact));
       return p.map((x, k) => exactAt(g, k).minus(x.times(all)).div(t));
@@ -210,89 +195,78 @@ export const RESULT_CASES: ResultCase[] = [
       );
     },
   },
-  {
-    name: "factor",
+  factor: {
     code: code.FACTOR,
     truth: block(factorAt),
     scale: block((row, i, k) => factorAt(row, i, k).abs()),
   },
-  {
-    name: "cross_entropy",
-    code: code.CROSS_ENTROPY,
-    input: label,
+  cross_entropy: {
+    ...{ code: code.CROSS_ENTROPY, input: label },
     truth: (row, [y = 0]) => [logOf(row, y)?.neg() ?? new Exact(Infinity)],
   },
-  {
-    name: "gradient",
-    code: code.GRADIENT,
-    input: label,
+  gradient: {
+    ...{ code: code.GRADIENT, input: label },
     truth: each(({ p, q, t }, i, [y]) =>
       (i === y ? at(q, i).neg() : at(p, i)).div(t),
     ),
   },
-  {
-    name: "entropy",
+  entropy: {
     code: code.ENTROPY,
     truth: (row) => [
       sum(row.p.map((p, k) => p.times(logOf(row, k) ?? 0).neg())),
     ],
   },
-  {
-    name: "confidence",
-    code: code.CONFIDENCE,
-    truth: ({ p, a }) => [at(p, a)],
-  },
-  {
-    name: "uncertainty",
-    code: code.UNCERTAINTY,
-    truth: ({ q, a }) => [at(q, a)],
-  },
-  { name: "tail", code: code.TAIL_SUM, truth: ({ tail }) => [tail] },
-  ...[0, 1, 2].flatMap((form): ResultCase[] => {
-    const given: Pick<ResultCase, "input" | "param"> = {
-      input: (Q, draw) =>
-        vector([Q, (Q * (Q + 1)) / 2, Q * Q][form] as number, draw),
-      param: () => form,
-    };
-    return [
-      {
-        ...given,
-        name: `covariance, form ${form}`,
-        code: code.COVARIANCE,
-        truth: (...row) => sandwich(...row).flat(),
-        scale: (...row) => sandwichSizes(...row).flat(),
+  confidence: { code: code.CONFIDENCE, truth: ({ p, a }) => [at(p, a)] },
+  uncertainty: { code: code.UNCERTAINTY, truth: ({ q, a }) => [at(q, a)] },
+  tail: { code: code.TAIL_SUM, truth: ({ tail }) => [tail] },
+};
+
+/** Returns the cases of a form of covariances. */
+function casesOfForm(form: number): typeof CASES {
+  const given: Pick<ResultCase, "input" | "param"> = {
+    input: (Q, draw) =>
+      vector([Q, (Q * (Q + 1)) / 2, Q * Q][form] as number, draw),
+    param: () => form,
+  };
+  return {
+    [`covariance, form ${form}`]: {
+      ...given,
+      code: code.COVARIANCE,
+      truth: (...row) => sandwich(...row).flat(),
+      scale: (...row) => sandwichSizes(...row).flat(),
+    },
+    [`variance, form ${form}`]: {
+      ...given,
+      code: code.VARIANCE,
+      truth: (...row) => diagonalOf(sandwich(...row)),
+      scale: (...row) => diagonalOf(sandwichSizes(...row)),
+    },
+    [`std_error, form ${form}`]: {
+      ...given,
+      code: code.STD_ERROR,
+      truth: (...row) =>
+        diagonalOf(sandwich(...row)).map((x) =>
+          x.lt(0) ? exact(0) : x.sqrt(),
+        ),
+      // The root of a variance that cancels has fewer digits.
+      scale: (...row) => {
+        const variances = diagonalOf(sandwich(...row));
+        return diagonalOf(sandwichSizes(...row)).map((size, k) => {
+          const least = size.times(Number.EPSILON);
+          const variance = at(variances, k);
+          const root = (variance.gt(least) ? variance : least).sqrt();
+          // Values under 1e-155 may be 0.
+          const floor = exact(1e-155 * 2 ** 52);
+          return root.isZero() ? floor : size.div(root).plus(floor);
+        });
       },
-      {
-        ...given,
-        name: `variance, form ${form}`,
-        code: code.VARIANCE,
-        truth: (...row) => diagonalOf(sandwich(...row)),
-        scale: (...row) => diagonalOf(sandwichSizes(...row)),
-      },
-      {
-        ...given,
-        name: `std_error, form ${form}`,
-        code: code.STD_ERROR,
-        truth: (...row) =>
-          diagonalOf(sandwich(...row)).map((x) =>
-            x.lt(0) ? exact(0) : x.sqrt(),
-          ),
-        // The root of a variance that cancels has fewer digits.
-        scale: (...row) => {
-          const variances = diagonalOf(sandwich(...row));
-          return diagonalOf(sandwichSizes(...row)).map((size, k) => {
-            const least = size.times(Number.EPSILON);
-            const variance = at(variances, k);
-            const root = (variance.gt(least) ? variance : least).sqrt();
-            // Values under 1e-155 may be 0.
-            const floor = exact(1e-155 * 2 ** 52);
-            return root.isZero() ? floor : size.div(root).plus(floor);
-          });
-        },
-      },
-    ];
-  }),
-];
+    },
+  };
+}
+
+export const RESULT_CASES = [CASES, ...[0, 1, 2].map(casesOfForm)]
+  .flatMap((cases) => Object.entries(cases))
+  .map(([name, spec]): ResultCase => ({ name, ...spec }));
 
 /** Returns the names of the case in the catalogue. */
 export function namesOf(spec: ResultCase): ReferenceName[] {
