@@ -137,11 +137,10 @@ describe("order of the classes", () => {
 
   test("names that end in numbers are ordered by number, with a note", async () => {
     const order = [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9];
-    const columns = order.map((k): [string, Column] => [
-      `prediction_${k}`,
-      [[k / 2, -k], "float64"],
-    ]);
-    write({ label: [[2, 10], "int32"], ...Object.fromEntries(columns) });
+    const columns: Columns = { label: [[2, 10], "int32"] };
+    for (const k of order)
+      columns[`prediction_${k}`] = [[k / 2, -k], "float64"];
+    write(columns);
     const made = await verified({ columns: "prediction_*" });
     const logits = Array.from({ length: 12 }, (_, k) => k / 2);
     expect(made.column("softmax")[0]).toEqual(softmaxOf(logits));
@@ -204,10 +203,8 @@ describe("what a run reports of its logits", () => {
   });
 
   test("warns before the run ends with an error of another column", async () => {
-    write({
-      z: listOf("float64", rows("0.25 0.75; 0.5 0.5")),
-      t: listOf("float64", rows("1 2; 3")),
-    });
+    const z = listOf("float64", rows("0.25 0.75; 0.5 0.5"));
+    write({ z, t: listOf("float64", rows("1 2; 3")) });
     const warnings: string[] = [];
     const onEvent = (event: { event: string; message?: string }) =>
       event.event === "warning" && warnings.push(event.message ?? "");
