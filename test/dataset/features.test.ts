@@ -299,7 +299,8 @@ queueTest("workers of a queue compute from the copies", async () => {
   await built.submitDataset({ ...options, ...queue, output });
   const stop = new AbortController();
   const setup = { ...queue, allow: [at(".")], threads: 1 };
-  const worker = built.runWorker(setup, stop).catch(() => {});
+  const hooks = { signal: stop.signal };
+  const worker = built.runWorker(setup, hooks).catch(() => {});
   await built.waitForDataset({ ...queue, output, poll: 0.1 });
   stop.abort();
   await worker;
