@@ -1,0 +1,178 @@
+import { Worker } from "node:worker_threads";
+import { AbortedError, InputFormatError } from "../../errors.js";
+import {
+  ioError,
+  systemErrorOf,
+  systemFailure,
+} from "../../io/system-error.js";
+import { type Failure, failureError } from "../../tasks/failure.js";
+import type { RowGroup } from "../../tasks/parquet-metadata.js";
+import {
+  type DecodedBatch,
+  type ParquetReply,
+  type ParquetSetup,
+  STREAM_BYTES,
+} from "../../tasks/parquet-tasks.js";
+import { WRITE_AGAIN } from "./parquet-footer.js";
+
+/** The built thread, beside the bundle that this module is part of. */
+const WORKER_URL = new URL("./parquet.js", import.meta.url);
+
+/** Decoder module, compiled by the first thread and reused by others. It has no state; each thread has its own memory. */
+let decoder: WebAssembly.Module | null = null;
+
+/** Memory of all threads, unless one row group needs more. */
+const MAX_BYTES = 512 << 20;
+/** Memory of a thread without its row group. */
+const THREAD_BYTES = 64 << 20;
+/** Times that the decoder holds the bytes of a row group. */
+const COPIES = 3;
+/** Bytes that a thread should decode at least: it takes 0.1 s to start. */
+const LEAST_BYTES = 8 << 20;
+
+/** Returns the number of threads that decode, up to `most`. */
+function threadsFor(
+  rowGroups: readonly Pick<RowGroup, "chunks">[],
+  most: number,
+): number {
+  const sizes = rowGroups.map(({ chunks }) =>
+    chunks.reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+  const largest = sizes.reduce((a, b) => Math.max(a, b), 0);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  const threads = Math.min(
+    ...[most, rowGroups.length, total / LEAST_BYTES],
+    MAX_BYTES / (THREAD_BYTES + COPIES * largest),
+  );
+  return Math.max(1, Math.floor(threads));
+}
+
+/**
+ * Decodes in up to `most` threads. Returns, after they have ended, the record batches in order and the end of the last one in the
+ * stream.
+ * @throws InputFormatError, InputUnsupportedError, IoError, AbortedError
+ */
+export async function decodeRowGroups(
+  path: string,
+  files: Omit<ParquetSetup, "shared" | "isExtra" | "decoder">,
+  most: number,
+  signal: AbortSignal | undefined,
+): Promise<{ batches: DecodedBatch[]; end: number }> {
+  const shared = new BigInt64Array(
+    new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT),
+  );
+  const setup = { ...files, shared, isExtra: false, decoder };
+  const count = threadsFor(files.rowGroups, most);
+  const checkSignal = () => {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+  };
+  checkSignal();
+  const first = startThread(path, setup);
+  const threads = [first];
+  const end = () =>
+    Promise.all(threads.map(({ worker }) => worker.terminate()));
+  signal?.addEventListener("abort", end);
+  try {
+    await first.ready;
+    while (decoder && threads.length < count && !signal?.aborted)
+      threads.push(startThread(path, { ...setup, decoder, isExtra: true }));
+    const ends = await Promise.allSettled(
+      threads.map(({ batches }) => batches),
+    );
+    checkSignal();
+    const failures = ends.flatMap((end): GroupFailure[] =>
+      end.status === "rejected" ? [end.reason] : [],
+    );
+    const [failure] = failures.sort((a, b) => a.rowGroup - b.rowGroup);
+    if (failure) throw failure.error;
+    const batches = ends.flatMap((end) =>
+      end.status === "fulfilled" ? end.value : [],
+    );
+    const decoded = new Set(batches.map(({ rowGroup }) => rowGroup));
+    const lost = setup.rowGroups.findIndex(
+      ({ rows }, k) => rows > 0 && !decoded.has(k),
+    );
+    if (lost >= 0) throw damage(path, ` (row group ${lost} is missing)`);
+    batches.sort((a, b) => a.rowGroup - b.rowGroup || a.offset - b.offset);
+    return { batches, end: Number(shared[STREAM_BYTES]) };
+  } finally {
+    signal?.removeEventListener("abort", end);
+    // The threads may be using the descriptors, so they must not be closed before they have ended.
+    await end();
+  }
+}
+
+interface GroupFailure {
+  /** Row group that failed first; -1 for a failure that concerns the file. */
+  rowGroup: number;
+  error: Error;
+}
+
+/** Starts a thread. `ready` is fulfilled when the decoder is compiled or the thread has ended; `batches` rejects with GroupFailure. */
+function startThread(path: string, setup: ParquetSetup) {
+  const worker = openThread(setup);
+  const batches = new Promise<DecodedBatch[]>((resolve, reject) => {
+    const fail = (error: Error, rowGroup = -1) => reject({ rowGroup, error });
+    worker.on("error", (error) => {
+      const reason = `, or too large for the decoder (${error.message})`;
+      const failure = threadError(error);
+      if (failure && setup.isExtra) resolve([]);
+      else fail(failure ?? damage(path, reason, error));
+    });
+    worker.on("exit", () => fail(damage(path, " (the decoder stopped)")));
+    worker.on("message", (reply: ParquetReply) => {
+      if (reply.kind === "decoder") decoder = reply.decoder;
+      else if (reply.kind === "done") resolve(reply.batches);
+      else fail(errorOf(path, reply.failure), reply.rowGroup);
+    });
+  });
+  const ready = setup.decoder
+    ? Promise.resolve()
+    : new Promise<void>((resolve) => {
+        worker.once("message", () => resolve());
+        worker.once("exit", () => resolve());
+      });
+  batches.catch(() => {});
+  return { worker, batches, ready };
+}
+
+function damage(path: string, reason: string, cause?: unknown): Error {
+  const text = `could not be decoded: it is damaged${reason}; ${CONVERT}`;
+  return new InputFormatError(path, DATA, text, { cause });
+}
+
+// Node throws if the system cannot create a thread; it reports other failures as events.
+function openThread(workerData: ParquetSetup): Worker {
+  try {
+    return new Worker(WORKER_URL, { workerData });
+  } catch (error) {
+    throw threadError(error) ?? error;
+  }
+}
+
+/** Returns the error for a thread that could not be started; null for other errors. */
+function threadError(error: unknown): Error | null {
+  const failure = systemFailure(error);
+  return (
+    failure &&
+    ioError(
+      "Parquet decoder",
+      "could not be started",
+      failure.path ? systemErrorOf(failure) : error,
+    )
+  );
+}
+
+/** Location in messages about errors of the decoder. */
+const DATA = "Parquet data";
+const CONVERT = `if other tools can read it, convert it: duckdb -c "copy (from 'x.parquet') to 'y.parquet'"`;
+
+function errorOf(path: string, failure: Failure): Error {
+  const files = { input: path, output: path, writing: COPY_FAILED };
+  if (failure.kind !== "damaged") return failureError(failure, files);
+  const advice = failure.where === DATA ? CONVERT : WRITE_AGAIN;
+  const text = `${failure.text}; ${advice}`;
+  return failureError({ ...failure, text }, files);
+}
+
+export const COPY_FAILED = "could not be decoded to a temporary file";

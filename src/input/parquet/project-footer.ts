@@ -1,0 +1,106 @@
+import { framed, schemaMessage } from "../../arrow/encode-messages.js";
+import type { Field } from "../../arrow/field.js";
+import { encodeThrift } from "../../io/thrift.js";
+import {
+  ARROW_SCHEMA,
+  FILE_METADATA,
+  logicalKind,
+  type SchemaElement,
+  type SchemaNode,
+} from "../../tasks/parquet-metadata.js";
+import type { ParquetSetup } from "../../tasks/parquet-tasks.js";
+import type { ColumnPath } from "../record-batches.js";
+import type { ParquetFooter } from "./parquet-footer.js";
+
+const FORMAT_VERSION = 2;
+
+/**
+ * Returns the end of a file with only some columns and the fields that decoding needs, and its row groups. The decoder gets this
+ * footer instead of the file's, because it rejects whole files for columns and statistics that no run reads.
+ */
+export function projectFooter(
+  { metadata: { schema, rows, rowGroups }, arrowFields }: ParquetFooter,
+  paths: readonly ColumnPath[],
+): Pick<ParquetSetup, "tail" | "rowGroups"> {
+  const elements: SchemaElement[] = [];
+  const nodes = new Set<SchemaNode>();
+  const add = (node: SchemaNode, paths: readonly ColumnPath[]) => {
+    const children = onPaths(node.children, paths);
+    elements.push(schemaElement(node, children.length));
+    nodes.add(node);
+    for (const [child, rest] of children) add(child, rest);
+  };
+  add(schema, paths);
+  const projected = rowGroups.map(({ rows, chunks }) => ({
+    rows,
+    chunks: chunks.filter(({ leaf }) => nodes.has(leaf)),
+  }));
+  const value = arrowFields && arrowSchema(projectFields(arrowFields, paths));
+  const footer = encodeThrift(FILE_METADATA, {
+    version: FORMAT_VERSION,
+    schema: elements,
+    rows,
+    rowGroups: projected.map(({ rows, chunks }) => ({
+      rows,
+      bytes: chunks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0),
+      // Encodings are stated by the pages, and paths by the schema.
+      columns: chunks.map((chunk) => ({
+        fileOffset: 0,
+        metadata: {
+          ...chunk,
+          encodings: [],
+          dictionary: chunk.dictionary > 0 ? chunk.dictionary : undefined,
+        },
+      })),
+    })),
+    keyValues: value === null ? undefined : [{ key: ARROW_SCHEMA, value }],
+  });
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(footer.length);
+  const tail = Buffer.concat([footer, length, Buffer.from("PAR1")]);
+  return { tail, rowGroups: projected };
+}
+
+/** Returns the children on the paths, each with the rest of its paths; all children if a path ends at the parent. */
+function onPaths<Child>(
+  children: readonly Child[],
+  paths: readonly ColumnPath[],
+): [child: Child, rest: ColumnPath[]][] {
+  if (paths.some(({ length }) => length === 0))
+    return children.map((child) => [child, [[]]]);
+  const rests = new Map<number, ColumnPath[]>();
+  for (const [k = -1, ...rest] of paths) {
+    const others = rests.get(k);
+    if (others) others.push(rest);
+    else rests.set(k, [rest]);
+  }
+  return children.flatMap((child, k): [Child, ColumnPath[]][] => {
+    const rest = rests.get(k);
+    return rest ? [[child, rest]] : [];
+  });
+}
+
+/**
+ * Returns the schema element of a node, without logical types VARIANT, GEOMETRY and GEOGRAPHY (logicalKind 0):
+ * their values are read as stored.
+ */
+function schemaElement(node: SchemaNode, childCount: number): SchemaElement {
+  const isLeaf = node.type !== undefined;
+  return {
+    ...node,
+    childCount: isLeaf ? undefined : childCount,
+    logical: logicalKind(node) > 0 ? node.logical : undefined,
+  };
+}
+
+function projectFields(fields: Field[], paths: readonly ColumnPath[]): Field[] {
+  return onPaths(fields, paths).map(([field, rest]) => ({
+    ...field,
+    children: projectFields(field.children, rest),
+  }));
+}
+
+function arrowSchema(fields: Field[]): string {
+  const message = framed(schemaMessage(fields, []), 0);
+  return Buffer.from(message).toString("base64");
+}
