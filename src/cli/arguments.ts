@@ -54,6 +54,12 @@ export async function parseArguments(
   const { parsed, error } = parseLine(words, command);
   if (parsed.version)
     return { kind: "print", text: VERSION, isRequested: true };
+  const rejectCommand = async (name: string): Promise<never> => {
+    const { unknownCommand } = await import("./unknown.js");
+    throw new UsageError(unknownCommand(name, commands));
+  };
+  if (parsed.help && !command && word !== undefined && word !== "completion")
+    await rejectCommand(word);
   if (
     parsed.help ||
     words.length === 0 ||
@@ -68,12 +74,7 @@ export async function parseArguments(
     const text = await printedText(asked, commands, showAll, columns);
     return { kind: "print", text, isRequested: words.length > 0 };
   }
-  if (!command) {
-    const { unknownCommand } = await import("./unknown.js");
-    throw new UsageError(
-      unknownCommand(word ?? (words[0] as string), commands),
-    );
-  }
+  if (!command) return rejectCommand(word ?? (words[0] as string));
   await rejectUnknown(parsed, command);
   if (error) throw new UsageError(error);
   return resolveLine(command, commands, words, parsed, env);

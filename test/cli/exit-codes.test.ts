@@ -33,6 +33,10 @@ softjac rnu
 64 unknown command "rnu"; did you mean run?
 softjac foo run ${DIGITS}
 64 unknown command "foo"; run "softjac --help" for the list
+softjac help rnu
+64 unknown command "rnu"; did you mean run?
+softjac foo --help
+64 unknown command "foo"; run "softjac --help" for the list
 softjac run a -o b --treshold 1
 64 unknown option --treshold for "softjac run"; did you mean --threshold?
 softjac show a --foo --bar
