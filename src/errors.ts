@@ -1,3 +1,4 @@
+import { numberOf } from "./format-number.js";
 import { indexName, messageText, shortName } from "./printable.js";
 
 /** Codes of all errors. Each error class has one of them as the literal type of `code`. */
@@ -253,7 +254,7 @@ export class StoppedError extends SoftjacError {
     readonly shards: number,
     options?: ErrorOptions,
     message = shards > 0
-      ? `stopped with ${shardsDone} of ${shards} shards done; run the same command again to continue`
+      ? `stopped with ${shardsDone} of ${numberOf(shards, "shard")} done; run the same command again to continue`
       : "stopped before the plan was made or read; run the same command again",
   ) {
     super(message, options);
@@ -278,7 +279,7 @@ export class InputsSkippedError extends SoftjacError {
   ) {
     const shown = firstItems(skipped, 3, ({ error }) => error);
     super(
-      `${output}: ${skipped.length} of ${inputs} inputs have no results; use --allow-missing to publish the others: ${shown}`,
+      `${output}: ${skipped.length} of ${numberOf(inputs, "input")} ${skipped.length === 1 ? "has" : "have"} no results; use --allow-missing to publish the others: ${shown}`,
     );
     this.skippedInputs = skipped.map(({ name: input, error }) => ({
       ...{ input, error },
@@ -297,7 +298,7 @@ export class IncompleteError extends SoftjacError {
     readonly shards: number,
   ) {
     super(
-      `${output}: ${missing.length} of ${shards} shards are missing (${ranges(missing)}); compute them with softjac run-shard`,
+      `${output}: ${missing.length} of ${numberOf(shards, "shard")} ${missing.length === 1 ? "is" : "are"} missing (${ranges(missing)}); compute them with softjac run-shard`,
     );
   }
 }
@@ -313,7 +314,7 @@ export class DatasetDamagedError extends SoftjacError {
   ) {
     const shown = firstItems(damaged, 10, (d) => `${d.file} ${d.problem}`);
     super(
-      `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; use --repair to recompute them: ${shown}`,
+      `${output}: ${numberOf(damaged.length, "file")} of the published dataset of ${numberOf(shards, "shard")} ${damaged.length === 1 ? "is" : "are"} missing or damaged; use --repair to recompute them: ${shown}`,
     );
   }
 }
@@ -340,7 +341,7 @@ export class ShardsFailedError extends SoftjacError {
   ) {
     const shown = firstItems(failed, 3, (f) => `${f.file}: ${f.error}`);
     super(
-      `${output}: ${failed.length} of ${shards} shards failed; use softjac submit to retry them: ${shown}`,
+      `${output}: ${failed.length} of ${numberOf(shards, "shard")} failed; use softjac submit to retry them: ${shown}`,
     );
     this.exitCode = isInputError ? EXIT.badInput : EXIT.stopped;
   }

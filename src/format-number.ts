@@ -4,6 +4,15 @@ export function count(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** Formats a number with the noun, or nouns and verb, that it counts: "1 row", "1,234 classes". */
+export function numberOf(
+  number: number,
+  one: string,
+  many = `${one}s`,
+): string {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
 /** Formats bytes with decimal units: "832.8 kB", "1.60 GB". */
 export function bytes(value: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB", "PB"];
@@ -13,7 +22,7 @@ export function bytes(value: number): string {
     scaled /= 1000;
     unit++;
   }
-  if (unit === 0) return `${value} bytes`;
+  if (unit === 0) return numberOf(value, "byte");
   return `${scaled.toPrecision(scaled < 99.5 ? 3 : 4).replace(/\.0+$/, "")} ${units[unit]}`;
 }
 

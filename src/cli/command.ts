@@ -99,8 +99,8 @@ export function setFlagsOf(command: CommandSpec): void {
 }
 
 /**
- * Returns the message of an error, with options of the library as flags: at its start ("--top-k: …"), and after "needs" or
- * "option" ("robust needs --label"). Other words may be names of columns and files, so they stay as they are.
+ * Returns the message of an error, with options of the library as flags: at its start ("--top-k: …"), and after "needs",
+ * "support" or "option" ("robust needs --label"). Other words may be names of columns and files, so they stay as they are.
  */
 export function messageWithFlags(error: Error): string {
   const { message } = error;
@@ -113,7 +113,7 @@ export function messageWithFlags(error: Error): string {
   const start = options.every((name) => flags.includes(name))
     ? options.map(flag).join(", ")
     : names;
-  return start + text.replace(/(?<=\b(?:needs|option) )\w+/g, flag);
+  return start + text.replace(/(?<=\b(?:needs|support|option) )\w+/g, flag);
 }
 
 export const PARSER_CONFIGURATION = {

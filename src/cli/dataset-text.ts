@@ -11,6 +11,7 @@ import {
   duration,
   exactBytes,
   more,
+  numberOf,
   type TextRow,
   timeAndRates,
   titled,
@@ -20,9 +21,9 @@ import {
 export function datasetText(report: DatasetReport): string {
   const { status, output, shards, shardsUpToDate, shardsComputed } = report;
   if (status === "up to date")
-    return `${printable(output)}: up to date, ${count(shards)} shards${more(report.skippedInputs.length, report.skippedInputs.length === 1 ? "input skipped" : "inputs skipped")}\n`;
+    return `${printable(output)}: up to date, ${numberOf(shards, "shard")}${more(report.skippedInputs.length, report.skippedInputs.length === 1 ? "input skipped" : "inputs skipped")}\n`;
   if (status === "planned")
-    return `${printable(output)}: planned, ${count(shards)} shards, ${count(shardsUpToDate)} of them done (run ${report.fingerprint})\n`;
+    return `${printable(output)}: planned, ${numberOf(shards, "shard")}, ${count(shardsUpToDate)} of them done (run ${report.fingerprint})\n`;
   const computed = `${count(shardsComputed)} computed now${more(shardsUpToDate, "before")}`;
   const rows: TextRow[] = [
     ["inputs", inputsOf(report)],
@@ -41,7 +42,7 @@ export function datasetText(report: DatasetReport): string {
 /** Formats a dry run of a dataset. */
 export function datasetDryRunText(plan: DatasetDryRun): string {
   const { shards, shardsDone, shardsLeft, rowsLeft } = plan;
-  const left = `${count(shardsLeft)} to compute (${count(rowsLeft)} rows)`;
+  const left = `${count(shardsLeft)} to compute (${numberOf(rowsLeft, "row")})`;
   return titled(`${plan.output} (dry run: nothing is written)`, [
     ["inputs", inputsOf(plan)],
     ["shards", `${count(shards)}: ${count(shardsDone)} done, ${left}`],
@@ -131,7 +132,7 @@ export function workerText(report: WorkerReport): string {
 }
 
 function inputsOf({ inputs, rows }: Pick<DatasetReport, "inputs" | "rows">) {
-  return `${count(inputs)}, ${count(rows)} rows`;
+  return `${count(inputs)}, ${numberOf(rows, "row")}`;
 }
 
 function skippedOf({ skippedInputs }: Pick<DatasetReport, "skippedInputs">) {

@@ -1,6 +1,6 @@
 import type { EffectRow, EffectsReport } from "../effects/effects-report.js";
 import { printable } from "../printable.js";
-import { count, duration } from "./format.js";
+import { duration, numberOf } from "./format.js";
 
 /** Formats effects as a table, or where they were written. */
 export function effectsReportText(report: EffectsReport): string {
@@ -8,7 +8,7 @@ export function effectsReportText(report: EffectsReport): string {
   if (output === null) return table(report);
   if (effects.length === 0)
     return `${printable(output)}: partial sums of ${size(report)}\n`;
-  return `${printable(output)}: ${count(effects.length)} rows\n${summary(report)}`;
+  return `${printable(output)}: ${numberOf(effects.length, "row")}\n${summary(report)}`;
 }
 
 function table(report: EffectsReport): string {
@@ -72,10 +72,6 @@ function summary(report: EffectsReport): string {
 function size({ rows, badRows, classes, terms }: EffectsReport): string {
   const bad = badRows > 0 ? `, ${numberOf(badRows, "bad row")} left out` : "";
   return `${numberOf(rows, "row")}${bad}, ${numberOf(classes, "class", "classes")}, ${numberOf(terms.length, "feature")}`;
-}
-
-function numberOf(number: number, one: string, many = `${one}s`): string {
-  return `${count(number)} ${number === 1 ? one : many}`;
 }
 
 /** Formats a number with a number of decimals, or as a power of ten if they show less than two digits of it. */

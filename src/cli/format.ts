@@ -1,7 +1,7 @@
-import { bytes, count, duration } from "../format-number.js";
+import { bytes, count, duration, numberOf } from "../format-number.js";
 import { printable, shortName } from "../printable.js";
 
-export { bytes, count, duration };
+export { bytes, count, duration, numberOf };
 
 /** Formats bytes exactly and rounded: 832,784 (832.8 kB). */
 export function exactBytes(value: number): string {

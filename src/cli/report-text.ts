@@ -15,6 +15,7 @@ import {
   duration,
   exactBytes,
   more,
+  numberOf,
   type TextRow,
   timeAndRates,
   titled,
@@ -64,7 +65,10 @@ export function calibrateText(report: CalibrateReport): string {
     ["ECE (15 bins)", change(ece)],
     ["Brier score", change(brier)],
     ["bad rows", badRows > 0 ? `${count(badRows)}, left out` : ""],
-    ["time", `${duration(report.durationMs)}, ${report.passes} passes`],
+    [
+      "time",
+      `${duration(report.durationMs)}, ${numberOf(report.passes, "pass", "passes")}`,
+    ],
     ["written", report.output ?? ""],
   ]);
 }
@@ -82,7 +86,7 @@ export function generateText(report: GenerateReport): string {
 }
 
 function sizeOf({ rows, classes }: { rows: number; classes: number }): string {
-  return `${count(rows)} x ${count(classes)} classes`;
+  return `${count(rows)} x ${numberOf(classes, "class", "classes")}`;
 }
 
 /** Formats the report of an HTML page. */

@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { OutputExistsError } from "../errors.js";
+import { numberOf } from "../format-number.js";
 import { isAlive, randomHex } from "../io/temporary-names.js";
 import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../storage/store.js";
@@ -54,7 +55,7 @@ export class FolderRun extends DatasetRun<FolderStore> {
     const others = await this.#otherNames(out);
     if (others.length > 0)
       throw rejection(
-        `contains ${others.length} files or directories that are not part of its dataset; move them elsewhere: ${shortList(others, shortName)}`,
+        `contains ${numberOf(others.length, "file or directory that is", "files or directories that are")} not part of its dataset; move ${others.length === 1 ? "it" : "them"} elsewhere: ${shortList(others, shortName)}`,
       );
   }
 

@@ -1,4 +1,5 @@
 import { InputUnsupportedError, SoftjacError } from "../errors.js";
+import { numberOf } from "../format-number.js";
 import { startClock } from "../io/report-clock.js";
 import type { SumsSpace } from "../kernels/sums.js";
 import { readCovariance } from "../model/covariance-file.js";
@@ -119,7 +120,7 @@ export async function effectsFrom(
         "rows",
         badRows === rows
           ? `expected at least one good row, found none in ${rows}`
-          : `expected a weight above 0, found only 0 in ${rows - badRows} good rows`,
+          : `expected a weight above 0, found only 0 in ${numberOf(rows - badRows, "good row")}`,
       );
     const base = coefficients.base ?? 0;
     const parameters = { ...shape, base };
@@ -151,6 +152,7 @@ export async function effectsFrom(
       v,
     );
     const infer = inferenceAt(level);
+    const origin = resolved.covarianceFile ?? (inputs[0] as string);
     const effectsOf = planned.effectsOf(sums, model);
     const values: KeyValue[][] = [];
     done.effects = groups.sorted(keys).flatMap(({ group, keys: own }) => {
@@ -162,11 +164,15 @@ export async function effectsFrom(
       return effectsOf(group).map(
         ({ effect, estimate, stdError, term, ...row }): EffectRow => {
           values.push(own);
-          return {
-            ...{ group: columns, effect },
+          const named = {
+            effect,
             class: shape.classNames?.[row.class] ?? row.class,
             term: term === null ? null : (terms[term] as string),
-            ...{ estimate, std_error: stdError, ...infer(estimate, stdError) },
+          };
+          rejectInfinite(named, { estimate, stdError }, origin);
+          return {
+            ...{ group: columns, ...named, estimate, std_error: stdError },
+            ...infer(estimate, stdError),
           };
         },
       );
@@ -187,6 +193,23 @@ export async function effectsFrom(
     if (error instanceof SoftjacError) error.report = report("failed");
     throw error;
   }
+}
+
+/** @throws InputUnsupportedError for an estimate or a standard error beyond float64 */
+function rejectInfinite(
+  { effect, class: name, term }: Pick<EffectRow, "effect" | "class" | "term">,
+  { estimate, stdError }: { estimate: number; stdError: number | null },
+  path: string,
+): void {
+  const isGood = Number.isFinite(estimate);
+  if (isGood && Number.isFinite(stdError ?? 0)) return;
+  throw new InputUnsupportedError(
+    path,
+    `${effect}${term === null ? "" : ` of ${term}`}, class ${name}`,
+    isGood
+      ? "its variance exceeds float64; scale the features, their coefficients and the covariance, or the weights"
+      : "it exceeds float64; scale the features and their coefficients",
+  );
 }
 
 const NUMBERS = [

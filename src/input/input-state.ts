@@ -88,7 +88,7 @@ export async function whileUnchanged<T>(
 /** Time of a change, and advice, as parts of a message. */
 type Occasion = readonly [when: string, advice: string];
 
-const WHILE_READ: Occasion = [
+export const WHILE_READ: Occasion = [
   "while it was read",
   "run the command again once nothing writes to it",
 ];

@@ -75,7 +75,7 @@ export function selectValues(
   return { ...column, ...none };
 }
 
-/** Describes a column whose values form groups: whole numbers and dates in place, others decoded. @throws InputUnsupportedError */
+/** Describes a column whose values form groups: numbers and dates in place, others decoded. @throws InputUnsupportedError */
 function keyColumn(
   path: string,
   field: Field,
@@ -83,16 +83,16 @@ function keyColumn(
   name: string,
 ): NumberColumn {
   const { type, dictionary } = field;
-  const whole = { ...field, type: integerOfDate(type) };
-  const isWhole = whole.type.kind === "Int" && !dictionary;
-  const column = isWhole ? singleNumbers(whole, index) : null;
-  if (column) return column;
-  const isKey = isText(field) || type.kind === "Bool" || type.kind === "Int";
-  if (isKey) return decodedColumn(name, [index], 1);
+  const number = { ...field, type: integerOfDate(type) };
+  const isNumber = ["Int", "FloatingPoint"].includes(number.type.kind);
+  const column = dictionary ? null : singleNumbers(number, index);
+  if (column && isNumber) return column;
+  if (isText(field) || type.kind === "Bool" || isNumber)
+    return decodedColumn(name, [index], 1);
   throw new InputUnsupportedError(
     path,
     `column ${name}`,
-    `${describeField(field)} does not form groups; --by takes integers, booleans, strings, dictionaries and dates`,
+    `${describeField(field)} does not form groups; --by takes whole numbers, booleans, strings, dictionaries and dates; write other values as strings`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { InputUnsupportedError, UsageError } from "../errors.js";
+import { numberOf } from "../format-number.js";
 import { copyInput } from "../input/input-file.js";
 import { InputRows } from "../input/input-rows.js";
 import { interpreting } from "../input/interpreting.js";
@@ -123,7 +124,7 @@ export class Coefficients {
       this.path,
       "array",
       [
-        `expected ${features} rows, one per feature${intercept ? " with the intercept" : ""}, found ${rows} × ${columns}`,
+        `expected ${numberOf(features, "row")}, one per feature${intercept ? " with the intercept" : ""}, found ${rows} × ${columns}`,
         hints.length > 0 ? `; ${hints.join("; or ")}` : "",
       ].join(""),
     );

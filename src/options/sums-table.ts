@@ -69,7 +69,7 @@ export const SUMS_SECTIONS = [
       { commands: SUMMING },
     ),
     /** Names of the columns whose values form groups; default: one group of all rows. */
-    by: list("Columns whose values form groups, e.g. state,year"),
+    by: names("Columns whose values form groups, e.g. state,year"),
     /** Action for bad rows: throw BadRowError (default), or leave them out. */
     onBadRow: text(
       "Rows with NaN or infinite values: stop, or leave them out",
@@ -110,7 +110,7 @@ export const SUMS_SECTIONS = [
       choices: ["dydx", "probability", "coefficients", "eydx", "dyex", "eyex"],
     }),
     /** Discrete changes of single features: `educ=12:16` is p at educ 16 minus p at 12, `parent` is 0:1. */
-    contrast: list("Discrete changes: parent (from 0 to 1), educ=12:16"),
+    contrast: names("Discrete changes: parent (from 0 to 1), educ=12:16"),
     /** Names of the features whose effects are returned; default: all but `(intercept)`. */
     terms: names(
       "Features whose effects are printed, e.g. age,educ (default: all but (intercept))",

@@ -1,6 +1,7 @@
 import type { DatasetHooks } from "../dataset/events.js";
 import { delay, GracefulStop } from "../dataset/graceful-stop.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
+import { numberOf } from "../format-number.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import { VERSION } from "../version.js";
@@ -70,7 +71,7 @@ export async function runWorker(
     throw new AbortedError();
   } catch (cause) {
     const done = counts.shardsComputed;
-    const text = `stopped after ${done} shards; other workers continue with the rest of the queue`;
+    const text = `stopped after ${numberOf(done, "shard")}; other workers continue with the rest of the queue`;
     const error =
       cause instanceof AbortedError
         ? new StoppedError(done, done, { cause }, text)

@@ -41,13 +41,14 @@ export function textColumn(
   return column(name, { kind: "Utf8" }, values);
 }
 
-/** Returns a column of keys in the type of the input; dictionaries as their values. */
+/** Returns a column of keys in the type of the input; dictionaries as their values, and floats as float64. */
 export function keyColumn(
   { name, field: { type } }: KeyColumn,
   values: readonly KeyValue[],
 ): TableColumn {
-  const isText = fixedBits(type) === 0;
-  return column(name, isText ? { kind: "Utf8" } : type, values);
+  if (fixedBits(type) === 0) return textColumn(name, values as string[]);
+  const isFloat = type.kind === "FloatingPoint";
+  return column(name, isFloat ? arrowTypeOf("float64") : type, values);
 }
 
 function column(
@@ -77,7 +78,9 @@ function column(
   const out = numbersAt(bytes, 0, number, values.length) as ArrayLike<unknown>;
   const isLong = bits === 64 && number !== "float64";
   for (const [k, value] of values.entries())
-    (out as unknown[])[k] = isLong ? BigInt(value ?? 0) : (value ?? 0);
+    (out as unknown[])[k] = isLong
+      ? BigInt(value ?? 0)
+      : Number(value ?? 0) + 0;
   return nullable(field, values, [new Uint8Array(bytes)]);
 }
 

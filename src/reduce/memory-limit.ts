@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { bytes as formatBytes } from "../format-number.js";
+import { bytes as formatBytes, numberOf } from "../format-number.js";
 import type { SumsSpace } from "../kernels/sums.js";
 import type { SumsPass } from "../tasks/run-tasks.js";
 
@@ -52,7 +52,7 @@ export function groupLimit(
     return Math.floor((maxSumsBytes - fixed) / (one - fixed));
   const count = sums.spaces.reduce((all, space) => all + space.sums, 0);
   throw new UsageError(
-    `maxSumsBytes: ${count.toLocaleString("en")} sums take ${formatBytes(one)} with ${Math.max(1, threads)} threads, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
+    `maxSumsBytes: ${numberOf(count, "sum")} take${count === 1 ? "s" : ""} ${formatBytes(one)} with ${numberOf(Math.max(1, threads), "thread")}, more than the maximum (${formatBytes(maxSumsBytes)}); raise it, or use fewer threads or smaller results`,
     "maxSumsBytes",
   );
 }
@@ -74,7 +74,7 @@ export function checkGroups(
     0,
   );
   throw new UsageError(
-    `by: ${keys.map(({ name }) => name).join()} has ${size} groups so far; ${perGroup} sums per group take ${formatBytes(grouped(size, threads))} with ${Math.max(1, threads)} threads, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
+    `by: ${keys.map(({ name }) => name).join()} has ${numberOf(size, "group")} so far; ${numberOf(perGroup, "sum")} per group take ${formatBytes(grouped(size, threads))} with ${numberOf(Math.max(1, threads), "thread")}, more than --max-sums-bytes (${formatBytes(maxSumsBytes)})`,
     "maxSumsBytes",
   );
 }

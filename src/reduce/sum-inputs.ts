@@ -1,6 +1,12 @@
-import { statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
-import { checkUnchanged, stateAt } from "../input/input-state.js";
+import {
+  checkSame,
+  checkUnchanged,
+  type InputState,
+  stateAt,
+  WHILE_READ,
+} from "../input/input-state.js";
 import {
   type LogitsFile,
   type OpenOptions,
@@ -21,7 +27,11 @@ import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
 import { GroupTable, type KeyColumn } from "./group-table.js";
 import { checkGroups, groupLimit, threadsThatFit } from "./memory-limit.js";
-import { checkSame, type RowShape, shapeOf } from "./row-shape.js";
+import {
+  checkSame as checkSameShape,
+  type RowShape,
+  shapeOf,
+} from "./row-shape.js";
 
 /** Rows to sum. */
 export interface SumRequest {
@@ -114,22 +124,24 @@ export async function sumInputs(
       };
       const known = kept?.files.get(path);
       const logits = known ?? (await openLogits(path, open));
-      kept?.files.set(path, logits);
+      let isKept = false;
       try {
+        isKept = kept?.add(path, logits) ?? false;
         const shape = shapeOf(logits, request);
         sums ??= await startSums(shape, logits, module, { ...request, inputs });
         // A block of rows is added without a pause, in which signals and time limits would wait.
         const isShort = BLOCK_ROWS * termsOf(sums) <= INLINE_TERMS;
         workerPool ??= new WorkerPool(mainThread && isShort);
-        checkSame(sums, logits, shape, inputs[0] as string);
-        if (!known) await report(logits);
+        checkSameShape(sums, logits, shape, inputs[0] as string);
+        if (kept?.isFirstPass ?? true) await report(logits);
         const work = { module, sums, workerPool };
         await sumFile(logits, request, work, { signal, onProgress });
         await checkUnchanged(logits.source);
       } finally {
-        if (!kept) logits.close();
+        if (!isKept) logits.close();
       }
     }
+    if (kept) kept.isFirstPass = false;
     return sums as RowSums;
   } finally {
     if (!kept) await workerPool?.close();
@@ -175,15 +187,45 @@ function rejectRepeated(paths: readonly string[]): void {
   }
 }
 
-/** Open inputs and threads, for several passes over the rows. */
+/** Returns how many files stay open: a quarter of those that the system allows the process, because a decoded file takes two. */
+function maxKept(): number {
+  // macOS allows 256, and has no /proc.
+  const text = existsSync(LIMITS_OF_PROCESS)
+    ? readFileSync(LIMITS_OF_PROCESS, "utf8")
+    : "";
+  const [, allowed = 256] = /^Max open files\s+(\d+)/m.exec(text) ?? [];
+  return Number(allowed) / 4;
+}
+
+const LIMITS_OF_PROCESS = "/proc/self/limits";
+
+/** Open inputs and threads, for several passes over the rows. Each pass opens the files above the limit again. */
 export class KeptInputs {
   readonly files = new Map<string, LogitsFile>();
+  readonly #states = new Map<string, InputState | undefined>();
+  readonly #maxFiles = maxKept();
+  isFirstPass = true;
   readonly workerPool: WorkerPool;
   /** Paths of the files, once they are known. */
   inputs: readonly string[] | undefined;
 
   constructor({ mainThread }: RunHooks) {
     this.workerPool = new WorkerPool(mainThread);
+  }
+
+  /**
+   * Returns whether an input stays open, as pipes do, which can be read once only.
+   * @throws InputChangedError if it is not the one of the first pass
+   */
+  add(path: string, file: LogitsFile): boolean {
+    const { source } = file;
+    const before = this.#states.get(path);
+    if (before) checkSame(path, WHILE_READ, before, source?.opened ?? null);
+    else this.#states.set(path, source?.opened);
+    if (this.files.size >= this.#maxFiles && isFile(path))
+      return this.files.has(path);
+    this.files.set(path, file);
+    return true;
   }
 
   async close(): Promise<void> {
@@ -318,7 +360,7 @@ async function sumFile(
       const pieces = sourceRanges(logits, rowStart, rowEnd);
       const reply = await run({ kind: "sums", slot, rowStart, rowEnd, pieces });
       const part = reply.sums as NonNullable<typeof reply.sums>;
-      checkExact(part.keys, sums.keys, path);
+      checkWhole(part.keys, sums.keys, path);
       merge(sums, part, request, threads);
       done.rows += rowEnd - rowStart;
       sums.badRows += reply.badRows.length;
@@ -355,18 +397,24 @@ function* chunks(
     yield [start, Math.min(rows, start + chunkRows)];
 }
 
-/** Rejects integers that are not exact in float64. @throws InputUnsupportedError */
-function checkExact(
+/** Rejects numbers that are not whole, or not exact in float64; NaN is null. @throws InputUnsupportedError */
+function checkWhole(
   values: Float64Array,
   keys: readonly KeyColumn[],
   path: string,
 ): void {
-  const at = values.findIndex((key) => Math.abs(key) > Number.MAX_SAFE_INTEGER);
+  const at = values.findIndex(
+    (key) => !Number.isSafeInteger(key) && !Number.isNaN(key),
+  );
   if (at < 0) return;
+  const value = values[at] as number;
+  const found = Number.isInteger(value)
+    ? `${BigInt(value)} or a number near it`
+    : String(value);
   throw new InputUnsupportedError(
     path,
     `column ${keys[at % keys.length]?.name}`,
-    `expected integers from -(2^53 - 1) to 2^53 - 1 for --by, found ${BigInt(values[at] as number)} or a number near it; write them as strings`,
+    `expected whole numbers from -(2^53 - 1) to 2^53 - 1 for --by, found ${found}; write them as strings`,
   );
 }
 

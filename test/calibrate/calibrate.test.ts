@@ -1,8 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
-import { softjac } from "../cli/support.js";
+import { CLI, softjac } from "../cli/support.js";
 import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -108,6 +110,30 @@ test("several inputs and threads give the bits of one", async () => {
   expect([two.temperature, two.std_error, two.nll]).toEqual([
     ...[one.temperature, one.std_error, one.nll],
   ]);
+});
+
+test("more files than a process may open", () => {
+  const directory = at("many");
+  mkdirSync(directory);
+  for (let k = 0; k < 100; k++)
+    writeArrow(join(directory, `${k}.arrow`), columns(ROWS.slice(k, k + 3)));
+  const run = (limit: number) =>
+    spawnSync(
+      "sh",
+      [
+        "-c",
+        `ulimit -n ${limit}; exec "$0" "$@"`,
+        ...[process.execPath, CLI, "calibrate", directory],
+        ...["--label", "label", "--json"],
+      ],
+      { encoding: "utf8" },
+    );
+  const [few, all] = [run(70), run(1000)].map(({ stdout }) => {
+    const { rows, temperature, std_error, passes } = JSON.parse(stdout);
+    return { rows, temperature, std_error, passes };
+  });
+  expect(few?.rows).toBe(300);
+  expect(few).toEqual(all);
 });
 
 test("a file of the temperature is that of run and reduce", async () => {

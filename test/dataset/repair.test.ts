@@ -80,7 +80,7 @@ test.each(Object.entries(DAMAGE))(
     const problem = text
       .replace("SIZE", `${size}`)
       .replace("MORE", `${size + 1}`);
-    const message = `${output}: 1 files of the published dataset of 4 shards are missing or damaged; use --repair to recompute them: ${file} ${problem}`;
+    const message = `${output}: 1 file of the published dataset of 4 shards is missing or damaged; use --repair to recompute them: ${file} ${problem}`;
     const all = { ...options, output, checksums: kind === "checked" };
     for (const call of [
       () => built.runDataset(all),
@@ -119,7 +119,7 @@ test("the commands, their exit codes, and a limit", () => {
     /damaged +0-1, 3\n +part-00000-of-00004.arrow is missing\n/,
   );
   const some = typed`run-shard -o ${output} --repair --limit 2`;
-  expect(expectStatus(some, 65).stderr).toContain("1 files of the published");
+  expect(expectStatus(some, 65).stderr).toContain("1 file of the published");
   const rest = expectStatus(typed`run-shard -o ${output} --repair`, 0);
   expect(rest.stderr).toMatch(/shards +4: 1 computed now, 3 before/);
   expect(filesOf(output)).toEqual(whole.plain);

@@ -42,8 +42,8 @@ const nameOf = (spec: ResultCase) => namesOf(spec)[0] as ReferenceName;
 function difference(value: number, truth: Value, scale?: number): number {
   if (truth === null || !truth.isFinite())
     return value === (truth === null ? -Infinity : Infinity) ? 0 : Infinity;
-  if (!Number.isFinite(value))
-    return truth.abs().gt(Number.MAX_VALUE) ? 0 : Infinity;
+  if (truth.abs().gt(Number.MAX_VALUE) && !Number.isFinite(value))
+    return value === (truth.gt(0) ? Infinity : -Infinity) ? 0 : Infinity;
   if (!scale) return errorInEpsilon(value, truth);
   const unit = exact(scale).times(EPSILON).plus(new Exact(2).pow(-1074));
   return exact(value).minus(truth).abs().div(unit).toNumber();
@@ -120,6 +120,20 @@ describe.each([1, 0.7, 25, 0.01, 1000])(
     });
   },
 );
+
+test.each([
+  [Number.MAX_VALUE, Infinity],
+  [-Number.MAX_VALUE, -Infinity],
+])("logsumexp beyond float64: logits %f, T = 0.5", (logit, expected) => {
+  const entry = { code: code.LOGSUMEXP, values: 1, input: [[]], param: -1 };
+  for (const kernel of kernels) {
+    const temperature = 0.5;
+    const found = stored(kernel, [[logit, 0.9 * logit]], [entry], {
+      temperature,
+    });
+    expect([...(found.results[0] as Float64Array)]).toEqual([expected]);
+  }
+});
 
 test.each(RESULT_CASES)(
   "$name: the kernels give the same bits, in float32 those of float64 rounded once",

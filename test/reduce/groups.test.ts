@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { EffectRow } from "../../src/index.js";
+import { softjac } from "../cli/support.js";
 import { type Type, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -23,6 +25,8 @@ const KEYS: Record<string, [type: Type, keys: unknown[], groups: unknown[]]> = {
     [-9007199254740991n, 3n, 9007199254740991n],
   ],
   uint64: ["uint64", [5n, 2n, 5n, 5n], [2n, 5n]],
+  // pandas writes integers with missing values as floats.
+  float64: ["float64", [2, -1, null, 2, -0, 0], [-1, 0, 2, null]],
   bool: ["bool", [true, false, null, true], [false, true, null]],
   // Code point order is not that of UTF-16 code units, nor of a language.
   utf8: [
@@ -200,7 +204,7 @@ test("more groups than fit, and 20,000 that do", async () => {
       maxSumsBytes: 2_000_000,
     }),
   ).rejects.toThrow(
-    /^by: k has \d+ groups so far; 2 sums per group take [\d.]+ MB with \d+ threads, more than --max-sums-bytes \([\d.]+ MB\)$/,
+    /^by: k has [\d,]+ groups so far; 2 sums per group take [\d.]+ MB with \d+ threads?, more than --max-sums-bytes \([\d.]+ MB\)$/,
   );
 });
 
@@ -238,7 +242,9 @@ test("groups of one task whose sums exceed the address space of the kernel", asy
       ...{ inputs: [input], output: at("none.arrow"), by: ["k"], threads: 2 },
       ...{ column: "logits", features: "x", emit: ["fisher"] },
     }),
-  ).rejects.toThrow(/^by: k has \d+ groups so far; 82351 sums per group take/);
+  ).rejects.toThrow(
+    /^by: k has [\d,]+ groups so far; 82,351 sums per group take/,
+  );
 });
 
 test.each([
@@ -246,13 +252,19 @@ test.each([
     "int64",
     "int64",
     [2n ** 53n, 1n],
-    "expected integers from -(2^53 - 1) to 2^53 - 1 for --by, found 9007199254740992 or a number near it; write them as strings",
+    "expected whole numbers from -(2^53 - 1) to 2^53 - 1 for --by, found 9007199254740992 or a number near it; write them as strings",
   ],
   [
     "float64",
     "float64",
+    [1, 2.5],
+    "expected whole numbers from -(2^53 - 1) to 2^53 - 1 for --by, found 2.5; write them as strings",
+  ],
+  [
+    "timestamps",
+    "timestamp",
     [1, 2],
-    "float64 does not form groups; --by takes integers, booleans, strings, dictionaries and dates",
+    "timestamp does not form groups; --by takes whole numbers, booleans, strings, dictionaries and dates; write other values as strings",
   ],
 ] as const)("keys of %s that are refused", async (name, type, keys, text) => {
   const input = at(`refused ${name}.arrow`);
@@ -260,6 +272,39 @@ test.each([
   await expect(
     built.reduce({ inputs: [input], output, by: ["k"], force: true }),
   ).rejects.toThrow(`${input}: column k: ${text}`);
+});
+
+test("names with commas in lists of names", () => {
+  const input = at("commas.arrow");
+  const numbers = (each: (r: number) => number): [unknown[], Type] => [
+    Array.from({ length: 60 }, (_, r) => each(r)),
+    "float64",
+  ];
+  writeArrow(input, {
+    "g,1": numbers((r) => r % 2),
+    "a,1": numbers((r) => Math.sin(r)),
+    b: numbers((r) => Math.cos(r * r)),
+  });
+  const coefficients = writeMatrix(at("commas.npy"), [[0.3], [-0.5]]);
+  const { stdout, stderr } = softjac(
+    ...["effects", input, "--features", "a,1,b", "--coefficients"],
+    ...[coefficients, "--json", "--by", "g\\,1", "--terms", "a\\,1"],
+    ...["--contrast", "a\\,1=0:2,b"],
+  );
+  expect(stderr).toBe("");
+  const rows = JSON.parse(stdout).effects.map(
+    ({ group, effect, term }: EffectRow) => [group["g,1"], effect, term],
+  );
+  const effects = [
+    ["dydx", "a,1"],
+    ["contrast 0:2", "a,1"],
+    ["contrast 0:1", "b"],
+  ];
+  expect(rows).toEqual(
+    [0, 1].flatMap((group) =>
+      effects.flatMap((effect) => [0, 1].map(() => [group, ...effect])),
+    ),
+  );
 });
 
 test("keys of another type in another file", async () => {

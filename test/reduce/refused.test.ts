@@ -124,6 +124,10 @@ writeArrow(at("lowest.arrow"), {
 });
 matrix("V5.npy", eye(5));
 matrix("Vasym.npy", eye(6).with(0, [1, 0.12, 0, 0, 0, 0]));
+matrix(
+  "Vlarge.npy",
+  eye(6).map((row) => row.map((value) => 1e308 * value)),
+);
 matrix("Vneg.npy", eye(6).with(0, [-1, 0, 0, 0, 0, 0]));
 changed("w0", { w: [data.weight.map(() => 0), "float64"] });
 for (const value of [7, null]) spoiled("label", 50, value);
@@ -140,7 +144,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects data.arrow ${ROWS} --covariance robust`]:
       "--covariance: robust needs --label",
     [`effects data.arrow ${ROWS} --covariance robust --label label --weight w`]:
-      "--covariance: robust does not support weight",
+      "--covariance: robust does not support --weight",
     [`effects data.arrow ${ROWS} --contrast a=1:x`]:
       "--contrast: expected a feature, or feature=from:to with two numbers, found a=1:x",
     [`effects data.arrow ${ROWS} --class-names p,q,p`]:
@@ -161,7 +165,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`reduce data.arrow -o _ ${ROWS} --emit score`]:
       "--emit: score needs --label",
     [`reduce data.arrow -o _ ${ROWS} --emit opg --label label --weight w`]:
-      "--emit: opg does not support weight, since frequency weights need w and sampling weights w²",
+      "--emit: opg does not support --weight, since frequency weights need w and sampling weights w²",
     [`reduce data.arrow -o _ ${ROWS} --column logits`]:
       "--column: with coefficients the logits are features × coefficients; give only one of them",
     [`reduce data.arrow -o _ ${ROWS} --temperature 2`]:
@@ -196,6 +200,8 @@ const REFUSED: Record<number, Record<string, string>> = {
       "Vasym.npy: array: it is not symmetric: [0,1] is 0.12 and [1,0] is 0",
     [`effects data.arrow ${ROWS} --covariance-file Vneg.npy`]:
       "Vneg.npy: array: it is not positive semidefinite, so it is no covariance",
+    [`effects data.arrow ${ROWS} --covariance-file Vlarge.npy --terms b`]:
+      "Vlarge.npy: dydx of b, class 0: its variance exceeds float64; scale the features, their coefficients and the covariance, or the weights",
     "reduce nulls.arrow -o _ --quiet":
       "nulls.arrow: row 1: expected finite logits or -inf for masked classes, found null in class 0 (--on-bad-row skip leaves such rows out, --null-logit mask masks the class)",
     [`effects data.arrow ${MODEL} --coefficients B3.npy`]:

@@ -1,7 +1,7 @@
 import type { DatasetEvent } from "../../dataset/events.js";
 import { printable, shortName } from "../../printable.js";
 import type { Settings } from "../command.js";
-import { count } from "../format.js";
+import { numberOf } from "../format.js";
 import { log as stderr } from "../streams.js";
 import { figures, openProgressBar, type Status } from "./status.js";
 
@@ -76,7 +76,7 @@ function eventText(event: DatasetEvent): string | null {
       return event.message;
     case "submitted":
       return event.submission > 0
-        ? `submitted again: ${count(event.shards)} shards`
+        ? `submitted again: ${numberOf(event.shards, "shard")}`
         : null;
     case "stopping":
       return stoppingText(event.graceSeconds);
@@ -88,7 +88,7 @@ function eventText(event: DatasetEvent): string | null {
 function logitsText(event: Extract<DatasetEvent, { event: "logits" }>): string {
   const { column, classes, type, firstClass: first, lastClass: last } = event;
   const from = column === null ? "the array" : shortName(column);
-  const number = `${count(classes)} ${classes === 1 ? "class" : "classes"}`;
+  const number = numberOf(classes, "class", "classes");
   const hasNames = first !== null && last !== null;
   const names = hasNames ? `: ${shortName(first)} to ${shortName(last)}` : "";
   return `reading logits from ${from} (${type}, ${number}${names})`;

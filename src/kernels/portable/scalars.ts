@@ -25,6 +25,8 @@ export function logSumExp(work: usize): f64 {
   const peak = loadF64(work + PEAK);
   const log = loadF64(work + LOG);
   const sum = peak + log;
+  // With T < 1, m/T may exceed float64: the sum is ±∞, and its error NaN.
+  if (sum - sum !== 0.0) return sum;
   return (
     sum +
     (errorOfSum(peak, log, sum) +
