@@ -1,4 +1,4 @@
-import { numberOf } from "./format-number.js";
+import { count, numberOf } from "./format-number.js";
 import { indexName, messageText, shortName } from "./printable.js";
 
 /** Codes of all errors. Each error class has one of them as the literal type of `code`. */
@@ -254,7 +254,7 @@ export class StoppedError extends SoftjacError {
     readonly shards: number,
     options?: ErrorOptions,
     message = shards > 0
-      ? `stopped with ${shardsDone} of ${numberOf(shards, "shard")} done; run the same command again to continue`
+      ? `stopped with ${count(shardsDone)} of ${numberOf(shards, "shard")} done; run the same command again to continue`
       : "stopped before the plan was made or read; run the same command again",
   ) {
     super(message, options);
@@ -279,7 +279,7 @@ export class InputsSkippedError extends SoftjacError {
   ) {
     const shown = firstItems(skipped, 3, ({ error }) => error);
     super(
-      `${output}: ${skipped.length} of ${numberOf(inputs, "input")} ${skipped.length === 1 ? "has" : "have"} no results; use --allow-missing to publish the others: ${shown}`,
+      `${output}: ${count(skipped.length)} of ${numberOf(inputs, "input")} ${skipped.length === 1 ? "has" : "have"} no results; use --allow-missing to publish the others: ${shown}`,
     );
     this.skippedInputs = skipped.map(({ name: input, error }) => ({
       ...{ input, error },
@@ -298,7 +298,7 @@ export class IncompleteError extends SoftjacError {
     readonly shards: number,
   ) {
     super(
-      `${output}: ${missing.length} of ${numberOf(shards, "shard")} ${missing.length === 1 ? "is" : "are"} missing (${ranges(missing)}); compute them with softjac run-shard`,
+      `${output}: ${count(missing.length)} of ${numberOf(shards, "shard")} ${missing.length === 1 ? "is" : "are"} missing (${ranges(missing)}); compute them with softjac run-shard`,
     );
   }
 }
@@ -341,7 +341,7 @@ export class ShardsFailedError extends SoftjacError {
   ) {
     const shown = firstItems(failed, 3, (f) => `${f.file}: ${f.error}`);
     super(
-      `${output}: ${failed.length} of ${numberOf(shards, "shard")} failed; use softjac submit to retry them: ${shown}`,
+      `${output}: ${count(failed.length)} of ${numberOf(shards, "shard")} failed; use softjac submit to retry them: ${shown}`,
     );
     this.exitCode = isInputError ? EXIT.badInput : EXIT.stopped;
   }

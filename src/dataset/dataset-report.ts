@@ -1,5 +1,5 @@
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
-import { numberOf } from "../format-number.js";
+import { count, numberOf } from "../format-number.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { ioError, isSystemRefusal } from "../io/system-error.js";
 import type { RunHooks } from "../options/hooks.js";
@@ -157,7 +157,7 @@ function errorOf(
       shardsDone,
       shards,
       { cause: error },
-      `${error.message}; ${shardsDone} of ${numberOf(shards, "shard is", "shards are")} done; run the same command again to continue`,
+      `${error.message}; ${count(shardsDone)} of ${numberOf(shards, "shard is", "shards are")} done; run the same command again to continue`,
     );
   return error;
 }

@@ -5,7 +5,6 @@ import {
   InternalError,
   StoppedError,
 } from "../errors.js";
-import { numberOf } from "../format-number.js";
 import { processMark, randomHex } from "../io/temporary-names.js";
 import { MODEL_COPIES } from "../model/run-model.js";
 import type { ResolvedOptions } from "../options/run-options.js";
@@ -178,5 +177,5 @@ function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
 }
 
 function describe({ rows, bytes, sha256 }: ShardRecord): string {
-  return `${numberOf(rows, "row")}, ${numberOf(bytes, "byte")}${sha256 === null ? "" : `, SHA-256 ${sha256}`}`;
+  return `${rows} rows, ${bytes} bytes${sha256 === null ? "" : `, SHA-256 ${sha256}`}`;
 }
