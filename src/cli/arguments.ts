@@ -58,18 +58,18 @@ export async function parseArguments(
     const { unknownCommand } = await import("./unknown.js");
     throw new UsageError(unknownCommand(name, commands));
   };
-  if (parsed.help && !command && word !== undefined && word !== "completion")
+  // The shell asks for completions of any words.
+  const completes = words.includes("--get-yargs-completions");
+  const isHelp = parsed.help && !completes;
+  if (isHelp && !command && word !== undefined && word !== "completion")
     await rejectCommand(word);
-  if (
-    parsed.help ||
-    words.length === 0 ||
-    words[0] === "completion" ||
-    words.includes("--get-yargs-completions")
-  ) {
-    if (words[0] === "completion" && words[1]) chooseShell(words[1]);
+  if (isHelp || completes || words.length === 0 || word === "completion") {
+    const isScript = word === "completion" && !isHelp;
+    if (isScript && words[1]) chooseShell(words[1]);
     const { printedText } = await import("./help.js");
-    const isOfCommand = command && parsed.help;
-    const asked = isOfCommand ? [command.name, "--help"] : words;
+    const isOfCommand = command && isHelp;
+    const ofHelp = command ? [command.name, "--help"] : ["--help"];
+    const asked = isHelp ? ofHelp : words;
     const showAll = !isOfCommand || words.includes("--all");
     const text = await printedText(asked, commands, showAll, columns);
     return { kind: "print", text, isRequested: words.length > 0 };

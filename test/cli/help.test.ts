@@ -72,6 +72,10 @@ test("help COMMAND, -h, -V, -v", async () => {
   const help = { status: 0, stdout: `${await helpOf("show")}\n`, stderr: "" };
   expect(softjac("help", "show")).toEqual(help);
   expect(softjac("show", "-h")).toEqual(help);
+  const all = softjac("--help");
+  for (const line of [["help"], ["help", "completion"]])
+    expect(softjac(...line)).toEqual(all);
+  expect(softjac("completion", "--help")).toEqual(all);
   const stdout = expect.stringMatching(/^\d+\.\d+\.\d+\n$/);
   for (const word of ["--version", "-V", "-v"])
     expect(softjac(word)).toEqual({ status: 0, stdout, stderr: "" });
