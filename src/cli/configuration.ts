@@ -112,10 +112,13 @@ function orConfigurationError<T>(path: string, call: () => T): T {
     return call();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new ConfigurationError(
-      `${path}: cannot be read as JSON: ${code ?? message}`,
-      { cause: error },
-    );
+    const problem =
+      code === "ENOENT"
+        ? "no such file or directory"
+        : code
+          ? `cannot be read: ${code}`
+          : `cannot be read as JSON: ${message}`;
+    throw new ConfigurationError(`${path}: ${problem}`, { cause: error });
   }
 }
 

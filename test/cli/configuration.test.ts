@@ -141,7 +141,11 @@ test("warns of unknown variables, except those of a Kubernetes service", async (
 
 test.each([
   [["--config", fileOf({ threads: 0 })], 78, /config-\d+\.json: threads: expe/],
-  [["--config", at("none.json")], 78, /none\.json: cannot be read as JSON/],
+  [
+    ["--config", at("none.json")],
+    78,
+    /none\.json: no such file or directory\n$/,
+  ],
   [["--config"], 64, /--config needs a value/],
 ])("the command with %j exits with %i", (more, status, message) => {
   const found = softjac("run", DIGITS, "-o", at("out.arrow"), ...more);
