@@ -19,10 +19,7 @@ void decode();
 
 async function decode(): Promise<void> {
   try {
-    if (!loadDecoder()) {
-      reply({ kind: "done", batches: [] });
-      return;
-    }
+    loadDecoder();
     const file = await ParquetFile.fromFile(fileAsBlob(setup));
     reply({ kind: "done", batches: await appendRowGroups(file, setup) });
   } catch (thrown) {
@@ -40,18 +37,13 @@ async function decode(): Promise<void> {
   }
 }
 
-/**
- * Loads the decoder. Returns false if it cannot be loaded and other threads decode. Its errors are not reported as damage, because
- * nothing has been read yet.
- */
-function loadDecoder(): boolean {
+/** Loads the decoder. Its errors are not reported as damage, because nothing has been read yet. */
+function loadDecoder(): void {
   try {
     const decoder = setup.decoder ?? compileDecoder();
     initSync({ module: decoder });
     if (!setup.decoder) reply({ kind: "decoder", decoder });
-    return true;
   } catch (error) {
-    if (setup.isExtra) return false;
     const failed = systemFailure(error) ?? { code: "ENOMEM" };
     throw new TaskFailure({ kind: "io", side: "output", ...failed });
   }

@@ -183,22 +183,26 @@ export function checkPackageFile(name: string): void {
 }
 
 /** Address space that every WebAssembly memory reserves, whatever its size. */
-const WASM_ADDRESS_BYTES = 10 * 2 ** 30;
+export const WASM_ADDRESS_BYTES = 10 * 2 ** 30;
 
-/**
- * Rejects a limit of the address space (`ulimit -v`) with which no WebAssembly memory exists. The libraries of codecs would
- * end the process. Systems without /proc are not checked.
- * @throws the system's error
- */
-export function checkAddressSpace(): void {
+/** Returns the limit of the address space (`ulimit -v`) in bytes; systems without /proc have none. */
+export function addressSpaceLimit(): number {
   let limits: string;
   try {
     limits = readFileSync("/proc/self/limits", "utf8");
   } catch {
-    return;
+    return Number.POSITIVE_INFINITY;
   }
   const [, limit] = /^Max address space +(\d+)/m.exec(limits) ?? [];
-  if (limit !== undefined && Number(limit) < WASM_ADDRESS_BYTES)
+  return Number(limit ?? Number.POSITIVE_INFINITY);
+}
+
+/**
+ * Rejects a limit of the address space with which no WebAssembly memory exists. The libraries of codecs would end the process.
+ * @throws the system's error
+ */
+export function checkAddressSpace(): void {
+  if (addressSpaceLimit() < WASM_ADDRESS_BYTES)
     throw systemErrorOf({ code: "ENOMEM" });
 }
 

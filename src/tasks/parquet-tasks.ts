@@ -16,8 +16,6 @@ export interface ParquetSetup {
   target: number;
   /** What the threads share: the next row group, and the size of the stream. */
   shared: BigInt64Array<SharedArrayBuffer>;
-  /** Whether another thread decodes too, so that this one may end if the system gives it no memory. */
-  isExtra: boolean;
   /** The decoder, if an earlier thread has compiled it. */
   decoder: WebAssembly.Module | null;
 }

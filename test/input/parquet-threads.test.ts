@@ -52,7 +52,7 @@ test("threads do not change the order of rows", async () => {
   expect(four?.equals(one as Buffer)).toBe(true);
 });
 
-test("one thread decodes all if the system gives the others no memory", () => {
+test("one thread decodes all if the address space has no room for two", () => {
   const limited = 'ulimit -v 16000000; exec "$0" "$@"';
   const words = ["--columns", "l*", "--keep", "number", "--emit", "gini"];
   const command = [CLI, "run", input, "-o", at("limited.arrow"), ...words];

@@ -1,9 +1,11 @@
 import { Worker } from "node:worker_threads";
 import { AbortedError, InputFormatError } from "../../errors.js";
 import {
+  addressSpaceLimit,
   ioError,
   systemErrorOf,
   systemFailure,
+  WASM_ADDRESS_BYTES,
 } from "../../io/system-error.js";
 import { type Failure, failureError } from "../../tasks/failure.js";
 import type { RowGroup } from "../../tasks/parquet-metadata.js";
@@ -27,6 +29,8 @@ const MAX_BYTES = 512 << 20;
 const THREAD_BYTES = 64 << 20;
 /** Times that the decoder holds the bytes of a row group. */
 const COPIES = 3;
+/** Address space of the process beside the memory of the decoders. */
+const PROCESS_BYTES = 6 * 2 ** 30;
 /** Bytes that a thread should decode at least: it takes 0.1 s to start. */
 const LEAST_BYTES = 8 << 20;
 
@@ -43,6 +47,7 @@ function threadsFor(
   const threads = Math.min(
     ...[most, rowGroups.length, total / LEAST_BYTES],
     MAX_BYTES / (THREAD_BYTES + COPIES * largest),
+    (addressSpaceLimit() - PROCESS_BYTES) / WASM_ADDRESS_BYTES,
   );
   return Math.max(1, Math.floor(threads));
 }
@@ -54,14 +59,14 @@ function threadsFor(
  */
 export async function decodeRowGroups(
   path: string,
-  files: Omit<ParquetSetup, "shared" | "isExtra" | "decoder">,
+  files: Omit<ParquetSetup, "shared" | "decoder">,
   most: number,
   signal: AbortSignal | undefined,
 ): Promise<{ batches: DecodedBatch[]; end: number }> {
   const shared = new BigInt64Array(
     new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT),
   );
-  const setup = { ...files, shared, isExtra: false, decoder };
+  const setup = { ...files, shared, decoder };
   const count = threadsFor(files.rowGroups, most);
   const checkSignal = () => {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
@@ -75,7 +80,7 @@ export async function decodeRowGroups(
   try {
     await first.ready;
     while (decoder && threads.length < count && !signal?.aborted)
-      threads.push(startThread(path, { ...setup, decoder, isExtra: true }));
+      threads.push(startThread(path, { ...setup, decoder }));
     const ends = await Promise.allSettled(
       threads.map(({ batches }) => batches),
     );
@@ -88,11 +93,6 @@ export async function decodeRowGroups(
     const batches = ends.flatMap((end) =>
       end.status === "fulfilled" ? end.value : [],
     );
-    const decoded = new Set(batches.map(({ rowGroup }) => rowGroup));
-    const lost = setup.rowGroups.findIndex(
-      ({ rows }, k) => rows > 0 && !decoded.has(k),
-    );
-    if (lost >= 0) throw damage(path, ` (row group ${lost} is missing)`);
     batches.sort((a, b) => a.rowGroup - b.rowGroup || a.offset - b.offset);
     return { batches, end: Number(shared[STREAM_BYTES]) };
   } finally {
@@ -115,9 +115,7 @@ function startThread(path: string, setup: ParquetSetup) {
     const fail = (error: Error, rowGroup = -1) => reject({ rowGroup, error });
     worker.on("error", (error) => {
       const reason = `, or too large for the decoder (${error.message})`;
-      const failure = threadError(error);
-      if (failure && setup.isExtra) resolve([]);
-      else fail(failure ?? damage(path, reason, error));
+      fail(threadError(error) ?? damage(path, reason, error));
     });
     worker.on("exit", () => fail(damage(path, " (the decoder stopped)")));
     worker.on("message", (reply: ParquetReply) => {
