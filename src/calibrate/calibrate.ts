@@ -194,9 +194,8 @@ async function maximise(
     const { slope, curvature } = measures;
     if (slope < 0) low = beta;
     else high = beta;
-    let step = -slope / curvature;
-    while (beta + step <= 0) step /= 2;
-    const next = beta + step;
+    // Infinite if p is 0 or 1 in every row, as for logits of 1e6.
+    const next = beta - slope / curvature;
     const isInside = next > low && next < high;
     const before = beta;
     beta = isInside

@@ -197,6 +197,22 @@ test.each([
   expect(existsSync(output)).toBe(false);
 });
 
+test.each([2 ** 20, 2 ** -20])(
+  "logits times %d have T times as large",
+  async (scale) => {
+    const scaled = at("scaled.arrow");
+    const rows = ROWS.map(({ logits, ...row }) => {
+      return { ...row, logits: logits.map((o) => o * scale) };
+    });
+    writeArrow(scaled, columns(rows));
+    const options = { label: "label", weight: "w" };
+    const one = await built.calibrate({ inputs: [input], ...options });
+    const found = await built.calibrate({ inputs: [scaled], ...options });
+    expect(found.temperature / scale / one.temperature).toBeCloseTo(1, 8);
+    expect(found.nll.after).toBeCloseTo(one.nll.after, 10);
+  },
+);
+
 test("a label of a masked class makes a bad row", async () => {
   const path = at("masked.arrow");
   const masked = { logits: [-Infinity, 1, 0, 2], label: 0, w: 1 };
