@@ -194,18 +194,21 @@ async function maximise(
     const { slope, curvature } = measures;
     if (slope < 0) low = beta;
     else high = beta;
-    // Infinite if p is 0 or 1 in every row, as for logits of 1e6.
-    const next = beta - slope / curvature;
-    const isInside = next > low && next < high;
-    const before = beta;
-    beta = isInside
-      ? next
-      : Number.isFinite(high)
-        ? (low + high) / 2
-        : 2 * beta;
-    if (slope === 0 || !(Math.abs(beta - before) > 0)) return measures;
+    const newton = beta - slope / curvature;
+    if (newton === beta) return measures;
+    const isLast = Math.abs(newton - beta) <= TOLERANCE * beta;
+    // Newton's step is infinite if p is 0 or 1 in every row; then the logits of the labels give the scale of 1/T.
+    const guesses = [
+      newton,
+      -1 / first.slopeAtZero,
+      Number.isFinite(high) ? (low + high) / 2 : 2 * beta,
+    ];
+    const isInside = (guess: number) => guess > low && guess < high;
+    const next = isLast ? newton : guesses.find(isInside);
+    if (next === undefined) return measures;
+    beta = next;
     measures = await evaluate(1 / beta);
-    if (Math.abs(beta - before) <= TOLERANCE * beta) return measures;
+    if (isLast) return measures;
   }
   return measures;
 }

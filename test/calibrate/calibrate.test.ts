@@ -197,7 +197,7 @@ test.each([
   expect(existsSync(output)).toBe(false);
 });
 
-test.each([2 ** 20, 2 ** -20])(
+test.each([2 ** 20, 2 ** -20, 2 ** 500, 2 ** -500])(
   "logits times %d have T times as large",
   async (scale) => {
     const scaled = at("scaled.arrow");
