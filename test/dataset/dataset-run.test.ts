@@ -124,7 +124,7 @@ test.each(["finish", "rename"])(
     const worker = new Worker(out, { temperature: 2, Store });
     await worker.begin(true);
     if (moment === "finish") fs.writeFileSync(file, "mine");
-    const named = /move them elsewhere: mine.txt$/;
+    const named = /move it elsewhere: mine.txt$/;
     await refused(worker.finish(true), "ERR_OUTPUT_EXISTS", named);
     expect(fs.readFileSync(file, "utf8")).toBe("mine");
     expect(await old.run.isPublished()).toBe(true);

@@ -112,7 +112,7 @@ test("tasks report the inputs that they skip, and finalize publishes with allowM
   // Shards of b, c and d are 0-3, 4-7 and 8-11; the bad row is in 7.
   expect(await task(0)).toMatchObject({ status: "done", shardsComputed: 6 });
   const c = { skippedInputs: [{ input: "c.arrow" }] };
-  const message = new RegExp(`^${output}: 1 of 3 inputs have no results; .*`);
+  const message = new RegExp(`^${output}: 1 of 3 inputs has no results; .*`);
   await refused(task(1), "ERR_INPUTS_SKIPPED", message, c);
   const early = built.finalizeDataset({ output });
   await refused(early, "ERR_INPUTS_SKIPPED", /: 3 of 5 inputs have no results/);

@@ -161,7 +161,7 @@ test("workers with --keep-going skip an invalid input; --allow-missing publishes
   const one = here.worker({ keepGoing: true });
   const { stderr } = await expectCode(wait(output), 65);
   expect(stderr).toContain(
-    "1 of 3 inputs have no results; use --allow-missing to publish the others",
+    "1 of 3 inputs has no results; use --allow-missing to publish the others",
   );
   await here.wait(output, { allowMissing: true });
   expect((await one.end()).skippedInputs).toMatchObject([{ name: "b.arrow" }]);
