@@ -106,9 +106,19 @@ export const SUMS_SECTIONS = [
      * Effects to average: `dydx` (∂p_j/∂x_k), `probability` (p_j), `coefficients`, `eydx` (∂ln p_j/∂x_k), `dyex`
      * (x_k ∂p_j/∂x_k), `eyex` (x_k ∂ln p_j/∂x_k); default: dydx.
      */
-    of: list("Effects (default: dydx)", {
-      choices: ["dydx", "probability", "coefficients", "eydx", "dyex", "eyex"],
-    }),
+    of: list(
+      "Effects: dydx (default), probability, coefficients, eydx, dyex, eyex",
+      {
+        choices: [
+          "dydx",
+          "probability",
+          "coefficients",
+          "eydx",
+          "dyex",
+          "eyex",
+        ],
+      },
+    ),
     /** Discrete changes of single features: `educ=12:16` is p at educ 16 minus p at 12, `parent` is 0:1. */
     contrast: names("Discrete changes: parent (from 0 to 1), educ=12:16"),
     /** Names of the features whose effects are returned; default: all but `(intercept)`. */
