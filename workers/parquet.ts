@@ -1,7 +1,7 @@
-// Thread that appends row groups of a Parquet file to an Arrow stream. The first thread of a process compiles the decoder (5 MB
+// Thread that appends row groups of Parquet files to Arrow streams. The first thread of a process compiles the decoder (5 MB
 // of WebAssembly) for all others, because compiling takes as long as decoding a small file.
 import { readFileSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
 import { systemFailure } from "../src/io/system-error.js";
 import type { ParquetReply, ParquetSetup } from "../src/tasks/parquet-tasks.js";
@@ -12,16 +12,17 @@ import { damaged, TaskFailure } from "./slot-bytes.js";
 /** Maximum length of a quoted error; the decoder may quote any amount of data. */
 const MAX_TEXT = 300;
 
-const setup = workerData as ParquetSetup;
 const reply = (message: ParquetReply) => parentPort?.postMessage(message);
 
-void decode();
+parentPort?.on("message", decode);
 
-async function decode(): Promise<void> {
+async function decode(setup: ParquetSetup): Promise<void> {
   try {
-    loadDecoder();
+    loadDecoder(setup);
     const file = await ParquetFile.fromFile(fileAsBlob(setup));
-    reply({ kind: "done", batches: await appendRowGroups(file, setup) });
+    const batches = await appendRowGroups(file, setup);
+    file.free();
+    reply({ kind: "done", batches });
   } catch (thrown) {
     const isGroup = thrown instanceof RowGroupError;
     const rowGroup = isGroup ? thrown.rowGroup : -1;
@@ -38,9 +39,10 @@ async function decode(): Promise<void> {
 }
 
 /** Loads the decoder. Its errors are not reported as damage, because nothing has been read yet. */
-function loadDecoder(): void {
+function loadDecoder(setup: ParquetSetup): void {
   try {
     const decoder = setup.decoder ?? compileDecoder();
+    // Has no effect if the thread has loaded it for an earlier file.
     initSync({ module: decoder });
     if (!setup.decoder) reply({ kind: "decoder", decoder });
   } catch (error) {

@@ -3,7 +3,7 @@ import type { RowGroup } from "./parquet-metadata.js";
 
 // Messages between the main thread and the threads that decode a Parquet file. Bulk data goes from file to file.
 
-/** Sent once, when the thread starts; the main thread owns the file descriptors. */
+/** Work of a thread; the main thread owns the file descriptors. */
 export interface ParquetSetup {
   fd: number;
   /** Replacement for the end of the file: a footer with only the columns and row groups to decode, its length, the magic. */

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { tableFromArrays, tableToIPC } from "apache-arrow";
 import {
   Compression,
@@ -79,4 +80,28 @@ test("the first damaged row group is reported", async () => {
     await expect(
       built.run({ ...options(threads), input: damaged, force: true }),
     ).rejects.toThrow("row group 2: column l0, page 0: no valid page header");
+});
+
+test("one thread decodes small files one after another, until one is damaged", async () => {
+  let started = 0;
+  const count = () => started++;
+  process.on("worker", count);
+  const small = join(import.meta.dirname, "parquet/pyarrow-small.parquet");
+  const bytes = readFileSync(small);
+  const inputs = Array.from({ length: 6 }, (_, k) => at(`small-${k}.parquet`));
+  const [, , , damaged = ""] = inputs;
+  for (const path of inputs) writeFileSync(path, bytes);
+  const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+  writeFileSync(damaged, bytes.fill(0xff, 4, footer));
+  const reduce = (inputs: string[]) =>
+    built.reduce({ inputs, output: at("mean.arrow"), force: true });
+  try {
+    await reduce(inputs.slice(0, 3));
+    expect(started).toBe(1);
+    await expect(reduce(inputs)).rejects.toThrow("page 0");
+    await reduce(inputs.slice(4));
+    expect(started).toBe(2);
+  } finally {
+    process.off("worker", count);
+  }
 });

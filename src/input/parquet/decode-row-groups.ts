@@ -39,17 +39,62 @@ function threadsFor(
   rowGroups: readonly Pick<RowGroup, "chunks">[],
   most: number,
 ): number {
-  const sizes = rowGroups.map(({ chunks }) =>
-    chunks.reduce((sum, { bytes }) => sum + bytes, 0),
+  const largest = rowGroups.reduce(
+    (most, rowGroup) => Math.max(most, bytesOf([rowGroup])),
+    0,
   );
-  const largest = sizes.reduce((a, b) => Math.max(a, b), 0);
-  const total = sizes.reduce((a, b) => a + b, 0);
   const threads = Math.min(
-    ...[most, rowGroups.length, total / LEAST_BYTES],
+    ...[most, rowGroups.length, bytesOf(rowGroups) / LEAST_BYTES],
     MAX_BYTES / (THREAD_BYTES + COPIES * largest),
     (addressSpaceLimit() - PROCESS_BYTES) / WASM_ADDRESS_BYTES,
   );
   return Math.max(1, Math.floor(threads));
+}
+
+/** Returns the size of the column chunks in the file. */
+function bytesOf(rowGroups: readonly Pick<RowGroup, "chunks">[]): number {
+  let sum = 0;
+  for (const { chunks } of rowGroups)
+    for (const { bytes } of chunks) sum += bytes;
+  return sum;
+}
+
+/** Time after which a thread without work ends. */
+const KEPT_MS = 1000;
+
+/** Thread that has decoded a small file, for the next one: starting a thread takes longer than decoding a small file. */
+let kept: { worker: Worker; timer: NodeJS.Timeout } | null = null;
+
+function keepThread(worker: Worker): void {
+  const end = () => {
+    if (kept?.worker === worker) kept = null;
+    void worker.terminate();
+  };
+  // A limit of the address space leaves no room for a thread without work.
+  if (kept || addressSpaceLimit() < Number.POSITIVE_INFINITY) {
+    end();
+    return;
+  }
+  forget(worker);
+  worker.on("error", end);
+  worker.unref();
+  kept = { worker, timer: setTimeout(end, KEPT_MS).unref() };
+}
+
+function takeThread(): Worker {
+  if (!kept) return openThread();
+  const { worker, timer } = kept;
+  kept = null;
+  clearTimeout(timer);
+  forget(worker);
+  worker.ref();
+  return worker;
+}
+
+/** Removes the listeners of this module. Node has listeners of its own, for other events. */
+function forget(worker: Worker): void {
+  for (const event of ["message", "error", "exit"])
+    worker.removeAllListeners(event);
 }
 
 /**
@@ -72,6 +117,7 @@ export async function decodeRowGroups(
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   };
   checkSignal();
+  const isSmall = bytesOf(files.rowGroups) < LEAST_BYTES;
   const first = startThread(path, setup);
   const threads = [first];
   const end = () =>
@@ -94,6 +140,10 @@ export async function decodeRowGroups(
       end.status === "fulfilled" ? end.value : [],
     );
     batches.sort((a, b) => a.rowGroup - b.rowGroup || a.offset - b.offset);
+    if (isSmall) {
+      threads.length = 0;
+      keepThread(first.worker);
+    }
     return { batches, end: Number(shared[STREAM_BYTES]) };
   } finally {
     signal?.removeEventListener("abort", end);
@@ -110,7 +160,7 @@ interface GroupFailure {
 
 /** Starts a thread. `ready` is fulfilled when the decoder is compiled or the thread has ended; `batches` rejects with GroupFailure. */
 function startThread(path: string, setup: ParquetSetup) {
-  const worker = openThread(setup);
+  const worker = takeThread();
   const batches = new Promise<DecodedBatch[]>((resolve, reject) => {
     const fail = (error: Error, rowGroup = -1) => reject({ rowGroup, error });
     worker.on("error", (error) => {
@@ -131,6 +181,7 @@ function startThread(path: string, setup: ParquetSetup) {
         worker.once("exit", () => resolve());
       });
   batches.catch(() => {});
+  worker.postMessage(setup);
   return { worker, batches, ready };
 }
 
@@ -140,9 +191,9 @@ function damage(path: string, reason: string, cause?: unknown): Error {
 }
 
 // Node throws if the system cannot create a thread; it reports other failures as events.
-function openThread(workerData: ParquetSetup): Worker {
+function openThread(): Worker {
   try {
-    return new Worker(WORKER_URL, { workerData });
+    return new Worker(WORKER_URL);
   } catch (error) {
     throw threadError(error) ?? error;
   }
