@@ -219,8 +219,6 @@ export function derivativeRow(kind: EffectKind, effect: Effect): Float64Array {
   return sums.rounded();
 }
 
-export type Inference = ReturnType<ReturnType<typeof inferenceAt>>;
-
 /** Returns the function that gives the z statistic of an estimate, its two-sided p-value and its Wald interval. */
 export function inferenceAt(level: number) {
   const quantile = normalQuantile(level);

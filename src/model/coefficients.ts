@@ -30,7 +30,7 @@ export async function readMatrix(
     throw new InputUnsupportedError(
       path,
       "array",
-      "expected a two-dimensional array of numbers in an .npy file; reshape a vector with x.reshape(-1, 1)",
+      "expected a two-dimensional array of numbers in an .npy file, with rows and columns; reshape a vector with x.reshape(-1, 1)",
     );
   });
   try {

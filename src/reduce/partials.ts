@@ -14,7 +14,7 @@ import { sumsModule } from "../tasks/kernel-memory.js";
 import { bytesColumn, writeTable } from "./arrow-table.js";
 import { GroupTable, type KeyColumn, type KeyValue } from "./group-table.js";
 import type { SumSource } from "./options.js";
-import { keyType, type RowShape } from "./row-shape.js";
+import { commonKeys, keyType, type RowShape } from "./row-shape.js";
 import type { RowSums, SummedInput, SumRequest } from "./sum-inputs.js";
 
 /** Commands whose sums can be merged. */
@@ -197,10 +197,15 @@ async function merged(
   coefficients?.check(shape.features, intercept);
   const passes = await plan(shape);
   const module = sumsModule(`softjac ${command}`);
-  const keys: KeyColumn[] = head.keys.map(({ isText, ...key }) => ({
-    ...key,
-    vocabulary: isText ? new Map() : null,
-  }));
+  const keys = partials.reduce(
+    (keys, { head }) => commonKeys(keys, head.keys),
+    head.keys.map(
+      ({ isText, ...key }): KeyColumn => ({
+        ...key,
+        vocabulary: isText ? new Map() : null,
+      }),
+    ),
+  );
   const sums: RowSums = {
     ...{ shape, passes, keys, groups: new GroupTable() },
     spaces: passes.map(({ spec }) => new SumsSpace(module, spec)),

@@ -1,4 +1,11 @@
-import { describeField, fixedBits } from "../arrow/field.js";
+import { isDeepStrictEqual } from "node:util";
+import {
+  type ArrowType,
+  arrowTypeOf,
+  describeField,
+  fixedBits,
+  plainField,
+} from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
 import { isText } from "../input/decoded-rows.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
@@ -61,13 +68,16 @@ export function shapeOf(
   };
 }
 
-/** Rejects an input of another shape, or with keys of other types, than the first one. @throws InputUnsupportedError */
+/**
+ * Rejects an input of another shape, or with keys of other types, than the first one. Returns the key columns of both.
+ * @throws InputUnsupportedError
+ */
 export function checkSame(
   expected: { shape: RowShape; keys: readonly KeyColumn[] },
   { path, inputs }: LogitsFile,
   shape: RowShape,
   first: string,
-): void {
+): KeyColumn[] {
   const keys = inputs.flatMap(({ name, key }) =>
     key ? [{ name, ...key }] : [],
   );
@@ -81,6 +91,7 @@ export function checkSame(
         `expected ${text}${unit} as in ${first}, found ${found}`,
       );
   }
+  return commonKeys(expected.keys, keys);
 }
 
 /** Describes what all inputs have in common. */
@@ -100,11 +111,29 @@ function formOf(
   ];
 }
 
-/** Returns the type of keys; strings are of one type. */
+/** Returns the type of keys; strings are of one type, and so are numbers, which are whole. */
 export function keyType(field: KeyColumn["field"]): string {
   const { type } = field;
   if (isText(field)) return "strings";
+  if (isNumber(type)) return "whole numbers";
   return type.kind === "Date"
     ? `date${fixedBits(type)}`
     : describeField({ ...field, dictionary: null });
+}
+
+function isNumber({ kind }: ArrowType): boolean {
+  return kind === "Int" || kind === "FloatingPoint";
+}
+
+/** Returns the key columns of an output, from those of two inputs: int64 for numbers of different types. */
+export function commonKeys(
+  keys: readonly KeyColumn[],
+  others: readonly Pick<KeyColumn, "field">[],
+): KeyColumn[] {
+  return keys.map((key, k) => {
+    const { type } = key.field;
+    const other = others[k]?.field.type ?? type;
+    if (!isNumber(type) || isDeepStrictEqual(type, other)) return key;
+    return { ...key, field: plainField(key.name, arrowTypeOf("int64")) };
+  });
 }

@@ -132,7 +132,7 @@ export async function sumInputs(
         // A block of rows is added without a pause, in which signals and time limits would wait.
         const isShort = BLOCK_ROWS * termsOf(sums) <= INLINE_TERMS;
         workerPool ??= new WorkerPool(mainThread && isShort);
-        checkSameShape(sums, logits, shape, inputs[0] as string);
+        sums.keys = checkSameShape(sums, logits, shape, inputs[0] as string);
         if (kept?.isFirstPass ?? true) await report(logits);
         const work = { module, sums, workerPool };
         await sumFile(logits, request, work, { signal, onProgress });

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { EffectRow } from "../../src/index.js";
 import { softjac } from "../cli/support.js";
+import { npy, zip } from "../support/array-files.js";
 import { type Type, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -307,6 +308,48 @@ test("names with commas in lists of names", () => {
   );
 });
 
+test("booleans of arrays", async () => {
+  const input = at("booleans.npz");
+  const members = {
+    "k.npy": npy(Uint8Array.of(1, 0, 1), { descr: "|b1" }),
+    "logits.npy": npy(new Float64Array(6), [3, 2]),
+  };
+  writeFileSync(input, zip(members));
+  await built.reduce({ inputs: [input], output, by: ["k"], force: true });
+  const { columns } = readOutput(output);
+  expect(columns.k).toEqual([false, true]);
+  expect(columns.rows).toEqual([1n, 2n]);
+});
+
+// pandas writes integers of a file with missing values as floats.
+test("numbers of several types in several files are int64, in any order", async () => {
+  const keys = { int32: [3, 1], float64: [3, null], uint8: [200, 1] };
+  const inputs = Object.entries(keys).map(([type, keys]) => {
+    const path = at(`key ${type}.arrow`);
+    writeArrow(path, { k: [keys, type as Type], logits: logits(2) });
+    return path;
+  });
+  const partials: string[] = [];
+  const options = { by: ["k"], force: true };
+  for (const input of inputs) {
+    const partial = { output: `${input}.partial`, partial: true };
+    await built.reduce({ ...options, inputs: [input], ...partial });
+    partials.push(partial.output);
+  }
+  await built.reduce({ ...options, inputs, output });
+  const { columns, fields } = readOutput(output);
+  expect(`${fields[0]?.type}`).toBe("Int64");
+  expect(columns.k).toEqual([1n, 3n, 200n, null]);
+  expect(columns.rows).toEqual([2n, 2n, 1n, 1n]);
+  const expected = readFileSync(output);
+  for (const inputs of [partials, partials.toReversed()]) {
+    await built.mergePartials({ inputs, output, force: true });
+    expect(readFileSync(output).equals(expected)).toBe(true);
+  }
+  await built.reduce({ ...options, inputs: inputs.toReversed(), output });
+  expect(readFileSync(output).equals(expected)).toBe(true);
+});
+
 test("keys of another type in another file", async () => {
   const inputs = ["int", "text"].map((name) => at(`type ${name}.arrow`)) as [
     string,
@@ -317,7 +360,7 @@ test("keys of another type in another file", async () => {
   await expect(
     built.reduce({ inputs, output, by: ["k"], force: true }),
   ).rejects.toThrow(
-    `${inputs[1]}: column k: expected int32 as in ${inputs[0]}, found strings`,
+    `${inputs[1]}: column k: expected whole numbers as in ${inputs[0]}, found strings`,
   );
   await expect(
     built.reduce({ inputs, output, by: ["k", "k"], force: true }),

@@ -207,7 +207,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects data.arrow ${MODEL} --coefficients B3.npy`]:
       "B3.npy: array: expected a two-dimensional array of numbers, found one of shape (3, 1, 2); reshape it",
     [`effects data.arrow ${MODEL} --coefficients vector.npy`]:
-      "vector.npy: array: expected a two-dimensional array of numbers in an .npy file; reshape a vector with x.reshape(-1, 1)",
+      "vector.npy: array: expected a two-dimensional array of numbers in an .npy file, with rows and columns; reshape a vector with x.reshape(-1, 1)",
     "calibrate lowest.arrow --label label --quiet":
       "lowest.arrow: rows 0 to 1: a term of a sum is infinite: a label is a masked class, or a value is near the end of float64; mask classes with -inf, not with the smallest float",
     [`effects arrays.npz ${ROWS}`]:

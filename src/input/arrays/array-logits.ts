@@ -140,9 +140,13 @@ export async function locateArrays(
     ...describeSources(options, named),
     classNames: null,
     notes: [],
-    inputs: inputs.map(({ option, name }, n) => {
+    inputs: inputs.map(({ option, name, array }, n) => {
       const { type, values } = others[n] as LocatedRows;
-      const field = plainField(name, arrowTypeOf(type));
+      const isBoolean = array?.coding === "boolean";
+      const keyType = isBoolean
+        ? ({ kind: "Bool" } as const)
+        : arrowTypeOf(type);
+      const field = plainField(name, keyType);
       const key = option === "by" ? { field, vocabulary: new Map() } : null;
       return { option, name, names: null, key, values };
     }),
