@@ -210,7 +210,7 @@ export class RowSummer {
     throw new TaskFailure({
       kind: "unsupported",
       where: `rows ${rowStart + start} to ${rowStart + end - 1}`,
-      text: "a term of a sum is infinite: a label is a masked class, or a value is near the end of float64; mask classes with -inf, not with the smallest float",
+      text: "a term of a sum is infinite: log_softmax or the loss of a masked class, or a value near the end of float64; mask classes with -inf, not with the smallest float",
     });
   }
 }

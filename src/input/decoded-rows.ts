@@ -65,9 +65,17 @@ export class ColumnDecoder {
         throw new InputUnsupportedError(
           this.file.path,
           `${this.record.context.where}, column ${field.name}`,
-          `expected whole numbers that float64 holds exactly, found ${out[k]} at value ${k}; write smaller numbers, or floats`,
+          `expected whole numbers that float64 holds exactly, found ${this.#integer(k, type.signed)} at value ${k}; write smaller numbers, or floats`,
         );
     return out;
+  }
+
+  /** Returns all digits of an integer of 64 bits. */
+  #integer(k: number, signed: boolean): bigint {
+    const view = viewOf(this.#bytes("values"));
+    return signed
+      ? view.getBigInt64(8 * k, true)
+      : view.getBigUint64(8 * k, true);
   }
 
   #stored(type: ArrowType): Float64Array {

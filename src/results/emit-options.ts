@@ -61,7 +61,7 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
   const jacobians = emit.filter(isJacobian);
   if (layout !== "bsr" && jacobians.length === 0)
     throw new UsageError(
-      `layout: ${layout} needs jacobian or log_jacobian in emit, found ${emit.join(", ")}`,
+      `layout: ${layout} needs jacobian${layout === "packed" ? "" : " or log_jacobian"} in emit, found ${emit.join(", ")}`,
     );
   if (!isEntriesLayout(layout)) {
     const dropped = emit.find(isDropped);

@@ -108,7 +108,7 @@ column label has strings; give the names of the classes, in the order of the log
 string-lists ${LABEL} label
 column label: ${LABEL_KINDS} list<utf8>; ${CLASS_NUMBER}
 large --columns a,b
-record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740992 at value 0; write smaller numbers, or floats
+record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740993 at value 0; write smaller numbers, or floats
 classless
 column z: expected at least 1 class, found lists of length 0; check the program that wrote them
 decimals

@@ -5,11 +5,12 @@ import { expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { inputRuns } from "../support/input-runs.js";
+import { flatSchema, parquetFile } from "../support/parquet-file.js";
 import { outputOf } from "../support/runs.js";
 
 // Parquet files of other writers (parquet/make.py), compared with the values that the writers were given.
 
-const { at, output, tableOf, valuesOf, refusal } = inputRuns();
+const { at, output, tableOf, valuesOf, refusal, run, write } = inputRuns();
 const folder = fileURLToPath(new URL("parquet/", import.meta.url));
 const given: { logits: number[][]; kept: Record<string, unknown[]> } =
   JSON.parse(readFileSync(`${folder}expected.json`, "utf8"));
@@ -109,4 +110,31 @@ test("an abort during decoding leaves no file", async () => {
   setImmediate(() => controller.abort());
   await expect(running).rejects.toBeInstanceOf(built.AbortedError);
   expect(readdirSync(at("."))).toEqual(files);
+});
+
+test("intervals without an Arrow schema are copied with their months, as 12 bytes", async () => {
+  // Months, days and milliseconds of two intervals.
+  const intervals = Int32Array.of(3, 2, 5000, -14, 0, 1);
+  const page = { version: 1 as const, values: 2, repetition: [] };
+  const columns = ["l_0", "l_1"].map((name) => ({
+    schema: flatSchema(name),
+    values: 2,
+    pages: [{ ...page, definition: [4, 1], data: [1, 2] }],
+  }));
+  const iv = {
+    schema: [{ 1: 7, 2: 12, 3: 0, 4: "iv", 6: 21 }],
+    values: 2,
+    pages: [
+      {
+        ...page,
+        definition: [],
+        data: [...new Float64Array(intervals.buffer)],
+      },
+    ],
+    metadata: { 1: 7 },
+  };
+  write(parquetFile([...columns, iv], { rows: 2 }));
+  const made = await run({ columns: "l_*", keep: ["iv"] });
+  const bytes = (made.column("iv") as Uint8Array[]).map((value) => [...value]);
+  expect(bytes.flat()).toEqual([...new Uint8Array(intervals.buffer)]);
 });

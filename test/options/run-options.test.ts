@@ -43,7 +43,7 @@ emit: softmax is given twice
 {"layout": "csc"}
 layout: expected bsr or packed or csr or coo or factored or dense, found "csc"
 {"layout": "packed", "emit": ["softmax"]}
-layout: packed needs jacobian or log_jacobian in emit, found softmax
+layout: packed needs jacobian in emit, found softmax
 {"emit": ["vjp"]}
 cotangent: vjp needs the name of a column
 {"emit": ["column"]}

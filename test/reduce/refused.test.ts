@@ -209,7 +209,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects data.arrow ${MODEL} --coefficients vector.npy`]:
       "vector.npy: array: expected a two-dimensional array of numbers in an .npy file, with rows and columns; reshape a vector with x.reshape(-1, 1)",
     "calibrate lowest.arrow --label label --quiet":
-      "lowest.arrow: rows 0 to 1: a term of a sum is infinite: a label is a masked class, or a value is near the end of float64; mask classes with -inf, not with the smallest float",
+      "lowest.arrow: rows 0 to 1: a term of a sum is infinite: log_softmax or the loss of a masked class, or a value near the end of float64; mask classes with -inf, not with the smallest float",
     [`effects arrays.npz ${ROWS}`]:
       "arrays.npz: --features a,b: a file of arrays has all features in one array of shape (rows, features); the file has a: float64 [2], b: float64 [2], logits: float64 [2, 2]; save numpy.column_stack([…])",
     "reduce arrays.npz -o _ --column logits --features a,b --emit kfac":

@@ -144,6 +144,21 @@ describe.each(["csr", "coo"] as const)("dropped entries, %s", (layout) => {
   });
 });
 
+test.each(["csr", "coo"] as const)(
+  "dropped entries below the normal float32 numbers, %s",
+  async (layout) => {
+    const tiny = at("tiny.arrow");
+    const logit = (r: number, k: number) => -k * (85 + r / 2);
+    writeLogits(tiny, { rows: 40, classes: 3, batchRows: [40], logit });
+    for (const block of ["jacobian", "log_jacobian"] as const)
+      for (const choice of [{}, { threshold: 1e-6 }, { topK: 2 }]) {
+        const emit = [block, "dropped_max", "dropped_sum"] as const;
+        const run = { layout, dtype: "float32", emit: [...emit] } as const;
+        await expectSound({ input: tiny }, { ...run, ...choice });
+      }
+  },
+);
+
 const forms = at("forms.arrow");
 test("an input whose lists change their lengths", async () => {
   const write = (...values: number[][]) =>

@@ -26,7 +26,7 @@ export function projectFooter(
   const nodes = new Set<SchemaNode>();
   const add = (node: SchemaNode, paths: readonly ColumnPath[]) => {
     const children = onPaths(node.children, paths);
-    elements.push(schemaElement(node, children.length));
+    elements.push(schemaElement(node, children.length, arrowFields !== null));
     nodes.add(node);
     for (const [child, rest] of children) add(child, rest);
   };
@@ -80,16 +80,25 @@ function onPaths<Child>(
   });
 }
 
+/** ConvertedType of an interval: 12 bytes with months, days and milliseconds. */
+const INTERVAL = 21;
+
 /**
- * Returns the schema element of a node, without logical types VARIANT, GEOMETRY and GEOGRAPHY (logicalKind 0):
- * their values are read as stored.
+ * Returns the schema element of a node, without types whose values are read as stored: the logical types VARIANT, GEOMETRY and
+ * GEOGRAPHY (logicalKind 0), and intervals without an Arrow type, of which the decoder would drop the months.
  */
-function schemaElement(node: SchemaNode, childCount: number): SchemaElement {
+function schemaElement(
+  node: SchemaNode,
+  childCount: number,
+  hasArrowType: boolean,
+): SchemaElement {
   const isLeaf = node.type !== undefined;
+  const isStored = node.converted === INTERVAL && !hasArrowType;
   return {
     ...node,
     childCount: isLeaf ? undefined : childCount,
     logical: logicalKind(node) > 0 ? node.logical : undefined,
+    converted: isStored ? undefined : node.converted,
   };
 }
 
