@@ -71,12 +71,16 @@ export class WorkerPool {
         : await import("../../workers/run-task.js");
     const begin = taskRunner?.(context);
     let isComputing = false;
+    // Tasks on the main thread follow one another, as on every other thread: they share the sums of the runner.
+    let before: Promise<unknown> = Promise.resolve();
     const compute = async (task: Task): Promise<Reply> => {
       const message = { run, context, task };
       if (!begin || (isComputing && workers))
         return (workers as Threads<TaskMessage, Reply>).run(message);
       isComputing = true;
-      return finishInSteps(begin(task)).finally(() => {
+      const reply = before.then(() => finishInSteps(begin(task)));
+      before = reply.catch(() => {});
+      return reply.finally(() => {
         isComputing = false;
       });
     };

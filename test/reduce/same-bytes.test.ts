@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { ReduceOptions } from "../../src/index.js";
+import type { ReduceOptions, RunHooks } from "../../src/index.js";
 import { npy, zip } from "../support/array-files.js";
 import { arrowOf, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
@@ -49,9 +49,10 @@ let made = 0;
 async function hashOf(
   inputs: readonly string[],
   options: Partial<ReduceOptions>,
+  hooks: RunHooks = {},
 ): Promise<string> {
   const output = at(`out ${made++}.arrow`);
-  await built.reduce({ inputs, output, ...options });
+  await built.reduce({ inputs, output, ...options }, hooks);
   return createHash("sha256").update(readFileSync(output)).digest("hex");
 }
 
@@ -74,9 +75,10 @@ describe.each(Object.entries(CASES))("%s", (_, options) => {
       [1, 1],
       [3, 1024],
     ] as const)
-      expect(await hashOf([whole], { ...options, threads, chunkRows })).toBe(
-        expected,
-      );
+      for (const mainThread of [false, true]) {
+        const run = { ...options, threads, chunkRows };
+        expect(await hashOf([whole], run, { mainThread })).toBe(expected);
+      }
     const input = writeDrawn(at(`batches ${made++}.arrow`), data, 97);
     expect(await hashOf([input], { ...options, threads: 2 })).toBe(expected);
     const inputs = parts(`part ${made++}`, [2048, 2048, 3072, ROWS]);
