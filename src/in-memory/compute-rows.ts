@@ -30,7 +30,6 @@ const MAX_VALUES = 2 ** 32;
 /**
  * Computes results in memory, one row block at a time: one row-major array per column. Bad rows are NaN (-1 in integer
  * columns), or an error.
- * @throws UsageError, BadRowError
  */
 export function computeInMemory(
   input: Rows,
@@ -153,7 +152,7 @@ export function fillRows(
       target[k] = Number(data[first * values + k]);
 }
 
-/** Rejects a bad row unless it becomes NaN; an invalid label is always rejected. @throws BadRowError */
+/** Rejects a bad row unless it becomes NaN; an invalid label is always rejected. */
 export function rejectRow(
   slotRows: SlotRows<RowsContext>,
   row: number,

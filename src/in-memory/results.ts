@@ -223,7 +223,7 @@ function oneResult<T extends FloatArray>(
   return softmaxResults(logits, chosen)[name] as T;
 }
 
-/** Checks the arguments that all functions on arrays share. @throws UsageError */
+/** Checks the arguments that all functions on arrays share. */
 export function checkArguments(
   logits: FloatArray,
   { rows, classes }: InMemoryOptions,

@@ -100,7 +100,7 @@ type Examined = Pick<
 /** Logits to read from the start of the file; at least one row. */
 const CHECKED_VALUES = 1 << 16;
 
-/** Describes the logits that a run would use. @throws SoftjacError if the file has none, or is damaged */
+/** Describes the logits that a run would use. */
 async function examine(
   file: InputFile,
   { format, rows, columns }: InputDescription,
@@ -174,7 +174,7 @@ function noLogits(
 /** Maximum number of logits in memory, unless one row has more. */
 const CHUNK_VALUES = 1 << 20;
 
-/** Summarizes the logits of all rows. @throws InputFormatError, RaggedRowError, IoError, AbortedError */
+/** Summarizes the logits of all rows. */
 async function scanValues(
   logits: LogitsFile,
   signal: AbortSignal | undefined,
@@ -233,7 +233,7 @@ interface DescribedColumn {
   reason: string | null;
 }
 
-/** Describes an open file without reading its values. @throws InputFormatError, InputUnsupportedError, IoError */
+/** Describes an open file without reading its values. */
 async function describe(
   file: InputFile,
   options: InspectOptions,

@@ -9,12 +9,10 @@ import type { FloatArray } from "./stored-column.js";
  * InputFormatError if the file is damaged, and IoError if it cannot be read.
  */
 export abstract class BlockAccess<Row = number> {
-  /** Number of classes Q; a block is `[Q, Q]`. */
-  readonly classes: number;
-
-  constructor(classes: number) {
-    this.classes = classes;
-  }
+  constructor(
+    /** Number of classes Q; a block is `[Q, Q]`. */
+    readonly classes: number,
+  ) {}
 
   protected abstract example(n: Row): Promise<ExampleBlock | null>;
 

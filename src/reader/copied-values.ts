@@ -22,7 +22,7 @@ export class CopiedValues {
   readonly #read: Read;
   readonly #columns: { column: CopiedColumn; batches: CopiedBuffers[] }[];
 
-  /** @param indices indices of the columns in the file. @throws InputFormatError, InputUnsupportedError */
+  /** @param indices indices of the columns in the file */
   constructor(file: ArrowContainer, indices: readonly number[]) {
     const { path, schema } = file;
     const copied = indices.map((index) => {
@@ -44,7 +44,7 @@ export class CopiedValues {
     }));
   }
 
-  /** Returns the values of row `k` of a record batch that has rows. @throws InputFormatError, IoError */
+  /** Returns the values of row `k` of a record batch that has rows. */
   read(batch: number, k: number): (string | null)[] {
     return this.#columns.map(({ column, batches }) => {
       const buffers = batches[batch] as CopiedBuffers;
@@ -62,7 +62,7 @@ export class CopiedValues {
 const MAX_CHARACTERS = 200;
 const MAX_BYTES = 4 * MAX_CHARACTERS;
 
-/** Returns value k of a node as text; lists and structs as JSON. @throws InputFormatError, IoError, DamagedColumn */
+/** Returns value k of a node as text; lists and structs as JSON. */
 function valueText(
   read: Read,
   node: CopiedNode,

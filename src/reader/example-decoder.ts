@@ -23,22 +23,19 @@ export function numberSources(
   run: StoredRun,
   expected: readonly OutputColumn[],
 ): NumberSources {
-  const has = (name: string) => expected.some((column) => column.name === name);
-  const p = (["softmax", "log_softmax"] as const).find(has) ?? null;
+  const first = <Name extends string>(...names: Name[]) =>
+    names.find((name) => expected.some((column) => column.name === name)) ??
+    null;
+  const p = first("softmax", "log_softmax");
   const uncertainty =
-    (["uncertainty", "tail"] as const).find(has) ??
-    (p === "log_softmax" ? p : p && "p");
+    first("uncertainty", "tail") ?? (p === "log_softmax" ? p : p && "p");
   const hasBlocks =
     run.emit.includes("jacobian") && !isEntriesLayout(run.layout);
   return {
     p,
     uncertainty,
-    confidence: has("confidence")
-      ? "confidence"
-      : p
-        ? "p"
-        : uncertainty && "uncertainty",
-    entropy: has("entropy") ? "entropy" : p && "p",
+    confidence: first("confidence") ?? (p ? "p" : uncertainty && "uncertainty"),
+    entropy: first("entropy") ?? (p && "p"),
     // A block is read only if p is unknown: it has Q times as many values.
     jacobian: p ? "p" : hasBlocks ? "block" : null,
   };
@@ -99,6 +96,8 @@ const UNKNOWN = {
 /** Decoder of the numbers of rows, which it checks. */
 export class ExampleDecoder {
   readonly #p: Float64Array;
+  /** Indices of the columns, which are only those of the sources, by name. */
+  readonly #columns: Map<string, number>;
 
   /** @param labelOf returns the label of a row; NaN if it has none */
   constructor(
@@ -109,12 +108,12 @@ export class ExampleDecoder {
     private readonly labelOf: (row: StoredRow) => number,
   ) {
     this.#p = new Float64Array(sources.p === "log_softmax" ? run.classes : 0);
+    this.#columns = new Map(stored.columns.map(({ name }, n) => [name, n]));
   }
 
-  /** @throws InputFormatError for impossible numbers */
   decode(stored: StoredRow): Example {
     const { row, batch, index, cells } = stored;
-    const number = (name: string) => this.#cell(cells, name)?.[0] ?? Number.NaN;
+    const number = (name: string) => this.#cell(cells, name)?.[0];
     const example: Example = {
       row,
       batch,
@@ -124,45 +123,36 @@ export class ExampleDecoder {
       ...UNKNOWN,
     };
     if (example.isNull) return example;
-    const { p, uncertainty, confidence, entropy, jacobian } = this.sources;
-    const summed = p ? this.#setP(example, cells) : Number.NaN;
-    const { predicted } = example;
+    const others = this.sources.p ? this.#setP(example, cells) : Number.NaN;
+    const { p, predicted } = example;
     const tail = number("tail");
-    example.uncertainty =
-      uncertainty === "uncertainty"
-        ? number("uncertainty")
-        : uncertainty === "tail"
-          ? tail / (1 + tail)
-          : uncertainty === "log_softmax"
-            ? 0 - Math.expm1(this.#cell(cells, "log_softmax")?.[predicted] ?? 0)
-            : summed;
+    const log = this.#cell(cells, "log_softmax")?.[predicted];
+    const uncertainty =
+      number("uncertainty") ??
+      (tail !== undefined
+        ? tail / (1 + tail)
+        : log !== undefined
+          ? 0 - Math.expm1(log)
+          : others);
+    example.uncertainty = uncertainty;
     example.confidence =
-      confidence === "confidence"
-        ? number("confidence")
-        : confidence === "p" && example.p
-          ? (example.p[predicted] as number)
-          : 1 - example.uncertainty;
+      number("confidence") ?? p?.[predicted] ?? 1 - uncertainty;
     example.entropy =
-      entropy === "entropy"
-        ? number("entropy")
-        : example.p
-          ? entropyOf(example.p, predicted, example.uncertainty)
-          : Number.NaN;
-    const { p: found, uncertainty: rest } = example;
-    if (jacobian === "block") example.entry = this.#blockEntry(row, cells);
-    else if (found)
-      example.entry = entriesOfFactors(
-        { p: found, predicted, uncertainty: rest },
-        this.run.temperature,
-      );
-    example.droppedMax = number("dropped_max");
-    example.droppedSum = number("dropped_sum");
+      number("entropy") ??
+      (p ? entropyOf(p, predicted, uncertainty) : Number.NaN);
+    if (this.sources.jacobian === "block")
+      example.entry = this.#blockEntry(row, cells);
+    else if (p) {
+      const factors = { p, predicted, uncertainty };
+      example.entry = entriesOfFactors(factors, this.run.temperature);
+    }
+    example.droppedMax = number("dropped_max") ?? Number.NaN;
+    example.droppedSum = number("dropped_sum") ?? Number.NaN;
     return example;
   }
 
   #cell(cells: Cells, name: string): ArrayLike<number> | null {
-    const { columns } = this.stored;
-    return cells[columns.findIndex((column) => column.name === name)] ?? null;
+    return cells[this.#columns.get(name) ?? -1] ?? null;
   }
 
   #reject(row: number, text: string): never {
@@ -170,7 +160,6 @@ export class ExampleDecoder {
     throw new InputFormatError(this.path, name, text);
   }
 
-  /** Returns -1 if the row has no label. */
   #checkedLabel(row: number, label: number): number {
     const { classes } = this.run;
     if (isNoClass(label)) return -1;
@@ -237,7 +226,7 @@ function isNull(cell: ArrayLike<number> | null): boolean {
   return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
 }
 
-/** Returns the index of the largest value, the first of equals. */
+/** Returns the first of equals. */
 function indexOfLargest(values: ArrayLike<number>): number {
   let largest = 0;
   for (let k = 1; k < values.length; k++)

@@ -98,7 +98,7 @@ export class JacobianReader
     );
   }
 
-  /** Returns the block of a row; in coo, a row without entries is a block of zeros. @throws RowMissingError, InputFormatError */
+  /** Returns the block of a row; in coo, a row without entries is a block of zeros. */
   async #find(key: number, index: number[]): Promise<ExampleBlock | null> {
     const [format, table] = [this.#format, this.#table];
     const { rowStart, rowEnd } = format;

@@ -61,7 +61,6 @@ function checkOptions(options: OpenJacobianOptions): void {
     );
 }
 
-/** @throws InputFormatError, InputUnsupportedError, IoError; UsageError for a result that the output does not have */
 export async function readerOf(
   bytes: FileBytes,
   chosen: BlockResult | undefined,
@@ -121,7 +120,7 @@ function blockColumns(run: StoredRun, result: BlockResult): OutputColumn[] {
   );
 }
 
-/** Variant of `openStoredRows` that rejects every problem. @throws InputFormatError, InputUnsupportedError, IoError */
+/** Variant of `openStoredRows` that rejects every problem. */
 export function openOutputRows(
   bytes: FileBytes,
   run: StoredRun,

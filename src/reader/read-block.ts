@@ -39,7 +39,6 @@ interface StoredParts {
 /**
  * Opens the block of a row of logits; returns null for a bad row. Reads most values through `source` on request.
  * @param ranges table rows of the row: one, or in coo those of its entries in order
- * @throws InputFormatError
  */
 export async function readBlock(
   format: BlockFormat,

@@ -11,7 +11,6 @@ import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import { openFileBytes } from "./byte-source.js";
 import {
-  type Example,
   ExampleDecoder,
   neededColumns,
   numberSources,
@@ -19,7 +18,7 @@ import {
 import { openOutputRows, readerOf } from "./open-jacobian.js";
 import { expectedColumns, resultNames } from "./output-columns.js";
 import type { BlockResult } from "./read-block.js";
-import type { StoredRow, StoredRows } from "./stored-rows.js";
+import type { StoredRow } from "./stored-rows.js";
 
 /** Copied column of true classes, and class names from the options. */
 export interface LabelChoice {
@@ -42,10 +41,7 @@ interface CopiedColumn {
   columnIndex: number;
 }
 
-/**
- * Opens a file that `run` wrote. Reads only columns that are sources of numbers.
- * @throws InputMissingError, InputFormatError, IoError; UsageError for a missing label
- */
+/** Opens a file that `run` wrote. Reads only columns that are sources of numbers. */
 export function openResultsFile(
   path: string,
   choice: LabelChoice = {},
@@ -93,8 +89,9 @@ async function open(path: string, choice: LabelChoice) {
       file,
       /** Note for the user about labels. */
       note: labels?.note ?? null,
-      /** Yields all rows in order, in chunks of bounded memory. Iterating over a chunk decodes its rows, and may throw. */
-      scan: () => interpretingEach(path, "rows", decoded(stored, decoder)),
+      /** Yields all rows in order, in chunks of bounded memory. */
+      scan: () => interpretingEach(path, "rows", stored.scan()),
+      decode: (row: StoredRow) => decoder.decode(row),
       /** Returns the row with a key (src/results/row-axes.ts); null if the file does not have it. */
       find: (row: number) =>
         interpreting(path, nameOfKey(inner, row), async () => {
@@ -112,24 +109,7 @@ async function open(path: string, choice: LabelChoice) {
   }
 }
 
-async function* decoded(
-  stored: StoredRows,
-  decoder: ExampleDecoder,
-): AsyncGenerator<Iterable<Example>> {
-  for await (const rows of stored.scan()) yield examplesOf(rows, decoder);
-}
-
-function* examplesOf(
-  rows: Iterable<StoredRow>,
-  decoder: ExampleDecoder,
-): Generator<Example> {
-  for (const row of rows) yield decoder.decode(row);
-}
-
-/**
- * Decodes the labels of a file of results to a temporary file.
- * @throws UsageError for another column; InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
- */
+/** Decodes the labels of a file of results to a temporary file. */
 function openLabels(
   file: ArrowContainer,
   { label, classNames }: LabelChoice & { label: string },

@@ -37,10 +37,7 @@ export class StoredColumn {
     return nullsOf(source, bitmap, this.rows, start, end);
   }
 
-  /**
-   * Returns the `end - start + 1` offsets of the values of rows `[start, end)`, in values.
-   * @throws InputFormatError for offsets that descend or exceed the values
-   */
+  /** Returns the `end - start + 1` offsets of the values of rows `[start, end)`, in values; they ascend. */
   async bounds(
     source: ByteSource,
     start: number,
@@ -70,10 +67,8 @@ export class StoredColumn {
   }
 
   /**
-   * Returns values `[start, end)`: floats in their stored type, whole numbers as float64.
-   *
+   * Returns values `[start, end)`: floats in their stored type, whole numbers up to 2^53 as float64.
    * @param mayBeNull whether nulls are accepted, because the caller skips them
-   * @throws InputFormatError for other nulls, and for whole numbers beyond 2^53
    */
   async numbers(
     source: ByteSource,

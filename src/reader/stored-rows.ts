@@ -33,13 +33,6 @@ export interface StoredRow {
   batch: number;
   index: number;
   cells: Cells;
-  /** By column, for layout dense: the first nonzero value outside the block. */
-  strays: readonly (Stray | null)[];
-}
-
-interface Stray {
-  position: [i: number, row: number, j: number];
-  value: number;
 }
 
 /** Maximum bytes of values per read, unless one row has more. */
@@ -50,8 +43,6 @@ const SLAB_VALUES = 1 << 17;
 /**
  * Opens the expected columns of a file of results. Calls `onProblem` for each column that is missing or has another type,
  * and continues without it. Returns null if an index column is missing.
- *
- * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function openStoredRows(
   bytes: FileBytes,
@@ -59,7 +50,7 @@ export function openStoredRows(
     run: StoredRun;
     expected: readonly OutputColumn[];
     onProblem(text: string): void;
-    /** Called if entries of a row in coo differ in a column that should repeat one value. */
+    /** Called if entries of a row in coo differ in a column that should repeat one value, or dense has no 0 beside a block. */
     onDifference(row: number, text: string): void;
   },
 ): StoredRows | null {
@@ -93,10 +84,7 @@ export class StoredRows {
     this.chunkRows = Math.max(1, Math.floor(CHUNK_BYTES / bytes));
   }
 
-  /**
-   * Yields all rows in order, in chunks. Skips table rows whose number is NaN.
-   * @throws InputFormatError, IoError
-   */
+  /** Yields all rows in order, in chunks. Skips table rows whose number is NaN. */
   scan(
     numbers: ReadNumbers = this.table.numbersInOrder(),
   ): AsyncGenerator<Iterable<StoredRow>> {
@@ -106,7 +94,6 @@ export class StoredRows {
   /**
    * Returns one row; null if the file does not have it.
    * @param ranges table rows of the row, if the caller knows them
-   * @throws InputFormatError, IoError
    */
   async find(
     row: number,
@@ -151,15 +138,12 @@ export class StoredRows {
       const nulls = await stored.nulls(source, start, end);
       const isNull = (k: number) => nulls?.[k] === 1;
       if (column.isSlab) {
-        const slabs: Slab[] = [];
+        const blocks: FloatArray[] = [];
         for (const [k, number] of numbers.entries())
-          slabs.push(await this.#slab(stored, start + k, number, isNull(k)));
-        cells.push({
-          isNull,
-          all: newFloats("float64", 0),
-          values: (k) => (slabs[k] as Slab).block,
-          stray: (k) => (slabs[k] as Slab).stray,
-        });
+          if (!isNull(k) && !Number.isNaN(number))
+            blocks[k] = await this.#slab(column, stored, start + k, number);
+        const values = (k: number) => blocks[k] as FloatArray;
+        cells.push({ isNull, values, all: new Float64Array(0) });
         continue;
       }
       const bounds = await stored.bounds(source, start, end);
@@ -167,24 +151,23 @@ export class StoredRows {
       const all = await stored.numbers(source, first, last, !column.list);
       const at = (k: number) => (bounds[k] as number) - first;
       const values = (k: number) => all.subarray(at(k), at(k + 1));
-      cells.push({ isNull, all, values, stray: () => null });
+      cells.push({ isNull, all, values });
     }
     return cells;
   }
 
-  /** Reads a slab `[i, row, j]` of the dense tensor. Memory does not depend on its size. */
+  /** Returns the block at [i, row, j] of a slab of the dense tensor. Memory does not depend on the size of the slab. */
   async #slab(
+    { name }: PresentColumn,
     stored: StoredColumn,
     tableRow: number,
     number: number,
-    isNull: boolean,
-  ): Promise<Slab> {
+  ): Promise<FloatArray> {
     const { rows, classes } = this.run;
     const size = classes * rows * classes;
     const block = newFloats("float64", classes * classes);
-    let stray: Stray | null = null;
-    const end = isNull ? 0 : size;
-    for (let at = 0; at < end; at += SLAB_VALUES) {
+    let difference = "";
+    for (let at = 0; at < size; at += SLAB_VALUES) {
       const first = tableRow * size + at;
       const count = Math.min(SLAB_VALUES, size - at);
       const { source } = this.table;
@@ -197,17 +180,13 @@ export class StoredRows {
         const row = Math.floor(index / classes) % rows;
         const i = Math.floor(index / (classes * rows));
         if (row === number) block[i * classes + j] = value;
-        else stray ??= { position: [i, row, j], value };
+        else
+          difference ||= `column ${name}: expected 0 outside of [i, ${number}, j], found ${value} at [${i}, ${row}, ${j}]`;
       }
     }
-    return { block, stray };
+    if (difference) this.onDifference(number, difference);
+    return block;
   }
-}
-
-/** Block at [i, row, j] of a slab, and its first nonzero value elsewhere. */
-interface Slab {
-  block: FloatArray;
-  stray: Stray | null;
 }
 
 /** Values of a column in a range of table rows; k is an index in the range. */
@@ -215,8 +194,7 @@ interface ColumnCells {
   isNull(k: number): boolean;
   /** Returns the values of a table row; for a slab of the dense tensor, its block. */
   values(k: number): FloatArray;
-  stray(k: number): Stray | null;
-  /** Values of all table rows; empty for slabs. */
+  /** Values of all table rows; not for slabs. */
   all: FloatArray;
 }
 
@@ -231,11 +209,10 @@ function* tableRows({ range, numbers, columns }: Chunk): Generator<StoredRow> {
   for (let k = 0; k < numbers.length; k++) {
     const row = numbers[k] as number;
     if (Number.isNaN(row)) continue;
-    const strays = columns.map(({ stray }) => stray(k));
     const cells = columns.map((column) =>
       column.isNull(k) ? null : column.values(k),
     );
-    yield { row, batch, index: start + k, cells, strays };
+    yield { row, batch, index: start + k, cells };
   }
 }
 
@@ -259,7 +236,7 @@ class EntryRows {
       if (!Number.isNaN(row)) {
         if (row !== this.#row?.row) complete.push(...this.rest());
         const cells = this.columns.map((): number[] => []);
-        this.#row ??= { row, batch, index: start + from, cells, strays: [] };
+        this.#row ??= { row, batch, index: start + from, cells };
         const difference = this.#append(this.#row.cells, columns, from, to);
         if (difference) onDifference(row, difference);
       }

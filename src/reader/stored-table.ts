@@ -51,10 +51,7 @@ export class StoredTable {
   readonly step: 0 | 1;
   #ends: { first: number; last: number } | undefined;
 
-  /**
-   * Locates the columns in every record batch and checks that their byte ranges are inside the file.
-   * @throws InputFormatError, InputUnsupportedError, IoError
-   */
+  /** Locates the columns in every record batch and checks that their byte ranges are inside the file. */
   constructor(
     readonly source: FileBytes,
     { index, inner }: IndexColumns,
@@ -103,7 +100,7 @@ export class StoredTable {
     });
   }
 
-  /** Returns the first and the last row number; -1 for both without rows. @throws InputFormatError */
+  /** Returns the first and the last row number; -1 for both without rows. */
   async ends(): Promise<{ first: number; last: number }> {
     if (this.#ends) return this.#ends;
     const batch = this.batches.length - 1;
@@ -121,12 +118,7 @@ export class StoredTable {
     return this.#ends;
   }
 
-  /**
-   * Returns row numbers, and checks that they ascend.
-   *
-   * @param previous the row number before the range, if it is known
-   * @throws InputFormatError if they do not ascend
-   */
+  /** Returns row numbers, and checks that they ascend. @param previous the row number before the range, if it is known */
   async numbers(
     range: RowRange,
     source: ByteSource = this.source,
@@ -159,7 +151,7 @@ export class StoredTable {
     };
   }
 
-  /** Returns the table rows of a row by batch; none if the file does not have the row. @throws InputFormatError */
+  /** Returns the table rows of a row by batch; none if the file does not have the row. */
   async find(row: number): Promise<RowRange[]> {
     const start = await this.#lowerBound(row);
     if (start.row !== row) return [];

@@ -59,7 +59,7 @@ export async function report(
   return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
 }
 
-/** Computes the numbers on the page. @throws SoftjacError if the copied columns of the shown rows cannot be read */
+/** Computes the numbers on the page. */
 export async function pageNumbers(
   results: FoundResults,
   collectedResults: CollectedResults,

@@ -18,10 +18,7 @@ export interface FoundResults {
   manifest: Manifest | null;
 }
 
-/**
- * Finds the files of results: one file, or the shards of a complete dataset.
- * @throws InputMissingError, InputFormatError, PermissionError, IoError
- */
+/** Finds the files of results: one file, or the shards of a complete dataset. */
 export function findResults(path: string): FoundResults {
   if (!statOf(path)?.isDirectory())
     return { path, parts: [{ path, input: null }], manifest: null };

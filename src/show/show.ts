@@ -93,10 +93,7 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
   throw missing;
 }
 
-/**
- * Finds the files that may contain a row: one file, or for a row with positions all shards of its input.
- * @throws UsageError, RowMissingError
- */
+/** Finds the files that may contain a row: one file, or for a row with positions all shards of its input. */
 function findFiles(
   { path, parts, manifest }: FoundResults,
   { row, position = [], input }: ShowOptions,

@@ -75,14 +75,11 @@ export function typePrecision(type: OutputColumn["type"], promised: number) {
 
 /** Comparison of a column with the reference, row by row. */
 export class ColumnCheck {
-  readonly #bound: number;
+  readonly #precision: ReturnType<typeof typePrecision>;
   readonly #floor: number;
-  #values = 0;
-  #maxError = 0;
-  #row: number | null = null;
-  #position: number | null = null;
+  readonly #report: ColumnReport;
+  /** Sum of the relative errors. */
   #relative = 0;
-  #ok = true;
 
   /** @param promised bound of float64 */
   constructor(
@@ -90,12 +87,19 @@ export class ColumnCheck {
     private readonly promised: Bound,
     private readonly context: CheckContext,
   ) {
-    const { bound, smallest } = typePrecision(column.type, promised.limit);
-    this.#bound = bound;
+    this.#precision = typePrecision(column.type, promised.limit);
     // Results with bounds in ε may divide a subnormal number by the temperature.
     const divisor =
       promised.unit === "ulp" ? 1 : Math.min(1, context.run.temperature);
-    this.#floor = Math.max(smallest, 2 ** -1074 / divisor);
+    this.#floor = Math.max(this.#precision.smallest, 2 ** -1074 / divisor);
+    this.#report = {
+      name: column.name,
+      ...{ values: 0, maxError: 0, row: null, position: null },
+      meanRelativeErrorPercent: 0,
+      bound: this.#precision.bound,
+      unit: column.type === "int32" ? "steps" : promised.unit,
+      ok: true,
+    };
   }
 
   /**
@@ -120,41 +124,30 @@ export class ColumnCheck {
         worstIndex = n;
       }
     }
-    this.#values += values.length;
+    const report = this.#report;
+    report.values += values.length;
     if (worst < 0) return;
     const position = positions ? (positions[worstIndex] as number) : worstIndex;
-    if (this.#row === null || worst > this.#maxError) {
-      this.#maxError = worst;
-      this.#row = row;
-      this.#position = position;
-    }
-    if (worst <= this.#bound) return;
-    this.#ok = false;
+    if (report.row === null || worst > report.maxError)
+      Object.assign(report, { maxError: worst, row, position });
+    const { name, bound, unit } = report;
+    if (worst <= bound) return;
+    report.ok = false;
     const truth = doubleOf(truths, worstIndex);
-    const unit = this.#unit();
     this.context.problems.addToRow(
       row,
-      `column ${this.column.name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[worstIndex]} (${short(worst)})`,
+      `column ${name}, value ${position}: expected ${truth} within ${short(bound)} ${unit}, found ${values[worstIndex]} (${short(worst)})`,
     );
   }
 
   report(): ColumnReport {
+    const { row, values } = this.#report;
     return {
-      name: this.column.name,
-      values: this.#values,
-      maxError: this.#maxError,
-      row: this.#row,
-      position: this.#position,
+      ...this.#report,
+      row: row === null ? null : this.context.problems.firstIndex(row),
       meanRelativeErrorPercent:
-        this.#values === 0 ? 0 : (this.#relative / this.#values) * 100,
-      bound: this.#bound,
-      unit: this.#unit(),
-      ok: this.#ok,
+        values === 0 ? 0 : (this.#relative / values) * 100,
     };
-  }
-
-  #unit(): ColumnReport["unit"] {
-    return this.column.type === "int32" ? "steps" : this.promised.unit;
   }
 
   /** Returns an error in the unit of the bound; Infinity for NaN. */
@@ -164,6 +157,7 @@ export class ColumnCheck {
     n: number,
     scale: Float64Array | null,
   ): number {
+    const { epsilon, smallest } = this.#precision;
     const high = truths.high[n] as number;
     const isUsual =
       truths.exponent[n] === 0 &&
@@ -178,7 +172,6 @@ export class ColumnCheck {
     } else {
       // The true value is outside the normal range of float64, or one of the two is not finite.
       const type = this.column.type === "int32" ? "float64" : this.column.type;
-      const { epsilon, smallest } = typePrecision(type, 0);
       const epsilons = errorInEpsilon(value, truths, n, type);
       if (epsilons === 0) return 0;
       const double = doubleOf(truths, n);
@@ -188,15 +181,10 @@ export class ColumnCheck {
         return Infinity;
       error = epsilons * Math.max(truth * epsilon, smallest);
     }
-    const epsilon = this.column.type === "float32" ? 2 ** -23 : 2 ** -52;
+    const size = this.promised.unit === "ulp" ? powerOfTwo(truth) : truth;
     return scale
       ? error / ((scale[n] as number) * epsilon + this.#floor)
-      : error /
-          Math.max(
-            (this.promised.unit === "ulp" ? powerOfTwo(truth) : truth) *
-              epsilon,
-            this.#floor,
-          );
+      : error / Math.max(size * epsilon, this.#floor);
   }
 }
 

@@ -12,7 +12,6 @@ import {
   type RunOptions,
   resolveOptions,
 } from "../options/run-options.js";
-import type { OutputTarget } from "../output/output-target.js";
 import { WorkerPool } from "../pool/worker-pool.js";
 import {
   decodeRunMetadata,
@@ -35,9 +34,7 @@ export interface ByteComparison {
 /**
  * Repeats the run that wrote a file, and compares every byte with the file instead of writing it: row numbers, copied
  * columns, results and metadata. Takes at most the time of a run.
- *
  * @param inputs input file, and options that override those of the metadata
- * @throws SoftjacError as run would
  */
 export async function compareRun(
   path: string,
@@ -54,7 +51,11 @@ export async function compareRun(
         message: `bytes not compared: the output was written by version ${version}, this is ${VERSION}`,
       };
     if (file.format !== "arrow-file")
-      return { compared: false, message: STREAM };
+      return {
+        compared: false,
+        message:
+          "bytes not compared: the output is a stream, and runs write files",
+      };
     const paths = { output: path, input: inputs.input };
     const stored = withStoredOptions(metadata, inputs) as typeof inputs;
     const resolved = resolveOptions({
@@ -80,9 +81,6 @@ export async function compareRun(
   }
 }
 
-const STREAM =
-  "bytes not compared: the output is a stream, and runs write files";
-
 /** Describes the first byte that a new run would write differently. */
 async function firstDifference(
   file: ArrowContainer,
@@ -96,7 +94,8 @@ async function firstDifference(
   const { compress } = options;
   try {
     const context = { ...hooks, workerPool, options, logits, report };
-    await compute(plan, comparison(file.fd), context);
+    const compare = { compare: true, direct: -1, reportWritten: () => {} };
+    await compute(plan, { fd: file.fd, ...compare }, context);
   } catch (error) {
     if (!(error instanceof DifferentByte)) throw error;
     const { position, expected, found } = error;
@@ -111,11 +110,6 @@ async function firstDifference(
   return bytes === expected
     ? null
     : `expected ${expected} bytes, found ${bytes}`;
-}
-
-/** Returns an output that compares bytes with a file instead of writing them. */
-function comparison(fd: number): OutputTarget {
-  return { fd, compare: true, direct: -1, reportWritten: () => {} };
 }
 
 /** Describes the position of a byte: the record batch, and for an output without compression the column and value. */

@@ -29,7 +29,7 @@ export interface Comparison {
   onProgress(rowsDone: number): void;
 }
 
-/** Compares all rows in order. @throws InputFormatError, IoError, AbortedError */
+/** Compares all rows in order. */
 export async function compareAllRows(comparison: Comparison): Promise<void> {
   const { run, stored, input, checker, problems, onProgress } = comparison;
   const { batches, inner } = stored.table;
@@ -59,7 +59,7 @@ export async function compareAllRows(comparison: Comparison): Promise<void> {
   onProgress(run.rowEnd - run.rowStart);
 }
 
-/** Compares some rows, ascending, and looks up each. @throws InputFormatError, IoError, AbortedError */
+/** Compares some rows, ascending, and looks up each. */
 export async function compareSampledRows(
   comparison: Comparison,
   rows: Float64Array,

@@ -1,8 +1,9 @@
 import { entryIndices, indexProblem } from "../reader/block-entries.js";
+import type { PresentColumn } from "../reader/output-columns.js";
+import type { Cells } from "../reader/stored-rows.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { storeEntry, storeLogEntry } from "../reference/result.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
-import type { EntriesLayout } from "../results/catalogue.js";
 import {
   type CheckContext,
   type ColumnCheck,
@@ -10,26 +11,13 @@ import {
 } from "./column-check.js";
 import type { ReferenceResults } from "./reference-results.js";
 
-/** Part of the entries of a row: positions i·Q + j, or i and j; values; numbers about the dropped entries. */
-export type EntryPart =
-  | ("indices" | "i" | "j" | "values")
-  | ("droppedMax" | "droppedSum");
-
-const DROPPED_NAMES = { droppedMax: "dropped_max", droppedSum: "dropped_sum" };
-
-/** Names of the columns by layout, as documented. They are not those of the writer, so that a mistake of it is found. */
-export const ENTRY_COLUMNS: Record<
-  EntriesLayout,
-  Partial<Record<EntryPart, string>>
-> = {
-  csr: { indices: "indices", values: "values", ...DROPPED_NAMES },
-  coo: { i: "i", j: "j", values: "value", ...DROPPED_NAMES },
-};
-
 /** Tolerance in ε: the error of a stored entry, and of the product of two rounded p and 1/T. */
 const TOLERANCE = 3 + 4;
 
-/** Checks the choice of stored entries, their values, and the numbers about dropped entries. */
+/**
+ * Checks the choice of stored entries, their values, and the numbers about dropped entries. Finds the columns by their
+ * documented names, not by the table of the writer, so that a mistake of it is found.
+ */
 export class EntriesCheck {
   readonly #isLog: boolean;
   /** Minimum size of a stored entry: the threshold, or the smallest number of the type. */
@@ -37,32 +25,28 @@ export class EntriesCheck {
   #truths = referenceValues(0);
   readonly #one = referenceValues(1);
 
+  /** @param checks checks of the columns; null for indices */
   constructor(
     private readonly reference: ReferenceResults,
     private readonly context: CheckContext,
-    private readonly checkOf: (part: EntryPart) => ColumnCheck | null,
+    private readonly columns: readonly PresentColumn[],
+    private readonly checks: readonly (ColumnCheck | null)[],
   ) {
     const { dtype, threshold, emit } = context.run;
     this.#isLog = emit.includes("log_jacobian");
     this.#minSize = Math.max(threshold, typePrecision(dtype, 0).smallest);
   }
 
-  /**
-   * Checks the row that `reference` has loaded.
-   * @param cellOf returns the stored values of a part; null if the file does not have it
-   */
-  check(
-    row: number,
-    cellOf: (part: EntryPart) => ArrayLike<number> | null,
-  ): void {
+  /** Checks the row that `reference` has loaded. */
+  check(row: number, cells: Cells): void {
     const { sizes } = this.reference;
-    const { classes, dtype, temperature, topK } = this.context.run;
-    const values = cellOf("values") as ArrayLike<number>;
+    const { classes, dtype, layout, temperature, topK } = this.context.run;
+    const cellOf = (name: string) => cells[this.#indexOf(name)] ?? null;
+    const valuesName = layout === "coo" ? "value" : "values";
+    const values = cellOf(valuesName);
     const [i, j] = [cellOf("i"), cellOf("j")];
-    const indices =
-      i && j
-        ? entryIndices(i, j, classes)
-        : (cellOf("indices") as ArrayLike<number>);
+    const indices = i && j ? entryIndices(i, j, classes) : cellOf("indices");
+    if (!values || !indices) return;
     const problem =
       indices.length === values.length
         ? indexProblem(indices, classes)
@@ -72,7 +56,8 @@ export class EntriesCheck {
       return;
     }
     const truths = this.#truthsOf(indices);
-    this.checkOf("values")?.check(row, truths, values, null, indices);
+    const checkOf = (name: string) => this.checks[this.#indexOf(name)];
+    checkOf(valuesName)?.check(row, truths, values, null, indices);
     const minStored = this.#checkStored(row, indices, values);
     const dropped = droppedEntries(sizes, temperature, indices, this.#isLog);
     this.#checkDropped(row, indices.length, minStored, dropped);
@@ -83,15 +68,19 @@ export class EntriesCheck {
     // Each subnormal size is only right within half a step of 2^-1074.
     const subnormal = (dropped.subnormal / temperature) * 2 ** -1022;
     const scale = dropped.sum + subnormal + exchanged;
-    for (const [kind, truth, size] of [
-      ["droppedMax", dropped.max, Math.max(dropped.max, minSize)],
-      ["droppedSum", dropped.sum, scale],
+    for (const [name, truth, size] of [
+      ["dropped_max", dropped.max, Math.max(dropped.max, minSize)],
+      ["dropped_sum", dropped.sum, scale],
     ] as const) {
-      const stored = cellOf(kind);
+      const stored = cellOf(name);
       this.#one.high[0] = truth;
       const scales = Float64Array.of(size);
-      if (stored) this.checkOf(kind)?.check(row, this.#one, stored, scales);
+      if (stored) checkOf(name)?.check(row, this.#one, stored, scales);
     }
+  }
+
+  #indexOf(name: string): number {
+    return this.columns.findIndex((column) => column.name === name);
   }
 
   #truthsOf(indices: ArrayLike<number>): ReferenceValues {

@@ -8,11 +8,7 @@ import {
   ColumnCheck,
   type ColumnReport,
 } from "./column-check.js";
-import {
-  ENTRY_COLUMNS,
-  EntriesCheck,
-  type EntryPart,
-} from "./entries-check.js";
+import { EntriesCheck } from "./entries-check.js";
 import { type ReferenceResults, referenceName } from "./reference-results.js";
 
 /** Bounds in ε of float64: the sum has the errors of its entries, of its own rounding and of the reference sum. */
@@ -43,33 +39,22 @@ export class RowChecker {
         ? null
         : new ColumnCheck(column, promised, context);
     });
-    const has = (part: EntryPart) => this.#columnOf(part) >= 0;
-    const checkOf = (part: EntryPart) =>
-      this.#checks[this.#columnOf(part)] ?? null;
-    this.#entries =
-      has("values") && (has("indices") || (has("i") && has("j")))
-        ? new EntriesCheck(reference, context, checkOf)
-        : null;
+    this.#entries = isEntriesLayout(run.layout)
+      ? new EntriesCheck(reference, context, columns, this.#checks)
+      : null;
   }
 
   /** Checks a row of the input, which is loaded. @param stored the row in the output; null if the output lacks it */
   check(row: number, stored: StoredRow | null): void {
-    if (!stored) {
-      this.#checkAbsent(row);
-      return;
-    }
-    this.#checkPresent(row, stored.cells);
-    for (const [n, stray] of stored.strays.entries())
-      if (stray)
-        this.context.problems.addToRow(
-          row,
-          `column ${this.columns[n]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.position.join(", ")}]`,
-        );
+    const isGood = this.reference.load(row);
+    this.rowsChecked++;
+    if (!isGood) this.badRows++;
+    if (stored) this.#checkPresent(row, stored.cells, isGood);
+    else this.#checkAbsent(row, isGood);
   }
 
-  #checkPresent(row: number, cells: Cells): void {
+  #checkPresent(row: number, cells: Cells, isGood: boolean): void {
     const { problems } = this.context;
-    const isGood = this.#load(row);
     const mismatch = cells.findIndex((cell) => (cell === null) === isGood);
     const { name } = this.columns[mismatch] ?? {};
     if (mismatch >= 0)
@@ -86,18 +71,18 @@ export class RowChecker {
       const { truths, scale } = this.reference.result(result);
       this.#checks[n]?.check(row, truths, values, scale);
     }
-    this.#entries?.check(row, (part) => cells[this.#columnOf(part)] ?? null);
+    this.#entries?.check(row, cells);
   }
 
   /** Checks that the output may lack a row: a bad row, or in coo a row without entries. */
-  #checkAbsent(row: number): void {
+  #checkAbsent(row: number, isGood: boolean): void {
     const { problems, run } = this.context;
-    if (this.#load(row)) {
+    if (isGood) {
+      const noEntries = this.columns.map(({ name }) =>
+        /^dropped_/.test(name) ? null : [],
+      );
       if (run.layout !== "coo") problems.addToRow(row, "the row is missing");
-      else
-        this.#entries?.check(row, (part) =>
-          part === "droppedMax" || part === "droppedSum" ? null : [],
-        );
+      else this.#entries?.check(row, noEntries);
     } else if (this.isNullable)
       problems.addToRow(
         row,
@@ -107,22 +92,6 @@ export class RowChecker {
 
   columnReports(): ColumnReport[] {
     return this.#checks.flatMap((check) => (check ? [check.report()] : []));
-  }
-
-  /** Loads a row into the reference; returns whether it has results. */
-  #load(row: number): boolean {
-    const isGood = this.reference.load(row);
-    this.rowsChecked++;
-    if (!isGood) this.badRows++;
-    return isGood;
-  }
-
-  /** Returns the index of the column with a part of the entries; -1 if the file does not have it. */
-  #columnOf(part: EntryPart): number {
-    const { layout } = this.context.run;
-    if (!isEntriesLayout(layout)) return -1;
-    const name = ENTRY_COLUMNS[layout][part];
-    return this.columns.findIndex((column) => column.name === name);
   }
 }
 

@@ -56,9 +56,6 @@ export interface ValueOptions extends RunOptions {
 /**
  * Compares the results in a file with the reference, which recomputes them from the input with about 31 digits and shares no
  * code with the kernels. Wrong values do not throw; the report lists them.
- *
- * @throws InputFormatError for a damaged file, or an output without softjac's metadata; the errors of opening an input;
- * AbortedError
  */
 export async function verifyValues(
   options: ValueOptions,
@@ -195,15 +192,11 @@ function buildReport(
   checker: RowChecker | null,
   notCompared: string[],
 ): ValueReport {
-  const columns = (checker?.columnReports() ?? []).map((column) => ({
-    ...column,
-    row: column.row === null ? null : problems.firstIndex(column.row),
-  }));
   return {
     rows,
     rowsChecked: checker?.rowsChecked ?? 0,
     badRows: checker?.badRows ?? 0,
-    columns,
+    columns: checker?.columnReports() ?? [],
     notCompared,
     problems: problems.list,
     otherProblems: problems.others,

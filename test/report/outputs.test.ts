@@ -183,11 +183,16 @@ test("copied columns of every type are text", async () => {
 });
 
 const BLOCK = [0.1, 0, 0, 0, 1.5, 0, 0, 0, 0];
+const SLAB = Array.from({ length: 18 }, (_, n) => (n === 5 ? 0.5 : 0));
 test.each([
-  ["p from 0 to 1, found 1.5 for class 1", "softmax", [0.1, 1.5, 0]],
-  ["entries of its block from -1 to 1, found 1.5", "jacobian", BLOCK],
-] as const)("impossible numbers: expected %s", async (...row) => {
-  const [message, emit, values] = row;
+  ["expected p from 0 to 1, found 1.5 for class 1", "softmax", [0.1, 1.5, 0]],
+  ["expected entries of its block from -1 to 1, found 1.5", "jacobian", BLOCK],
+  [
+    "column jacobian: expected 0 outside of [i, 0, j], found 0.5 at [0, 1, 2]",
+    ...(["jacobian", SLAB, { layout: "dense", rows: 2 }] as const),
+  ],
+] as const)("impossible numbers: %s", async (...row) => {
+  const [message, emit, values, more] = row;
   const results = at("impossible.arrow");
   const lists = fixedSizeList(new Float64(), values.length);
   writeResults(results, {
@@ -195,12 +200,12 @@ test.each([
       ["row", new Int64(), [0n]],
       [emit, lists, [values]],
     ],
-    metadata: outputMetadata({ emit }),
+    metadata: outputMetadata({ emit, ...more }),
   });
   await refused(
     built.report({ results, output: at("no.html") }),
     "ERR_INPUT_FORMAT",
-    `${results}: row 0: expected ${message}`,
+    `${results}: row 0: ${message}`,
   );
 });
 

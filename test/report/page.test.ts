@@ -135,7 +135,7 @@ const evilPage = await pageOf(
 
 test("text of files is escaped", () => {
   const { text } = evilPage;
-  expect(text).toContain("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;");
+  expect(text).toContain("&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;");
   expect(text).not.toMatch(/<\/?script|<img|<!--|\u2028/);
 });
 
@@ -151,7 +151,7 @@ test("pages are under 3 MB, and show 200 characters of a text", async () => {
   const marked = textInput("markup", texts);
   const page = await pageOf({ input: marked, keep: ["markup"] });
   expect(statSync(page.output).size).toBeLessThan(5e5);
-  expect(page.text).toMatch(`${"&lt;&amp;&gt;".repeat(66)}&lt;&amp;…</td>`);
+  expect(page.text).toMatch(`${"&#60;&#38;&#62;".repeat(66)}&#60;&#38;…</td>`);
 });
 
 const WIDTH = "document.documentElement.scrollWidth";

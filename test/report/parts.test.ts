@@ -77,7 +77,7 @@ test("markup escapes text in elements and attributes", () => {
   const evil = `</td><script>"'&`;
   const { markup } =
     html`<td title="${evil}">${[evil, html`<b>${1}</b>`, null]}</td>`;
-  const text = "&lt;/td&gt;&lt;script&gt;&quot;&#39;&amp;";
+  const text = "&#60;/td&#62;&#60;script&#62;&#34;&#39;&#38;";
   expect(markup).toBe(`<td title="${text}">${text}<b>1</b></td>`);
   expect(html`${"a\u202eb\n"}`.markup).toBe("a\\u202eb\\n");
 });

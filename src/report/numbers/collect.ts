@@ -23,8 +23,8 @@ export class Collected {
   /** Number of rows in the output; in coo, of rows with entries. */
   examples = 0;
   badRows = 0;
-  droppedMax = Number.NaN;
-  droppedSum = Number.NaN;
+  droppedMax: number | null = null;
+  droppedSum: number | null = null;
   readonly confidence: ConfidenceSums;
   readonly classes: ClassSums;
   readonly calibration = new CalibrationSums();
@@ -49,9 +49,9 @@ export class Collected {
     }
     const { droppedMax, droppedSum } = example;
     if (!Number.isNaN(droppedMax))
-      this.droppedMax = Math.max(droppedMax, this.droppedMax || 0);
+      this.droppedMax = Math.max(droppedMax, this.droppedMax ?? 0);
     if (!Number.isNaN(droppedSum))
-      this.droppedSum = droppedSum + (this.droppedSum || 0);
+      this.droppedSum = droppedSum + (this.droppedSum ?? 0);
     this.confidence.add(example);
     this.classes.add(example);
     this.calibration.add(example);
@@ -79,11 +79,7 @@ export interface CollectedResults {
   pairs: ClassPairs;
 }
 
-/**
- * Reads all rows of an output in bounded memory: once, or twice if there are too many classes to sum all pairs.
- *
- * @throws SoftjacError if the output cannot be read; AbortedError
- */
+/** Reads all rows of an output in bounded memory: once, or twice if there are too many classes to sum all pairs. */
 export async function collectResults(
   results: FoundResults,
   options: LabelChoice & { classes: number },
@@ -121,10 +117,8 @@ export async function collectResults(
 }
 
 /**
- * Reads all files in order, and reports progress over all passes.
- *
+ * Reads all files in order, and reports progress over all passes. Returns the first file, closed.
  * @param rowsBefore number of rows read in the passes before
- * @returns the first file, closed
  */
 async function readFiles(
   { parts, manifest }: FoundResults,
@@ -146,13 +140,13 @@ async function readFiles(
       const passes = classes > ALL_PAIRS_CLASSES ? 2 : 1;
       const rows = passes * (manifest?.rows ?? rowEnd - rowStart);
       const before = rowsDone;
-      for await (const examples of file.scan()) {
+      for await (const rowsOfChunk of file.scan()) {
         if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
         interpreting(file.path, "rows", () => {
-          for (const example of examples) {
-            onExample(example, fileIndex);
+          for (const row of rowsOfChunk) {
+            onExample(file.decode(row), fileIndex);
             // Row keys of ragged lists have gaps.
-            rowsDone = before + Math.min(rowEnd, example.row + 1) - rowStart;
+            rowsDone = before + Math.min(rowEnd, row.row + 1) - rowStart;
           }
         });
         onProgress?.(rowsDone, rows);
@@ -166,7 +160,6 @@ async function readFiles(
   return first as unknown as ResultsFile;
 }
 
-/** @throws InputFormatError if the metadata of two files differ */
 function assertSameRun(
   { run: first }: ResultsFile,
   { path, run }: ResultsFile,

@@ -56,19 +56,15 @@ export function summarizeRow(
   { row, batch, k, p, ...example }: Example,
   fileIndex: number,
 ): RowSummary {
-  const [confidence = null, uncertainty = null, entropy = null] = [
-    example.confidence,
-    example.uncertainty,
-    example.entropy,
-  ].map((value) => (Number.isNaN(value) ? null : value));
-  const [predicted = null, label = null] = [
-    example.predicted,
-    example.label,
-  ].map((k) => (k < 0 ? null : k));
-  const numbers = { confidence, uncertainty, entropy, predicted, label };
+  const number = (x: number) => (Number.isNaN(x) ? null : x);
+  const classOf = (k: number) => (k < 0 ? null : k);
   return {
     ...{ row, batch, k, fileIndex },
-    ...numbers,
+    confidence: number(example.confidence),
+    uncertainty: number(example.uncertainty),
+    entropy: number(example.entropy),
+    predicted: classOf(example.predicted),
+    label: classOf(example.label),
     likely:
       p &&
       Array.from(p, (value, k) => ({ class: k, p: value }))
@@ -87,16 +83,6 @@ export interface ShownRow extends RowNumbers {
   copied: (string | null)[];
 }
 
-function shownRow(
-  { row: key, fileIndex: _, batch, k, ...numbers }: RowSummary,
-  input: string | null,
-  { inner }: Pick<ResultsFile, "inner">,
-  copied: CopiedValues,
-): ShownRow {
-  const [row = 0, ...positions] = indexOfKey(inner, key);
-  return { row, positions, input, ...numbers, copied: copied.read(batch, k) };
-}
-
 export interface ShownRows {
   /** Names of the shown copied columns; hiddenColumns counts the others. */
   copiedColumns: string[];
@@ -106,23 +92,27 @@ export interface ShownRows {
   reasons: string[];
 }
 
-/** Returns the rows with the values of their copied columns. @throws SoftjacError if these cannot be read */
+/** Returns the rows with the values of their copied columns. */
 export async function shownRows(
   results: FoundResults,
   rows: readonly RowSummary[],
   { copiedColumns, sources }: Pick<ResultsFile, "copiedColumns" | "sources">,
 ): Promise<ShownRows> {
-  const shown = new Map<RowSummary, ShownRow>();
-  for (const [fileIndex, { path, input }] of results.parts.entries()) {
-    const own = rows.filter((row) => row.fileIndex === fileIndex);
-    if (own.length === 0) continue;
+  const mostUncertain: ShownRow[] = [];
+  for (const [index, { path, input }] of results.parts.entries()) {
+    if (!rows.some(({ fileIndex }) => fileIndex === index)) continue;
     const opened = await openResultsFile(path);
     try {
       const columns = opened.copiedColumns.slice(0, MAX_COPIED_COLUMNS);
       const indices = columns.map(({ columnIndex }) => columnIndex);
-      const copied = new CopiedValues(opened.file, indices);
-      for (const summary of own)
-        shown.set(summary, shownRow(summary, input, opened, copied));
+      const values = new CopiedValues(opened.file, indices);
+      for (const [n, summary] of rows.entries()) {
+        const { row: key, batch, k, fileIndex, ...numbers } = summary;
+        if (fileIndex !== index) continue;
+        const [row = 0, ...positions] = indexOfKey(opened.inner, key);
+        const copied = values.read(batch, k);
+        mostUncertain[n] = { row, positions, input, ...numbers, copied };
+      }
     } finally {
       await opened.close();
     }
@@ -132,7 +122,7 @@ export async function shownRows(
       .slice(0, MAX_COPIED_COLUMNS)
       .map(({ name }) => name),
     hiddenColumns: Math.max(0, copiedColumns.length - MAX_COPIED_COLUMNS),
-    mostUncertain: rows.map((row) => shown.get(row) as ShownRow),
+    mostUncertain,
     reasons: reasonsOf(sources),
   };
 }

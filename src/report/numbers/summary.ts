@@ -40,27 +40,21 @@ export function summaryNumbers(
   { first, collected, inputs, bytes, rows }: CollectedResults,
 ): SummaryNumbers {
   const { run, sources, copiedColumns } = first;
-  const { examples, badRows } = collected;
-  const nullIfNaN = (value: number) => (Number.isNaN(value) ? null : value);
+  const { examples, badRows, droppedMax, droppedSum } = collected;
+  const { layout, emit, dtype, temperature, threshold, classes } = run;
   return {
     kind: manifest ? "dataset" : "file",
     writtenBy: run.version ?? null,
     sources: inputs,
     shards: parts.length,
-    layout: run.layout,
-    emit: [...run.emit],
-    dtype: run.dtype,
-    temperature: run.temperature,
-    threshold: run.threshold,
+    ...{ layout, emit: [...emit], dtype, temperature, threshold },
     topK: run.topK || null,
-    classes: run.classes,
-    rows,
+    ...{ classes, rows },
     rowsWithResults: examples - badRows,
     badRows,
     rowsSkipped: rows - examples,
     bytes,
-    droppedMax: nullIfNaN(collected.droppedMax),
-    droppedSum: nullIfNaN(collected.droppedSum),
+    ...{ droppedMax, droppedSum },
     copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
     skippedInputs: [...(manifest?.leftOut ?? [])],
     from: sources,

@@ -51,9 +51,11 @@ function whichClasses(shown: number, all: number): string {
   return all === 1 ? "The one class" : `All ${count(all)} classes`;
 }
 
+type Matrix = readonly (readonly number[])[];
+
 function jacobianFigure(
   { shown, rows }: ClassNumbers,
-  mean: readonly (readonly number[])[],
+  values: Matrix,
   which: string,
 ): Html {
   return matrixFigure({
@@ -61,8 +63,7 @@ function jacobianFigure(
     title: "Mean |J| between classes",
     caption: html`Mean of |J[i,j]| over ${count(rows)} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
     axes: ["input class i", "output class j →"],
-    shown,
-    value: (a, b) => mean[a]?.[b] as number,
+    ...{ shown, values },
     text: cellNumber,
     tableText: digits,
     edgeText: digits,
@@ -71,19 +72,18 @@ function jacobianFigure(
 
 function confusionFigure(
   { shown, confusionRows: rows, labelled }: ClassNumbers,
-  confusion: readonly (readonly number[])[],
+  values: Matrix,
   which: string,
 ): Html {
-  const counts = (a: number, b: number) => confusion[a]?.[b] as number;
   return matrixFigure({
     id: "confusion",
     title: "Confusion matrix",
     caption: html`Number of rows by label and predicted class, of ${count(rows)} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
     axes: ["label", "predicted class →"],
-    shown,
-    value: counts,
-    shadeOf: (a, b) =>
-      counts(a, b) / Math.max(1, labelled?.[shown[a] as number] ?? 0),
+    ...{ shown, values },
+    shares: values.map((row, a) =>
+      row.map((n) => n / Math.max(1, labelled?.[shown[a] as number] ?? 0)),
+    ),
     text: count,
     tableText: count,
     edgeText: percent,
@@ -93,36 +93,33 @@ function confusionFigure(
 interface MatrixSpec extends Pick<FigureSpec, "id" | "title" | "caption"> {
   axes: [row: string, column: string];
   shown: readonly number[];
-  /** Returns the value of a cell; `a` and `b` are indices of `shown`. */
-  value(a: number, b: number): number;
-  /** Returns the value that determines the shade; default: `value`. */
-  shadeOf?(a: number, b: number): number;
+  /** `[shown, shown]`. */
+  values: Matrix;
+  /** Values that determine the shades; default: `values`. */
+  shares?: Matrix;
   text(value: number): string;
   tableText(value: number): string;
   /** Formats a limit between two shades. */
   edgeText(edge: number): string;
 }
 
-interface Cell {
-  i: number;
-  j: number;
-  value: number;
-  share: number;
-}
-
 function matrixFigure({
   axes: [row, column],
   shown,
-  value,
-  shadeOf = value,
+  values,
+  shares = values,
   text,
   tableText,
   edgeText,
   ...spec
 }: MatrixSpec): Html {
   const cells = shown.flatMap((i, a) =>
-    shown.map((j, b) => ({ i, j, value: value(a, b), share: shadeOf(a, b) })),
+    shown.map((j, b) => {
+      const [value = 0, share = 0] = [values[a]?.[b], shares[a]?.[b]];
+      return { i, j, value, share };
+    }),
   );
+  type Cell = (typeof cells)[number];
   const isMany = shown.length > 24;
   const isNumbered = shown.length <= MAX_NUMBERED;
   const isNamed = shown.length <= MAX_NAMED;
@@ -184,9 +181,9 @@ function matrixFigure({
         ? table(
             spec.title,
             [row, ...shown.map((j) => `to ${j}`)],
-            shown.map((i, a) => [
-              String(i),
-              ...shown.map((_, b) => tableText(value(a, b))),
+            values.map((row, a) => [
+              String(shown[a]),
+              ...row.map((x) => tableText(x)),
             ]),
           )
         : isNamed

@@ -1,10 +1,10 @@
 import { count } from "../../format-number.js";
-import type {
-  Bins,
-  CalibrationNumbers,
-  ConfidenceNumbers,
+import {
+  type Bins,
+  type CalibrationNumbers,
+  LOST,
+  type UncertaintyNumbers,
 } from "../numbers/confidence.js";
-import { LOST } from "../numbers/confidence.js";
 import type { OutputReport } from "../output-report.js";
 import {
   digits,
@@ -56,15 +56,25 @@ export function confidenceSection({
           bars: barsOf(confidence),
           caption: html`Rows by p of the predicted class. All ${count(numbers.rows)} rows; mean ${digits(confidence.mean)}.`,
         }),
-      entropy && entropyFigure(entropy, summary.classes),
+      entropy &&
+        histogram({
+          id: "entropy",
+          title: "Entropy",
+          axis: "entropy, nats →",
+          bars: barsOf(entropy),
+          caption: html`Rows by the entropy −Σ p log p. All ${count(entropy.counts.reduce((sum, rows) => sum + rows, 0))} rows; mean ${digits(entropy.mean)} nats. The maximum for ${count(summary.classes)} classes is ${digits(Math.log(summary.classes))}.`,
+        }),
       html`</div>`,
     ],
   );
 }
 
-type Uncertainty = NonNullable<ConfidenceNumbers["uncertainty"]>;
-
-function lostText({ rows, lostFloat32, lostFloat64, zero }: Uncertainty): Html {
+function lostText({
+  rows,
+  lostFloat32,
+  lostFloat64,
+  zero,
+}: UncertaintyNumbers): Html {
   const share = (lost: number) =>
     rows > 0 ? ` (${percent(lost / rows)})` : "";
   return html`<ul class="facts">
@@ -75,20 +85,9 @@ ${zero > 0 ? html`<li>${count(zero)} rows have an uncertainty of exactly 0: one 
 `;
 }
 
-function entropyFigure(bins: Bins & { mean: number }, classes: number): Html {
-  const rows = bins.counts.reduce((sum, rows) => sum + rows, 0);
-  return histogram({
-    id: "entropy",
-    title: "Entropy",
-    axis: "entropy, nats →",
-    bars: barsOf(bins),
-    caption: html`Rows by the entropy −Σ p log p. All ${count(rows)} rows; mean ${digits(bins.mean)} nats. The maximum for ${count(classes)} classes is ${digits(Math.log(classes))}.`,
-  });
-}
-
 /** Returns a histogram with a logarithmic axis, and lines where 1 − p becomes 0 in a type. */
 function uncertaintyFigure(
-  uncertainty: Uncertainty,
+  uncertainty: UncertaintyNumbers,
   from: string | null,
 ): Html {
   const { rows, mean, min, max } = uncertainty;

@@ -23,19 +23,9 @@ function markupOf(value: Value): string {
   return escaped(String(value));
 }
 
-const ENTITIES: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
 function escaped(text: string): string {
-  return printable(text).replace(
-    /[&<>"']/g,
-    (character) => ENTITIES[character] as string,
-  );
+  const reference = (character: string) => `&#${character.charCodeAt(0)};`;
+  return printable(text).replace(/[&<>"']/g, reference);
 }
 
 export interface FigureSpec {

@@ -71,7 +71,7 @@ function tiles({
 
 function linesOf(summary: SummaryNumbers): Line[] {
   const { sources, temperature, threshold, topK } = summary;
-  const lines: Line[] = [
+  return [
     [sources.length === 1 ? "input" : "inputs", shortList(sources)],
     [
       "output",
@@ -95,16 +95,12 @@ function linesOf(summary: SummaryNumbers): Line[] {
       summary.writtenBy ? `softjac ${summary.writtenBy}` : "unknown",
     ],
   ];
-  return lines;
 }
 
-/** Returns a line about the dropped entries of csr and coo. */
 function droppedLine({ droppedSum, droppedMax }: SummaryNumbers): Line[] {
   if (droppedSum === null) return [];
-  const max = digits(droppedMax ?? 0);
-  return [
-    ["dropped", `${digits(droppedSum)} in |J|, at most ${max} per entry`],
-  ];
+  const [sum, max] = [droppedSum, droppedMax ?? 0].map((x) => digits(x));
+  return [["dropped", `${sum} in |J|, at most ${max} per entry`]];
 }
 
 /** Returns a line that says how to store p, which most sections need. */
@@ -130,11 +126,8 @@ function badRowsText({ badRows, rowsSkipped, layout }: SummaryNumbers): string {
 }
 
 function entriesText(threshold: number, topK: number | null): string {
-  const words = [
-    threshold > 0 ? `threshold ${threshold}` : "",
-    topK ? `${count(topK)} largest entries per block` : "",
-  ].filter((word) => word !== "");
-  return words.length > 0 ? `, ${words.join(", ")}` : "";
+  const stored = threshold > 0 ? `, threshold ${threshold}` : "";
+  return topK ? `${stored}, ${count(topK)} largest entries per block` : stored;
 }
 
 /** Returns a table of the most uncertain rows. */
