@@ -121,9 +121,11 @@ describe("a name that occurs twice is refused", () => {
     "--columns l_*: two columns are named l_1; give each class a name of its own";
 
   test("columns of Arrow and Parquet files, and fields of a struct", async () => {
-    writeResults(input, {
-      columns: NAMES.map((name, k) => [name, new Float64(), [k, 2 * k]]),
-    });
+    writeResults(
+      input,
+      NAMES.map((name, k) => [name, new Float64(), [k, 2 * k]]),
+      null,
+    );
     await refused({ columns: "l_*" }, columnsTwice, "ERR_LOGITS_COLUMN");
     const page = { version: 1 as const, values: 2, repetition: [] };
     const pages = [{ ...page, definition: [4, 1], data: [1, 2] }];
@@ -136,7 +138,7 @@ describe("a name that occurs twice is refused", () => {
       (name) => new Field(name, new Float64()),
     );
     const struct = new Struct(fields);
-    writeResults(input, { columns: [["z", struct, [{ a: 0, b: 1 }]]] });
+    writeResults(input, [["z", struct, [{ a: 0, b: 1 }]]], null);
     await refused(
       {},
       "two fields of column z are named a; give each class a name of its own",

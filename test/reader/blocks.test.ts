@@ -10,10 +10,8 @@ import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
 import {
-  cooFile,
-  csrFile,
-  outputMetadata,
   type SparseExamples,
+  sparseColumns,
   writeResults,
 } from "../support/results-file.js";
 
@@ -246,11 +244,9 @@ describe.each(["csr", "coo"] as const)(
       "record batches of %o rows",
       async (batchRows) => {
         const path = at(`${layout} of entries`);
-        const columns =
-          layout === "csr" ? csrFile(examples) : cooFile(examples, classes);
+        const columns = sparseColumns(layout, examples, classes);
         const stated = { layout, rows, classes, threshold: 0.02 };
-        const metadata = outputMetadata(stated);
-        writeResults(path, { columns, metadata, batchRows });
+        writeResults(path, columns, stated, batchRows);
         await expectBlocks(path, { rows, classes, layout, block });
         await using reader = await built.openJacobian(path);
         const count = layout === "coo" ? rows : examples.length;
@@ -267,8 +263,7 @@ test("the entries of a block in coo may be in several record batches", async () 
   const values = indices.map((n) => n + 0.5);
   const three = [0, 1, 2].map((row) => ({ row, entries: { indices, values } }));
   const file = { rows: 3, classes: 6, layout: "coo" } as const;
-  const metadata = outputMetadata(file);
-  writeResults(path, { columns: cooFile(three, 6), metadata, batchRows: [5] });
+  writeResults(path, sparseColumns("coo", three, 6), file, [5]);
   const block = () => Float64Array.from(values);
   await expectBlocks(path, { ...file, block });
 });

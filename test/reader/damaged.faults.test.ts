@@ -8,10 +8,8 @@ import { stepOf } from "../support/every-call.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 import {
-  cooFile,
-  csrFile,
-  outputMetadata,
   type SparseExamples,
+  sparseColumns,
   writeResults,
 } from "../support/results-file.js";
 
@@ -38,19 +36,11 @@ const examples: SparseExamples = Array.from({ length: 9 }, (_, row) => ({
           values: [1, 2, 3, 4].slice(0, 1 + (row % 4)).map((x) => x + row / 16),
         },
 }));
-const batchRows = [4, 5];
-const metadataOf = (layout: string) =>
-  outputMetadata({ layout, rows: 9, classes });
-writeResults(at("csr"), {
-  ...{ columns: csrFile(examples), metadata: metadataOf("csr"), batchRows },
-});
-const coo = cooFile(
-  examples.filter(({ entries }) => entries),
-  classes,
-);
-writeResults(at("coo"), {
-  ...{ columns: coo, metadata: metadataOf("coo"), batchRows },
-});
+for (const layout of ["csr", "coo"]) {
+  const stored = examples.filter(({ entries }) => entries || layout === "csr");
+  const columns = sparseColumns(layout, stored, classes);
+  writeResults(at(layout), columns, { layout, rows: 9, classes }, [4, 5]);
+}
 
 /** Returns all blocks that softjac reads by batch, which must be the same by row. */
 async function ours(path: string): Promise<Map<number, Entries>> {

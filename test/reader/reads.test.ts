@@ -1,16 +1,13 @@
-import { Float64, Int64 } from "apache-arrow";
 import { describe, expect, test, vi } from "vitest";
 import type { JacobianReader } from "../../src/index.js";
 import { openJacobian } from "../../src/reader/open-jacobian.js";
 import { built } from "../support/built.js";
-import { fixedSizeList } from "../support/fixed-size-list.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import {
-  cooFile,
-  csrFile,
-  outputMetadata,
   type SparseExamples,
+  sparseColumns,
   writeResults,
+  writeRows,
 } from "../support/results-file.js";
 
 /** Calls, bytes and open files of the reader, whichever functions it reads with. */
@@ -119,10 +116,9 @@ test.each([
       row,
       entries: { indices: [1, 5, 8, 20], values: [1, 2, 3, row] },
     }));
-    const columns =
-      layout === "csr" ? csrFile(examples) : cooFile(examples, classes);
-    const metadata = outputMetadata({ layout, rows: 5000, classes });
-    writeResults(at(layout), { columns, metadata, batchRows });
+    const columns = sparseColumns(layout, examples, classes);
+    const stated = { layout, rows: 5000, classes };
+    writeResults(at(layout), columns, stated, batchRows);
     await using reader = await openJacobian(at(layout));
     for (const row of [4321, 0, 4999]) {
       const [reads, bytes] = await readsOf(() => reader.entry(row, 0, 20));
@@ -136,14 +132,7 @@ test.each([
 test("rows with long gaps: a lookup reads few row numbers", async () => {
   const path = at("gaps");
   const numbers = Array.from({ length: 50_000 }, (_, k) => 3 * k + (k % 2));
-  const lists = fixedSizeList(new Float64(), 1);
-  writeResults(path, {
-    metadata: outputMetadata({ rows: 150_000, classes: 1 }),
-    columns: [
-      ["row", new Int64(), numbers.map(BigInt)],
-      ["jacobian", lists, numbers.map((row) => [row])],
-    ],
-  });
+  writeRows(path, numbers);
   await using reader = await openJacobian(path);
   for (const row of [75_000, 30_001, 149_998]) {
     const lookup = () => reader.block(row).catch(() => null);

@@ -8,10 +8,8 @@ import { pairsOf } from "../support/pairs-of.js";
 import { refused } from "../support/refused.js";
 import {
   type Column,
-  cooFile,
-  csrFile,
-  outputMetadata,
   type SparseExamples,
+  sparseColumns,
   twoBlocks,
   writeResults,
 } from "../support/results-file.js";
@@ -102,8 +100,7 @@ metadata: expected a number above 0 as softjac.temperature, found "0"
 metadata: the file was written by softjac 0.1.0; write it again with this version
 `),
 )("metadata %s of lists of 9 values: %s", async (stated, message) => {
-  const metadata = outputMetadata({ rows: 2, ...JSON.parse(stated) });
-  writeResults(path, { columns: twoBlocks(9), metadata });
+  writeResults(path, twoBlocks(9), { rows: 2, ...JSON.parse(stated) });
   const code = stated.includes("version") ? "UNSUPPORTED" : "FORMAT";
   expect(await errorOf(path)).toBe(`ERR_INPUT_${code} file: ${message}`);
 });
@@ -113,7 +110,7 @@ const examples: SparseExamples = Array.from({ length: 4 }, (_, row) => ({
   entries: { indices: [0, 4], values: [1 + row, 2] },
 }));
 const [, lists] = twoBlocks(9);
-const csr = csrFile(examples);
+const csr = sparseColumns("csr", examples, 3);
 const [rowsOfCsr, values, ...others] = csr as [Column, Column, ...Column[]];
 const ints = [0, 0, 0, 0, 0];
 const withNull = examples.map(({ row }) => [1 + row, row === 2 ? null : 2]);
@@ -144,18 +141,16 @@ const DAMAGED: Record<string, Damage> = {
 };
 const indices = rows("3 36; -1 3; 7 7; 9 8").flatMap((indices) => {
   const wrong = [{ row: 0, entries: { indices, values: [1, 2] } }];
-  const message = "expected ascending indices";
-  return [
-    [message, ["csr", csrFile(wrong)]],
-    [message, ["coo", cooFile(wrong, 3)]],
-  ] as [string, Damage][];
+  return (["csr", "coo"] as const).map((layout): [string, Damage] => [
+    "expected ascending indices",
+    [layout, sparseColumns(layout, wrong, 3)],
+  ]);
 });
 
 test.each([...Object.entries(DAMAGED), ...indices])(
   "%s",
   async (message, [layout, columns, rows]) => {
-    const metadata = outputMetadata({ layout, rows: 9 });
-    writeResults(path, { columns, metadata });
+    writeResults(path, columns, { layout, rows: 9 });
     const error = await errorOf(path, {}, rows);
     expect(error).toMatch(/^ERR_INPUT_FORMAT file: /);
     expect(error).toContain(message);
@@ -182,8 +177,7 @@ test.each([
   [400_000, true, MEMORY, undefined],
 ])("a dense tensor of %i rows, force %s", async (...row) => {
   const [rows, force, message, option] = row;
-  const metadata = outputMetadata({ rows });
-  writeResults(path, { columns: twoBlocks(9), metadata });
+  writeResults(path, twoBlocks(9), { rows });
   await using reader = await built.openJacobian(path);
   await refused(reader.toDense({ force }), "ERR_USAGE", message, { option });
 });

@@ -1,25 +1,10 @@
-import { Float64, Int64 } from "apache-arrow";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
-import { fixedSizeList } from "../support/fixed-size-list.js";
 import { workDirectory } from "../support/logits-input.js";
-import { outputMetadata, writeResults } from "../support/results-file.js";
+import { writeRows } from "../support/results-file.js";
 
 const path = workDirectory()("rows");
-
-/** Writes a file of one class in which the block of a row is its row number. */
-function writeRows(rows: number[], batchRows: number[]): void {
-  const lists = fixedSizeList(new Float64(), 1);
-  writeResults(path, {
-    columns: [
-      ["row", new Int64(), rows.map(BigInt)],
-      ["jacobian", lists, rows.map((row) => [row])],
-    ],
-    metadata: outputMetadata({ rows: Math.max(...rows) + 1, classes: 1 }),
-    batchRows,
-  });
-}
 
 /** Expects that lookups find some rows and, as missing, their successors. */
 async function expectRows(rows: number[], looked = rows): Promise<void> {
@@ -55,7 +40,7 @@ test("lookups find all rows and no others, for any gaps and record batches", asy
           row += step;
           return row;
         });
-        writeRows(rows, batchRows);
+        writeRows(path, rows, batchRows);
         await expectRows(rows);
       },
     ),
@@ -65,7 +50,7 @@ test("lookups find all rows and no others, for any gaps and record batches", asy
 
 test("lookups find rows in a batch of thousands with long gaps", async () => {
   const rows = Array.from({ length: 3000 }, (_, k) => k * k + k);
-  writeRows(rows, [3000]);
+  writeRows(path, rows);
   const looked = rows.filter((_, k) => k % 37 === 0);
   await expectRows(rows, looked);
 });
@@ -78,7 +63,7 @@ test.each([
   [[0, 1, 2, 2]],
 ])("row numbers %o do not ascend", async (rows) => {
   for (const batchRows of [[4], [2], [1]]) {
-    writeRows(rows, batchRows);
+    writeRows(path, rows, batchRows);
     const read = async () => {
       await using reader = await built.openJacobian(path);
       for await (const { count } of reader) expect(count).toBeGreaterThan(0);

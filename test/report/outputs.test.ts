@@ -12,7 +12,7 @@ import { rows } from "../support/input-runs.js";
 import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
-import { outputMetadata, writeResults } from "../support/results-file.js";
+import { type Column, writeResults } from "../support/results-file.js";
 import { drawnLogits, reporter, writeLabelled } from "./reports.js";
 
 const at = workDirectory();
@@ -191,17 +191,12 @@ test.each([
     "column jacobian: expected 0 outside of [i, 0, j], found 0.5 at [0, 1, 2]",
     ...(["jacobian", SLAB, { layout: "dense", rows: 2 }] as const),
   ],
-] as const)("impossible numbers: %s", async (...row) => {
-  const [message, emit, values, more] = row;
+] as const)("impossible numbers: %s", async (...all) => {
+  const [message, emit, values, more] = all;
   const results = at("impossible.arrow");
   const lists = fixedSizeList(new Float64(), values.length);
-  writeResults(results, {
-    columns: [
-      ["row", new Int64(), [0n]],
-      [emit, lists, [values]],
-    ],
-    metadata: outputMetadata({ emit, ...more }),
-  });
+  const row: Column = ["row", new Int64(), [0n]];
+  writeResults(results, [row, [emit, lists, [values]]], { emit, ...more });
   await refused(
     built.report({ results, output: at("no.html") }),
     "ERR_INPUT_FORMAT",

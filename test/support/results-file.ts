@@ -14,26 +14,42 @@ import { writeBatches } from "./logits-input.js";
 
 export type Column = [name: string, type: DataType, values: unknown[]];
 
-/** Columns of a results table as plain values. */
-export interface ResultsFile {
-  columns: Column[];
-  metadata?: Record<string, string>;
-  /** Rows per record batch, repeated until no rows remain; default: one batch. */
-  batchRows?: number[];
-}
-
-/** Writes a table of results with apache-arrow. */
-export function writeResults(path: string, file: ResultsFile): void {
-  const { columns, metadata = {} } = file;
+/**
+ * Writes a table of results with apache-arrow.
+ * @param stated changes of `outputMetadata`; null for no metadata
+ * @param batchRows rows per record batch, repeated until no rows remain; default: one batch
+ */
+export function writeResults(
+  path: string,
+  columns: readonly Column[],
+  stated: Parameters<typeof outputMetadata>[0] | null = {},
+  batchRows = [columns[0]?.[2].length ?? 0],
+): void {
   const fields = columns.map(([name, type]) => new Field(name, type, true));
-  const schema = new Schema(fields, new Map(Object.entries(metadata)));
+  const metadata = Object.entries(stated ? outputMetadata(stated) : {});
+  const schema = new Schema(fields, new Map(metadata));
   const rows = columns[0]?.[2].length ?? 0;
-  writeBatches(path, schema, rows, file.batchRows ?? [rows], (start, end) =>
+  writeBatches(path, schema, rows, batchRows, (start, end) =>
     columns.map(([, type, values]) => {
       const [data] = vectorFromArray(values.slice(start, end), type).data;
       return data ?? makeData({ type: type as Int32, length: 0 });
     }),
   );
+}
+
+/** Writes blocks of one class, each with its row number as the only entry. */
+export function writeRows(
+  path: string,
+  rows: readonly number[],
+  batchRows?: number[],
+): void {
+  const lists = fixedSizeList(new Float64(), 1);
+  const columns: Column[] = [
+    ["row", new Int64(), rows.map(BigInt)],
+    ["jacobian", lists, rows.map((row) => [row])],
+  ];
+  const stated = { rows: Math.max(...rows) + 1, classes: 1 };
+  writeResults(path, columns, stated, batchRows);
 }
 
 /** Returns the metadata that every output has; `changes` are further ones, or undefined for keys that are missing. */
@@ -71,7 +87,13 @@ export type SparseExamples = {
 
 const list = (item: DataType) => new List(new Field("item", item, false));
 
-export function csrFile(examples: SparseExamples): ResultsFile["columns"] {
+/** Returns the columns of an output of csr or coo. */
+export function sparseColumns(
+  layout: string,
+  examples: SparseExamples,
+  classes: number,
+): Column[] {
+  if (layout === "coo") return cooColumns(examples, classes);
   const each = (of: (example: SparseExamples[number]) => unknown) =>
     examples.map(of);
   return [
@@ -84,32 +106,19 @@ export function csrFile(examples: SparseExamples): ResultsFile["columns"] {
   ];
 }
 
-interface CooRow {
-  row: bigint;
-  i: number | null;
-  j: number | null;
-  value: number | null;
-}
-
-export function cooFile(
-  examples: SparseExamples,
-  classes: number,
-): ResultsFile["columns"] {
-  const rows = examples.flatMap(({ row, entries }): CooRow[] =>
-    entries
-      ? entries.indices.map((index, n) => ({
-          row: BigInt(row),
-          i: Math.floor(index / classes),
-          j: index % classes,
-          value: entries.values[n] as number,
-        }))
-      : [{ row: BigInt(row), i: null, j: null, value: null }],
+function cooColumns(examples: SparseExamples, classes: number): Column[] {
+  const all = examples.flatMap(({ row, entries }) =>
+    (entries?.indices ?? [null]).map((index, n) => {
+      const j = index && index % classes;
+      const i = index && (index - (j ?? 0)) / classes;
+      return { row: BigInt(row), i, j, value: entries?.values[n] ?? null };
+    }),
   );
   return [
-    ["row", new Int64(), rows.map(({ row }) => row)],
-    ["id", new Int32(), rows.map((_, n) => n)],
-    ["i", new Int32(), rows.map(({ i }) => i)],
-    ["j", new Int32(), rows.map(({ j }) => j)],
-    ["value", new Float64(), rows.map(({ value }) => value)],
+    ["row", new Int64(), all.map(({ row }) => row)],
+    ["id", new Int32(), all.map((_, n) => n)],
+    ["i", new Int32(), all.map(({ i }) => i)],
+    ["j", new Int32(), all.map(({ j }) => j)],
+    ["value", new Float64(), all.map(({ value }) => value)],
   ];
 }

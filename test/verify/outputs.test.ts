@@ -262,9 +262,8 @@ describe("files that are no outputs", () => {
     signal?: AbortSignal,
   ) => {
     const row: Column = ["row", new Int64(), [0n]];
-    const metadata = outputMetadata({ emit: "entropy", ...changes });
     const columns: Column[] = [row, [column, new Float64(), [1]]];
-    writeResults(output, { columns, metadata });
+    writeResults(output, columns, { emit: "entropy", ...changes });
     return verifyValues({ ...one, output }, { signal });
   };
 
