@@ -9,9 +9,7 @@ import { writeWhole } from "../output/commit.js";
 import { checkOutput, HTML } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../show/find-results.js";
 import { VERSION } from "../version.js";
-import { classNumbers } from "./numbers/classes.js";
 import { type CollectedResults, collectResults } from "./numbers/collect.js";
-import { calibrationNumbers, confidenceNumbers } from "./numbers/confidence.js";
 import { shownRows } from "./numbers/rows.js";
 import { summaryNumbers } from "./numbers/summary.js";
 import type {
@@ -66,7 +64,7 @@ export async function pageNumbers(
   { results: path, output, title, label }: ResolvedReportOptions,
 ): Promise<PageNumbers> {
   const { first, collected, pairs, shown } = collectedResults;
-  const { run, sources } = first;
+  const { sources } = first;
   const { classes, confidence, calibration, mostUncertain } = collected;
   const isLabelled = label !== undefined;
   return {
@@ -76,11 +74,9 @@ export async function pageNumbers(
     output,
     title,
     summary: summaryNumbers(results, collectedResults),
-    confidence: confidenceNumbers(confidence, sources),
-    calibration: isLabelled
-      ? calibrationNumbers(label, calibration, sources)
-      : null,
-    classes: classNumbers(run, classes, pairs, shown, sources, isLabelled),
+    confidence: confidence.numbers(sources),
+    calibration: isLabelled ? calibration.numbers(label, sources) : null,
+    classes: classes.numbers(pairs, shown, sources, isLabelled),
     rows: await shownRows(results, mostUncertain.items, first),
   };
 }

@@ -1,41 +1,87 @@
 import type { Example, NumberSources } from "../../reader/example-decoder.js";
-import type { StoredRun } from "../../results/run-metadata.js";
 
 /** Sums by class, `[Q]` each. */
 export class ClassSums {
   /** Sums of J[k,k]. */
-  readonly sensitivity: Float64Array;
+  readonly #sensitivity: Float64Array;
   /** Number of rows whose diagonal is known. */
-  sensitivityRows = 0;
-  readonly p: Float64Array;
-  pRows = 0;
+  #sensitivityRows = 0;
+  readonly #p: Float64Array;
+  #pRows = 0;
   /** Number of rows by predicted class, by label, and by class that is both. */
-  readonly predicted: Float64Array;
-  readonly labelled: Float64Array;
-  readonly correct: Float64Array;
+  readonly #predicted: Float64Array;
+  readonly #labelled: Float64Array;
+  readonly #correct: Float64Array;
 
   constructor(classes: number) {
-    this.sensitivity = new Float64Array(classes);
-    this.p = new Float64Array(classes);
-    this.predicted = new Float64Array(classes);
-    this.labelled = new Float64Array(classes);
-    this.correct = new Float64Array(classes);
+    this.#sensitivity = new Float64Array(classes);
+    this.#p = new Float64Array(classes);
+    this.#predicted = new Float64Array(classes);
+    this.#labelled = new Float64Array(classes);
+    this.#correct = new Float64Array(classes);
   }
 
-  add(example: Example): void {
-    const { p, predicted, label, entry } = example;
+  add({ p, predicted, label, entry }: Example): void {
     if (entry) {
-      this.sensitivityRows++;
-      for (let k = 0; k < this.p.length; k++)
-        bump(this.sensitivity, k, entry(k, k));
+      this.#sensitivityRows++;
+      for (let k = 0; k < this.#p.length; k++)
+        bump(this.#sensitivity, k, entry(k, k));
     }
     if (p) {
-      this.pRows++;
-      for (let k = 0; k < p.length; k++) bump(this.p, k, p[k] as number);
-      bump(this.predicted, predicted, 1);
+      this.#pRows++;
+      for (let k = 0; k < p.length; k++) bump(this.#p, k, p[k] as number);
+      bump(this.#predicted, predicted, 1);
     }
-    if (label >= 0) bump(this.labelled, label, 1);
-    if (label >= 0 && predicted === label) bump(this.correct, label, 1);
+    if (label >= 0) bump(this.#labelled, label, 1);
+    if (label >= 0 && predicted === label) bump(this.#correct, label, 1);
+  }
+
+  /** Returns the classes with the largest mean J[k,k], at most `max`, ascending. */
+  mostSensitive(max: number): number[] {
+    const [sums, p] = [this.#sensitivity, this.#p];
+    const compare = (a: number, b: number) =>
+      (sums[b] as number) - (sums[a] as number) ||
+      (p[b] as number) - (p[a] as number) ||
+      a - b;
+    return Array.from(this.#p, (_, k) => k)
+      .sort(compare)
+      .slice(0, max)
+      .sort((a, b) => a - b);
+  }
+
+  /** @param shown classes of `pairs` to show, ascending */
+  numbers(
+    pairs: ClassPairs,
+    shown: readonly number[],
+    { jacobian }: NumberSources,
+    isLabelled: boolean,
+  ): ClassNumbers {
+    const matrix = (value: (i: number, j: number) => number) =>
+      shown.map((i) => shown.map((j) => value(i, j)));
+    const share = (values: Float64Array, rows: number) =>
+      rows > 0 ? Array.from(values, (value) => value / rows) : null;
+    const isKnown = pairs.rows > 0;
+    const hasP = this.#pRows > 0;
+    return {
+      rows: Math.max(pairs.rows, this.#pRows),
+      shown: [...shown],
+      meanJacobian: isKnown ? matrix((i, j) => pairs.mean(i, j)) : null,
+      confusion:
+        pairs.labelledRows > 0 ? matrix((i, j) => pairs.confused(i, j)) : null,
+      confusionRows: pairs.labelledRows,
+      sensitivity: share(this.#sensitivity, this.#sensitivityRows),
+      meanP: share(this.#p, this.#pRows),
+      predicted: hasP ? Array.from(this.#predicted) : null,
+      labelled: isLabelled ? Array.from(this.#labelled) : null,
+      correct: isLabelled && hasP ? Array.from(this.#correct) : null,
+      reasons: !jacobian
+        ? ["The mean |J| needs softmax or whole blocks in the output."]
+        : !isKnown
+          ? ["There are no rows to average."]
+          : this.#p.length === 1
+            ? ["With one class the Jacobian is 0."]
+            : [],
+    };
   }
 }
 
@@ -62,8 +108,7 @@ export class ClassPairs {
     this.#confusion = new Float64Array(shown.length ** 2);
   }
 
-  add(example: Example): void {
-    const { p, predicted, label, entry } = example;
+  add({ p, predicted, label, entry }: Example): void {
     const { shown } = this;
     const [a, b] = [this.#indexOf[label] ?? -1, this.#indexOf[predicted] ?? -1];
     if (p && label >= 0) this.labelledRows++;
@@ -98,19 +143,6 @@ function bump(sums: Float64Array, index: number, by: number): void {
   sums[index] = (sums[index] as number) + by;
 }
 
-/** Returns the classes with the largest mean J[k,k], at most `max`, ascending. */
-export function mostSensitive(sums: ClassSums, max: number): number[] {
-  const { sensitivity, p } = sums;
-  const sumOf = (k: number) => sensitivity[k] as number;
-  return Array.from(sensitivity, (_, k) => k)
-    .sort(
-      (a, b) =>
-        sumOf(b) - sumOf(a) || (p[b] as number) - (p[a] as number) || a - b,
-    )
-    .slice(0, max)
-    .sort((a, b) => a - b);
-}
-
 export interface ClassNumbers {
   rows: number;
   /** Classes of the heatmaps, ascending. */
@@ -129,46 +161,4 @@ export interface ClassNumbers {
   labelled: number[] | null;
   correct: number[] | null;
   reasons: string[];
-}
-
-/** @param shown classes of `pairs` to show, ascending */
-export function classNumbers(
-  run: StoredRun,
-  sums: ClassSums,
-  pairs: ClassPairs,
-  shown: readonly number[],
-  sources: NumberSources,
-  isLabelled: boolean,
-): ClassNumbers {
-  const isKnown = pairs.rows > 0;
-  const matrix = (value: (i: number, j: number) => number) =>
-    shown.map((i) => shown.map((j) => value(i, j)));
-  const share = (values: Float64Array, rows: number) =>
-    rows > 0 ? Array.from(values, (value) => value / rows) : null;
-  return {
-    rows: Math.max(pairs.rows, sums.pRows),
-    shown: [...shown],
-    meanJacobian: isKnown ? matrix((i, j) => pairs.mean(i, j)) : null,
-    confusion:
-      pairs.labelledRows > 0 ? matrix((i, j) => pairs.confused(i, j)) : null,
-    confusionRows: pairs.labelledRows,
-    sensitivity: share(sums.sensitivity, sums.sensitivityRows),
-    meanP: share(sums.p, sums.pRows),
-    predicted: sums.pRows > 0 ? Array.from(sums.predicted) : null,
-    labelled: isLabelled ? Array.from(sums.labelled) : null,
-    correct: isLabelled && sums.pRows > 0 ? Array.from(sums.correct) : null,
-    reasons: reasonsOf(run, sources, isKnown),
-  };
-}
-
-function reasonsOf(
-  run: StoredRun,
-  { jacobian }: NumberSources,
-  isKnown: boolean,
-): string[] {
-  if (!jacobian)
-    return ["The mean |J| needs softmax or whole blocks in the output."];
-  if (!isKnown) return ["There are no rows to average."];
-  if (run.classes === 1) return ["With one class the Jacobian is 0."];
-  return [];
 }

@@ -9,7 +9,7 @@ import {
 } from "../../reader/results-file.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { FoundResults } from "../../show/find-results.js";
-import { ClassPairs, ClassSums, mostSensitive } from "./classes.js";
+import { ClassPairs, ClassSums } from "./classes.js";
 import { CalibrationSums, ConfidenceSums } from "./confidence.js";
 import { Largest, type RowSummary, summarizeRow } from "./rows.js";
 
@@ -102,7 +102,7 @@ export async function collectResults(
   );
   const sums = collected as unknown as Collected;
   const { classes } = first.run;
-  const shown = mostSensitive(sums.classes, options.classes);
+  const shown = sums.classes.mostSensitive(options.classes);
   const pairs = sums.pairs ?? new ClassPairs(classes, shown);
   if (pairs !== sums.pairs)
     await readFiles(

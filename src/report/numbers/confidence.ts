@@ -47,34 +47,60 @@ export class Histogram {
 
 /** Histograms of confidence, entropy and uncertainty. */
 export class ConfidenceSums {
-  readonly confidence = new Histogram(0, 1, BINS);
-  readonly entropy: Histogram;
+  readonly #confidence = new Histogram(0, 1, BINS);
+  readonly #entropy: Histogram;
   /** Histogram of log10 of the uncertainties other than 0. */
-  readonly uncertainty = new Histogram(MIN_DECADE, 0, DECADE_BINS);
-  uncertaintyRows = 0;
-  uncertaintySum = 0;
-  /** Number of rows in which one class has all of p. */
-  zeroUncertainty = 0;
-  lostFloat32 = 0;
-  lostFloat64 = 0;
+  readonly #decades = new Histogram(MIN_DECADE, 0, DECADE_BINS);
+  #uncertaintyRows = 0;
+  #uncertaintySum = 0;
+  readonly #lost = { zero: 0, lostFloat32: 0, lostFloat64: 0 };
 
   constructor(classes: number) {
-    this.entropy = new Histogram(0, Math.log(Math.max(2, classes)), BINS);
+    this.#entropy = new Histogram(0, Math.log(Math.max(2, classes)), BINS);
   }
 
   add({ confidence, uncertainty, entropy }: Example): void {
-    this.confidence.add(confidence);
-    this.entropy.add(entropy);
+    this.#confidence.add(confidence);
+    this.#entropy.add(entropy);
     if (Number.isNaN(uncertainty)) return;
-    this.uncertaintyRows++;
-    this.uncertaintySum += uncertainty;
+    this.#uncertaintyRows++;
+    this.#uncertaintySum += uncertainty;
     if (uncertainty <= 0) {
-      this.zeroUncertainty++;
+      this.#lost.zero++;
       return;
     }
-    this.uncertainty.add(Math.log10(uncertainty));
-    if (uncertainty <= LOST.float32) this.lostFloat32++;
-    if (uncertainty <= LOST.float64) this.lostFloat64++;
+    this.#decades.add(Math.log10(uncertainty));
+    if (uncertainty <= LOST.float32) this.#lost.lostFloat32++;
+    if (uncertainty <= LOST.float64) this.#lost.lostFloat64++;
+  }
+
+  numbers(sources: NumberSources): ConfidenceNumbers {
+    const rows = Math.max(this.#confidence.rows, this.#uncertaintyRows);
+    return {
+      rows,
+      confidence: withMean(this.#confidence),
+      uncertainty: this.#uncertainty(),
+      entropy: withMean(this.#entropy),
+      reasons: reasonsOf(sources, rows),
+    };
+  }
+
+  /** Returns the histogram without the empty bins at both ends. */
+  #uncertainty(): UncertaintyNumbers | null {
+    if (this.#uncertaintyRows === 0) return null;
+    const { low, width, counts, rows, min, max } = this.#decades;
+    const first = counts.findIndex((count) => count > 0);
+    const last = counts.findLastIndex((count) => count > 0);
+    return {
+      low: first < 0 ? 0 : low + first * width,
+      width,
+      counts: first < 0 ? [] : Array.from(counts.subarray(first, last + 1)),
+      rows: this.#uncertaintyRows,
+      mean: this.#uncertaintySum / this.#uncertaintyRows,
+      min: rows > 0 ? 10 ** min : null,
+      max: rows > 0 ? 10 ** max : null,
+      ...this.#lost,
+    };
   }
 }
 
@@ -108,46 +134,11 @@ export interface UncertaintyNumbers extends Bins {
   lostFloat64: number;
 }
 
-export function confidenceNumbers(
-  sums: ConfidenceSums,
-  sources: NumberSources,
-): ConfidenceNumbers {
-  const rows = Math.max(sums.confidence.rows, sums.uncertaintyRows);
-  return {
-    rows,
-    confidence: withMean(sums.confidence),
-    uncertainty: uncertaintyOf(sums),
-    entropy: withMean(sums.entropy),
-    reasons: reasonsOf(sources, rows),
-  };
-}
-
 function withMean(histogram: Histogram): (Bins & { mean: number }) | null {
   const { low, width, counts, rows, sum } = histogram;
   return rows > 0
     ? { low, width, counts: Array.from(counts), mean: sum / rows }
     : null;
-}
-
-/** Returns the uncertainty without the empty bins at both ends. */
-function uncertaintyOf(sums: ConfidenceSums): UncertaintyNumbers | null {
-  const { uncertaintyRows, uncertaintySum } = sums;
-  if (uncertaintyRows === 0) return null;
-  const { low, width, counts, rows, min, max } = sums.uncertainty;
-  const first = counts.findIndex((count) => count > 0);
-  const last = counts.findLastIndex((count) => count > 0);
-  return {
-    low: first < 0 ? 0 : low + first * width,
-    width,
-    counts: first < 0 ? [] : Array.from(counts.subarray(first, last + 1)),
-    rows: uncertaintyRows,
-    mean: uncertaintySum / uncertaintyRows,
-    min: rows > 0 ? 10 ** min : null,
-    max: rows > 0 ? 10 ** max : null,
-    zero: sums.zeroUncertainty,
-    lostFloat32: sums.lostFloat32,
-    lostFloat64: sums.lostFloat64,
-  };
 }
 
 function reasonsOf(
@@ -214,6 +205,40 @@ export class CalibrationSums {
     this.confidence[bin] = (this.confidence[bin] as number) + confidence;
     if (isCorrect) this.correct[bin] = (this.correct[bin] as number) + 1;
   }
+
+  /** @param label name of the column of labels */
+  numbers(label: string, { p }: NumberSources): CalibrationNumbers {
+    const { rows, unlabelled, nllSum, brierSum, zeroP } = this;
+    const total = (values: Float64Array) =>
+      values.reduce((sum, value) => sum + value, 0);
+    const gaps = this.correct.map((correct, k) =>
+      Math.abs(correct - (this.confidence[k] as number)),
+    );
+    return {
+      ...{ label, rows, unlabelled },
+      accuracy: rows > 0 ? total(this.correct) / rows : null,
+      ece: rows > 0 ? total(gaps) / rows : null,
+      bins: Array.from(this.binRows, (binRows, k) => {
+        const mean = (values: Float64Array) =>
+          binRows > 0 ? (values[k] as number) / binRows : null;
+        return {
+          low: k / RELIABILITY_BINS,
+          high: (k + 1) / RELIABILITY_BINS,
+          rows: binRows,
+          confidence: mean(this.confidence),
+          accuracy: mean(this.correct),
+        };
+      }),
+      nll: rows > zeroP ? nllSum / (rows - zeroP) : null,
+      zeroP,
+      brier: rows > 0 ? brierSum / rows : null,
+      reasons: !p
+        ? ["Calibration needs softmax in the output."]
+        : rows > 0
+          ? []
+          : ["No row has both p and a label."],
+    };
+  }
 }
 
 export interface CalibrationNumbers {
@@ -240,45 +265,4 @@ export interface CalibrationNumbers {
   /** Brier score: mean of the sum of (p_k - y_k)² over the classes, where y is 1 for the label and 0 elsewhere. */
   brier: number | null;
   reasons: string[];
-}
-
-/** @param label name of the column of labels */
-export function calibrationNumbers(
-  label: string,
-  sums: CalibrationSums,
-  { p }: NumberSources,
-): CalibrationNumbers {
-  const { rows, unlabelled, nllSum, brierSum, zeroP } = sums;
-  const total = (values: Float64Array) =>
-    values.reduce((sum, value) => sum + value, 0);
-  const gaps = sums.correct.map((correct, k) =>
-    Math.abs(correct - (sums.confidence[k] as number)),
-  );
-  return {
-    label,
-    rows,
-    unlabelled,
-    accuracy: rows > 0 ? total(sums.correct) / rows : null,
-    ece: rows > 0 ? total(gaps) / rows : null,
-    bins: Array.from(sums.binRows, (binRows, k) => {
-      const mean = (values: Float64Array) =>
-        binRows > 0 ? (values[k] as number) / binRows : null;
-      return {
-        low: k / RELIABILITY_BINS,
-        high: (k + 1) / RELIABILITY_BINS,
-        rows: binRows,
-        confidence: mean(sums.confidence),
-        accuracy: mean(sums.correct),
-      };
-    }),
-    nll: rows > zeroP ? nllSum / (rows - zeroP) : null,
-    zeroP,
-    brier: rows > 0 ? brierSum / rows : null,
-    reasons: calibrationReasons(p, rows),
-  };
-}
-
-function calibrationReasons(p: NumberSources["p"], rows: number): string[] {
-  if (!p) return ["Calibration needs softmax in the output."];
-  return rows > 0 ? [] : ["No row has both p and a label."];
 }
