@@ -1,11 +1,13 @@
 import type { OptionsOf, Resolved } from "../options/options-table.js";
+import type { NumberSources } from "../reader/example-decoder.js";
+import type { Layout } from "../results/catalogue.js";
+import type { RunEmit } from "../results/emit-options.js";
 import type { ClassNumbers } from "./numbers/classes.js";
 import type {
   CalibrationNumbers,
   ConfidenceNumbers,
 } from "./numbers/confidence.js";
 import type { ShownRows } from "./numbers/rows.js";
-import type { SummaryNumbers } from "./numbers/summary.js";
 
 /** Options of `report`. Only `results` and `output` are required. */
 export interface ReportOptions extends OptionsOf<"report"> {}
@@ -32,6 +34,37 @@ export interface OutputReport {
   durationMs: number;
   /** Peak resident memory of the process, in bytes. */
   peakMemoryBytes: number;
+}
+
+export interface SummaryNumbers {
+  kind: "file" | "dataset";
+  /** Version of softjac that wrote the output. */
+  writtenBy: string | null;
+  /** Names of the inputs. */
+  sources: string[];
+  shards: number;
+  layout: Layout;
+  emit: RunEmit[];
+  dtype: "float32" | "float64";
+  temperature: number;
+  threshold: number;
+  topK: number | null;
+  classes: number;
+  /** Number of rows of the logits. */
+  rows: number;
+  rowsWithResults: number;
+  badRows: number;
+  /** Number of rows that the output omits. */
+  rowsSkipped: number;
+  bytes: number;
+  /** Largest and sum of the absolute values of dropped entries. */
+  droppedMax: number | null;
+  droppedSum: number | null;
+  copiedColumns: { name: string; type: string }[];
+  /** Inputs of a dataset that were skipped, with the error of each. */
+  skippedInputs: { name: string; error: string }[];
+  /** Columns from which the numbers are computed. */
+  from: NumberSources;
 }
 
 /** Numbers on the page. */

@@ -1,20 +1,15 @@
 import { basename } from "node:path";
 import { AbortedError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
-import { interpreting } from "../input/interpreting.js";
 import { startClock } from "../io/report-clock.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { writeWhole } from "../output/commit.js";
 import { checkOutput, HTML } from "../output/written-files.js";
-import { type FoundResults, findResults } from "../show/find-results.js";
-import { VERSION } from "../version.js";
-import { type CollectedResults, collectResults } from "./numbers/collect.js";
-import { shownRows } from "./numbers/rows.js";
-import { summaryNumbers } from "./numbers/summary.js";
+import { findResults } from "../show/find-results.js";
+import { collectNumbers } from "./numbers/collect.js";
 import type {
   OutputReport,
-  PageNumbers,
   ReportOptions,
   ResolvedReportOptions,
 } from "./output-report.js";
@@ -41,12 +36,9 @@ export async function report(
   checkOutput({ path: output, force, format: HTML, inputs });
   const results = findResults(resolved.results);
   const paths = results.parts.map(({ path }) => path);
-  const numbers = await whileUnchanged(paths, async () => {
-    const collected = await collectResults(results, resolved, hooks);
-    return interpreting(resolved.results, "results", () =>
-      pageNumbers(results, collected, resolved),
-    );
-  });
+  const numbers = await whileUnchanged(paths, () =>
+    collectNumbers(results, resolved, hooks),
+  );
   // Loads the drawing libraries only now.
   const { drawPage } = await import("./page/page.js");
   const page = drawPage(numbers);
@@ -55,30 +47,6 @@ export async function report(
   const outputBytes = await writePage(resolved, page);
   const { durationMs, peakMemoryBytes } = cost(0);
   return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
-}
-
-/** Computes the numbers on the page. */
-export async function pageNumbers(
-  results: FoundResults,
-  collectedResults: CollectedResults,
-  { results: path, output, title, label }: ResolvedReportOptions,
-): Promise<PageNumbers> {
-  const { first, collected, pairs, shown } = collectedResults;
-  const { sources } = first;
-  const { classes, confidence, calibration, mostUncertain } = collected;
-  const isLabelled = label !== undefined;
-  return {
-    softjac: VERSION,
-    status: "done",
-    results: path,
-    output,
-    title,
-    summary: summaryNumbers(results, collectedResults),
-    confidence: confidence.numbers(sources),
-    calibration: isLabelled ? calibration.numbers(label, sources) : null,
-    classes: classes.numbers(pairs, shown, sources, isLabelled),
-    rows: await shownRows(results, mostUncertain.items, first),
-  };
 }
 
 /** Writes the whole page and returns its size in bytes. @throws OutputExistsError, IoError, PermissionError */

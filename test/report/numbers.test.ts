@@ -2,9 +2,8 @@ import { readFileSync } from "node:fs";
 import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/index.js";
-import { collectResults } from "../../src/report/numbers/collect.js";
+import { collectNumbers } from "../../src/report/numbers/collect.js";
 import type { PageNumbers } from "../../src/report/output-report.js";
-import { pageNumbers } from "../../src/report/report.js";
 import { findResults } from "../../src/show/find-results.js";
 import { DIGITS } from "../cli/support.js";
 import { built } from "../support/built.js";
@@ -217,10 +216,9 @@ test.each(["softmax", "log_softmax"] as const)(
       ...{ classNames: undefined, classes: 7, label: "label" },
     };
     const found = findResults(results);
-    const collected = await collectResults(found, resolved, {
+    const report = await collectNumbers(found, resolved, {
       onProgress: (done, rows) => seen.push(done / rows),
     });
-    const report = await pageNumbers(found, collected, resolved);
     expectNear(report, all, 1e-9);
     expect(report.rows.mostUncertain.length).toBe(20);
     expect(seen.at(-1)).toBe(1);

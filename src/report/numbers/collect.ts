@@ -9,9 +9,11 @@ import {
 } from "../../reader/results-file.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { FoundResults } from "../../show/find-results.js";
+import { VERSION } from "../../version.js";
+import type { PageNumbers, ResolvedReportOptions } from "../output-report.js";
 import { ClassPairs, ClassSums } from "./classes.js";
 import { CalibrationSums, ConfidenceSums } from "./confidence.js";
-import { Largest, type RowSummary, summarizeRow } from "./rows.js";
+import { Largest, type RowSummary, shownRows, summarizeRow } from "./rows.js";
 
 /** Number of listed rows. */
 const SHOWN_ROWS = 20;
@@ -19,7 +21,7 @@ const SHOWN_ROWS = 20;
 const ALL_PAIRS_CLASSES = 100;
 
 /** Sums over the rows of an output; their size depends on the number of classes, not of rows. */
-export class Collected {
+class Collected {
   /** Number of rows in the output; in coo, of rows with entries. */
   examples = 0;
   badRows = 0;
@@ -64,27 +66,15 @@ export class Collected {
   }
 }
 
-/** Sums over an output, and metadata of its files. */
-export interface CollectedResults {
-  /** First file, with whose metadata those of the others agree. */
-  first: Pick<ResultsFile, "run" | "sources" | "copiedColumns">;
-  /** Names of the inputs, each once. */
-  inputs: string[];
-  bytes: number;
-  /** Number of rows of the logits. */
-  rows: number;
-  collected: Collected;
-  /** Shown classes, ascending. */
-  shown: number[];
-  pairs: ClassPairs;
-}
-
-/** Reads all rows of an output in bounded memory: once, or twice if there are too many classes to sum all pairs. */
-export async function collectResults(
+/**
+ * Computes the numbers of a report. Reads all rows of the output in bounded memory: once, or twice if there are too many
+ * classes to sum all pairs.
+ */
+export async function collectNumbers(
   results: FoundResults,
-  options: LabelChoice & { classes: number },
+  options: ResolvedReportOptions,
   hooks: RunHooks,
-): Promise<CollectedResults> {
+): Promise<PageNumbers> {
   let collected: Collected | null = null;
   const inputs = new Set<string>();
   const totals = { bytes: 0, rows: 0 };
@@ -101,9 +91,9 @@ export async function collectResults(
     (example, fileIndex) => collected?.add(example, fileIndex),
   );
   const sums = collected as unknown as Collected;
-  const { classes } = first.run;
+  const { run, sources, copiedColumns } = first;
   const shown = sums.classes.mostSensitive(options.classes);
-  const pairs = sums.pairs ?? new ClassPairs(classes, shown);
+  const pairs = sums.pairs ?? new ClassPairs(run.classes, shown);
   if (pairs !== sums.pairs)
     await readFiles(
       ...([results, options, hooks, totals.rows] as const),
@@ -112,8 +102,39 @@ export async function collectResults(
         if (!example.isNull) pairs.add(example);
       },
     );
-  const others = { ...totals, inputs: [...inputs], shown, pairs };
-  return { first, collected: sums, ...others };
+  const { results: path, output, title, label } = options;
+  const { layout, emit, dtype, temperature, threshold, classes } = run;
+  const { examples, badRows, droppedMax, droppedSum } = sums;
+  const { parts, manifest } = results;
+  const isLabelled = label !== undefined;
+  return {
+    softjac: VERSION,
+    status: "done",
+    ...{ results: path, output, title },
+    summary: {
+      kind: manifest ? "dataset" : "file",
+      writtenBy: run.version ?? null,
+      sources: [...inputs],
+      shards: parts.length,
+      ...{ layout, emit: [...emit], dtype, temperature, threshold },
+      topK: run.topK || null,
+      ...{ classes, rows: totals.rows },
+      rowsWithResults: examples - badRows,
+      badRows,
+      rowsSkipped: totals.rows - examples,
+      bytes: totals.bytes,
+      ...{ droppedMax, droppedSum },
+      copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
+      skippedInputs: [...(manifest?.leftOut ?? [])],
+      from: sources,
+    },
+    confidence: sums.confidence.numbers(sources),
+    calibration: isLabelled ? sums.calibration.numbers(label, sources) : null,
+    classes: sums.classes.numbers(pairs, shown, sources, isLabelled),
+    rows: await interpreting(path, "results", () =>
+      shownRows(results, sums.mostUncertain.items, first),
+    ),
+  };
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   html,
   percent,
   reasonsText,
-  section,
+  type Section,
   table,
 } from "./html.js";
 import { Plot, picture, shadeScale } from "./plot.js";
@@ -24,15 +24,13 @@ const MAX_NAMED = 60;
 export function classesSection({
   classes,
   summary,
-}: Pick<OutputReport, "classes" | "summary">): Html {
+}: Pick<OutputReport, "classes" | "summary">): Section {
   const { reasons, meanJacobian, confusion, sensitivity } = classes;
   const which = whichClasses(classes.shown.length, summary.classes);
   const hasPairs = summary.classes > 1;
-  return section(
-    "classes",
-    "Classes",
-    html`Raising the logit of a class moves probability to it from the other classes. |J[i,j]| is the rate between classes i and j, and J[k,k] the total rate of class k.`,
-    [
+  return {
+    lead: html`Raising the logit of a class moves probability to it from the other classes. |J[i,j]| is the rate between classes i and j, and J[k,k] the total rate of class k.`,
+    content: [
       reasonsText(reasons),
       html`<div class="figures">`,
       hasPairs && meanJacobian
@@ -42,7 +40,7 @@ export function classesSection({
       html`</div>`,
       sensitivity && classTable(classes, sensitivity, which),
     ],
-  );
+  };
 }
 
 function whichClasses(shown: number, all: number): string {

@@ -14,7 +14,7 @@ import {
   percent,
   powerOfTen,
   reasonsText,
-  section,
+  type Section,
   table,
 } from "./html.js";
 import { type Bar, histogram, Plot, picture } from "./plot.js";
@@ -35,13 +35,11 @@ const MAX_UNCERTAINTY_BARS = 72;
 export function confidenceSection({
   confidence: numbers,
   summary,
-}: Pick<OutputReport, "confidence" | "summary">): Html {
+}: Pick<OutputReport, "confidence" | "summary">): Section {
   const { confidence, uncertainty, entropy, reasons } = numbers;
-  return section(
-    "confidence",
-    "Confidence",
-    html`The confidence of a row is p of its predicted class. The uncertainty 1 − p still distinguishes rows whose confidence rounds to 1.`,
-    [
+  return {
+    lead: html`The confidence of a row is p of its predicted class. The uncertainty 1 − p still distinguishes rows whose confidence rounds to 1.`,
+    content: [
       uncertainty && lostText(uncertainty),
       reasonsText(reasons),
       html`<div class="figures">`,
@@ -66,7 +64,7 @@ export function confidenceSection({
         }),
       html`</div>`,
     ],
-  );
+  };
 }
 
 function lostText({
@@ -160,20 +158,18 @@ function barsOf({ low, width, counts }: Bins): Bar[] {
 /** Returns scores and the reliability diagram; null without labels. */
 export function calibrationSection({
   calibration,
-}: Pick<OutputReport, "calibration">): Html | null {
+}: Pick<OutputReport, "calibration">): Section | null {
   if (!calibration) return null;
   const { rows, reasons, label } = calibration;
-  return section(
-    "calibration",
-    "Calibration",
-    html`How often predictions with a given confidence are correct, according to the column ${label}.`,
-    [
+  return {
+    lead: html`How often predictions with a given confidence are correct, according to the column ${label}.`,
+    content: [
       reasonsText(reasons),
       rows > 0
         ? html`${scores(calibration)}<div class="figures">${reliabilityFigure(calibration)}</div>`
         : null,
     ],
-  );
+  };
 }
 
 function scores(numbers: CalibrationNumbers): Html {

@@ -79,18 +79,10 @@ export function reasonsText(sentences: readonly string[]): Html {
   )}`;
 }
 
-export function section(
-  id: string,
-  title: string,
-  lead: Html | string,
-  content: readonly (Html | null)[],
-): Html {
-  return html`<section id="${id}" aria-labelledby="${id}-heading">
-<h2 id="${id}-heading">${title}</h2>
-<p class="lead">${lead}</p>
-${content}
-</section>
-`;
+/** Section of the page: a sentence about it, and its content. */
+export interface Section {
+  lead: Html | string;
+  content: (Html | null)[];
 }
 
 /** Formats a number with at most `max` significant digits: "0.0123", "3.14 × 10⁻⁸". */

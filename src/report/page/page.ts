@@ -12,7 +12,7 @@ const SECTIONS = [
   { id: "confidence", title: "Confidence", draw: confidenceSection },
   { id: "calibration", title: "Calibration", draw: calibrationSection },
   { id: "classes", title: "Classes", draw: classesSection },
-  { id: "rows", title: "Rows", draw: rowsSection },
+  { id: "rows", title: "Most uncertain rows", draw: rowsSection },
 ];
 
 /** page.css, which the build copies beside this file. */
@@ -27,7 +27,7 @@ export function drawPage(numbers: PageNumbers): string {
   const { title, results, softjac } = numbers;
   const sections = SECTIONS.flatMap(({ draw, ...section }) => {
     const drawn = draw(numbers);
-    return drawn ? [{ ...section, drawn }] : [];
+    return drawn ? [{ ...section, ...drawn }] : [];
   });
   return html`<!doctype html>
 <html lang="en">
@@ -50,7 +50,19 @@ ${new Html(readFileSync(STYLE, "utf8") + shadeStyle())}
 <nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
 </header>
 <main>
-${sections.map(({ drawn }) => drawn)}
+${sections.map(
+  ({
+    id,
+    title,
+    lead,
+    content,
+  }) => html`<section id="${id}" aria-labelledby="${id}-heading">
+<h2 id="${id}-heading">${title}</h2>
+<p class="lead">${lead}</p>
+${content}
+</section>
+`,
+)}
 </main>
 </body>
 </html>

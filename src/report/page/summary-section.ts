@@ -1,15 +1,14 @@
 import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
 import type { ShownRow, ShownRows } from "../numbers/rows.js";
-import type { SummaryNumbers } from "../numbers/summary.js";
-import type { OutputReport } from "../output-report.js";
+import type { OutputReport, SummaryNumbers } from "../output-report.js";
 import {
   digits,
   type Html,
   html,
   percent,
   reasonsText,
-  section,
+  type Section,
   table,
 } from "./html.js";
 
@@ -18,10 +17,10 @@ type Line = [name: string, value: string];
 /** Returns a description of the output, and its main numbers. */
 export function summarySection(
   numbers: Pick<OutputReport, "summary" | "confidence" | "calibration">,
-): Html {
+): Section {
   const { summary } = numbers;
   const { skippedInputs } = summary;
-  return section("summary", "Summary", leadOf(summary), [
+  const content = [
     tiles(numbers),
     html`<dl class="lines">${linesOf(summary).map(
       ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>
@@ -36,11 +35,10 @@ ${table(
   skippedInputs.map(({ name, error }) => [name, error]),
 )}`
       : null,
-  ]);
-}
-
-function leadOf({ emit, layout, classes, rows }: SummaryNumbers): string {
-  return `${emit.join(", ")} of ${count(rows)} rows of ${count(classes)} ${classes === 1 ? "logit" : "logits"}, in layout ${layout}.`;
+  ];
+  const { emit, layout, classes, rows } = summary;
+  const lead = `${emit.join(", ")} of ${count(rows)} rows of ${count(classes)} ${classes === 1 ? "logit" : "logits"}, in layout ${layout}.`;
+  return { lead, content };
 }
 
 function tiles({
@@ -134,22 +132,21 @@ function entriesText(threshold: number, topK: number | null): string {
 export function rowsSection({
   rows,
   summary,
-}: Pick<OutputReport, "rows" | "summary">): Html {
+}: Pick<OutputReport, "rows" | "summary">): Section {
   const { mostUncertain, copiedColumns, hiddenColumns, reasons } = rows;
-  return section(
-    "rows",
-    "Most uncertain rows",
-    mostUncertain.length > 0
-      ? html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints any row.`
-      : html`softjac show prints any row.`,
-    [
+  return {
+    lead:
+      mostUncertain.length > 0
+        ? html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints any row.`
+        : html`softjac show prints any row.`,
+    content: [
       reasonsText(reasons),
       mostUncertain.length > 0 ? rowsTable(rows) : null,
       hiddenColumns > 0
         ? html`<p>${count(hiddenColumns)} copied columns after ${copiedColumns.at(-1) ?? ""} are not shown.</p>`
         : null,
     ],
-  );
+  };
 }
 
 function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
