@@ -53,7 +53,7 @@ type PageHeader = Shaped<typeof PAGE_HEADER>;
  * @throws TaskFailure
  */
 export async function checkPages(
-  { fd, tailStart }: ParquetSetup,
+  { fd, tailStart }: Pick<ParquetSetup, "fd" | "tailStart">,
   chunk: ColumnChunk,
   rowGroup: string,
 ): Promise<void> {

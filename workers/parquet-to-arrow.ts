@@ -1,71 +1,74 @@
 import type { ParquetFile } from "parquet-wasm/esm";
 import { LIMITS, OverLimit } from "../src/io/limits.js";
 import { writeFully } from "../src/io/positional.js";
-import type { RowGroup } from "../src/tasks/parquet-metadata.js";
+import type { ColumnChunk } from "../src/tasks/parquet-metadata.js";
 import {
-  type DecodedBatch,
-  NEXT_GROUP,
+  type ColumnGroup,
+  type DecodedMessage,
+  NEXT_UNIT,
   type ParquetSetup,
-  STREAM_BYTES,
+  TARGET_BYTES,
 } from "../src/tasks/parquet-tasks.js";
 import { checkPages } from "./parquet-pages.js";
 import { damaged, TaskFailure, withSide } from "./slot-bytes.js";
 
-/** Approximate size of a batch. Row groups are read whole, but decoded in batches. */
-const BATCH_BYTES = 16 << 20;
+/** Approximate size of a record batch of the largest column. Its chunks are read whole, but encoded in batches. */
+const BATCH_BYTES = 8 << 20;
 const MAX_BATCH_ROWS = 1 << 17;
 
-/** The decoder has 4 GiB of address space, and may hold the bytes of a row group twice. */
-const MAX_GROUP_BYTES = 3 * 2 ** 29;
+/** The decoder has 4 GiB of address space, and may hold the bytes of a column twice. */
+const MAX_COLUMN_BYTES = 3 * 2 ** 29;
 
 /** Size of the end-of-stream marker, FFFFFFFF 00000000. */
 const EOS_BYTES = 8;
 
-/** Failure of a row group. */
-export class RowGroupError extends Error {
+/** Failure of a unit. */
+export class UnitError extends Error {
   constructor(
-    readonly rowGroup: number,
+    readonly unit: number,
     options: ErrorOptions,
   ) {
-    super("a row group could not be decoded", options);
+    super("a part of the file could not be decoded", options);
   }
 }
 
 /**
- * Appends row groups to an Arrow stream, to which other threads append the rest, and the schema if none has. Returns the record
- * batches.
- * @throws TaskFailure, errors of the decoder; RowGroupError, which has one of them as its cause
+ * Decodes units to Arrow messages, which it appends to the target; other threads decode the rest.
+ * @param open opens the file with only one of the columns
+ * @throws UnitError, whose cause is a TaskFailure or an error of the decoder
  */
-export async function appendRowGroups(
-  file: ParquetFile,
+export async function decodeUnits(
   setup: ParquetSetup,
-): Promise<DecodedBatch[]> {
-  const { rowGroups, shared, target } = setup;
-  const empty = await file.read({ rowGroups: [] });
-  const schema = empty.intoIPCStream().subarray(0, -EOS_BYTES);
-  const size = BigInt(schema.byteLength);
-  if (Atomics.compareExchange(shared, STREAM_BYTES, 0n, size) === 0n)
-    withSide("output", () => writeFully(target, schema, 0));
-  const batches: DecodedBatch[] = [];
-  const take = () => Number(Atomics.add(shared, NEXT_GROUP, 1n));
-  for (let k = take(); k < rowGroups.length; k = take())
+  open: (column: number) => Promise<ParquetFile>,
+): Promise<DecodedMessage[]> {
+  const { tails, rowGroups, shared } = setup;
+  const files = new Map<number, ParquetFile>();
+  const messages: DecodedMessage[] = [];
+  const take = () => Number(Atomics.add(shared, NEXT_UNIT, 1n));
+  const end = tails.length * (1 + rowGroups.length);
+  for (let unit = take(); unit < end; unit = take())
     try {
-      for await (const offset of appendRowGroup(file, setup, k))
-        batches.push({ rowGroup: k, offset });
+      const column = unit % tails.length;
+      const file = files.get(column) ?? (await open(column));
+      files.set(column, file);
+      const k = Math.floor(unit / tails.length) - 1;
+      const decoded =
+        k < 0 ? schemaMessage(file) : columnBatches(file, setup, k, column);
+      for await (const message of decoded)
+        messages.push({ unit, offset: append(setup, message) });
     } catch (cause) {
-      // Threads take row groups in order and finish theirs, so the first failure does not depend on their number.
-      Atomics.store(shared, NEXT_GROUP, BigInt(rowGroups.length));
-      throw new RowGroupError(k, { cause });
+      // Threads take units in order and finish theirs, so the first failure does not depend on their number.
+      Atomics.store(shared, NEXT_UNIT, BigInt(end));
+      throw new UnitError(unit, { cause });
     }
-  const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
-  expectRows("rows", file.metadata().fileMetadata().numRows(), rows);
-  return batches;
+  for (const file of files.values()) file.free();
+  return messages;
 }
 
-/** Appends bytes to the stream; returns their offset. @throws TaskFailure */
+/** Appends bytes to the target; returns their offset. @throws TaskFailure */
 function append({ target, shared }: ParquetSetup, bytes: Uint8Array): number {
   const size = BigInt(bytes.byteLength);
-  const position = Number(Atomics.add(shared, STREAM_BYTES, size));
+  const position = Number(Atomics.add(shared, TARGET_BYTES, size));
   const end = position + bytes.byteLength;
   // A few bytes can declare any number of repetitions of a value.
   if (end > LIMITS.maxDecodedBytes)
@@ -78,59 +81,66 @@ function append({ target, shared }: ParquetSetup, bytes: Uint8Array): number {
   return position;
 }
 
-async function* appendRowGroup(
+async function* schemaMessage(file: ParquetFile): AsyncGenerator<Uint8Array> {
+  const empty = await file.read({ rowGroups: [] });
+  yield empty.intoIPCStream().subarray(0, -EOS_BYTES);
+}
+
+/** Decodes a column of row group `k`; yields its record batches, which have as many rows as those of other columns. */
+async function* columnBatches(
   file: ParquetFile,
   setup: ParquetSetup,
   k: number,
-): AsyncGenerator<number> {
-  const group = setup.rowGroups[k] as ParquetSetup["rowGroups"][number];
+  column: number,
+): AsyncGenerator<Uint8Array> {
+  const group = setup.rowGroups[k] as ColumnGroup;
+  const chunks = group.columns[column] as ColumnGroup["columns"][number];
   const where = `row group ${k}`;
-  const batchSize = batchRows(group, where);
-  for (const chunk of group.chunks) await checkPages(setup, chunk, where);
+  checkSize(chunks, where);
+  for (const chunk of chunks) await checkPages(setup, chunk, where);
   let rows = 0;
-  const options = { rowGroups: [k], batchSize };
+  const options = { rowGroups: [k], batchSize: batchRows(group) };
   for await (const batch of await file.stream(options)) {
     rows += batch.numRows;
-    yield append(setup, batchMessages(batch.intoIPCStream()));
+    yield batchMessage(batch.intoIPCStream());
   }
-  expectRows(where, group.rows, rows);
+  if (rows !== group.rows)
+    throw damaged(
+      where,
+      `expected ${group.rows} rows as declared in the footer, found ${rows}`,
+    );
 }
 
-/** Returns the number of rows to decode at once. @throws TaskFailure for a row group that is too large */
-function batchRows(
-  { rows, chunks }: Pick<RowGroup, "rows" | "chunks">,
-  where: string,
-): number {
-  let stored = 0;
-  let decoded = 0;
-  for (const { bytes, decodedBytes, values } of chunks) {
-    stored += bytes;
-    // Repeated values take almost no bytes in the file.
-    decoded += Math.max(decodedBytes, 8 * values);
-  }
-  if (stored > MAX_GROUP_BYTES)
+/** @throws TaskFailure for a column that is too large */
+function checkSize(chunks: readonly ColumnChunk[], where: string): void {
+  const stored = chunks.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (stored > MAX_COLUMN_BYTES)
     throw new TaskFailure({
       kind: "unsupported",
-      where,
-      text: `expected at most ${MAX_GROUP_BYTES} bytes of the columns that are read, found ${stored}; write the file with smaller row groups`,
+      where: `${where}: column ${chunks[0]?.leaf.column}`,
+      text: `expected at most ${MAX_COLUMN_BYTES} bytes, found ${stored}; write the file with smaller row groups`,
     });
-  const perRow = Math.max(1, decoded / Math.max(1, rows));
+}
+
+/** Returns the number of rows of a record batch, which is that of all columns. */
+function batchRows({ rows, columns }: ColumnGroup): number {
+  let largest = 0;
+  for (const chunks of columns) {
+    let decoded = 0;
+    // Repeated values take almost no bytes in the file.
+    for (const { decodedBytes, values } of chunks)
+      decoded += Math.max(decodedBytes, 8 * values);
+    largest = Math.max(largest, decoded);
+  }
+  const perRow = Math.max(1, largest / Math.max(1, rows));
   return Math.min(
     MAX_BATCH_ROWS,
     Math.max(1, Math.floor(BATCH_BYTES / perRow)),
   );
 }
 
-function expectRows(where: string, expected: number, found: number): void {
-  if (expected !== found)
-    throw damaged(
-      where,
-      `expected ${expected} rows as declared in the footer, found ${found}`,
-    );
-}
-
-/** Returns the record batch messages of a stream, without schema and end-of-stream marker. */
-function batchMessages(stream: Uint8Array): Uint8Array {
+/** Returns the record batch of a stream of one, without schema and end-of-stream marker. */
+function batchMessage(stream: Uint8Array): Uint8Array {
   const view = new DataView(stream.buffer, stream.byteOffset, 8);
   const schemaBytes = 8 + view.getInt32(4, true);
   return stream.subarray(schemaBytes, -EOS_BYTES);

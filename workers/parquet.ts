@@ -1,4 +1,4 @@
-// Thread that appends row groups of Parquet files to Arrow streams. The first thread of a process compiles the decoder (5 MB
+// Thread that decodes columns of Parquet files to Arrow messages. The first thread of a process compiles the decoder (5 MB
 // of WebAssembly) for all others, because compiling takes as long as decoding a small file.
 import { readFileSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
@@ -6,7 +6,7 @@ import { initSync, ParquetFile } from "parquet-wasm/esm";
 import { systemFailure } from "../src/io/system-error.js";
 import type { ParquetReply, ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { readParquet } from "./parquet-pages.js";
-import { appendRowGroups, RowGroupError } from "./parquet-to-arrow.js";
+import { decodeUnits, UnitError } from "./parquet-to-arrow.js";
 import { damaged, TaskFailure } from "./slot-bytes.js";
 
 /** Maximum length of a quoted error; the decoder may quote any amount of data. */
@@ -19,14 +19,13 @@ parentPort?.on("message", decode);
 async function decode(setup: ParquetSetup): Promise<void> {
   try {
     loadDecoder(setup);
-    const file = await ParquetFile.fromFile(fileAsBlob(setup));
-    const batches = await appendRowGroups(file, setup);
-    file.free();
-    reply({ kind: "done", batches });
+    const open = (column: number) =>
+      ParquetFile.fromFile(fileAsBlob(setup, column));
+    reply({ kind: "done", messages: await decodeUnits(setup, open) });
   } catch (thrown) {
-    const isGroup = thrown instanceof RowGroupError;
-    const rowGroup = isGroup ? thrown.rowGroup : -1;
-    const error = isGroup ? thrown.cause : thrown;
+    const isOfUnit = thrown instanceof UnitError;
+    const unit = isOfUnit ? thrown.unit : -1;
+    const error = isOfUnit ? thrown.cause : thrown;
     const failed = systemFailure(error);
     const { failure } =
       error instanceof TaskFailure
@@ -34,7 +33,7 @@ async function decode(setup: ParquetSetup): Promise<void> {
         : failed
           ? new TaskFailure({ kind: "io", side: "input", ...failed })
           : damaged("Parquet data", `could not be decoded: ${oneLine(error)}`);
-    reply({ kind: "failed", rowGroup, failure });
+    reply({ kind: "failed", unit, failure });
   }
 }
 
@@ -70,10 +69,15 @@ interface BlobLike {
 }
 
 /**
- * Returns an open file as the Blob that the decoder reads ranges of: the bytes of the file up to its footer, then `tail`.
+ * Returns an open file as the Blob that the decoder reads ranges of: the bytes of the file up to its footer, then the tail of a
+ * column.
  * The decoder aborts the thread if a read fails, so the failure is sent first.
  */
-function fileAsBlob({ fd, tail, tailStart }: ParquetSetup): Blob {
+function fileAsBlob(
+  { fd, tails, tailStart }: ParquetSetup,
+  column: number,
+): Blob {
+  const tail = tails[column] as Uint8Array;
   const range = (start: number, end: number): BlobLike => ({
     size: end - start,
     slice: (from, to) => range(start + from, Math.min(start + to, end)),
@@ -84,7 +88,7 @@ function fileAsBlob({ fd, tail, tailStart }: ParquetSetup): Blob {
         readParquet(fd, target.subarray(0, split), start);
       } catch (error) {
         if (error instanceof TaskFailure)
-          reply({ kind: "failed", rowGroup: -1, failure: error.failure });
+          reply({ kind: "failed", unit: -1, failure: error.failure });
         throw error;
       }
       const from = Math.max(start - tailStart, 0);

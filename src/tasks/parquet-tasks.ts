@@ -1,39 +1,49 @@
 import type { Failure } from "./failure.js";
-import type { RowGroup } from "./parquet-metadata.js";
+import type { ColumnChunk } from "./parquet-metadata.js";
 
 // Messages between the main thread and the threads that decode a Parquet file. Bulk data goes from file to file.
 
-/** Work of a thread; the main thread owns the file descriptors. */
+/**
+ * Work of a thread, which is divided into units: the schema of each column, then the columns of each row group. The main thread
+ * owns the file descriptors.
+ */
 export interface ParquetSetup {
   fd: number;
-  /** Replacement for the end of the file: a footer with only the columns and row groups to decode, its length, the magic. */
-  tail: Uint8Array;
-  /** Position of the file's own footer, which the tail replaces. */
+  /** Position of the file's own footer. */
   tailStart: number;
-  /** Column chunks to decode, by row group. */
-  rowGroups: Pick<RowGroup, "rows" | "chunks">[];
-  /** Descriptor of the file for the Arrow stream, to which each thread appends its record batches. */
+  /** By column, a replacement for the end of the file: a footer with only this column, its length, the magic. */
+  tails: readonly Uint8Array[];
+  rowGroups: readonly ColumnGroup[];
+  /** Descriptor of the file of Arrow messages, to which each thread appends. */
   target: number;
-  /** What the threads share: the next row group, and the size of the stream. */
+  /** What the threads share: the next unit, and the size of the target. */
   shared: BigInt64Array<SharedArrayBuffer>;
   /** The decoder, if an earlier thread has compiled it. */
   decoder: WebAssembly.Module | null;
 }
 
+/** Row group of the columns to decode. */
+export interface ColumnGroup {
+  rows: number;
+  /** Chunks of the leaves, by column. */
+  columns: readonly (readonly ColumnChunk[])[];
+}
+
 export type ParquetReply =
   /** The decoder for later threads, from the thread that compiled it; the first message. */
   | { kind: "decoder"; decoder: WebAssembly.Module }
-  /** No row group is left; like the message below, the last one of a thread. */
-  | { kind: "done"; batches: DecodedBatch[] }
-  /** Nothing could be decoded from this row group on. A decoder that could not be loaded is a failure of the output. */
-  | { kind: "failed"; rowGroup: number; failure: Failure };
+  /** No unit is left; like the message below, the last one of a thread. */
+  | { kind: "done"; messages: DecodedMessage[] }
+  /** Nothing could be decoded from this unit on. A decoder that could not be loaded is a failure of the output. */
+  | { kind: "failed"; unit: number; failure: Failure };
 
-/** Record batch of the stream: its row group, and the byte offset of its message. */
-export interface DecodedBatch {
-  rowGroup: number;
+/** Arrow message in the target: the schema of a column, or a record batch of a column in a row group. */
+export interface DecodedMessage {
+  unit: number;
+  /** Byte offset of the message. */
   offset: number;
 }
 
 /** Indices of what the threads share. */
-export const NEXT_GROUP = 0;
-export const STREAM_BYTES = 1;
+export const NEXT_UNIT = 0;
+export const TARGET_BYTES = 1;

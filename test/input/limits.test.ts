@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { float64, int32, list } from "@uwdata/flechette";
 import { afterEach, expect, test } from "vitest";
 import { LIMITS } from "../../src/io/limits.js";
-import { appendRowGroups } from "../../workers/parquet-to-arrow.js";
+import { decodeUnits } from "../../workers/parquet-to-arrow.js";
 import { npy } from "../support/array-files.js";
 import { writeArrow as writeColumns } from "../support/arrow-columns.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -92,22 +92,19 @@ test("levels of nested columns", async () => {
 
 test("decoded bytes of Parquet columns", async () => {
   const batch = { numRows: 1, intoIPCStream: () => new Uint8Array(100) };
-  const file = {
-    read: () => batch,
-    stream: async () => [batch],
-    metadata: () => ({ fileMetadata: () => ({ numRows: () => 1 }) }),
-  };
+  const file = { read: () => batch, stream: async () => [batch] };
   const target = openSync(at("decoded"), "w");
   LIMITS.maxDecodedBytes = 175;
   const setup = {
-    ...{ target, rowGroups: [{ rows: 1, chunks: [] }] },
+    ...{ target, tails: [new Uint8Array(0)] },
+    rowGroups: [{ rows: 1, columns: [[]] }],
     shared: new BigInt64Array(new SharedArrayBuffer(16)),
   };
   // The schema has 92 bytes, the batch without schema and end 84.
   await expect(
-    appendRowGroups(file as never, setup as never),
+    decodeUnits(setup as never, async () => file as never),
   ).rejects.toMatchObject({
-    rowGroup: 0,
+    unit: 1,
     cause: {
       failure: {
         kind: "unsupported",

@@ -1,20 +1,20 @@
+import { InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
-import { writeFully } from "../../io/positional.js";
 import { outputCall } from "../../io/system-error.js";
 import type { FileMetadata } from "../../tasks/parquet-metadata.js";
-import { arrowContainer } from "../arrow-container.js";
-import type { Block } from "../arrow-metadata.js";
+import type { Block, MessageMetadata } from "../arrow-metadata.js";
+import { messageAt } from "../arrow-stream.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, requireInput } from "../read-input.js";
 import type { ArrowContainer } from "../record-batches.js";
 import { selectColumns } from "../select-columns.js";
-import { COPY_FAILED, decodeRowGroups } from "./decode-row-groups.js";
-import { readFooter } from "./parquet-footer.js";
-import { projectFooter } from "./project-footer.js";
+import { COPY_FAILED, decodeColumns } from "./decode-columns.js";
+import { readFooter, WRITE_AGAIN } from "./parquet-footer.js";
+import { projectColumns } from "./project-columns.js";
 
 /**
- * Decodes the columns that a run needs to an Arrow stream in an anonymous file (in `scratch`), of which several threads append
- * the record batches of whole row groups. The Parquet file stays open, so that no other file gets its inode.
+ * Decodes the columns that a run needs to an anonymous file (in `scratch`), in which several threads write Arrow messages of
+ * single columns. The Parquet file stays open, so that no other file gets its inode.
  *
  * Separate threads decode, because damaged files can crash the decoder or make it run forever; a thread can be terminated.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
@@ -32,41 +32,95 @@ export async function parquetAsArrow(
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const open = () => new AnonymousFile(options.scratch);
   const target = outputCall(path, COPY_FAILED, open);
+  const close = () => {
+    target.close();
+    file.close();
+  };
   try {
     if (options.isSample) footer.metadata = sampleOf(footer.metadata);
-    const projected = projectFooter(footer, needed);
+    const projected = projectColumns(footer, needed);
     const files = { fd: file.fd, target: target.fd, tailStart: footer.start };
     const setup = { ...files, ...projected };
     const { threads = 1, signal } = options;
-    const decoding = decodeRowGroups(path, setup, threads, signal);
-    const { batches, end } = await decoding;
-    outputCall(path, COPY_FAILED, () =>
-      writeFully(target.fd, END_OF_STREAM, end),
+    const { messages, bytes } = await decodeColumns(
+      path,
+      setup,
+      threads,
+      signal,
     );
-    const decoded = {
-      ...file,
-      fd: target.fd,
-      bytes: end + END_OF_STREAM.length,
-      present: null,
-      close: () => {
-        target.close();
-        file.close();
-      },
-    };
-    const container = arrowContainer(decoded, "parquet");
-    const order = new Map(batches.map(({ offset }, k) => [offset, k]));
-    const orderOf = ({ offset }: Block) => order.get(offset) as number;
-    const recordBatches = container.recordBatches.toSorted(
-      (a, b) => orderOf(a) - orderOf(b),
+    checkRows(path, footer.metadata);
+    const decoded = { ...file, fd: target.fd, bytes, present: null, close };
+    const columns = projected.tails.length;
+    /** Messages by row group and column; the first group has the schemas. */
+    const groups = Array.from({ length: 1 + projected.rowGroups.length }, () =>
+      Array.from({ length: columns }, (): Message[] => []),
     );
-    return { ...container, recordBatches };
+    for (const { unit, offset } of messages) {
+      const group = groups[Math.floor(unit / columns)] as Message[][];
+      const message = messageAt(decoded, offset, "decoded columns", false);
+      group[unit % columns]?.push(message as Message);
+    }
+    return { ...decoded, ...joinColumns(groups, bytes) };
   } catch (error) {
     target.close();
     throw error;
   }
 }
 
-const END_OF_STREAM = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
+function checkRows(path: string, { rows, rowGroups }: FileMetadata): void {
+  const found = rowGroups.reduce((sum, group) => sum + group.rows, 0);
+  if (found === rows) return;
+  const text = `expected ${rows} rows as declared in the footer, found ${found}; ${WRITE_AGAIN}`;
+  throw new InputFormatError(path, "rows", text);
+}
+
+type Message = NonNullable<ReturnType<typeof messageAt>>;
+
+/** Returns record batches of all columns, which the messages of single columns make up. */
+function joinColumns(
+  [schemas = [], ...groups]: readonly (readonly Message[][])[],
+  bodyBytes: number,
+): Omit<ArrowContainer, keyof InputFile> {
+  const joined = new Map<Block, MessageMetadata>();
+  for (const columns of groups)
+    for (const [k, first] of columns[0]?.entries() ?? []) {
+      const parts = columns.map((batches) => batches[k] as Message);
+      // The body is the whole file: parts of a batch are anywhere in it.
+      const block = { offset: 0, metadataBytes: 0, bodyBytes };
+      joined.set(block, { ...first.message, bodyBytes, batch: batchOf(parts) });
+    }
+  const fields = schemas.flatMap(
+    ([part]) => part?.message.schema?.fields ?? [],
+  );
+  return {
+    format: "arrow-file",
+    version: schemas[0]?.[0]?.message.version ?? 0,
+    schema: { bigEndian: false, fields, metadata: [] },
+    ...{ nested: [], dictionaries: [], recordBatches: [...joined.keys()] },
+    message: (block) => joined.get(block) as MessageMetadata,
+  };
+}
+
+function batchOf(parts: readonly Message[]): MessageMetadata["batch"] {
+  const batches = parts.flatMap(({ message: { batch }, ...block }) => {
+    const start = block.offset + block.metadataBytes;
+    return batch ? { ...batch, start } : [];
+  });
+  const [first] = batches;
+  return (
+    (first && {
+      ...first,
+      nodes: batches.flatMap(({ nodes }) => nodes),
+      buffers: batches.flatMap(({ buffers, start }) =>
+        buffers.map(({ offset, length }) => ({
+          offset: start + offset,
+          length,
+        })),
+      ),
+    }) ??
+    null
+  );
+}
 
 /** Returns the metadata with only the first row group that has rows. */
 function sampleOf(metadata: FileMetadata): FileMetadata {

@@ -8,12 +8,11 @@ import {
   WASM_ADDRESS_BYTES,
 } from "../../io/system-error.js";
 import { type Failure, failureError } from "../../tasks/failure.js";
-import type { RowGroup } from "../../tasks/parquet-metadata.js";
 import {
-  type DecodedBatch,
+  type DecodedMessage,
   type ParquetReply,
   type ParquetSetup,
-  STREAM_BYTES,
+  TARGET_BYTES,
 } from "../../tasks/parquet-tasks.js";
 import { WRITE_AGAIN } from "./parquet-footer.js";
 
@@ -23,40 +22,34 @@ const WORKER_URL = new URL("./parquet.js", import.meta.url);
 /** Decoder module, compiled by the first thread and reused by others. It has no state; each thread has its own memory. */
 let decoder: WebAssembly.Module | null = null;
 
-/** Memory of all threads, unless one row group needs more. */
+/** Memory of all threads, unless one column needs more. */
 const MAX_BYTES = 512 << 20;
-/** Memory of a thread without its row group. */
+/** Memory of a thread without its column. */
 const THREAD_BYTES = 64 << 20;
-/** Times that the decoder holds the bytes of a row group. */
+/** Times that the decoder holds the bytes of a column in a row group. */
 const COPIES = 3;
 /** Address space of the process beside the memory of the decoders. */
 const PROCESS_BYTES = 6 * 2 ** 30;
 /** Bytes that a thread should decode at least: it takes 0.1 s to start. */
 const LEAST_BYTES = 8 << 20;
 
-/** Returns the number of threads that decode, up to `most`. */
-function threadsFor(
-  rowGroups: readonly Pick<RowGroup, "chunks">[],
-  most: number,
-): number {
-  const largest = rowGroups.reduce(
-    (most, rowGroup) => Math.max(most, bytesOf([rowGroup])),
-    0,
+/** Returns the sizes in the file of the columns of each row group. */
+function sizesOf({ rowGroups }: Pick<ParquetSetup, "rowGroups">): number[] {
+  return rowGroups.flatMap(({ columns }) =>
+    columns.map((chunks) => chunks.reduce((sum, { bytes }) => sum + bytes, 0)),
   );
+}
+
+/** Returns the number of threads that decode columns of these sizes, up to `most`. */
+function threadsFor(sizes: readonly number[], most: number): number {
+  const largest = sizes.reduce((a, b) => Math.max(a, b), 0);
+  const total = sizes.reduce((a, b) => a + b, 0);
   const threads = Math.min(
-    ...[most, rowGroups.length, bytesOf(rowGroups) / LEAST_BYTES],
+    ...[most, sizes.length, total / LEAST_BYTES],
     MAX_BYTES / (THREAD_BYTES + COPIES * largest),
     (addressSpaceLimit() - PROCESS_BYTES) / WASM_ADDRESS_BYTES,
   );
   return Math.max(1, Math.floor(threads));
-}
-
-/** Returns the size of the column chunks in the file. */
-function bytesOf(rowGroups: readonly Pick<RowGroup, "chunks">[]): number {
-  let sum = 0;
-  for (const { chunks } of rowGroups)
-    for (const { bytes } of chunks) sum += bytes;
-  return sum;
 }
 
 /** Time after which a thread without work ends. */
@@ -98,26 +91,26 @@ function forget(worker: Worker): void {
 }
 
 /**
- * Decodes in up to `most` threads. Returns, after they have ended, the record batches in order and the end of the last one in the
- * stream.
+ * Decodes in up to `most` threads. Returns, after they have ended, the messages in order and the size of the target.
  * @throws InputFormatError, InputUnsupportedError, IoError, AbortedError
  */
-export async function decodeRowGroups(
+export async function decodeColumns(
   path: string,
   files: Omit<ParquetSetup, "shared" | "decoder">,
   most: number,
   signal: AbortSignal | undefined,
-): Promise<{ batches: DecodedBatch[]; end: number }> {
+): Promise<{ messages: DecodedMessage[]; bytes: number }> {
   const shared = new BigInt64Array(
     new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT),
   );
   const setup = { ...files, shared, decoder };
-  const count = threadsFor(files.rowGroups, most);
+  const sizes = sizesOf(files);
+  const count = threadsFor(sizes, most);
   const checkSignal = () => {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   };
   checkSignal();
-  const isSmall = bytesOf(files.rowGroups) < LEAST_BYTES;
+  const isSmall = sizes.reduce((a, b) => a + b, 0) < LEAST_BYTES;
   const first = startThread(path, setup);
   const threads = [first];
   const end = () =>
@@ -128,23 +121,23 @@ export async function decodeRowGroups(
     while (decoder && threads.length < count && !signal?.aborted)
       threads.push(startThread(path, { ...setup, decoder }));
     const ends = await Promise.allSettled(
-      threads.map(({ batches }) => batches),
+      threads.map(({ messages }) => messages),
     );
     checkSignal();
-    const failures = ends.flatMap((end): GroupFailure[] =>
+    const failures = ends.flatMap((end): UnitFailure[] =>
       end.status === "rejected" ? [end.reason] : [],
     );
-    const [failure] = failures.sort((a, b) => a.rowGroup - b.rowGroup);
+    const [failure] = failures.sort((a, b) => a.unit - b.unit);
     if (failure) throw failure.error;
-    const batches = ends.flatMap((end) =>
+    const messages = ends.flatMap((end) =>
       end.status === "fulfilled" ? end.value : [],
     );
-    batches.sort((a, b) => a.rowGroup - b.rowGroup || a.offset - b.offset);
+    messages.sort((a, b) => a.unit - b.unit || a.offset - b.offset);
     if (isSmall) {
       threads.length = 0;
       keepThread(first.worker);
     }
-    return { batches, end: Number(shared[STREAM_BYTES]) };
+    return { messages, bytes: Number(shared[TARGET_BYTES]) };
   } finally {
     signal?.removeEventListener("abort", end);
     // The threads may be using the descriptors, so they must not be closed before they have ended.
@@ -152,17 +145,17 @@ export async function decodeRowGroups(
   }
 }
 
-interface GroupFailure {
-  /** Row group that failed first; -1 for a failure that concerns the file. */
-  rowGroup: number;
+interface UnitFailure {
+  /** Unit that failed first; -1 for a failure that concerns the file. */
+  unit: number;
   error: Error;
 }
 
-/** Starts a thread. `ready` is fulfilled when the decoder is compiled or the thread has ended; `batches` rejects with GroupFailure. */
+/** Starts a thread. `ready` is fulfilled when the decoder is compiled or the thread has ended; `messages` rejects with UnitFailure. */
 function startThread(path: string, setup: ParquetSetup) {
   const worker = takeThread();
-  const batches = new Promise<DecodedBatch[]>((resolve, reject) => {
-    const fail = (error: Error, rowGroup = -1) => reject({ rowGroup, error });
+  const messages = new Promise<DecodedMessage[]>((resolve, reject) => {
+    const fail = (error: Error, unit = -1) => reject({ unit, error });
     worker.on("error", (error) => {
       const reason = `, or too large for the decoder (${error.message})`;
       fail(threadError(error) ?? damage(path, reason, error));
@@ -170,8 +163,8 @@ function startThread(path: string, setup: ParquetSetup) {
     worker.on("exit", () => fail(damage(path, " (the decoder stopped)")));
     worker.on("message", (reply: ParquetReply) => {
       if (reply.kind === "decoder") decoder = reply.decoder;
-      else if (reply.kind === "done") resolve(reply.batches);
-      else fail(errorOf(path, reply.failure), reply.rowGroup);
+      else if (reply.kind === "done") resolve(reply.messages);
+      else fail(errorOf(path, reply.failure), reply.unit);
     });
   });
   const ready = setup.decoder
@@ -180,9 +173,9 @@ function startThread(path: string, setup: ParquetSetup) {
         worker.once("message", () => resolve());
         worker.once("exit", () => resolve());
       });
-  batches.catch(() => {});
+  messages.catch(() => {});
   worker.postMessage(setup);
-  return { worker, batches, ready };
+  return { worker, messages, ready };
 }
 
 function damage(path: string, reason: string, cause?: unknown): Error {

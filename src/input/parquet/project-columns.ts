@@ -3,6 +3,7 @@ import type { Field } from "../../arrow/field.js";
 import { encodeThrift } from "../../io/thrift.js";
 import {
   ARROW_SCHEMA,
+  type ColumnChunk,
   FILE_METADATA,
   logicalKind,
   type SchemaElement,
@@ -15,13 +16,37 @@ import type { ParquetFooter } from "./parquet-footer.js";
 const FORMAT_VERSION = 2;
 
 /**
- * Returns the end of a file with only some columns and the fields that decoding needs, and its row groups. The decoder gets this
- * footer instead of the file's, because it rejects whole files for columns and statistics that no run reads.
+ * Returns the columns of a file, each with only the fields on `paths`, as the decoder reads them. It gets a footer of one column
+ * instead of the file's, because it holds all columns in memory that a footer has, and rejects whole files for columns and
+ * statistics that no run reads.
  */
-export function projectFooter(
+export function projectColumns(
+  footer: ParquetFooter,
+  paths: readonly ColumnPath[],
+): Pick<ParquetSetup, "tails" | "rowGroups"> {
+  const indices = new Set(paths.map(([k = 0]) => k));
+  const columns = [...indices]
+    .sort((a, b) => a - b)
+    .map((k) =>
+      projectColumn(
+        footer,
+        paths.filter(([first]) => first === k),
+      ),
+    );
+  return {
+    tails: columns.map(({ tail }) => tail),
+    rowGroups: footer.metadata.rowGroups.map(({ rows }, k) => ({
+      rows,
+      columns: columns.map(({ chunks }) => chunks[k] as ColumnChunk[]),
+    })),
+  };
+}
+
+/** Returns the end of a file with only the fields on `paths`, and their chunks by row group. */
+function projectColumn(
   { metadata: { schema, rows, rowGroups }, arrowFields }: ParquetFooter,
   paths: readonly ColumnPath[],
-): Pick<ParquetSetup, "tail" | "rowGroups"> {
+): { tail: Uint8Array; chunks: ColumnChunk[][] } {
   const elements: SchemaElement[] = [];
   const nodes = new Set<SchemaNode>();
   const add = (node: SchemaNode, paths: readonly ColumnPath[]) => {
@@ -31,20 +56,26 @@ export function projectFooter(
     for (const [child, rest] of children) add(child, rest);
   };
   add(schema, paths);
-  const projected = rowGroups.map(({ rows, chunks }) => ({
-    rows,
-    chunks: chunks.filter(({ leaf }) => nodes.has(leaf)),
-  }));
+  const leaves = rowGroups[0]?.chunks.map(({ leaf }) => leaf) ?? [];
+  const kept = [...leaves.keys()].filter((n) =>
+    nodes.has(leaves[n] as SchemaNode),
+  );
+  const chunks = rowGroups.map(({ chunks }) =>
+    kept.map((n) => chunks[n] as ColumnChunk),
+  );
   const value = arrowFields && arrowSchema(projectFields(arrowFields, paths));
   const footer = encodeThrift(FILE_METADATA, {
     version: FORMAT_VERSION,
     schema: elements,
     rows,
-    rowGroups: projected.map(({ rows, chunks }) => ({
+    rowGroups: rowGroups.map(({ rows }, k) => ({
       rows,
-      bytes: chunks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0),
+      bytes: (chunks[k] as ColumnChunk[]).reduce(
+        (sum, { decodedBytes }) => sum + decodedBytes,
+        0,
+      ),
       // Encodings are stated by the pages, and paths by the schema.
-      columns: chunks.map((chunk) => ({
+      columns: (chunks[k] as ColumnChunk[]).map((chunk) => ({
         fileOffset: 0,
         metadata: {
           ...chunk,
@@ -58,7 +89,7 @@ export function projectFooter(
   const length = Buffer.alloc(4);
   length.writeUInt32LE(footer.length);
   const tail = Buffer.concat([footer, length, Buffer.from("PAR1")]);
-  return { tail, rowGroups: projected };
+  return { tail, chunks };
 }
 
 /** Returns the children on the paths, each with the rest of its paths; all children if a path ends at the parent. */
