@@ -47,6 +47,9 @@ const PAGE_HEADER = {
 
 type PageHeader = Shaped<typeof PAGE_HEADER>;
 
+/** Buffer of a page, as large as the largest page so far. */
+let buffer = new Uint8Array(0);
+
 /**
  * Checks what the decoder does not check in the pages of a column chunk: checksums (if there are any), definition and
  * repetition levels, and the number of values. Holds one page at a time in memory.
@@ -66,7 +69,6 @@ export async function checkPages(
       `expected pages before the footer at byte ${tailStart}, found bytes ${start} to ${end}`,
     );
   if (!(await loadCodec(compression))) return;
-  let buffer = new Uint8Array(0);
   let values = 0;
   for (let at = start, n = 0; at < end; n++) {
     const pageWhere = `${where}, page ${n}`;

@@ -35,11 +35,13 @@ export class UnitError extends Error {
 /**
  * Decodes units to Arrow messages, which it appends to the target; other threads decode the rest.
  * @param open opens the file with only one of the columns
+ * @param reads buffers that the decoder was given
  * @throws UnitError, whose cause is a TaskFailure or an error of the decoder
  */
 export async function decodeUnits(
   setup: ParquetSetup,
   open: (column: number) => Promise<ParquetFile>,
+  reads: ArrayBuffer[] = [],
 ): Promise<DecodedMessage[]> {
   const { tails, rowGroups, shared } = setup;
   const files = new Map<number, ParquetFile>();
@@ -54,8 +56,11 @@ export async function decodeUnits(
       const k = Math.floor(unit / tails.length) - 1;
       const decoded =
         k < 0 ? schemaMessage(file) : columnBatches(file, setup, k, column);
-      for await (const message of decoded)
+      for await (const message of decoded) {
         messages.push({ unit, offset: append(setup, message) });
+        // The decoder has copied what it read.
+        for (const buffer of [...reads.splice(0), message.buffer]) free(buffer);
+      }
     } catch (cause) {
       // Threads take units in order and finish theirs, so the first failure does not depend on their number.
       Atomics.store(shared, NEXT_UNIT, BigInt(end));
@@ -64,6 +69,15 @@ export async function decodeUnits(
   for (const file of files.values()) file.free();
   return messages;
 }
+
+/** Frees a buffer. The garbage collector would let tens of megabytes of them pile up. */
+function free(buffer: ArrayBufferLike): void {
+  // A closed port drops what it is given.
+  closedPort.postMessage(null, [buffer as ArrayBuffer]);
+}
+
+const { port1: closedPort } = new MessageChannel();
+closedPort.close();
 
 /** Appends bytes to the target; returns their offset. @throws TaskFailure */
 function append({ target, shared }: ParquetSetup, bytes: Uint8Array): number {

@@ -9,6 +9,8 @@ import { readParquet } from "./parquet-pages.js";
 import { decodeUnits, UnitError } from "./parquet-to-arrow.js";
 import { damaged, TaskFailure } from "./slot-bytes.js";
 
+const LARGE_BYTES = 16 << 20;
+
 /** Maximum length of a quoted error; the decoder may quote any amount of data. */
 const MAX_TEXT = 300;
 
@@ -19,9 +21,11 @@ parentPort?.on("message", decode);
 async function decode(setup: ParquetSetup): Promise<void> {
   try {
     loadDecoder(setup);
+    const reads: ArrayBuffer[] = [];
     const open = (column: number) =>
-      ParquetFile.fromFile(fileAsBlob(setup, column));
-    reply({ kind: "done", messages: await decodeUnits(setup, open) });
+      ParquetFile.fromFile(fileAsBlob(setup, column, reads));
+    const messages = await decodeUnits(setup, open, reads);
+    reply({ kind: "done", messages });
   } catch (thrown) {
     const isOfUnit = thrown instanceof UnitError;
     const unit = isOfUnit ? thrown.unit : -1;
@@ -72,10 +76,12 @@ interface BlobLike {
  * Returns an open file as the Blob that the decoder reads ranges of: the bytes of the file up to its footer, then the tail of a
  * column.
  * The decoder aborts the thread if a read fails, so the failure is sent first.
+ * @param reads gets buffers that the decoder copies
  */
 function fileAsBlob(
   { fd, tails, tailStart }: ParquetSetup,
   column: number,
+  reads: ArrayBuffer[],
 ): Blob {
   const tail = tails[column] as Uint8Array;
   const range = (start: number, end: number): BlobLike => ({
@@ -93,6 +99,8 @@ function fileAsBlob(
       }
       const from = Math.max(start - tailStart, 0);
       target.set(tail.subarray(from, Math.max(end - tailStart, 0)), split);
+      // For large buffers the garbage collector runs, and sooner than they are known to be copied.
+      if (target.length < LARGE_BYTES) reads.push(target.buffer);
       return target.buffer;
     },
   });
