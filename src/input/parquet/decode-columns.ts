@@ -14,6 +14,7 @@ import {
   type ParquetSetup,
   TARGET_BYTES,
 } from "../../tasks/parquet-tasks.js";
+import type { OpenOptions } from "../logits-file.js";
 import { WRITE_AGAIN } from "./parquet-footer.js";
 
 /** The built thread, beside the bundle that this module is part of. */
@@ -91,14 +92,13 @@ function forget(worker: Worker): void {
 }
 
 /**
- * Decodes in up to `most` threads. Returns, after they have ended, the messages in order and the size of the target.
+ * Decodes columns in several threads. Returns, after they have ended, the messages in order and the size of the target.
  * @throws InputFormatError, InputUnsupportedError, IoError, AbortedError
  */
 export async function decodeColumns(
   path: string,
   files: Omit<ParquetSetup, "shared" | "decoder">,
-  most: number,
-  signal: AbortSignal | undefined,
+  { threads: most = 1, signal }: Pick<OpenOptions, "threads" | "signal">,
 ): Promise<{ messages: DecodedMessage[]; bytes: number }> {
   const shared = new BigInt64Array(
     new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT),

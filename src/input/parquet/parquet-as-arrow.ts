@@ -2,7 +2,11 @@ import { InputFormatError } from "../../errors.js";
 import { AnonymousFile } from "../../io/anonymous-file.js";
 import { outputCall } from "../../io/system-error.js";
 import type { FileMetadata } from "../../tasks/parquet-metadata.js";
-import type { Block, MessageMetadata } from "../arrow-metadata.js";
+import type {
+  BatchMetadata,
+  Block,
+  MessageMetadata,
+} from "../arrow-metadata.js";
 import { messageAt } from "../arrow-stream.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, requireInput } from "../read-input.js";
@@ -41,13 +45,7 @@ export async function parquetAsArrow(
     const projected = projectColumns(footer, needed);
     const files = { fd: file.fd, target: target.fd, tailStart: footer.start };
     const setup = { ...files, ...projected };
-    const { threads = 1, signal } = options;
-    const { messages, bytes } = await decodeColumns(
-      path,
-      setup,
-      threads,
-      signal,
-    );
+    const { messages, bytes } = await decodeColumns(path, setup, options);
     checkRows(path, footer.metadata);
     const decoded = { ...file, fd: target.fd, bytes, present: null, close };
     const columns = projected.tails.length;
@@ -83,11 +81,16 @@ function joinColumns(
 ): Omit<ArrowContainer, keyof InputFile> {
   const joined = new Map<Block, MessageMetadata>();
   for (const columns of groups)
-    for (const [k, first] of columns[0]?.entries() ?? []) {
-      const parts = columns.map((batches) => batches[k] as Message);
+    for (const [k, { message }] of columns[0]?.entries() ?? []) {
+      const parts = columns.flatMap((messages) => messages[k] ?? []);
+      const batch = {
+        ...(message.batch as BatchMetadata),
+        nodes: parts.flatMap(({ message }) => message.batch?.nodes ?? []),
+        buffers: parts.flatMap(buffersOf),
+      };
       // The body is the whole file: parts of a batch are anywhere in it.
       const block = { offset: 0, metadataBytes: 0, bodyBytes };
-      joined.set(block, { ...first.message, bodyBytes, batch: batchOf(parts) });
+      joined.set(block, { ...message, bodyBytes, batch });
     }
   const fields = schemas.flatMap(
     ([part]) => part?.message.schema?.fields ?? [],
@@ -101,25 +104,14 @@ function joinColumns(
   };
 }
 
-function batchOf(parts: readonly Message[]): MessageMetadata["batch"] {
-  const batches = parts.flatMap(({ message: { batch }, ...block }) => {
-    const start = block.offset + block.metadataBytes;
-    return batch ? { ...batch, start } : [];
-  });
-  const [first] = batches;
-  return (
-    (first && {
-      ...first,
-      nodes: batches.flatMap(({ nodes }) => nodes),
-      buffers: batches.flatMap(({ buffers, start }) =>
-        buffers.map(({ offset, length }) => ({
-          offset: start + offset,
-          length,
-        })),
-      ),
-    }) ??
-    null
-  );
+/** Returns the buffers of a message, with their offsets in the file. */
+function buffersOf({ message: { batch }, ...block }: Message) {
+  const start = block.offset + block.metadataBytes;
+  const buffers = batch?.buffers ?? [];
+  return buffers.map(({ offset, length }) => ({
+    offset: start + offset,
+    length,
+  }));
 }
 
 /** Returns the metadata with only the first row group that has rows. */
