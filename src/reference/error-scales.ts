@@ -175,7 +175,7 @@ function stdErrorScale(
   });
 }
 
-/** Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T²; only i = j for the variance. */
+/** Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T² plus the error of subnormal p_i p_j; only i = j for the variance. */
 function covarianceScale(
   row: RowSizes,
   covariance: ArrayLike<number>,
@@ -184,9 +184,10 @@ function covarianceScale(
   const { p, temperature } = row;
   const Q = p.length;
   const sizeAt = offMeans(row, covariance, 1);
-  const at = (i: number, j: number) =>
-    (((p[i] as number) / temperature) * (p[j] as number) * sizeAt(i, j)) /
-    temperature;
+  const at = (i: number, j: number) => {
+    const pp = (p[i] as number) * (p[j] as number) + SUBNORMAL;
+    return ((pp / temperature) * sizeAt(i, j)) / temperature;
+  };
   return whole
     ? Float64Array.from({ length: Q * Q }, (_, n) =>
         at(Math.floor(n / Q), n % Q),

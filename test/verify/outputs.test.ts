@@ -159,6 +159,22 @@ test.each(["csr", "coo"] as const)(
   },
 );
 
+test("covariances of classes whose p, or products of p, are subnormal", async () => {
+  const tiny = at("tiny-p.arrow");
+  const sigma = [5e3, 1e3, 2, 1e3, 7e4, 3, 2, 3, 9];
+  for (const temperature of [1, 0.01]) {
+    const row = (_: unknown, n: number) =>
+      [0, -300 - 12 * n, -1].map((x) => x * temperature);
+    writeArrow(tiny, {
+      o: [Array.from({ length: 40 }, row), "list<float64>"],
+      s: [Array.from({ length: 40 }, () => sigma), "list<float64>"],
+    });
+    const emit = ["covariance", "variance", "std_error"] as const;
+    const source = { input: tiny, column: "o", covariance: "s", temperature };
+    await expectSound(source, { emit: [...emit] });
+  }
+});
+
 const forms = at("forms.arrow");
 test("an input whose lists change their lengths", async () => {
   const write = (...values: number[][]) =>
