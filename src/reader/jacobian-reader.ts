@@ -154,8 +154,11 @@ export class JacobianReader
     const setMissing = (end: number) => {
       for (; next < end; next++) if (layout !== "coo") setBlock(next, null);
     };
-    for await (const { keys, batch } of this.#batches())
-      for (const [k, row] of keys.entries()) {
+    for await (const batch of this)
+      for (let k = 0; k < batch.count; k++) {
+        const axes = [batch.rows, ...batch.positions];
+        const index = axes.map((positions) => positions[k] as number);
+        const row = keyOfIndex(this.positionLengths, index);
         setMissing(row);
         setBlock(row, await batch.block(k));
         next = row + 1;
@@ -165,15 +168,11 @@ export class JacobianReader
   }
 
   /** Yields the rows in order, one record batch at a time; in coo only rows that have entries. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<JacobianBatch> {
-    for await (const { batch } of this.#batches()) yield batch;
+  [Symbol.asyncIterator](): AsyncGenerator<JacobianBatch> {
+    return interpretingEach(this.path, "rows", this.#batches());
   }
 
-  #batches() {
-    return interpretingEach(this.path, "rows", this.#uncheckedBatches());
-  }
-
-  async *#uncheckedBatches() {
+  async *#batches() {
     const [format, table] = [this.#format, this.#table];
     const { inner } = table;
     const numbersOf = table.numbersInOrder();
@@ -206,8 +205,7 @@ export class JacobianReader
         const row = keys[k] as number;
         return readBlock(format, table, row, await rangesOf(k), source);
       };
-      const blocks = new JacobianBatch(this.classes, inner, keys, blockAt);
-      yield { keys, batch: blocks };
+      yield new JacobianBatch(this.classes, inner, keys, blockAt);
     }
   }
 

@@ -4,7 +4,7 @@ import {
   type NumberColumn,
   singleNumbers,
 } from "../input/number-column.js";
-import { positionNames, shortName } from "../printable.js";
+import { positionNames } from "../printable.js";
 import { type InputUse, isEntriesLayout } from "../results/catalogue.js";
 import {
   type ResultColumn,
@@ -54,7 +54,6 @@ export function expectedColumns(
   });
 }
 
-/** Returns the expected columns that the file has. */
 export function findColumns(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
@@ -64,28 +63,6 @@ export function findColumns(
     const stored = findColumn(fields, column, onProblem);
     return stored ? [{ ...column, stored }] : [];
   });
-}
-
-/**
- * Returns the names of the copied columns, whose values only a comparison of bytes checks. Calls `onProblem` for those that
- * the metadata does not list.
- */
-export function copiedColumnNames(
-  fields: readonly Field[],
-  expected: readonly OutputColumn[],
-  { keep = [], rowShape }: StoredRun,
-  onProblem: OnProblem,
-): string[] {
-  const results = resultNames(rowShape, expected);
-  const others = fields
-    .map(({ name }) => name)
-    .filter((name) => !results.includes(name));
-  for (const name of others)
-    if (!keep.includes(name))
-      onProblem(
-        `column ${shortName(name)}: the column is listed neither in softjac.emit nor in softjac.keep`,
-      );
-  return others;
 }
 
 /** Returns the names of the index columns and of the expected columns. */
@@ -117,11 +94,8 @@ export function findIndexColumns(
 
 function findColumn(
   fields: readonly Field[],
-  column: {
-    name: string;
+  column: Pick<OutputColumn, "name" | "list" | "listSize"> & {
     type: OutputColumn["type"] | "int64";
-    list: boolean;
-    listSize: number | null;
   },
   onProblem: OnProblem,
 ): NumberColumn | null {

@@ -118,14 +118,57 @@ export class StoredRows {
     ranges: Iterable<RowRange>,
     numbersOf: ReadNumbers,
   ): AsyncGenerator<Iterable<StoredRow>> {
-    const entries = this.table.isCoo ? new EntryRows(this.columns) : null;
+    /** Last row of coo, whose entries may continue in the next range. */
+    const open: EntryRow[] = [];
     for (const range of ranges) {
       const numbers = await numbersOf(range);
-      const cells = await this.#cells(range, numbers);
-      const chunk = { range, numbers, columns: cells };
-      yield entries?.add(chunk, this.onDifference) ?? tableRows(chunk);
+      const columns = await this.#cells(range, numbers);
+      yield this.table.isCoo
+        ? this.#addEntries(open, range, numbers, columns)
+        : tableRows(range, numbers, columns);
     }
-    if (entries) yield entries.rest();
+    yield open;
+  }
+
+  /** Adds table rows of coo to `rows`; removes and returns the complete ones, which are all but the last. */
+  #addEntries(
+    rows: EntryRow[],
+    { batch, start }: RowRange,
+    numbers: Float64Array,
+    columns: readonly ColumnCells[],
+  ): EntryRow[] {
+    for (let from = 0, to = 0; from < numbers.length; from = to) {
+      const row = numbers[from] as number;
+      for (to = from + 1; numbers[to] === row; to++);
+      if (Number.isNaN(row)) continue;
+      if (row !== rows.at(-1)?.row) {
+        const cells = columns.map((): number[] => []);
+        rows.push({ row, batch, index: start + from, cells });
+      }
+      this.#append(rows.at(-1) as EntryRow, columns, from, to);
+    }
+    return rows.splice(0, rows.length - 1);
+  }
+
+  #append(
+    { row, cells }: EntryRow,
+    columns: readonly ColumnCells[],
+    from: number,
+    to: number,
+  ): void {
+    let difference = "";
+    for (const [n, { isNull, all }] of columns.entries()) {
+      const cell = cells[n] as number[];
+      const column = this.columns[n] as PresentColumn;
+      const isOne = isPerExample(column);
+      for (let k = from; k < to; k++) {
+        const value = isNull(k) ? Number.NaN : (all[k] as number);
+        if (!isOne || cell.length === 0) cell.push(value);
+        else if (!Object.is(cell[0], value))
+          difference ||= `column ${column.name}: expected ${cell[0]} in all entries of the row, found ${value}`;
+      }
+    }
+    if (difference) this.onDifference(row, difference);
   }
 
   async #cells(range: RowRange, numbers: Float64Array): Promise<ColumnCells[]> {
@@ -191,85 +234,25 @@ export class StoredRows {
 
 /** Values of a column in a range of table rows; k is an index in the range. */
 interface ColumnCells {
-  isNull(k: number): boolean;
+  isNull: (k: number) => boolean;
   /** Returns the values of a table row; for a slab of the dense tensor, its block. */
-  values(k: number): FloatArray;
+  values: (k: number) => FloatArray;
   /** Values of all table rows; not for slabs. */
   all: FloatArray;
 }
 
-interface Chunk {
-  range: RowRange;
-  numbers: Float64Array;
-  columns: readonly ColumnCells[];
-}
+type EntryRow = StoredRow & { cells: number[][] };
 
-function* tableRows({ range, numbers, columns }: Chunk): Generator<StoredRow> {
-  const { batch, start } = range;
-  for (let k = 0; k < numbers.length; k++) {
-    const row = numbers[k] as number;
+function* tableRows(
+  { batch, start }: RowRange,
+  numbers: Float64Array,
+  columns: readonly ColumnCells[],
+): Generator<StoredRow> {
+  for (const [k, row] of numbers.entries()) {
     if (Number.isNaN(row)) continue;
-    const cells = columns.map((column) =>
-      column.isNull(k) ? null : column.values(k),
+    const cells = columns.map(({ isNull, values }) =>
+      isNull(k) ? null : values(k),
     );
     yield { row, batch, index: start + k, cells };
-  }
-}
-
-/** Collects the rows of coo from their entries, which may continue in the next chunk. */
-class EntryRows {
-  #row: (StoredRow & { cells: number[][] }) | null = null;
-
-  constructor(private readonly columns: readonly PresentColumn[]) {}
-
-  /** Adds table rows and returns the rows that are complete. */
-  add(
-    { range, numbers, columns }: Chunk,
-    onDifference: (row: number, text: string) => void,
-  ): StoredRow[] {
-    const complete: StoredRow[] = [];
-    const { batch, start } = range;
-    for (let from = 0; from < numbers.length; ) {
-      const row = numbers[from] as number;
-      let to = from + 1;
-      while (to < numbers.length && numbers[to] === row) to++;
-      if (!Number.isNaN(row)) {
-        if (row !== this.#row?.row) complete.push(...this.rest());
-        const cells = this.columns.map((): number[] => []);
-        this.#row ??= { row, batch, index: start + from, cells };
-        const difference = this.#append(this.#row.cells, columns, from, to);
-        if (difference) onDifference(row, difference);
-      }
-      from = to;
-    }
-    return complete;
-  }
-
-  /** Returns the last row once all entries are added. */
-  rest(): StoredRow[] {
-    const rows = this.#row ? [this.#row] : [];
-    this.#row = null;
-    return rows;
-  }
-
-  #append(
-    cells: number[][],
-    columns: readonly ColumnCells[],
-    from: number,
-    to: number,
-  ): string | null {
-    let difference: string | null = null;
-    for (const [n, chunk] of columns.entries()) {
-      const cell = cells[n] as number[];
-      const column = this.columns[n] as PresentColumn;
-      const isOne = isPerExample(column);
-      for (let k = from; k < to; k++) {
-        const value = chunk.isNull(k) ? Number.NaN : (chunk.all[k] as number);
-        if (!isOne || cell.length === 0) cell.push(value);
-        else if (!Object.is(cell[0], value))
-          difference ??= `column ${column.name}: expected ${cell[0]} in all entries of the row, found ${value}`;
-      }
-    }
-    return difference;
   }
 }

@@ -1,4 +1,4 @@
-import { copy, powerOfTwo, Scaled, store } from "./scaled.js";
+import { powerOfTwo, Scaled, store } from "./scaled.js";
 
 // Numbers of about 32 digits as unevaluated sums high + low of two doubles, |low| <= ulp(high)/2, as arguments and results;
 // `out` may be one of the arguments. Values are 0 or between 2^-300 and 2^300, so that nothing overflows.
@@ -79,7 +79,8 @@ const right = new Scaled();
 /** Computes x + sign·y. */
 export function add(out: Scaled, x: Scaled, y: Scaled, sign: 1 | -1 = 1): void {
   const apart = x.exponent - y.exponent;
-  if (y.high === 0 || (x.high !== 0 && apart > FARTHEST)) copy(out, x);
+  if (y.high === 0 || (x.high !== 0 && apart > FARTHEST))
+    store(out, x.high, x.low, x.exponent);
   else if (x.high === 0 || apart < -FARTHEST)
     store(out, sign * y.high, sign * y.low, y.exponent);
   else {

@@ -54,12 +54,6 @@ export function store(out: Scaled, high: number, low = 0, exponent = 0): void {
   out.exponent = exponent + k;
 }
 
-export function copy(out: Scaled, x: Scaled): void {
-  out.high = x.high;
-  out.low = x.low;
-  out.exponent = x.exponent;
-}
-
 /** Returns the nearest double; a subnormal is rounded twice. Beyond the largest double it returns ±Infinity. */
 export function toDouble({ high, exponent }: Scaled): number {
   if (exponent > 1023) return high * Infinity;

@@ -13,18 +13,15 @@ import {
   type RowAxes,
   rowIndices,
 } from "../results/row-axes.js";
-import type { StoredRun } from "../results/run-metadata.js";
-import type { Problems } from "./column-check.js";
+import type { CheckContext } from "./column-check.js";
 import type { RowChecker } from "./row-checker.js";
 
 /** Output, input and results of a comparison. */
-export interface Comparison {
-  run: StoredRun;
+export interface Comparison extends CheckContext {
   stored: StoredRows;
   input: InputRows;
   axes: RowAxes;
   checker: RowChecker;
-  problems: Problems;
   signal: AbortSignal | undefined;
   onProgress(rowsDone: number): void;
 }

@@ -7,11 +7,9 @@ import { openRunLogits, withModelFiles } from "../model/run-model.js";
 import { checkExclusive } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { RunOptions } from "../options/run-options.js";
+import { shortName } from "../printable.js";
 import { type FileBytes, openFileBytes } from "../reader/byte-source.js";
-import {
-  copiedColumnNames,
-  expectedColumns,
-} from "../reader/output-columns.js";
+import { expectedColumns, resultNames } from "../reader/output-columns.js";
 import { openStoredRows } from "../reader/stored-rows.js";
 import { auxiliaryColumns, checkEmit } from "../results/emit-options.js";
 import { axesOf, nameOfKey } from "../results/row-axes.js";
@@ -121,23 +119,39 @@ async function compare(
   bytes: FileBytes,
 ): Promise<ValueReport> {
   const rows = run.rowEnd - run.rowStart;
+  const finish = (checker?: RowChecker, notCompared: string[] = []) => ({
+    rows,
+    rowsChecked: checker?.rowsChecked ?? 0,
+    badRows: checker?.badRows ?? 0,
+    columns: checker?.columnReports() ?? [],
+    notCompared,
+    problems: problems.list,
+    otherProblems: problems.others,
+    ok: problems.list.length === 0,
+  });
   const axes = axesOf(logits);
   const problems = new Problems(axes);
   checkMetadata(run, logits, problems);
-  if (problems.list.length > 0) return buildReport(rows, problems, null, []);
+  if (problems.list.length > 0) return finish();
 
   const { fields } = bytes.file.schema;
   const expected = expectedColumns(run, logits.inputs);
-  const onProblem = (text: string) => problems.add(text);
   const stored = openStoredRows(bytes, {
-    run,
-    expected,
-    onProblem,
+    ...{ run, expected },
+    onProblem: (text) => problems.add(text),
     onDifference: (key, text) =>
       problems.add(`${nameOfKey(axes.inner, key)}: ${text}`),
   });
-  const copied = copiedColumnNames(fields, expected, run, onProblem);
-  if (!stored) return buildReport(rows, problems, null, copied);
+  const results = resultNames(run.rowShape, expected);
+  const copied = fields
+    .map(({ name }) => name)
+    .filter((name) => !results.includes(name));
+  for (const name of copied)
+    if (!run.keep?.includes(name))
+      problems.add(
+        `column ${shortName(name)}: the column is listed neither in softjac.emit nor in softjac.keep`,
+      );
+  if (!stored) return finish(undefined, copied);
 
   const isNullable = stored.columns.some(
     ({ stored }) => fields[stored.columns[0] as number]?.nullable,
@@ -152,13 +166,13 @@ async function compare(
       ? null
       : sampleRows(rows, requested, seed).map((row) => run.rowStart + row);
   const comparison = {
-    ...{ run, stored, input, axes, checker, problems, signal },
+    ...{ ...context, stored, input, axes, checker, signal },
     onProgress: (done: number) => onProgress?.(done, sample?.length ?? rows),
   };
   await (sample
     ? compareSampledRows(comparison, sample)
     : compareAllRows(comparison));
-  return buildReport(rows, problems, checker, copied);
+  return finish(checker, copied);
 }
 
 /** Compares the input with the metadata of the output. */
@@ -184,22 +198,4 @@ function checkMetadata(
     problems.add(
       `metadata: expected class ${k} in softjac.class_names to be ${names?.[k]} as in ${input.path}, found ${stored?.[k]}`,
     );
-}
-
-function buildReport(
-  rows: number,
-  problems: Problems,
-  checker: RowChecker | null,
-  notCompared: string[],
-): ValueReport {
-  return {
-    rows,
-    rowsChecked: checker?.rowsChecked ?? 0,
-    badRows: checker?.badRows ?? 0,
-    columns: checker?.columnReports() ?? [],
-    notCompared,
-    problems: problems.list,
-    otherProblems: problems.others,
-    ok: problems.list.length === 0,
-  };
 }

@@ -256,14 +256,3 @@ describe.each(["csr", "coo"] as const)(
     );
   },
 );
-
-test("the entries of a block in coo may be in several record batches", async () => {
-  const path = at("long");
-  const indices = Array.from({ length: 36 }, (_, n) => n);
-  const values = indices.map((n) => n + 0.5);
-  const three = [0, 1, 2].map((row) => ({ row, entries: { indices, values } }));
-  const file = { rows: 3, classes: 6, layout: "coo" } as const;
-  writeResults(path, sparseColumns("coo", three, 6), file, [5]);
-  const block = () => Float64Array.from(values);
-  await expectBlocks(path, { ...file, block });
-});
