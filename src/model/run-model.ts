@@ -213,7 +213,7 @@ function withModel(
   const sigmas =
     covarianceFile === undefined
       ? []
-      : [computed(covarianceFile, pairs, "numbers")];
+      : [computed(`x' V x of ${covarianceFile}`, pairs, "numbers")];
   const input = { names: null, key: null };
   const { storage, type } = own;
   return {
