@@ -24,9 +24,8 @@ export class PrefixRun extends DatasetRun<ObjectStore> {
   /** Shards that have a record but no file. */
   readonly #lost = new Set<number>();
 
-  async rejectOtherDataset(options: { overwrite: boolean }): Promise<void> {
+  async rejectOtherDataset(): Promise<void> {
     const { out } = this.folders;
-    rejectOverwrite(out, options.overwrite);
     if (await this.#ownPlan()) return;
     const [name] = (await this.store.list(out)).keys();
     if (name === undefined || (await this.#ownPlan())) return;

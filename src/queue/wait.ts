@@ -23,7 +23,6 @@ import {
   enqueue,
   failureOf,
   maxBackoff,
-  type QueuedShards,
   queuedShards,
   retryNow,
 } from "./broker/queued-shards.js";
@@ -182,29 +181,37 @@ export class QueueMonitor {
     const run = { output: folders.out, run: plan.fingerprint };
     const queued = await queuedShards(open, run);
     const { submissions: submission } = queued;
-    const states = findLostShards(missing, queued, this.#unseen);
-    const { lost, failed, pending } = states;
-    this.#unseen = states.unseen;
+    const failed = missing.filter((shard) => queued.failed.has(shard));
+    // A scan may miss a job that changes its state, so a shard is lost if two scans in a row miss it.
+    const unseen = missing.filter(
+      (shard) => !queued.failed.has(shard) && !queued.live.has(shard),
+    );
+    const before = this.#unseen;
+    const lost = unseen.filter((shard) => before.has(shard));
+    this.#unseen = new Set(unseen.filter((shard) => !before.has(shard)));
     if (lost.length > 0) {
       await enqueue(open, run, lost, submission, this.options);
       const { length: shards } = lost;
       this.hooks.onEvent?.({ event: "submitted", shards, submission });
-    } else if (pending.length === 0 && failed.length > 0) {
+    } else if (failed.length === missing.length) {
       // A later job may have completed a shard since it was found missing, and been removed.
       const stillMissing = new Set(await this.run.missing());
-      const givenUp = failed.filter(([shard]) => stillMissing.has(shard));
-      if (givenUp.length > 0) throw await this.#failure(open, givenUp);
+      const givenUp = failed.filter((shard) => stillMissing.has(shard));
+      if (givenUp.length > 0)
+        throw await this.#failure(open, givenUp, queued.failed);
     } else await this.#checkWorkers(open);
     for (const id of this.#overdue(queued.delayed)) await retryNow(open, id);
   }
 
   async #failure(
     open: OpenQueue,
-    failed: [shard: number, id: string][],
+    failed: readonly number[],
+    ids: ReadonlyMap<number, string>,
   ): Promise<ShardsFailedError> {
     const { folders, shards } = this.run;
-    const found = failed.map(async ([shard, id], k) => {
+    const found = failed.map(async (shard, k) => {
       const file = shardFileName(shard, shards);
+      const id = ids.get(shard) as string;
       const error = k < MAX_REASONS && (await failureOf(open, id));
       return { shard, file, error: error || "failed" };
     });
@@ -234,33 +241,4 @@ export class QueueMonitor {
 
   readonly #warn = (message: string): void =>
     this.hooks.onEvent?.({ event: "warning", message });
-}
-
-/** Classifies missing shards by their jobs. */
-export function findLostShards(
-  missing: readonly number[],
-  { failed, live }: Pick<QueuedShards, "failed" | "live">,
-  unseenBefore: ReadonlySet<number>,
-) {
-  const states = {
-    /** Shards without a job in this check and the one before. */
-    lost: [] as number[],
-    /** Shards that failed in all attempts, with the ids of their jobs. */
-    failed: [] as [shard: number, id: string][],
-    /** Shards whose job is running, waiting or delayed, and all unseen shards. */
-    pending: [] as number[],
-    /** Shards without a job in this check only: a scan may miss a job that changes its state. */
-    unseen: new Set<number>(),
-  };
-  for (const shard of missing) {
-    const id = failed.get(shard);
-    if (id !== undefined) states.failed.push([shard, id]);
-    else if (live.has(shard)) states.pending.push(shard);
-    else if (unseenBefore.has(shard)) states.lost.push(shard);
-    else {
-      states.unseen.add(shard);
-      states.pending.push(shard);
-    }
-  }
-  return states;
 }

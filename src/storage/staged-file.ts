@@ -15,21 +15,6 @@ const MAX_REQUEST_BYTES = 8 * 2 ** 20;
 const MAX_GAP_BYTES = 4 * BLOCK_BYTES;
 const REQUESTS_AT_ONCE = 6;
 
-/** Current and maximum number of bytes in memory that are transferred to or from a store. */
-export const inFlight = {
-  bytes: 0,
-  peak: 0,
-  async hold<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-    this.bytes += bytes;
-    this.peak = Math.max(this.peak, this.bytes);
-    try {
-      return await work();
-    } finally {
-      this.bytes -= bytes;
-    }
-  },
-};
-
 /**
  * Local copy of a stored file as a sparse anonymous file, which all threads read by position. Only the ranges that are needed
  * are fetched. Responses are streamed to the disk, so that memory holds a few pieces of each.
@@ -69,9 +54,7 @@ export class StagedFile {
     const requests = requestsFor(this.present.missing(ranges));
     await mapConcurrent(requests, REQUESTS_AT_ONCE, async (range) => {
       const wanted: StoredRange = { ...range, etag: this.state.etag };
-      const write = (bytes: Uint8Array, offset: number) =>
-        inFlight.hold(bytes.byteLength, () => this.#write(bytes, offset));
-      await this.store.readRange(this.name, wanted, write, signal);
+      await this.store.readRange(this.name, wanted, this.#write, signal);
       this.present.add(range);
     });
   }
@@ -108,13 +91,13 @@ export class StagedFile {
     return [{ start: range.start, end }];
   }
 
-  async #write(bytes: Uint8Array, offset: number): Promise<void> {
+  readonly #write = async (bytes: Uint8Array, offset: number) => {
     try {
       await writeFullyAsync(this.fd, bytes, offset);
     } catch (error) {
       throw this.#copyError(error);
     }
-  }
+  };
 
   #copyError(cause: unknown): unknown {
     return ioError(this.name, "could not be copied to a temporary file", cause);

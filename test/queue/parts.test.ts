@@ -11,7 +11,6 @@ import {
   failureText,
   isInputFailure,
 } from "../../src/queue/jobs.js";
-import { findLostShards } from "../../src/queue/wait.js";
 import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 
@@ -120,26 +119,6 @@ describe("a lease of 3 s", () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(renew).toHaveBeenCalledTimes(1);
   });
-});
-
-test("a shard is lost if it has no job in two consecutive checks", () => {
-  let unseen: ReadonlySet<number> = new Set();
-  const check = (
-    missing: number[],
-    live: number[],
-    failed: [number, string][] = [],
-  ) => {
-    const queued = { live: new Set(live), failed: new Map(failed) };
-    const { unseen: now, ...found } = findLostShards(missing, queued, unseen);
-    unseen = now;
-    return found;
-  };
-  const failed: [number, string][] = [[3, "x"]];
-  const first = { lost: [], failed, pending: [1, 2] };
-  expect(check([1, 2, 3], [2], failed)).toEqual(first);
-  expect(check([1, 2], [])).toEqual({ lost: [1], failed: [], pending: [2] });
-  expect(check([1, 2], [1, 2]).lost).toEqual([]);
-  expect(check([1, 2], [2]).lost).toEqual([]);
 });
 
 const cause = Object.assign(new Error("x"), { code: "ENOSPC" });

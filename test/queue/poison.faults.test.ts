@@ -196,3 +196,22 @@ test("a failed shard that was computed since the last check is no failure", asyn
   await monitor.reconcile(missing);
   await monitor.close();
 });
+
+test("a shard is submitted again if it has no job in two consecutive checks", async () => {
+  const output = await submitted();
+  await redis.client.flushall();
+  const { run } = await openPlannedRun(output);
+  const shards: number[] = [];
+  const monitor = new QueueMonitor({ queue: redis.url }, run, {
+    onEvent: (event) =>
+      event.event === "submitted" && shards.push(event.shards),
+  });
+  // Between the second check and the third, all shards are done.
+  for (const missing of [[1, 2], [1], [], [1, 2]])
+    await monitor.reconcile(missing);
+  expect(shards).toEqual([1]);
+  // Shard 1 has a job.
+  await monitor.reconcile([1, 2]);
+  expect(shards).toEqual([1, 1]);
+  await monitor.close();
+});

@@ -3,7 +3,6 @@ import type { CompletedPart, S3 } from "@aws-sdk/client-s3";
 import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
 import { mapConcurrent } from "../../io/map-concurrent.js";
 import { readFullyAsync } from "../../io/positional.js";
-import { inFlight } from "../staged-file.js";
 import type { Store, StoredUpload } from "../store.js";
 import { itemsOf, keyOf } from "./pages.js";
 import { isRefused } from "./requests.js";
@@ -138,24 +137,22 @@ async function sendPieces(
 ): Promise<CompletedPart[]> {
   const size = Math.max(pieceBytes, Math.ceil(bytes / MAX_PIECES));
   const numbers = [...Array(Math.ceil(bytes / size)).keys()];
-  return mapConcurrent(numbers, PIECES_AT_ONCE, (k) => {
+  return mapConcurrent(numbers, PIECES_AT_ONCE, async (k) => {
     const start = k * size;
     const length = Math.min(size, bytes - start);
-    return inFlight.hold(length, async () => {
-      const piece = {
-        ...keyOf(name),
-        UploadId: id,
-        PartNumber: k + 1,
-        Body: await read(start, length),
-        ChecksumAlgorithm: "SHA256" as const,
-      };
-      const { ETag, ChecksumSHA256 } = await store.send(
-        name,
-        (s3, options) => s3.uploadPart(piece, options),
-        length,
-      );
-      return { PartNumber: k + 1, ETag, ChecksumSHA256 };
-    });
+    const piece = {
+      ...keyOf(name),
+      UploadId: id,
+      PartNumber: k + 1,
+      Body: await read(start, length),
+      ChecksumAlgorithm: "SHA256" as const,
+    };
+    const { ETag, ChecksumSHA256 } = await store.send(
+      name,
+      (s3, options) => s3.uploadPart(piece, options),
+      length,
+    );
+    return { PartNumber: k + 1, ETag, ChecksumSHA256 };
   });
 }
 

@@ -6,17 +6,33 @@ import {
   PIECE_BYTES,
   PIECES_AT_ONCE,
 } from "../../../src/storage/s3/uploads.js";
-import { inFlight, StagedFile } from "../../../src/storage/staged-file.js";
-import type { Stored } from "../../../src/storage/store.js";
+import { StagedFile } from "../../../src/storage/staged-file.js";
+import type { Sink, Stored } from "../../../src/storage/store.js";
 import { workDirectory } from "../../support/logits-input.js";
 import { BUCKET, s3World } from "../../support/s3/s3-world.js";
 
-// Memory does not grow with objects: the bytes in flight are counted.
+// Memory does not grow with objects: the bytes that are being sent or written to the disk are counted.
 
 const at = workDirectory();
 mkdirSync(at("x"));
 const { endpoint, server, under } = await s3World();
 const store = await openS3Store({ endpoint });
+const inFlight = { bytes: 0, peak: 0 };
+async function hold<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+  inFlight.bytes += bytes;
+  inFlight.peak = Math.max(inFlight.peak, inFlight.bytes);
+  return work().finally(() => {
+    inFlight.bytes -= bytes;
+  });
+}
+const { send, readRange } = store;
+store.send = (name, call, bytes = 0) =>
+  hold(bytes, () => send.call(store, name, call, bytes) as Promise<never>);
+store.readRange = (name, range, sink, stop) => {
+  const write: Sink = (bytes, offset) =>
+    hold(bytes.byteLength, () => sink(bytes, offset));
+  return readRange.call(store, name, range, write, stop);
+};
 const MIB = 2 ** 20;
 const bytes = Buffer.alloc(56 * MIB + 12_345, "softjac ");
 
