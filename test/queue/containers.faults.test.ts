@@ -1,25 +1,23 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { commandsOf, readExample } from "../support/examples.js";
-import { workDirectory } from "../support/logits-input.js";
-import { expectCode, testDataset } from "./dataset.js";
-import { endAll, type Started, startProgram } from "./processes.js";
-import { endRedis, hasRedis, startRedis } from "./redis.js";
+import { expectCode, queueWorld } from "./dataset.js";
+import { type Started, startProgram } from "./processes.js";
+import { hasRedis } from "./redis.js";
 
 // Commands of the container examples as process 1 of a namespace, for which the kernel ignores signals without a handler.
 
-const at = workDirectory();
-afterEach(endAll);
 const UNSHARE = ["--pid", "--fork", "--mount-proc"];
 const isPermitted = spawnSync("unshare", [...UNSHARE, "true"]).status === 0;
 const containerTest = test.skipIf(!hasRedis || !isPermitted);
-const redis = await startRedis("--requirepass", "open");
-afterAll(endRedis);
 // One shard each.
-const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
+const { at, redis, dataset } = await queueWorld(
+  { rows: 200, classes: 100 },
+  ...["--requirepass", "open"],
+);
 const queue = { SOFTJAC_QUEUE: redis.url, SOFTJAC_QUEUE_PASSWORD: "open" };
 const slow = new URL("../dataset/threads-that.mjs", import.meta.url);
 
@@ -60,7 +58,6 @@ containerTest.each(["queue/compose.yaml", "kubernetes/queue-workers.yaml"])(
     expect(said).toMatch(/part-00001-of-00003\.arrow.*the worker is stopping/);
     const [waiting = ""] = await redis.client.keys("bull:*:wait");
     expect(await redis.client.llen(waiting)).toBe(2);
-    await redis.client.flushall();
   },
 );
 

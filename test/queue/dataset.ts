@@ -1,25 +1,44 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished } from "vitest";
+import { afterAll, afterEach, expect, onTestFinished } from "vitest";
 import type { WorkerOptions } from "../../src/queue/job-handler.js";
 import type { SubmitOptions } from "../../src/queue/submit.js";
 import type { WaitOptions } from "../../src/queue/wait.js";
 import type { WorkerReport } from "../../src/queue/worker.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
+import { workDirectory } from "../support/logits-input.js";
 import {
   type Ended,
+  endAll,
   type Started,
   type StartOptions,
   start,
 } from "./processes.js";
-import type { TestRedis } from "./redis.js";
+import { endRedis, startRedis, type TestRedis } from "./redis.js";
+
+/**
+ * Starts a server and makes a dataset for the tests of a file, which calls it at its top. What a test leaves running, and its
+ * jobs, end with the test.
+ */
+export async function queueWorld(size: DatasetSize = {}, ...server: string[]) {
+  const at = workDirectory();
+  const redis = await startRedis(...server);
+  afterEach(async () => {
+    await endAll();
+    await redis.client.flushall();
+  });
+  afterAll(endRedis);
+  return { at, redis, dataset: await testDataset(at, redis, size) };
+}
+
+type DatasetSize = { rows?: number; classes?: number };
 
 /** Makes inputs a, b and c with shards of 200 rows, and functions that compute them through a queue. */
 export async function testDataset(
   at: (name: string) => string,
   redis: TestRedis,
-  { rows = 600, classes = 10 } = {},
+  { rows = 600, classes = 10 }: DatasetSize = {},
 ) {
   const folder = at("logits");
   mkdirSync(folder);

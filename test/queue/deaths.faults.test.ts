@@ -1,19 +1,13 @@
 import { readdirSync } from "node:fs";
-import { afterAll, afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import { openQueue } from "../../src/queue/broker/connection.js";
 import { enqueue } from "../../src/queue/broker/queued-shards.js";
-import { workDirectory } from "../support/logits-input.js";
-import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { endAll } from "./processes.js";
-import { endRedis, startRedis, test, untilRenewed } from "./redis.js";
+import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { test, untilRenewed } from "./redis.js";
 
 // Workers and submitters that die, stop or are delayed at calls where it could matter.
 
-const at = workDirectory();
-afterEach(endAll);
-const redis = await startRedis();
-afterAll(endRedis);
-const dataset = await testDataset(at, redis);
+const { at, redis, dataset } = await queueWorld();
 const { here, commands, submitted, completed, workerAt } = dataset;
 
 const computedBy = (stderr: string) => countOf(stderr, "shard completed");

@@ -30,7 +30,7 @@ async function peaksOf(shards: number): Promise<number[]> {
   const submitted = await run(submit);
   expect(submitted).toMatchObject({ submitted: shards, shards });
   expect(await run(submit)).toMatchObject({ submitted: 0, queued: shards });
-  const worker = "worker --threads 1 --idle-limit 1";
+  const worker = "worker --threads 1 --idle-limit 3";
   const [first, second, waited] = await Promise.all(
     [worker, worker, `wait ${output} --poll 0.5`].map(run),
   );

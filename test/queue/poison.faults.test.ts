@@ -1,27 +1,20 @@
 import fs from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import { openPlannedRun } from "../../src/dataset/planned-run.js";
 import { QueueMonitor } from "../../src/queue/wait.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { endAll } from "./processes.js";
-import { endRedis, startRedis, test } from "./redis.js";
+import { writeLogits } from "../support/logits-input.js";
+import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { test } from "./redis.js";
 
 // Shards that cannot be computed, and machines that cannot compute.
 
-const at = workDirectory();
-afterEach(async () => {
-  await endAll();
-  await redis.client.flushall();
-});
-const redis = await startRedis();
-afterAll(endRedis);
 // One shard each, of 16 MB: smaller ones are computed without threads.
-const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
+const size = { rows: 200, classes: 100 };
+const { redis, dataset } = await queueWorld(size);
 const { here, commands, submitted, completed, workerAt } = dataset;
 const { wait } = commands;
 const POISONED = "part-00001-of-00003.arrow";

@@ -1,23 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import { CLI } from "../cli/support.js";
-import { workDirectory } from "../support/logits-input.js";
-import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { endAll, start } from "./processes.js";
-import { endRedis, startRedis, test } from "./redis.js";
+import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { start } from "./processes.js";
+import { test } from "./redis.js";
 
 // submit, worker and wait without failures.
 
-const at = workDirectory();
-afterEach(async () => {
-  await endAll();
-  await redis.client.flushall();
-});
-const redis = await startRedis();
-afterAll(endRedis);
-const dataset = await testDataset(at, redis);
+const { at, redis, dataset } = await queueWorld();
 const { here, submitted, newOutput, expectSame } = dataset;
 const { submit, worker, wait } = dataset.commands;
 

@@ -4,26 +4,17 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
-import { afterAll, afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import { queueNameOf } from "../../src/queue/broker/connection.js";
 import { jobId } from "../../src/queue/broker/queued-shards.js";
-import { workDirectory } from "../support/logits-input.js";
-import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { endAll, start } from "./processes.js";
-import { endRedis, freePort, startRedis, test } from "./redis.js";
+import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { start } from "./processes.js";
+import { freePort, startRedis, test } from "./redis.js";
 
 // A Redis server that stops, restarts, loses its data or accepts nothing.
 
-const at = workDirectory();
-const redis = await startRedis(
-  ...["--appendonly", "yes", "--appendfsync", "always"],
-);
-afterEach(async () => {
-  await endAll();
-  await redis.client.flushall();
-});
-afterAll(endRedis);
-const dataset = await testDataset(at, redis);
+const log = ["--appendonly", "yes", "--appendfsync", "always"];
+const { at, redis, dataset } = await queueWorld({}, ...log);
 const { here, commands, submitted, completed, workerAt } = dataset;
 const { submit, worker, wait } = commands;
 
@@ -87,39 +78,27 @@ test("Redis loses the jobs while a worker computes: wait submits missing shards 
   dataset.expectSame(output);
 });
 
-test("Redis restarts without its data: wait submits all shards again", async () => {
-  const forgetful = await startRedis();
-  const other = await testDataset((name) => at(`forgetful-${name}`), forgetful);
-  const output = await other.submitted();
-  const waiting = other.commands.wait(output);
-  await waiting.until(/no worker of this version is connected/);
-  await forgetful.kill();
-  await forgetful.start();
-  // The command alone submits them: it has been connected since before.
-  const one = other.here.worker({ allow: [at(".")] });
-  await expectCode(waiting, 0);
-  await one.end();
-  other.expectSame(output);
-});
-
-test("Redis is down at the start: commands exit with 69 after --connect-timeout", async () => {
-  const url = `redis://127.0.0.1:${await freePort()}`;
+test.each<
+  [what: string, code: number, url: () => Promise<string>, text: string]
+>([
+  [
+    "down at the start",
+    69,
+    async () => `redis://127.0.0.1:${await freePort()}`,
+    "no connection to Redis within 0.5 s: ECONNREFUSED",
+  ],
+  [
+    "in cluster mode",
+    78,
+    async () => (await startRedis("--cluster-enabled", "yes")).url,
+    "Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no",
+  ],
+])("Redis is %s: commands exit with %i", async (_, code, urlOf, text) => {
+  const url = await urlOf();
   const soon = ["--queue", url, "--connect-timeout", "0.5"];
   for (const args of await commandsWith(...soon)) {
-    const { stderr } = await expectCode(start(args), 69);
-    expect(stderr).toBe(
-      `softjac: ${url}/0: no connection to Redis within 0.5 s: ECONNREFUSED\n`,
-    );
-  }
-});
-
-test("Redis is in cluster mode: commands exit with 78", async () => {
-  const { url } = await startRedis("--cluster-enabled", "yes");
-  for (const args of await commandsWith("--queue", url)) {
-    const { stderr } = await expectCode(start(args), 78);
-    expect(stderr).toBe(
-      `softjac: ${url}/0: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no\n`,
-    );
+    const { stderr } = await expectCode(start(args), code);
+    expect(stderr).toBe(`softjac: ${url}/0: ${text}\n`);
   }
 });
 

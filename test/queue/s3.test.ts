@@ -1,20 +1,15 @@
 import { readFileSync } from "node:fs";
-import { afterAll, afterEach, expect } from "vitest";
-import { workDirectory } from "../support/logits-input.js";
+import { expect } from "vitest";
 import type { RecordedCall } from "../support/recorded-calls.js";
 import { at3, BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
-import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { endAll, type StartOptions, start } from "./processes.js";
-import { endRedis, startRedis, test } from "./redis.js";
+import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { type StartOptions, start } from "./processes.js";
+import { test } from "./redis.js";
 
 // Inputs and outputs on S3, jobs in Redis.
 
-const at = workDirectory();
-afterEach(endAll);
-const redis = await startRedis();
-afterAll(endRedis);
+const { at, redis, dataset } = await queueWorld();
 const world = await s3World();
-const dataset = await testDataset(at, redis);
 world.upload(dataset.folder, "logits");
 const parts = (files: Iterable<[string, unknown]>) =>
   [...files].filter(([name]) => name.endsWith(".arrow"));

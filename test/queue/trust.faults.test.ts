@@ -2,23 +2,17 @@ import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
-import { afterAll, afterEach, test as anyTest, expect } from "vitest";
+import { afterAll, test as anyTest, expect } from "vitest";
 import { queueNameOf } from "../../src/queue/broker/connection.js";
 import { VERSION } from "../../src/version.js";
 import { CLI } from "../cli/support.js";
-import { workDirectory } from "../support/logits-input.js";
 import { faketimeLibrary } from "../support/machine.js";
-import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { endAll } from "./processes.js";
-import { endRedis, hasRedis, startRedis, test, untilRenewed } from "./redis.js";
+import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { hasRedis, test, untilRenewed } from "./redis.js";
 
 // Jobs that a worker refuses, and clocks that it does not trust.
 
-const at = workDirectory();
-afterEach(endAll);
-const redis = await startRedis();
-afterAll(endRedis);
-const dataset = await testDataset(at, redis);
+const { at, redis, dataset } = await queueWorld();
 const { here, commands, submitted, completed, workerAt } = dataset;
 const { worker, wait } = commands;
 const queue = new Queue(queueNameOf(), { connection: redis.client });
@@ -77,7 +71,6 @@ test("a job with invalid data or a forbidden location is refused once, and touch
     ),
   );
   expect(fs.readdirSync(outside, { recursive: true })).toEqual(before);
-  await queue.obliterate({ force: true });
 });
 
 test("inputs outside the allowed locations are refused", async () => {
@@ -88,7 +81,6 @@ test("inputs outside the allowed locations are refused", async () => {
   const { stderr } = await expectCode(one, 0);
   expect(countOf(stderr, "shard failed")).toBe(9);
   expect(stderr).toContain("is outside the locations that --allow permits");
-  await queue.obliterate({ force: true });
 });
 
 const OTHER = "0.0.9-other";
