@@ -63,6 +63,12 @@ softjac run a -o b --threads 1000
 64 --threads: expected a whole number from 1 to 256, found 1000
 softjac generate x --rows 1e3 --classes 5
 64 --rows: expected a whole number, found "1e3"
+softjac show x --row 1 --position x
+64 --position: expected numbers and ranges as in 3,7-9, found "x"
+softjac show x --row 1 --position 3-1
+64 --position: expected numbers and ranges as in 3,7-9, found "3-1"
+softjac show x --row 1 --position 1,,2
+64 --position: expected numbers and ranges as in 3,7-9, found "1,,2"
 softjac run -o ${out}
 64 missing argument <inputs>: input file; run "softjac run --help"
 softjac run a

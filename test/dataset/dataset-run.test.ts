@@ -75,28 +75,6 @@ test("a record that is replaced during the work is read again", async () => {
   ]);
 });
 
-test("publishing three times at once, and again", async () => {
-  const out = newOutput();
-  const workers = [new Worker(out), new Worker(out), new Worker(out)];
-  for (const worker of workers) await worker.begin();
-  for (const shard of [0, 1]) await workers[0]?.make(shard)();
-  const publish = ({ run }: Worker) => run.publish({ overwrite: false });
-  await Promise.all(workers.map(publish));
-  await publish(workers[1] as Worker);
-  await workers[1]?.expectPublished();
-});
-
-test("nothing is published without a shard", async () => {
-  const worker = new Worker(newOutput());
-  await worker.begin();
-  await worker.make(1)();
-  expect(await worker.run.missing()).toEqual([0]);
-  const published = worker.run.publish({ overwrite: false });
-  await refused(published, "ERR_INCOMPLETE", /./, { missing: [0] });
-  expect(fs.existsSync(worker.out)).toBe(false);
-  await worker.finish();
-});
-
 test("the second of two runs for one output is refused, or replaces the first when it is complete", async () => {
   const one = new Worker(newOutput());
   const two = new Worker(one.out, { temperature: 2 });

@@ -2,9 +2,8 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
-import { softjac, typed } from "../cli/support.js";
+import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
-import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 import { expectStatus, outputsIn, readJson, wipOf } from "./support.js";
@@ -162,26 +161,4 @@ test("an input that changed after the plan is not skipped", async () => {
     /changed since the run was planned \(bytes /,
   );
   expect((await built.datasetStatus({ output })).skippedInputs).toEqual([]);
-});
-
-test("--shard-index computes one of as many tasks as shards, --limit the first missing shards", async () => {
-  const [output, whole] = [newOutput(), newOutput()];
-  const run = { inputs: [good], shardRows: 10 };
-  await built.planDataset({ ...run, output });
-  expectStatus(
-    typed`run-shard -o ${output} --shard-index 3 --shard-count 20`,
-    0,
-  );
-  expectStatus(typed`run-shard -o ${output} --limit 2`, 0);
-  const { missing } = await built.datasetStatus({ output });
-  expect(missing.slice(0, 3)).toEqual([2, 4, 5]);
-  expect(missing).toHaveLength(17);
-  for (const wrong of ["x", "3-1", "1,,2", "-1"])
-    expect(typed`show ${output} --row 1 --position=${wrong}`.stderr).toContain(
-      `--position: expected numbers and ranges as in 3,7-9, found "${wrong}"`,
-    );
-  await built.runShards({ output });
-  await built.finalizeDataset({ output });
-  await built.runDataset({ ...run, output: whole });
-  expect(filesOf(output)).toEqual(filesOf(whole));
 });

@@ -1,11 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  recordName,
-  runFolders,
-  shardFileName,
-} from "../../src/dataset/dataset-files.js";
-import {
   canonicalJson,
   fingerprintOf,
   planShards,
@@ -66,15 +61,4 @@ test("canonical JSON depends on neither the order of keys nor undefined properti
   expect(fingerprintOf({ a: 1 })).not.toBe(fingerprintOf({ a: "1" }));
   // printf '{"a":1}' | sha256sum
   expect(fingerprintOf({ a: 1 })).toBe("015abd7f5cc57a2d");
-});
-
-test("names", () => {
-  expect(shardFileName(7, 128)).toBe("part-00007-of-00128.arrow");
-  expect(recordName(123456)).toBe("_commits/123456.json");
-  expect(runFolders("/data/out/", "f00")).toEqual({
-    out: "/data/out",
-    wip: "/data/out.__wip-f00",
-    tmp: "/data/out.__tmp-f00",
-    old: "/data/out.__old-f00",
-  });
 });

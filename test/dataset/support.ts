@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
+import { fingerprintOf } from "../../src/dataset/dataset-plan.js";
 import type { Finished } from "../cli/support.js";
 import { start } from "../queue/processes.js";
 import { built } from "../support/built.js";
@@ -42,6 +43,15 @@ export function writeRows(folder: string): void {
 
 export function readJson(...path: string[]) {
   return JSON.parse(fs.readFileSync(join(...path), "utf8"));
+}
+
+/** Changes the version in a plan, and returns its new fingerprint. */
+export function planByOtherVersion(folder: string): string {
+  const plan = readJson(folder, "_plan.json");
+  plan.of.softjac = "0.0.9";
+  plan.fingerprint = fingerprintOf(plan.of);
+  fs.writeFileSync(join(folder, "_plan.json"), JSON.stringify(plan));
+  return plan.fingerprint;
 }
 
 /** Returns the names of directories of runs beside an output. */

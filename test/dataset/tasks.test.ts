@@ -1,7 +1,6 @@
 import fs from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { fingerprintOf } from "../../src/dataset/dataset-plan.js";
 import { processMark } from "../../src/io/temporary-names.js";
 import { softjac, typed, wordsOf } from "../cli/support.js";
 import { start } from "../queue/processes.js";
@@ -16,7 +15,7 @@ import {
   makeNewer,
   outputsIn,
   partOf,
-  readJson,
+  planByOtherVersion,
   writeFolder,
 } from "./support.js";
 
@@ -63,6 +62,7 @@ test("plan, tasks in any order and finalize give the bytes of one call", async (
   expect(fs.existsSync(output)).toBe(false);
   const limited = await built.runShards({ output, limit: 2, threads: 1 });
   expect(limited).toMatchObject({ shardsUpToDate: 5, shardsComputed: 2 });
+  expect((await status()).missing).toEqual([7]);
   const last = await built.runShards({ output });
   expect(last).toMatchObject({ shardsUpToDate: 7, shardsComputed: 1 });
   expect((await finalize()).status).toBe("done");
@@ -226,13 +226,10 @@ test.each(["wip", "wip/_commits", "tmp"])(
 
 test("a run that another version planned is neither computed nor published", async () => {
   const { output, report, fp, wip, finalize, status } = await planned();
-  const plan = readJson(wip, "_plan.json");
-  plan.of.softjac = "0.0.9";
-  plan.fingerprint = fingerprintOf(plan.of);
-  fs.writeFileSync(join(wip, "_plan.json"), JSON.stringify(plan));
+  const other = planByOtherVersion(wip);
   for (const name of [`${output}.__wip-`, `${output}.__tmp-`])
-    fs.renameSync(name + fp, name + plan.fingerprint);
-  const message = `${output}: run ${plan.fingerprint} was planned by softjac 0.0.9, but this is softjac ${report.softjac}; use softjac 0.0.9 for all its steps, or plan it again`;
+    fs.renameSync(name + fp, name + other);
+  const message = `${output}: run ${other} was planned by softjac 0.0.9, but this is softjac ${report.softjac}; use softjac 0.0.9 for all its steps, or plan it again`;
   for (const call of [() => built.runShards({ output }), finalize])
     await refused(call(), "ERR_CONFIGURATION", message);
   expectStatus(typed`run-shard -o ${output}`, 78);
