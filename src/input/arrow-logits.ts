@@ -87,6 +87,7 @@ export async function locateLogits(
       given: options.classNames,
       // The names of features are not those of classes.
       fromFile: options.features === undefined ? logits.classNames : null,
+      areCodes: options.classCodes ?? options.classNames !== undefined,
     };
     const sources: DecodedSource[] = [
       {

@@ -29,6 +29,8 @@ export interface ClassNames {
   given: readonly string[] | undefined;
   /** Names of the columns of logits, or names that an output records. */
   fromFile: readonly string[] | null | undefined;
+  /** Whether whole numbers among the names are those of labels, as in names from the option; default: false. */
+  areCodes?: boolean | undefined;
   /** Strings that form groups instead: each gets a number when it first appears. */
   vocabulary?: Vocabulary | undefined;
 }
@@ -56,14 +58,15 @@ export function classesOfCodes(
 }
 
 function areGiven({ given, fromFile }: ClassNames): boolean {
-  // verify passes the names stored in an output as both, because an output does not record their origin.
+  // verify passes the names stored in an output as both, because an output does not record the origin of names that are no codes.
   return given !== undefined && !isDeepStrictEqual(given, fromFile);
 }
 
 /** Returns the classes of numbers; null if numbers are the classes. */
 function codesOf(names: ClassNames): ReadonlyMap<number, number> | null {
-  return areGiven(names) && !names.vocabulary
-    ? classesOfCodes(names.given)
+  const { given, fromFile, areCodes = false, vocabulary } = names;
+  return (areCodes || areGiven(names)) && !vocabulary
+    ? classesOfCodes(given ?? fromFile ?? undefined)
     : null;
 }
 
@@ -87,13 +90,14 @@ export class ClassDecoder {
   constructor(
     private readonly file: ArrowContainer,
     private readonly field: Field,
-    { given, fromFile, vocabulary }: ClassNames,
+    classNames: ClassNames,
   ) {
+    const { given, fromFile, vocabulary } = classNames;
     const names = given ?? fromFile ?? [];
     this.#vocabulary = vocabulary;
     this.#classes = vocabulary ?? new Map(names.map((name, k) => [name, k]));
-    this.#areGiven = areGiven({ given, fromFile });
-    this.#codes = codesOf({ given, fromFile, vocabulary });
+    this.#areGiven = areGiven(classNames);
+    this.#codes = codesOf(classNames);
     if (!vocabulary && names.length === 0 && isText(field) && !field.dictionary)
       throw new LogitsColumnError(
         file.path,

@@ -84,6 +84,8 @@ export interface OpenOptions
   ownNames: readonly string[];
   /** Partitions that the path of the file states; default: none. */
   partitions?: readonly Partition[] | undefined;
+  /** Whether `classNames` that are whole numbers are those of labels; default: true. False if an output has them from columns. */
+  classCodes?: boolean | undefined;
   /** Number of classes if no row states it; default: reject such a file. */
   classes?: number | undefined;
   /** Model whose logits replace the features; default: none. */

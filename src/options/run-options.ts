@@ -43,6 +43,8 @@ export interface ResolvedOptions
   readonly keep: readonly string[];
   /** Hive partitions in the path of the input. */
   readonly partitions: readonly Partition[];
+  /** For verify: whether class names from the metadata of an output are codes of labels. */
+  readonly classCodes?: boolean;
   readonly emit: readonly RunEmit[];
   /** Input columns that the results need beside the logits. */
   readonly inputs: readonly { option: AuxiliaryName; name: string }[];

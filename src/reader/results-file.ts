@@ -114,7 +114,7 @@ function openLabels(
   file: ArrowContainer,
   { label, classNames }: LabelChoice & { label: string },
   copied: readonly CopiedColumn[],
-  { classNames: stored }: Pick<StoredRun, "classNames">,
+  { classNames: stored, classCodes }: StoredRun,
 ): Labels {
   const { columnIndex = -1 } = copied.find(({ name }) => name === label) ?? {};
   const field = file.schema.fields[columnIndex];
@@ -126,7 +126,9 @@ function openLabels(
   }
   const source = {
     ...decodedColumn(label, [columnIndex], 1),
-    classNames: { given: classNames, fromFile: classNames ? null : stored },
+    classNames: classNames
+      ? { given: classNames, fromFile: null }
+      : { given: undefined, fromFile: stored, areCodes: classCodes },
   };
   const decoded = decodeSource(file, source, {});
   const [start = 0] = decoded.starts;

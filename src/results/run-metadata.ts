@@ -148,6 +148,8 @@ const CODECS = {
   pad: truth,
   /** Names of the classes: the option, or the names of columns or struct fields. */
   classNames: json("names", (name: string) => typeof name === "string"),
+  /** Whether labels that are numbers are these names: the option with codes, such as 1,2,3. */
+  classCodes: truth,
   keep: json("names", (name: string) => typeof name === "string"),
   /** Partitions of the input that are copied or used as labels. */
   partitions: json("partitions", isPartition, ["name", "value", "type"]),
@@ -174,7 +176,7 @@ export type RunMetadata = {
 type StoredOptions = Omit<
   RunMetadata,
   | ("version" | "source" | "rows" | "rowStart" | "rowEnd")
-  | ("classes" | "rowShape" | "partitions")
+  | ("classes" | "classCodes" | "rowShape" | "partitions")
 >;
 
 type Pairs = readonly [key: string, value: string][];
@@ -299,7 +301,8 @@ export function withStoredOptions<Given extends Partial<StoredOptions>>(
   given: Given,
 ): StoredOptions & Given {
   const { version, source, rows, rowStart, rowEnd, ...options } = stored;
-  const { classes, rowShape, partitions, tensorType, ...others } = options;
+  const { classes, rowShape, partitions, tensorType, classCodes, ...others } =
+    options;
   const isGiven = given.column !== undefined || given.columns !== undefined;
   const chosen = Object.entries(given).filter(
     ([, value]) => value !== undefined,

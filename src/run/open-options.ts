@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { classesOfCodes } from "../input/class-decoder.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { isRemote } from "../io/location.js";
 import { withFileNames } from "../model/run-model.js";
@@ -28,6 +29,10 @@ export function metadataOf(
     rowShape: leading.length > 1 ? leading : undefined,
     classes,
     classNames: options.classNames ?? classNames ?? undefined,
+    classCodes:
+      (options.classCodes ?? true) && classesOfCodes(options.classNames)
+        ? true
+        : undefined,
     dtype,
     tensorType: true,
     ...selection,

@@ -67,6 +67,7 @@ export async function compareRun(
       ...resolved,
       source: source ?? resolved.source,
       partitions: metadata.partitions ?? [],
+      classCodes: metadata.classCodes ?? false,
       part: isPart ? { rowStart, rowEnd } : null,
     };
     // The files of a model may have other names than in the run.

@@ -98,6 +98,7 @@ async function openInput(
       ...{ ...merged, ...choice, keep: [], ownNames: [], signal },
       inputs: auxiliaryColumns(run.emit, merged),
       ...{ partitions: run.partitions, classes: run.classes },
+      classCodes: run.classCodes ?? false,
     });
   try {
     return await open({});

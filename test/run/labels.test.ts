@@ -360,6 +360,32 @@ describe("labels that are codes, with --class-names in class order", () => {
     },
   );
 
+  test("codes that are the names of the columns, and in a report", async () => {
+    const label: Columns[string] = [coded, "int32"];
+    write({ ...columnsOf(classNames), label });
+    const byColumn = { column: undefined, columns: classNames.join() };
+    const emit = ["softmax", "cross_entropy"] as const;
+    const { metadata } = await run({
+      ...{ ...byColumn, classNames, emit: [...emit], keep: ["label"] },
+    });
+    expect(metadata["softjac.class_codes"]).toBe("true");
+    expectLosses(CLASSES);
+    expect(await verifyAll(output, input)).toMatchObject(VERIFIED);
+    const page = { output: at("codes.html"), label: "label", force: true };
+    const { calibration } = await built.report({ ...page, results: output });
+    expect(calibration).toMatchObject({ rows: 6 });
+    // Without the option, the names of the columns are no codes.
+    write({ ...columnsOf(["1", "2", "3"]), label: [CLASSES, "int32"] });
+    const plain = { ...byColumn, columns: "1,2,3", keep: ["label"] };
+    const { metadata: named } = await run({ ...plain, emit: [...emit] });
+    expect(named["softjac.class_names"]).toBe('["1","2","3"]');
+    expect(named).not.toHaveProperty("softjac.class_codes");
+    expectLosses(CLASSES);
+    expect(await verifyAll(output, input)).toMatchObject(VERIFIED);
+    const report = await built.report({ ...page, results: output });
+    expect(report.calibration).toMatchObject({ rows: 6 });
+  });
+
   test("a code that is not a name, and names that are the class numbers", async () => {
     write({ logits, label: [[10, 30, null, 40, 20, 10, 10], "int32"] });
     await expect(run({ classNames })).rejects.toThrow(
