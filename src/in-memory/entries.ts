@@ -66,7 +66,12 @@ export function softmaxJacobianEntries(
   const onBadRow = options.onBadRow ?? "error";
   const emit = options.of ?? "jacobian";
   checkArguments(logits, options, temperature, onBadRow);
-  checkLimits(classes, threshold, topK);
+  if (classes * classes > MAX_ENTRIES)
+    reject("classes", `at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}`, classes);
+  if (!(typeof threshold === "number" && threshold >= 0))
+    reject("threshold", "a number from 0", threshold);
+  if (topK !== undefined && !(Number.isSafeInteger(topK) && topK >= 1))
+    reject("topK", "a whole number from 1", topK);
   if (emit !== "jacobian" && emit !== "log_jacobian")
     reject("of", "jacobian or log_jacobian", emit);
   const float32 = logits instanceof Float32Array;
@@ -138,17 +143,4 @@ function concatenate<T extends FloatArray | Int32Array>(
     offset += array.length;
   }
   return target;
-}
-
-function checkLimits(
-  classes: number,
-  threshold: unknown,
-  topK: number | undefined,
-): void {
-  if (classes * classes > MAX_ENTRIES)
-    reject("classes", `at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}`, classes);
-  if (!(typeof threshold === "number" && threshold >= 0))
-    reject("threshold", "a number from 0", threshold);
-  if (topK !== undefined && !(Number.isSafeInteger(topK) && topK >= 1))
-    reject("topK", "a whole number from 1", topK);
 }

@@ -171,18 +171,9 @@ export class ExampleDecoder {
   }
 
   #blockEntry(row: number, cells: Cells): (i: number, j: number) => number {
-    const { layout, classes } = this.run;
+    const { layout, classes, temperature } = this.run;
     const values = this.#cell(cells, "jacobian") as ArrayLike<number>;
-    this.#checkEntries(row, values);
-    return layout === "packed"
-      ? (i, j) => values[triangleIndex(classes, i, j)] as number
-      : (i, j) => values[i * classes + j] as number;
-  }
-
-  /** Rejects entries above 1/T, the bound for log-softmax; those of softmax are at most 1/(4T). */
-  #checkEntries(row: number, values: ArrayLike<number>): void {
-    const { temperature } = this.run;
-    // Rounding may exceed 1/T, and gives infinity for small temperatures.
+    // Rounding may exceed 1/T, and gives infinity for small temperatures. Entries of softmax are at most 1/(4T).
     const max = 1.001 / temperature;
     for (let n = 0; n < values.length; n++) {
       const value = values[n] as number;
@@ -192,6 +183,9 @@ export class ExampleDecoder {
           `expected entries of its block from -${1 / temperature} to ${1 / temperature}, found ${value}`,
         );
     }
+    return layout === "packed"
+      ? (i, j) => values[triangleIndex(classes, i, j)] as number
+      : (i, j) => values[i * classes + j] as number;
   }
 
   /** Sets p and the predicted class; returns 1 - max p as the sum over the other classes. */
@@ -204,7 +198,10 @@ export class ExampleDecoder {
         this.#p[k] = Math.exp(stored[k] as number);
       p = this.#p;
     }
-    const predicted = indexOfLargest(stored);
+    // The first of equals.
+    let predicted = 0;
+    for (let k = 1; k < stored.length; k++)
+      if ((stored[k] as number) > (stored[predicted] as number)) predicted = k;
     let others = 0;
     for (let k = 0; k < p.length; k++) {
       const value = p[k] as number;
@@ -224,14 +221,6 @@ export class ExampleDecoder {
 /** Detects a null, which in coo is a single entry of NaN. */
 function isNull(cell: ArrayLike<number> | null): boolean {
   return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
-}
-
-/** Returns the first of equals. */
-function indexOfLargest(values: ArrayLike<number>): number {
-  let largest = 0;
-  for (let k = 1; k < values.length; k++)
-    if ((values[k] as number) > (values[largest] as number)) largest = k;
-  return largest;
 }
 
 /** Returns -Σ p log p in nats. The logarithm of a max p near 1 comes from the uncertainty, which keeps more digits. */

@@ -38,7 +38,15 @@ export function openJacobian(
 ): Promise<JacobianReader> {
   return interpreting(path, "structure", async () => {
     checkPath("path", path);
-    checkOptions(options);
+    checkObject("options", options);
+    const choices = ["jacobian", "log_jacobian"];
+    checkValue({ name: "result", kind: "string", choices }, options.result);
+    const unknown = Object.keys(options).find((name) => name !== "result");
+    if (unknown !== undefined)
+      throw new UsageError(
+        `unknown option ${shortName(unknown)}; the only option is result, because outputs of softjac record everything else`,
+        unknown,
+      );
     const bytes = await openFileBytes(path);
     try {
       return await readerOf(bytes, options.result);
@@ -49,18 +57,6 @@ export function openJacobian(
   });
 }
 
-function checkOptions(options: OpenJacobianOptions): void {
-  checkObject("options", options);
-  const choices = ["jacobian", "log_jacobian"];
-  checkValue({ name: "result", kind: "string", choices }, options.result);
-  const unknown = Object.keys(options).find((name) => name !== "result");
-  if (unknown !== undefined)
-    throw new UsageError(
-      `unknown option ${shortName(unknown)}; the only option is result, because outputs of softjac record everything else`,
-      unknown,
-    );
-}
-
 export async function readerOf(
   bytes: FileBytes,
   chosen: BlockResult | undefined,
@@ -68,7 +64,11 @@ export async function readerOf(
   const { path, schema } = bytes.file;
   const run = readStoredRun(path, schema.metadata);
   const result = blockResult(path, run, chosen);
-  const { table } = openOutputRows(bytes, run, blockColumns(run, result));
+  const all = expectedColumns(run, []);
+  const columns = (PARTS[run.layout] ?? [result]).map(
+    (part) => all.find(({ name }) => name === part) as OutputColumn,
+  );
+  const { table } = openOutputRows(bytes, run, columns);
   const end = run.rowShape ? keyCount(run.rowShape) : run.rows;
   const { last } = await table.ends();
   if (last >= end)
@@ -110,15 +110,6 @@ const PARTS: Partial<Record<Layout, string[]>> = {
   coo: ["i", "j", "value"],
   factored: ["softmax", "argmax", "tail"],
 };
-
-/** Returns the columns that store the blocks, in the order of PARTS. */
-function blockColumns(run: StoredRun, result: BlockResult): OutputColumn[] {
-  const expected = expectedColumns(run, []);
-  const names = PARTS[run.layout] ?? [result];
-  return names.map(
-    (name) => expected.find((column) => column.name === name) as OutputColumn,
-  );
-}
 
 /** Variant of `openStoredRows` that rejects every problem. */
 export function openOutputRows(

@@ -32,7 +32,7 @@ interface Labels extends DecodedNumbers {
 }
 
 /** Open file of results: a whole output, or a shard of a dataset. */
-export type ResultsFile = Awaited<ReturnType<typeof open>>;
+export type ResultsFile = Awaited<ReturnType<typeof openResultsFile>>;
 
 interface CopiedColumn {
   name: string;
@@ -42,71 +42,66 @@ interface CopiedColumn {
 }
 
 /** Opens a file that `run` wrote. Reads only columns that are sources of numbers. */
-export function openResultsFile(
-  path: string,
-  choice: LabelChoice = {},
-): Promise<ResultsFile> {
-  return interpreting(path, "structure", () => open(path, choice));
-}
-
-async function open(path: string, choice: LabelChoice) {
-  const bytes = await openFileBytes(path);
-  const { file } = bytes;
-  let labels: Labels | null = null;
-  const close = async () => {
-    labels?.close();
-    await bytes.close();
-  };
-  try {
-    const { fields, metadata } = file.schema;
-    const run = readStoredRun(path, metadata);
-    const expected = expectedColumns(run, []);
-    const sources = numberSources(run, expected);
-    const results = resultNames(run.rowShape, expected);
-    const copiedColumns = fields.flatMap((field, columnIndex) =>
-      results.includes(field.name)
-        ? []
-        : [{ name: field.name, type: describeField(field), columnIndex }],
-    );
-    const needed = neededColumns(run, expected, sources);
-    const stored = openOutputRows(bytes, run, needed);
-    const { inner, batches } = stored.table;
-    const { label } = choice;
-    if (label !== undefined)
-      labels = openLabels(file, { ...choice, label }, copiedColumns, run);
-    const labelOf = ({ batch, index }: StoredRow) =>
-      labels?.at((batches[batch]?.start ?? 0) + index) ?? Number.NaN;
-    const decoder = new ExampleDecoder(path, run, stored, sources, labelOf);
-    return {
-      path,
-      bytes: file.bytes,
-      run,
-      /** Lengths of the axes of the positions; empty for rows of one axis. */
-      inner,
-      sources,
-      /** Columns that are not results. */
-      copiedColumns,
-      file,
-      /** Note for the user about labels. */
-      note: labels?.note ?? null,
-      /** Yields all rows in order, in chunks of bounded memory. */
-      scan: () => interpretingEach(path, "rows", stored.scan()),
-      decode: (row: StoredRow) => decoder.decode(row),
-      /** Returns the row with a key (src/results/row-axes.ts); null if the file does not have it. */
-      find: (row: number) =>
-        interpreting(path, nameOfKey(inner, row), async () => {
-          const storedRow = await stored.find(row);
-          return storedRow && decoder.decode(storedRow);
-        }),
-      /** Opens a reader of stored blocks, which is closed with the file. */
-      openBlocks: (result: BlockResult) =>
-        interpreting(path, "structure", () => readerOf(bytes, result)),
-      close,
+export function openResultsFile(path: string, choice: LabelChoice = {}) {
+  return interpreting(path, "structure", async () => {
+    const bytes = await openFileBytes(path);
+    const { file } = bytes;
+    let labels: Labels | null = null;
+    const close = async () => {
+      labels?.close();
+      await bytes.close();
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    try {
+      const { fields, metadata } = file.schema;
+      const run = readStoredRun(path, metadata);
+      const expected = expectedColumns(run, []);
+      const sources = numberSources(run, expected);
+      const results = resultNames(run.rowShape, expected);
+      const copiedColumns = fields.flatMap((field, columnIndex) =>
+        results.includes(field.name)
+          ? []
+          : [{ name: field.name, type: describeField(field), columnIndex }],
+      );
+      const needed = neededColumns(run, expected, sources);
+      const stored = openOutputRows(bytes, run, needed);
+      const { inner, batches } = stored.table;
+      const { label } = choice;
+      if (label !== undefined)
+        labels = openLabels(file, { ...choice, label }, copiedColumns, run);
+      const labelOf = ({ batch, index }: StoredRow) =>
+        labels?.at((batches[batch]?.start ?? 0) + index) ?? Number.NaN;
+      const decoder = new ExampleDecoder(path, run, stored, sources, labelOf);
+      return {
+        path,
+        bytes: file.bytes,
+        run,
+        /** Lengths of the axes of the positions; empty for rows of one axis. */
+        inner,
+        sources,
+        /** Columns that are not results. */
+        copiedColumns,
+        file,
+        /** Note for the user about labels. */
+        note: labels?.note ?? null,
+        /** Yields all rows in order, in chunks of bounded memory. */
+        scan: () => interpretingEach(path, "rows", stored.scan()),
+        decode: (row: StoredRow) => decoder.decode(row),
+        /** Returns the row with a key (src/results/row-axes.ts); null if the file does not have it. */
+        find: (row: number) =>
+          interpreting(path, nameOfKey(inner, row), async () => {
+            const storedRow = await stored.find(row);
+            return storedRow && decoder.decode(storedRow);
+          }),
+        /** Opens a reader of stored blocks, which is closed with the file. */
+        openBlocks: (result: BlockResult) =>
+          interpreting(path, "structure", () => readerOf(bytes, result)),
+        close,
+      };
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  });
 }
 
 /** Decodes the labels of a file of results to a temporary file. */

@@ -69,7 +69,7 @@ export function storeRoot(out: Pair, a: Pair): void {
 }
 
 // Arithmetic of the numbers of scaled.ts: `out` becomes x ∘ y. The three may be the same number. Relative errors are
-// those of double-double.ts, at most 15·2^-106 < 2^-102.
+// those above, at most 15·2^-106 < 2^-102.
 
 /** Difference of exponents beyond which the smaller term is ignored: it is below 2^-1000 of the larger. */
 const FARTHEST = 1000;

@@ -110,7 +110,12 @@ export const ONE = new Scaled();
 store(ONE, 1);
 const TWO = new Scaled();
 store(TWO, 2);
-const ODD_INVERSES = oddInverses();
+/** 1/(2k + 1) */
+const ODD_INVERSES = numbers(TERMS);
+for (const [k, inverse] of ODD_INVERSES.entries()) {
+  store(inverse, 2 * k + 1);
+  divide(inverse, ONE, inverse);
+}
 const z = new Scaled();
 const square = new Scaled();
 const sum = new Scaled();
@@ -155,13 +160,4 @@ function newton(out: Scaled, x: Scaled): void {
   divide(z, z, sum);
   multiply(z, z, TWO);
   add(out, guess, z);
-}
-
-function oddInverses(): Scaled[] {
-  const out = numbers(TERMS);
-  for (const [k, inverse] of out.entries()) {
-    store(inverse, 2 * k + 1);
-    divide(inverse, ONE, inverse);
-  }
-  return out;
 }

@@ -61,7 +61,9 @@ type Scale = (row: RowSizes, input: ArrayLike<number>) => Float64Array;
 const SUBNORMAL = 2 ** -1022;
 
 const SCALES: { [name in ReferenceName]?: Scale } = {
-  logsumexp: logsumexpScale,
+  // o_a/T and log1p(tail) may cancel, which leaves 2^-8 ε of the larger.
+  logsumexp: ({ peak, log }) =>
+    Float64Array.of(Math.abs(peak + log) + (Math.abs(peak) + log) / 256),
   vjp: productScale,
   jvp: productScale,
   log_jvp: (row, v) => offMean(row, v).sizes.map((x) => x / row.temperature),
@@ -88,11 +90,6 @@ export function errorScale(
       Number.isFinite(size) ? size : Number.MAX_VALUE,
     ) ?? null
   );
-}
-
-/** o_a/T and log1p(tail) may cancel, which leaves 2^-8 ε of the larger. */
-function logsumexpScale({ peak, log }: RowSizes): Float64Array {
-  return Float64Array.of(Math.abs(peak + log) + (Math.abs(peak) + log) / 256);
 }
 
 /** Returns |v_k - v_a| + Σ p_j |v_j - v_a| plus the error of subnormal p, and that error alone. */

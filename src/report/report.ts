@@ -8,11 +8,7 @@ import { writeWhole } from "../output/commit.js";
 import { checkOutput, HTML } from "../output/written-files.js";
 import { findResults } from "../show/find-results.js";
 import { collectNumbers } from "./numbers/collect.js";
-import type {
-  OutputReport,
-  ReportOptions,
-  ResolvedReportOptions,
-} from "./output-report.js";
+import type { OutputReport, ReportOptions } from "./output-report.js";
 
 /**
  * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file of
@@ -41,20 +37,11 @@ export async function report(
   );
   // Loads the drawing libraries only now.
   const { drawPage } = await import("./page/page.js");
-  const page = drawPage(numbers);
+  const page = new TextEncoder().encode(drawPage(numbers));
   if (hooks.signal?.aborted)
     throw new AbortedError({ cause: hooks.signal.reason });
-  const outputBytes = await writePage(resolved, page);
+  await writeWhole(output, page, resolved);
   const { durationMs, peakMemoryBytes } = cost(0);
+  const outputBytes = page.byteLength;
   return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
-}
-
-/** Writes the whole page and returns its size in bytes. @throws OutputExistsError, IoError, PermissionError */
-async function writePage(
-  { output: path, force, sync }: ResolvedReportOptions,
-  page: string,
-): Promise<number> {
-  const bytes = new TextEncoder().encode(page);
-  await writeWhole(path, bytes, { force, sync });
-  return bytes.byteLength;
 }

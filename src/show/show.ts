@@ -219,19 +219,14 @@ async function blockOf(
   }
   const reader = await file.openBlocks(result);
   const block = await reader.part(rowOfKey(file.inner, key), shown);
+  // Zeros of csr and coo are entries that are not stored.
+  const shownEntry = (i: number, j: number) => {
+    const value = block?.[i * shown.length + j] as number;
+    return isEntriesLayout(layout) && value === 0 ? null : value;
+  };
   return {
     result,
     blockFrom: block && "output",
-    block: block && rowsOf(block, isEntriesLayout(layout)),
+    block: block && shown.map((_, i) => shown.map((_, j) => shownEntry(i, j))),
   };
-}
-
-/** @param isSparse whether zeros are entries that are not stored, and become null */
-function rowsOf(block: Float64Array, isSparse: boolean): (number | null)[][] {
-  const classes = Math.sqrt(block.length);
-  return Array.from({ length: classes }, (_, i) =>
-    Array.from(block.subarray(i * classes, (i + 1) * classes), (value) =>
-      isSparse && value === 0 ? null : value,
-    ),
-  );
 }

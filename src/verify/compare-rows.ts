@@ -28,7 +28,7 @@ export interface Comparison extends CheckContext {
 
 /** Compares all rows in order. */
 export async function compareAllRows(comparison: Comparison): Promise<void> {
-  const { run, stored, input, checker, problems, onProgress } = comparison;
+  const { run, stored, input, checker, problems, signal } = comparison;
   const { batches, inner } = stored.table;
   const keyOf = rowKeys(comparison);
   let next = run.rowStart;
@@ -38,7 +38,7 @@ export async function compareAllRows(comparison: Comparison): Promise<void> {
     checker.check(next++, storedRow);
   };
   for await (const rows of stored.scan(validNumbers(comparison, keyOf))) {
-    checkAborted(comparison);
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     for (const storedRow of rows) {
       const key = storedRow.row;
       while (next < run.rowEnd && keyOf(next) < key) await compare(null);
@@ -50,10 +50,10 @@ export async function compareAllRows(comparison: Comparison): Promise<void> {
         );
       }
     }
-    onProgress(next - run.rowStart);
+    comparison.onProgress(next - run.rowStart);
   }
   while (next < run.rowEnd) await compare(null);
-  onProgress(run.rowEnd - run.rowStart);
+  comparison.onProgress(run.rowEnd - run.rowStart);
 }
 
 /** Compares some rows, ascending, and looks up each. */
@@ -61,7 +61,7 @@ export async function compareSampledRows(
   comparison: Comparison,
   rows: Float64Array,
 ): Promise<void> {
-  const { run, stored, input, checker, problems, onProgress } = comparison;
+  const { run, stored, input, checker, problems, signal } = comparison;
   const { table } = stored;
   const keyOf = rowKeys(comparison);
   const rowsOfFile = run.rowEnd - run.rowStart;
@@ -80,15 +80,11 @@ export async function compareSampledRows(
     }
   };
   for (const [done, row] of rows.entries()) {
-    checkAborted(comparison);
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     await input.load(row, row + 1);
     checker.check(row, await stored.find(keyOf(row), await find(row)));
-    onProgress(done + 1);
+    comparison.onProgress(done + 1);
   }
-}
-
-function checkAborted({ signal }: Comparison): void {
-  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
 
 /** Rows per read of indices. */

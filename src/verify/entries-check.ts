@@ -137,21 +137,16 @@ export class EntriesCheck {
     const { topK, classes } = run;
     const full = topK > 0 && stored >= topK;
     const limit = full ? Math.max(minStored, this.#minSize) : this.#minSize;
-    if (max <= limit + this.#tolerance(limit)) return;
+    // The maximum difference between a stored entry and its size computed here.
+    const { epsilon, smallest, bound } = typePrecision(run.dtype, TOLERANCE);
+    const factor = Math.max(1, 1 / run.temperature);
+    const step = Math.max(smallest, 2 ** -1074 * factor);
+    if (max <= limit + bound * epsilon * limit + 2 * step) return;
     const why = full ? ` (the smallest stored entry is ${minStored})` : "";
     problems.addToRow(
       row,
       `the entry ${entryName(index, classes)} of ${max} is missing${why}`,
     );
-  }
-
-  /** Returns the maximum difference between a stored entry and its size computed here. */
-  #tolerance(size: number): number {
-    const { run } = this.context;
-    const { epsilon, smallest, bound } = typePrecision(run.dtype, TOLERANCE);
-    const factor = Math.max(1, 1 / run.temperature);
-    const step = Math.max(smallest, 2 ** -1074 * factor);
-    return bound * epsilon * size + 2 * step;
   }
 }
 

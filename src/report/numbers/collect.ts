@@ -155,7 +155,20 @@ async function readFiles(
     const file = await openResultsFile(found.path, label);
     try {
       first ??= file;
-      assertSameRun(first, file);
+      const names = [
+        "classes",
+        "layout",
+        "dtype",
+        "temperature",
+        "emit",
+      ] as const;
+      for (const name of names)
+        if (String(first.run[name]) !== String(file.run[name]))
+          throw new InputFormatError(
+            file.path,
+            "metadata",
+            `expected softjac.${name} ${first.run[name]} as in the first shard, found ${file.run[name]}`,
+          );
       onFile(file, found);
       const { rowStart, rowEnd, classes } = file.run;
       const passes = classes > ALL_PAIRS_CLASSES ? 2 : 1;
@@ -179,18 +192,4 @@ async function readFiles(
     }
   }
   return first as unknown as ResultsFile;
-}
-
-function assertSameRun(
-  { run: first }: ResultsFile,
-  { path, run }: ResultsFile,
-): void {
-  const names = ["classes", "layout", "dtype", "temperature", "emit"] as const;
-  for (const name of names)
-    if (String(first[name]) !== String(run[name]))
-      throw new InputFormatError(
-        path,
-        "metadata",
-        `expected softjac.${name} ${first[name]} as in the first shard, found ${run[name]}`,
-      );
 }

@@ -26,7 +26,14 @@ export function classesSection({
   summary,
 }: Pick<OutputReport, "classes" | "summary">): Section {
   const { reasons, meanJacobian, confusion, sensitivity } = classes;
-  const which = whichClasses(classes.shown.length, summary.classes);
+  const { shown, labelled } = classes;
+  const all = count(summary.classes);
+  const which =
+    shown.length < summary.classes
+      ? `The ${count(shown.length)} of ${all} classes with the largest mean J[k,k]`
+      : summary.classes === 1
+        ? "The one class"
+        : `All ${all} classes`;
   const hasPairs = summary.classes > 1;
   return {
     lead: html`Raising the logit of a class moves probability to it from the other classes. |J[i,j]| is the rate between classes i and j, and J[k,k] the total rate of class k.`,
@@ -34,59 +41,41 @@ export function classesSection({
       reasonsText(reasons),
       html`<div class="figures">`,
       hasPairs && meanJacobian
-        ? jacobianFigure(classes, meanJacobian, which)
+        ? matrixFigure({
+            id: "mean-jacobian",
+            title: "Mean |J| between classes",
+            caption: html`Mean of |J[i,j]| over ${count(classes.rows)} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
+            axes: ["input class i", "output class j →"],
+            ...{ shown, values: meanJacobian },
+            text: cellNumber,
+            tableText: digits,
+            edgeText: digits,
+          })
         : null,
-      hasPairs && confusion ? confusionFigure(classes, confusion, which) : null,
+      hasPairs && confusion
+        ? matrixFigure({
+            id: "confusion",
+            title: "Confusion matrix",
+            caption: html`Number of rows by label and predicted class, of ${count(classes.confusionRows)} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
+            axes: ["label", "predicted class →"],
+            ...{ shown, values: confusion },
+            shares: confusion.map((row, a) =>
+              row.map(
+                (n) => n / Math.max(1, labelled?.[shown[a] as number] ?? 0),
+              ),
+            ),
+            text: count,
+            tableText: count,
+            edgeText: percent,
+          })
+        : null,
       html`</div>`,
       sensitivity && classTable(classes, sensitivity, which),
     ],
   };
 }
 
-function whichClasses(shown: number, all: number): string {
-  if (shown < all)
-    return `The ${count(shown)} of ${count(all)} classes with the largest mean J[k,k]`;
-  return all === 1 ? "The one class" : `All ${count(all)} classes`;
-}
-
 type Matrix = readonly (readonly number[])[];
-
-function jacobianFigure(
-  { shown, rows }: ClassNumbers,
-  values: Matrix,
-  which: string,
-): Html {
-  return matrixFigure({
-    id: "mean-jacobian",
-    title: "Mean |J| between classes",
-    caption: html`Mean of |J[i,j]| over ${count(rows)} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
-    axes: ["input class i", "output class j →"],
-    ...{ shown, values },
-    text: cellNumber,
-    tableText: digits,
-    edgeText: digits,
-  });
-}
-
-function confusionFigure(
-  { shown, confusionRows: rows, labelled }: ClassNumbers,
-  values: Matrix,
-  which: string,
-): Html {
-  return matrixFigure({
-    id: "confusion",
-    title: "Confusion matrix",
-    caption: html`Number of rows by label and predicted class, of ${count(rows)} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
-    axes: ["label", "predicted class →"],
-    ...{ shown, values },
-    shares: values.map((row, a) =>
-      row.map((n) => n / Math.max(1, labelled?.[shown[a] as number] ?? 0)),
-    ),
-    text: count,
-    tableText: count,
-    edgeText: percent,
-  });
-}
 
 interface MatrixSpec extends Pick<FigureSpec, "id" | "title" | "caption"> {
   axes: [row: string, column: string];

@@ -1,6 +1,6 @@
 import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
-import type { ShownRow, ShownRows } from "../numbers/rows.js";
+import type { ShownRows } from "../numbers/rows.js";
 import type { OutputReport, SummaryNumbers } from "../output-report.js";
 import {
   digits,
@@ -158,7 +158,7 @@ function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
       ...copiedColumns,
     ],
     mostUncertain.map((row) => [
-      rowName(row),
+      [row.input ?? [], row.row, row.positions].flat(2).join(", "),
       String(row.predicted ?? "–"),
       String(row.label ?? "–"),
       ...[row.confidence, row.uncertainty, row.entropy].map((value) =>
@@ -171,8 +171,4 @@ function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
       ...row.copied.map((value) => value ?? "null"),
     ]),
   );
-}
-
-function rowName({ row, positions, input }: ShownRow): string {
-  return [input ?? [], row, positions].flat(2).join(", ");
 }
