@@ -139,6 +139,7 @@ function logVjpScale(
 /** Returns the values themselves; p_k below e^-1000 count as 0, as their roots are below 1e-217. */
 function factorScale({ p, q, d, log, temperature }: RowSizes): Float64Array {
   const Q = p.length;
+  const least = (1e-217 * 2 ** 52) / Math.min(1, Math.sqrt(temperature));
   const scale = new Float64Array(Q * Q);
   for (let k = 0; k < Q; k++) {
     // The root of a subnormal p would have few digits.
@@ -146,7 +147,7 @@ function factorScale({ p, q, d, log, temperature }: RowSizes): Float64Array {
       Math.exp(((d[k] as number) - log) / 2) / Math.sqrt(temperature);
     for (let i = 0; i < Q; i++) {
       const other = (i === k ? q : p)[i] as number;
-      scale[i * Q + k] = other * root + 1e-217 * 2 ** 52;
+      scale[i * Q + k] = other * root + least;
     }
   }
   return scale;

@@ -159,6 +159,14 @@ test.each(["csr", "coo"] as const)(
   },
 );
 
+test("factors whose roots of p are below 1e-217, at T = 0.001", async () => {
+  const tiny = at("roots.arrow");
+  const logit = (r: number, k: number) => (-k * (960 + r)) / 1000;
+  writeLogits(tiny, { rows: 60, classes: 2, batchRows: [60], logit });
+  const source = { input: tiny, temperature: 0.001 };
+  await expectSound(source, { emit: ["factor"] });
+});
+
 test("covariances of classes whose p, or products of p, are subnormal", async () => {
   const tiny = at("tiny-p.arrow");
   const sigma = [5e3, 1e3, 2, 1e3, 7e4, 3, 2, 3, 9];
