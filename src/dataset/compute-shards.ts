@@ -13,9 +13,8 @@ interface Shards extends ShardContext, DatasetCall {
 
 /**
  * Computes shards one after the other; commits each while the next one is computed. Completed shards remain after an error.
+ * A shard that crashes the threads twice is an error, but only once the others are done.
  * @returns the names of the inputs that were skipped
- * @throws SoftjacError as run; AbortedError; StalledError; InternalError, once the other shards are done, if worker threads
- * crashed twice on a shard
  */
 export async function computeShards({
   shards,

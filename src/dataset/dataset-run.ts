@@ -83,10 +83,7 @@ export abstract class DatasetRun<S extends Store = Store> {
   /** Rejects an output that this run may not replace. @throws OutputExistsError, UsageError */
   abstract rejectOtherDataset(options: { overwrite: boolean }): Promise<void>;
 
-  /**
-   * Checks that the output still belongs to this run and contains no links, and that the store can take `file`.
-   * @throws MissingFolderError, OutputExistsError, ConfigurationError
-   */
+  /** Checks that the output still belongs to this run and contains no links, and that the store can take `file`. */
   abstract checkLocation(file?: string): Promise<void>;
 
   /** Prepares for computing a shard again whose file differs from its record. */
@@ -94,7 +91,6 @@ export abstract class DatasetRun<S extends Store = Store> {
 
   protected async createFolders(): Promise<void> {}
 
-  /** @throws MissingFolderError, OutputExistsError */
   protected abstract storePlan(plan: Uint8Array): Promise<void>;
 
   /** Runs at the end of `commit`. */
@@ -129,7 +125,6 @@ export abstract class DatasetRun<S extends Store = Store> {
   /**
    * Creates the run's directories and plan, and the copies of the files of its model, if they are missing.
    * @returns false if the dataset is published
-   * @throws OutputExistsError
    */
   async begin(
     { overwrite }: { overwrite: boolean },
@@ -159,7 +154,6 @@ export abstract class DatasetRun<S extends Store = Store> {
    * Runs `work` in the directory of the run.
    * @returns false if `work` fails because another process published the dataset, which renames the directory
    * @param anyError whether every error counts as such a failure; default: MissingFolderError only
-   * @throws IoError if the directory was removed
    */
   async #unlessPublished(
     work: () => Promise<void>,
@@ -180,7 +174,6 @@ export abstract class DatasetRun<S extends Store = Store> {
   /**
    * Stores the file of a shard, which must be durable, and then its record. If another process was first, its file is kept.
    * @returns false if the dataset was published meanwhile
-   * @throws InternalError if the other process computed different bytes
    */
   commit(file: string, record: ShardRecord): Promise<boolean> {
     return this.#unlessPublished(async () => {
@@ -369,8 +362,6 @@ export abstract class DatasetRun<S extends Store = Store> {
   /**
    * Publishes the dataset if all its shards are done; with `allowMissing`, shards of skipped inputs do not count. Any process
    * may call it any number of times.
-   * @throws OutputExistsError if another dataset was published first; InputsSkippedError; IncompleteError;
-   * ConfigurationError
    */
   async publish(options: PublishOptions): Promise<void> {
     const { overwrite = false, allowMissing = false } = options;

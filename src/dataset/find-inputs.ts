@@ -29,8 +29,6 @@ export interface FoundInputs {
  * Finds the files or objects that paths, directories (or prefixes) and patterns name. Directories are searched recursively;
  * names that start with `.` or `_` are ignored, because data pipelines do not use them for data.
  * @param others files that the run reads for another purpose, which are no inputs even if they are beside them
- * @throws InputMissingError for a path or pattern without files; UsageError for standard input, a URL of an unsupported
- * scheme, inputs in several buckets, an output among the inputs, or an input inside the output
  */
 export async function findInputs(
   locations: readonly string[],
@@ -91,7 +89,6 @@ export async function findInputs(
 /**
  * Lists the local files that paths, directories and patterns name, and a warning about ignored files. Paths of no directory and
  * no pattern are returned as they are, so that opening them reports what is wrong.
- * @throws InputMissingError for a directory or pattern without files
  */
 export async function listInputs(
   paths: readonly string[],
@@ -121,7 +118,6 @@ export async function listInputs(
   };
 }
 
-/** @throws UsageError for several buckets, or local files mixed with objects */
 async function openObjects(
   locations: readonly string[],
   access: StoreAccess,

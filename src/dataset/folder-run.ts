@@ -109,11 +109,8 @@ export class FolderRun extends DatasetRun<FolderStore> {
     const { out, wip } = this.folders;
     await this.checkLocation();
     await this.store.putIfAbsent(`${wip}/${SUCCESS}`, success);
-    if (
-      !(await this.store.rename(wip, out)) &&
-      // Another process may have been first, or the file system reported a failure for a rename that succeeded.
-      !(await this.isPublished())
-    ) {
+    if (!(await this.store.rename(wip, out))) {
+      // If another process was first, or the file system reported a failure for a rename that succeeded, it is published.
       await this.rejectOtherDataset({ overwrite });
       if (!(await this.isPublished())) await this.#replace();
     }

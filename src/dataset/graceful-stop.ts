@@ -42,10 +42,7 @@ export class GracefulStop {
     signal?.addEventListener("abort", this.#stop);
   }
 
-  /**
-   * Runs all the work of the call. Work that has not ended within the grace is abandoned, for example if a store hangs.
-   * @throws AbortedError
-   */
+  /** Runs all the work of the call. Work that has not ended within the grace is abandoned, for example if a store hangs. */
   race<T>(work: () => Promise<T>): Promise<T> {
     return orAborted(this.#end.signal, work());
   }

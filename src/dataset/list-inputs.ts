@@ -63,7 +63,6 @@ async function kindOf(path: string): Promise<"file" | "folder" | null> {
 /**
  * Lists the files below a directory, or those that match a pattern, and separately the hidden ones. Includes devices, pipes,
  * sockets and names that are not UTF-8, so that opening them fails instead of ignoring them silently.
- * @throws InputMissingError for a dangling link in a directory; PermissionError, IoError
  */
 async function listFiles(
   path: string,
@@ -156,10 +155,7 @@ function escaped(name: Buffer): string {
   return name.toString("latin1").replace(/[^\x20-\x7e]/g, hex);
 }
 
-/**
- * Returns whether an absolute path is a directory or inside it. Compares inodes, so that links and mounts do not matter.
- * @throws IoError, PermissionError
- */
+/** Returns whether an absolute path is a directory or inside it. Compares inodes, so that links and mounts do not matter. */
 export function isWithin(path: string, folder: string): boolean {
   const wanted = stateAt(folder)?.inode;
   if (wanted === undefined) return false;

@@ -71,10 +71,7 @@ interface RunWithCopies {
   ): Promise<{ path: string; content: Uint8Array | null }>;
 }
 
-/**
- * Reads the model of a planned run from the copies of its files.
- * @throws InputMissingError, InputChangedError for a copy that is missing or has another hash
- */
+/** Reads the model of a planned run from the copies of its files, which must have the hashes in the plan. */
 export async function readStoredModel(
   run: RunWithCopies,
 ): Promise<RunModel | null> {

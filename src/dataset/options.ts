@@ -20,10 +20,7 @@ export type ResolvedDataset = ReturnType<typeof resolveDataset>;
 
 const RUN = optionsOf("run").map(({ name }) => name);
 
-/**
- * Checks options and fills in defaults.
- * @throws UsageError
- */
+/** Checks options and fills in defaults. */
 export function resolveDataset(given: DatasetOptions) {
   const options = resolve("dataset", withBase(given));
   const { inputs, output, overwrite, layout, label } = options;
@@ -62,20 +59,17 @@ export function rejectOverwrite(out: string, overwrite: boolean): void {
     );
 }
 
-/**
- * Returns a function from an input to the options of its shards in a planned dataset.
- * @param processOptions options of this process, which do not affect the output bytes
- */
+/** Returns a function from an input to the options of its shards in a planned dataset, with others of this process. */
 export function shardOptions(
   { inputs, threshold, ...options }: BytesOptions,
-  processOptions: Partial<RunOptions>,
+  { threads, chunkRows, sync }: Partial<RunOptions>,
   output: string,
 ): (input: string) => ResolvedOptions {
   const run = {
     ...options,
     ...(isEntriesLayout(options.layout) && { threshold }),
     ...Object.fromEntries(inputs.map(({ option, name }) => [option, name])),
-    ...processOptions,
+    ...{ threads, chunkRows, sync },
   };
   return optionsOver(run, output);
 }

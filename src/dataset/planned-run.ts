@@ -40,8 +40,6 @@ const MAX_ATTEMPTS = 10;
  * Opens a run of an output.
  * @param fingerprint run to open; default: the only unfinished or published run
  * @param prefer run to open if one is unfinished and another one published
- * @throws PlanMissingError; UsageError if several runs are unfinished; InternalError if the plan was modified;
- * OutputExistsError if the run's directory is a link
  */
 export async function openPlannedRun(
   output: string,
@@ -96,7 +94,6 @@ export async function openInputs(
 
 type Preference = "unfinished" | "published";
 
-/** @throws PlanMissingError */
 async function readPlan(
   store: Store,
   out: string,

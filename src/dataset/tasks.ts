@@ -33,7 +33,6 @@ export async function runShards(
   checkHooks(hooks);
   const resolved = resolve("run-shard", options);
   const { output, run: fingerprint, limit } = resolved;
-  const { threads, chunkRows, sync } = resolved;
   const isWanted = shardFilter(options);
   return withReport(resolved, hooks, async (call) => {
     const { report, stopping } = call;
@@ -42,8 +41,7 @@ export async function runShards(
     const { run } = planned;
     const { options: runOptions, inputs } = run.plan.of;
     report.setPlan(run.plan);
-    const own = { threads, chunkRows, sync };
-    const optionsFor = shardOptions(runOptions, own, output);
+    const optionsFor = shardOptions(runOptions, resolved, output);
     const context = { ...resolved, ...call, ...planned, optionsFor };
     if (await run.isPublished())
       return verifyPublished({ ...context, isWanted });

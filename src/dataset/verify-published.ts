@@ -101,7 +101,6 @@ async function faultsOf({
 /**
  * Recomputes damaged shards of a published dataset and replaces their files one by one. Temporary files are in a directory
  * that only this process uses.
- * @throws OutputExistsError if the dataset's directory is a link; InternalError if a shard differs from its record
  */
 async function recompute(
   { run: published, ...work }: Published & RepairOptions,

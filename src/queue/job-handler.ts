@@ -138,13 +138,11 @@ export class JobHandler {
       return last;
     await this.close();
     const { options, check, s3 } = this.context;
-    const { threads, chunkRows, sync, keepGoing, stallTimeout } = options;
     const opened = await openJobRun(job, check, s3);
     const { run } = opened;
-    const own = { threads, chunkRows, sync };
-    const optionsFor = shardOptions(run.plan.of.options, own, run.folders.out);
-    const settings = { optionsFor, keepGoing, stallTimeout };
-    const computer = new ShardComputer({ ...opened, ...settings });
+    const { plan, folders } = run;
+    const optionsFor = shardOptions(plan.of.options, options, folders.out);
+    const computer = new ShardComputer({ ...options, ...opened, optionsFor });
     this.#last = { job, run, computer };
     return this.#last;
   }

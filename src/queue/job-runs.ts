@@ -7,10 +7,7 @@ import type { StoreAccess } from "../storage/store.js";
 import { VERSION } from "../version.js";
 import { JobRefusedError, type JobsRun } from "./jobs.js";
 
-/**
- * Opens the run of a job.
- * @throws JobRefusedError for a run outside the allowed locations, or planned by another version; PlanMissingError
- */
+/** Opens the run of a job. Rejects runs outside the allowed locations, and those that another version planned. */
 export async function openJobRun(
   { output, run }: JobsRun,
   check: LocationCheck,
@@ -31,10 +28,7 @@ export async function openJobRun(
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
-/**
- * Rejects a location that is not normalized or that the worker may not access. Messages begin with `what`.
- * @throws JobRefusedError
- */
+/** Rejects a location that is not normalized or that the worker may not access. Messages begin with `what`. */
 export type LocationCheck = (what: string, location: string) => Promise<void>;
 
 /** Returns a check that allows everything below the given directories and URLs. Symbolic links are resolved. */

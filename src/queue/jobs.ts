@@ -21,10 +21,7 @@ export class JobRefusedError extends SoftjacError {
   readonly code = "ERR_JOB_REFUSED";
 }
 
-/**
- * Parses the data of a job. It is untrusted: anybody with access to Redis can write it.
- * @throws JobRefusedError
- */
+/** Parses the data of a job. It is untrusted: anybody with access to Redis can write it. @throws JobRefusedError */
 export function parseShardJob(data: unknown): ShardJob {
   const { output, run, index, ...more } = (data ?? {}) as Partial<
     Record<keyof ShardJob, unknown>
@@ -93,7 +90,7 @@ export interface TakenJob {
   isLost: boolean;
   /** Whether the queue would give the job out again after a failure. */
   hasRetries: boolean;
-  /** @throws StalledError if no attempts are left, or if the job was released too often */
+  /** Fails if no attempts are left, or if the job was released too often. */
   rejectUsedUp(): void;
   abandon(): void;
   /** Returns the job to the queue, which uses no attempt. Without the queue, its lease expires. */

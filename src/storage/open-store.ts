@@ -10,7 +10,6 @@ const OBJECT_STORES = {
 /**
  * Opens the store of a location.
  * @param temporary local stores: directory for temporary files, on the same file system as the final files
- * @throws UsageError; ConfigurationError if the package for S3 is not installed
  */
 export async function openStore(
   location: string,

@@ -25,7 +25,6 @@ export class StagedFile {
   /** End of the last range that was missing, and the number of bytes fetched for it. */
   #last = { end: -1, bytes: 0 };
 
-  /** @throws IoError if there is not enough disk space */
   constructor(
     private readonly store: Pick<Store, "readRange">,
     readonly name: string,

@@ -42,8 +42,6 @@ const LOGIN_ERROR =
  * @param waits whether later calls wait for an unreachable Redis without limit; otherwise they fail after
  * ANSWER_SECONDS or 10 attempts to reconnect
  * @param signal aborts the first connection
- * @throws ServiceUnavailableError, PermissionError, UsageError, AbortedError; ConfigurationError for a cluster, or if
- * the packages are not installed
  */
 export async function connect(
   options: QueueOptions,
@@ -78,7 +76,6 @@ export async function connect(
 /**
  * Loads the optional packages. Both are CommonJS, and `require` takes a third less time than an import, which first
  * reads all their files for the names of exports.
- * @throws ConfigurationError
  */
 function queuePackages(): {
   bullmq: typeof import("bullmq");
@@ -218,7 +215,6 @@ export interface OpenQueue {
   /**
    * Calls the queue, and converts errors of Redis to errors of softjac.
    * @param advice appended to their message
-   * @throws ServiceUnavailableError, PermissionError, AbortedError
    */
   ask<T>(work: (queue: Queue) => Promise<T>, advice?: string): Promise<T>;
   /** Returns whether the queue is connected now. */
@@ -226,7 +222,6 @@ export interface OpenQueue {
   close(): Promise<void>;
 }
 
-/** @throws UsageError, ConfigurationError, ServiceUnavailableError, PermissionError */
 export async function openQueue(
   options: QueueOptions,
   signal?: AbortSignal,

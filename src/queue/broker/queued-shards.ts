@@ -47,10 +47,7 @@ export function maxBackoff(options: AttemptOptions): number {
 /** Jobs per request. */
 const ADDED_AT_ONCE = 500;
 
-/**
- * Adds jobs for shards of a run. BullMQ ignores existing ids, so that a second call completes an interrupted one.
- * @throws ServiceUnavailableError, PermissionError
- */
+/** Adds jobs for shards of a run. BullMQ ignores existing ids, so that a second call completes an interrupted one. */
 export async function enqueue(
   { ask }: OpenQueue,
   run: JobsRun,

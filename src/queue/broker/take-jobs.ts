@@ -6,10 +6,7 @@ import type { Resolved } from "../../options/options-table.js";
 import type { JobEnd, TakenJob } from "../jobs.js";
 import { connect, queueNameOf, reportOutages } from "./connection.js";
 
-/**
- * Connects to the queue and takes jobs, one at a time. `end` waits until the current job is done or released.
- * @throws UsageError, ConfigurationError, ServiceUnavailableError, PermissionError, AbortedError
- */
+/** Connects to the queue and takes jobs, one at a time. `end` waits until the current job is done or released. */
 export async function takeJobs(
   options: Resolved<"worker">,
   handle: (job: TakenJob) => Promise<JobEnd>,

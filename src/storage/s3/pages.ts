@@ -17,10 +17,7 @@ interface Page<Item, Token> {
 /** Limits of a listing: more items may not fit in memory, and stores may return many empty pages while they search. */
 const LISTING = { maxItems: 10_000_000, maxPages: 100_000 };
 
-/**
- * Yields the items of all pages of a listing.
- * @throws ServiceUnavailableError for a listing that exceeds the limits or does not end
- */
+/** Yields the items of all pages of a listing. Fails if it exceeds the limits or does not end. */
 export async function* itemsOf<Item, Token>(
   name: string,
   request: (token: Token | undefined) => Promise<Page<Item, Token>>,

@@ -23,7 +23,6 @@ import {
 /** Clients by their options, so that credentials are read and connections opened once. */
 const clients = new Map<string, Promise<S3>>();
 
-/** @throws ConfigurationError, UsageError */
 export async function openS3Store({
   endpoint,
   region,
@@ -231,7 +230,6 @@ async function drain(
 /** Maximum plausible object size; the limit of S3 is 50 TB. */
 const MAX_BYTES = 2 ** 46;
 
-/** @throws ServiceUnavailableError if the size is missing or impossible */
 function fileOf(
   name: string,
   bytes: number | undefined,

@@ -8,10 +8,7 @@ const CONNECT_MS = 10_000;
 /** Region if none is configured: AWS redirects to the region of the bucket, and other servers accept any. */
 const DEFAULT_REGION = "us-east-1";
 
-/**
- * Opens a client of the SDK, which is an optional package. The client never retries; see requests.ts.
- * @throws UsageError, ConfigurationError
- */
+/** Opens a client of the SDK, which is an optional package. The client never retries; see requests.ts. */
 export async function openClient({ endpoint, region }: S3Options): Promise<S3> {
   const { S3 } = await loadSdk();
   checkEndpoint(endpoint);
