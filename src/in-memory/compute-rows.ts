@@ -33,24 +33,20 @@ const MAX_VALUES = 2 ** 32;
  */
 export function computeInMemory(
   input: Rows,
-  columns: ResultColumn[],
+  results: ResultColumn[],
 ): ResultArray[] {
   const { logits, rows, classes, inputs } = input;
-  for (const { values, name } of columns)
+  for (const { values, name } of results)
     if (rows * values > MAX_VALUES)
       throw new UsageError(
         `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}; use run on files instead`,
       );
-  const arrays = columns.map(({ type, values, width }) => {
+  const arrays = results.map(({ type, values, width }) => {
     const length = rows * values;
     return arrayAt(new ArrayBuffer(length * width), type, 0, length);
   });
   const sources = sourcesOf(input);
-  const results = columns;
-  const rowBytes = sources.reduce(
-    (sum, one) => sum + one.values * one.width,
-    0,
-  );
+  const rowBytes = sources.reduce((sum, s) => sum + s.values * s.width, 0);
   const blocks = planRowBlocks(classes, results, rowBytes, rows);
   const { rowBlockSize, tileRows } = blocks;
   const slot = layoutSlot({
@@ -60,7 +56,7 @@ export function computeInMemory(
   const slotRows = openRows({ ...input, slot, sources, results });
   const outs = slot.results;
   const copyOut = (n: number, at: number, length: number) => {
-    const { type } = columns[n] as ResultColumn;
+    const { type } = results[n] as ResultColumn;
     const { buffer } = slotRows.context;
     arrays[n]?.set(arrayAt(buffer, type, outs[n] as number, length), at);
   };
@@ -70,7 +66,7 @@ export function computeInMemory(
     let tile = tiles.next();
     for (; !tile.done; tile = tiles.next()) {
       const { n, i, end } = tile.value;
-      const { block, values } = columns[n] as ResultColumn;
+      const { block, values } = results[n] as ResultColumn;
       const skip = blockRowStart(block ?? "square", classes, i);
       const length = blockRowStart(block ?? "square", classes, end) - skip;
       copyOut(n, first * values + skip, length);
@@ -87,13 +83,13 @@ export function computeInMemory(
     const bad = isTiled
       ? computeTiles(first)
       : slotRows.compute(0, count, outs);
-    columns.forEach(({ block, values }, n) => {
+    results.forEach(({ block, values }, n) => {
       if (!isTiled || block === null)
         copyOut(n, first * values, count * values);
     });
     for (const row of bad) {
       rejectRow(slotRows, row, first + row, input.onBadRow);
-      columns.forEach(({ values, type }, n) => {
+      results.forEach(({ values, type }, n) => {
         const start = (first + row) * values;
         const none = type === "int32" ? -1 : Number.NaN;
         arrays[n]?.fill(none, start, start + values);

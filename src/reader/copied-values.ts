@@ -10,52 +10,46 @@ import { NodeReader } from "../arrow/node-reader.js";
 import { type Read, viewOf } from "../arrow/read-window.js";
 import { float16Value } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
-import { type CopiedColumn, copiedColumn } from "../input/copied-columns.js";
+import { copiedColumn } from "../input/copied-columns.js";
 import { locateDictionaries } from "../input/dictionaries.js";
 import { inputReader } from "../input/read-input.js";
 import { type ColumnSpan, locateColumn } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 
-/** Reader of single values of copied columns, as text. */
-export class CopiedValues {
-  readonly #path: string;
-  readonly #read: Read;
-  readonly #columns: { column: CopiedColumn; batches: CopiedBuffers[] }[];
-
-  /** @param indices indices of the columns in the file */
-  constructor(file: ArrowContainer, indices: readonly number[]) {
-    const { path, schema } = file;
-    const copied = indices.map((index) => {
-      const field = schema.fields[index] as (typeof schema.fields)[number];
-      return copiedColumn(path, field, index, true);
-    });
-    const { dictionaryParts } = locateDictionaries(file, copied);
-    const batches = [...recordBatches(file)].filter(
-      ({ batch }) => batch.rows > 0,
-    );
-    this.#path = path;
-    this.#read = inputReader(file);
-    this.#columns = copied.map((column) => ({
-      column,
-      batches: batches.map((record) => {
-        const span = record.columns[column.index] as ColumnSpan;
-        return locateColumn(record, span, dictionaryParts);
-      }),
-    }));
-  }
-
-  /** Returns the values of row `k` of a record batch that has rows. */
-  read(batch: number, k: number): (string | null)[] {
-    return this.#columns.map(({ column, batches }) => {
-      const buffers = batches[batch] as CopiedBuffers;
+/**
+ * Returns a function that reads the copied columns of row `k` of a record batch that has rows, as text.
+ * @param indices indices of the columns in the file
+ */
+export function copiedValues(
+  file: ArrowContainer,
+  indices: readonly number[],
+): (batch: number, k: number) => (string | null)[] {
+  const { path, schema } = file;
+  const copied = indices.map((index) => {
+    const field = schema.fields[index] as (typeof schema.fields)[number];
+    return copiedColumn(path, field, index, true);
+  });
+  const { dictionaryParts } = locateDictionaries(file, copied);
+  const batches = [...recordBatches(file)].filter(
+    ({ batch }) => batch.rows > 0,
+  );
+  const columns = copied.map((column) => ({
+    column,
+    batches: batches.map((record) => {
+      const span = record.columns[column.index] as ColumnSpan;
+      return locateColumn(record, span, dictionaryParts);
+    }),
+  }));
+  const read = inputReader(file);
+  return (batch, k) =>
+    columns.map(({ column, batches }) => {
       try {
-        return valueText(this.#read, column, buffers, k);
+        return valueText(read, column, batches[batch] as CopiedBuffers, k);
       } catch (error) {
         if (!(error instanceof DamagedColumn)) throw error;
-        throw new InputFormatError(this.#path, error.where, error.message);
+        throw new InputFormatError(path, error.where, error.message);
       }
     });
-  }
 }
 
 /** Maximum length of a text; longer ones are truncated. */

@@ -20,8 +20,7 @@ import type { IndexColumns } from "./stored-table.js";
 type OnProblem = (text: string) => void;
 
 /** Column that the metadata of an output implies. */
-export interface OutputColumn
-  extends Pick<TableColumn, "name" | "type" | "list" | "listSize" | "source"> {
+export interface OutputColumn extends TableColumn {
   /** Result in the column; null for the entries of blocks and the numbers about dropped entries. */
   result: ResultColumn | null;
   /** Whether a table row is a slab of the dense tensor: a block among zeros. */
@@ -46,10 +45,10 @@ export function expectedColumns(
         const source = { kind: "result", n } as const;
         return { ...result, source };
       });
-  return columns.map(({ name, type, list, listSize, source }) => {
+  return columns.map((column) => {
+    const { source } = column;
     const result = source.kind === "result" ? results[source.n] : null;
     const isSlab = result ? result.listSize !== result.values : false;
-    const column = { name, type, list, listSize, source };
     return { ...column, result: result ?? null, isSlab };
   });
 }

@@ -34,13 +34,6 @@ interface Labels extends DecodedNumbers {
 /** Open file of results: a whole output, or a shard of a dataset. */
 export type ResultsFile = Awaited<ReturnType<typeof openResultsFile>>;
 
-interface CopiedColumn {
-  name: string;
-  type: string;
-  /** Index among the columns of the file. */
-  columnIndex: number;
-}
-
 /** Opens a file that `run` wrote. Reads only columns that are sources of numbers. */
 export function openResultsFile(path: string, choice: LabelChoice = {}) {
   return interpreting(path, "structure", async () => {
@@ -78,7 +71,7 @@ export function openResultsFile(path: string, choice: LabelChoice = {}) {
         /** Lengths of the axes of the positions; empty for rows of one axis. */
         inner,
         sources,
-        /** Columns that are not results. */
+        /** Columns that are not results, and their indices in the file. */
         copiedColumns,
         file,
         /** Note for the user about labels. */
@@ -108,7 +101,7 @@ export function openResultsFile(path: string, choice: LabelChoice = {}) {
 function openLabels(
   file: ArrowContainer,
   { label, classNames }: LabelChoice & { label: string },
-  copied: readonly CopiedColumn[],
+  copied: readonly { name: string; type: string; columnIndex: number }[],
   { classNames: stored, classCodes }: StoredRun,
 ): Labels {
   const { columnIndex = -1 } = copied.find(({ name }) => name === label) ?? {};

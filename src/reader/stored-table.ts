@@ -7,7 +7,6 @@ import { keyOfIndex } from "../results/row-axes.js";
 import { type ByteSource, type FileBytes, ReadAhead } from "./byte-source.js";
 import { StoredColumn } from "./stored-column.js";
 
-/** Index columns of a file. */
 export interface IndexColumns {
   /** `row`, then the positions. */
   index: NumberColumn[];
@@ -32,7 +31,6 @@ export interface RowRange {
   end: number;
 }
 
-/** Reads the row numbers of table rows. */
 export type ReadNumbers = (range: RowRange) => Promise<Float64Array>;
 
 /** Maximum row numbers that a search reads at once. */
@@ -211,7 +209,6 @@ export class StoredTable {
     return countWhile(this.batches.length, startsBefore) - 1;
   }
 
-  /** Returns an error that names the column `row`. */
   error(batch: number, expectedFound: string): InputFormatError {
     const [row] = (this.batches[batch] as StoredBatch).index;
     return (row as StoredColumn).error(expectedFound);

@@ -4,7 +4,7 @@ import { interpreting } from "../input/interpreting.js";
 import { resolve } from "../options/check-options.js";
 import type { OptionsOf } from "../options/options-table.js";
 import { shortList } from "../printable.js";
-import { CopiedValues } from "../reader/copied-values.js";
+import { copiedValues } from "../reader/copied-values.js";
 import type { Example } from "../reader/example-decoder.js";
 import type { BlockResult } from "../reader/read-block.js";
 import { openResultsFile, type ResultsFile } from "../reader/results-file.js";
@@ -197,7 +197,7 @@ function columnsOf(
   );
   const columns = [...copiedColumns, ...single];
   const indices = columns.map(({ columnIndex }) => columnIndex);
-  const values = new CopiedValues(file, indices).read(batch, k);
+  const values = copiedValues(file, indices)(batch, k);
   return columns.map(({ name }, n) => ({ name, value: values[n] ?? null }));
 }
 

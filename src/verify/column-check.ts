@@ -6,7 +6,6 @@ import type { RowAxes } from "../results/row-axes.js";
 import { indexOfRow, nameOfRow } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 
-/** Context that all checks of a file share. */
 export interface CheckContext {
   run: StoredRun;
   problems: Problems;

@@ -16,7 +16,6 @@ import {
 import type { CheckContext } from "./column-check.js";
 import type { RowChecker } from "./row-checker.js";
 
-/** Output, input and results of a comparison. */
 export interface Comparison extends CheckContext {
   stored: StoredRows;
   input: InputRows;
@@ -26,7 +25,6 @@ export interface Comparison extends CheckContext {
   onProgress(rowsDone: number): void;
 }
 
-/** Compares all rows in order. */
 export async function compareAllRows(comparison: Comparison): Promise<void> {
   const { run, stored, input, checker, problems, signal } = comparison;
   const { batches, inner } = stored.table;

@@ -155,13 +155,10 @@ function entryName(index: number, classes: number): string {
   return `[${(index - j) / classes}, ${j}]`;
 }
 
-/** Summary of the dropped entries of a block. */
 interface DroppedEntries {
-  /** Largest |entry|. */
   max: number;
   /** Index i·Q + j of the largest |entry|; -1 if no entry is dropped. */
   index: number;
-  /** Sum of |entry|. */
   sum: number;
   /** Number of entries below the normal numbers, times T. */
   subnormal: number;

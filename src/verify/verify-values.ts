@@ -176,7 +176,6 @@ async function compare(
   return finish(checker, copied);
 }
 
-/** Compares the input with the metadata of the output. */
 function checkMetadata(
   run: StoredRun,
   input: LogitsFile,

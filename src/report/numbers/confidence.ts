@@ -45,7 +45,6 @@ export class Histogram {
   }
 }
 
-/** Histograms of confidence, entropy and uncertainty. */
 export class ConfidenceSums {
   readonly #confidence = new Histogram(0, 1, BINS);
   readonly #entropy: Histogram;

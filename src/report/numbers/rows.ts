@@ -1,4 +1,4 @@
-import { CopiedValues } from "../../reader/copied-values.js";
+import { copiedValues } from "../../reader/copied-values.js";
 import type { Example } from "../../reader/example-decoder.js";
 import {
   openResultsFile,
@@ -105,12 +105,12 @@ export async function shownRows(
     try {
       const columns = opened.copiedColumns.slice(0, MAX_COPIED_COLUMNS);
       const indices = columns.map(({ columnIndex }) => columnIndex);
-      const values = new CopiedValues(opened.file, indices);
+      const values = copiedValues(opened.file, indices);
       for (const [n, summary] of rows.entries()) {
         const { row: key, batch, k, fileIndex, ...numbers } = summary;
         if (fileIndex !== index) continue;
         const [row = 0, ...positions] = indexOfKey(opened.inner, key);
-        const copied = values.read(batch, k);
+        const copied = values(batch, k);
         mostUncertain[n] = { row, positions, input, ...numbers, copied };
       }
     } finally {

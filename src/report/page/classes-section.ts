@@ -1,6 +1,6 @@
 import { count } from "../../format-number.js";
 import type { ClassNumbers } from "../numbers/classes.js";
-import type { OutputReport } from "../output-report.js";
+import type { PageNumbers } from "../output-report.js";
 import {
   cellNumber,
   digits,
@@ -9,7 +9,6 @@ import {
   type Html,
   html,
   percent,
-  reasonsText,
   type Section,
   table,
 } from "./html.js";
@@ -21,10 +20,7 @@ const MAX_TABLED = 40;
 const MAX_NAMED = 60;
 
 /** Returns mean |J| and the confusion matrix of the shown classes, and a table by class. */
-export function classesSection({
-  classes,
-  summary,
-}: Pick<OutputReport, "classes" | "summary">): Section {
+export function classesSection({ classes, summary }: PageNumbers): Section {
   const { reasons, meanJacobian, confusion, sensitivity } = classes;
   const { shown, labelled } = classes;
   const all = count(summary.classes);
@@ -37,38 +33,38 @@ export function classesSection({
   const hasPairs = summary.classes > 1;
   return {
     lead: html`Raising the logit of a class moves probability to it from the other classes. |J[i,j]| is the rate between classes i and j, and J[k,k] the total rate of class k.`,
+    reasons,
     content: [
-      reasonsText(reasons),
       html`<div class="figures">`,
-      hasPairs && meanJacobian
-        ? matrixFigure({
-            id: "mean-jacobian",
-            title: "Mean |J| between classes",
-            caption: html`Mean of |J[i,j]| over ${count(classes.rows)} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
-            axes: ["input class i", "output class j →"],
-            ...{ shown, values: meanJacobian },
-            text: cellNumber,
-            tableText: digits,
-            edgeText: digits,
-          })
-        : null,
-      hasPairs && confusion
-        ? matrixFigure({
-            id: "confusion",
-            title: "Confusion matrix",
-            caption: html`Number of rows by label and predicted class, of ${count(classes.confusionRows)} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
-            axes: ["label", "predicted class →"],
-            ...{ shown, values: confusion },
-            shares: confusion.map((row, a) =>
-              row.map(
-                (n) => n / Math.max(1, labelled?.[shown[a] as number] ?? 0),
-              ),
+      hasPairs &&
+        meanJacobian &&
+        matrixFigure({
+          id: "mean-jacobian",
+          title: "Mean |J| between classes",
+          caption: html`Mean of |J[i,j]| over ${count(classes.rows)} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
+          axes: ["input class i", "output class j →"],
+          ...{ shown, values: meanJacobian },
+          text: cellNumber,
+          tableText: digits,
+          edgeText: digits,
+        }),
+      hasPairs &&
+        confusion &&
+        matrixFigure({
+          id: "confusion",
+          title: "Confusion matrix",
+          caption: html`Number of rows by label and predicted class, of ${count(classes.confusionRows)} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
+          axes: ["label", "predicted class →"],
+          ...{ shown, values: confusion },
+          shares: confusion.map((row, a) =>
+            row.map(
+              (n) => n / Math.max(1, labelled?.[shown[a] as number] ?? 0),
             ),
-            text: count,
-            tableText: count,
-            edgeText: percent,
-          })
-        : null,
+          ),
+          text: count,
+          tableText: count,
+          edgeText: percent,
+        }),
       html`</div>`,
       sensitivity && classTable(classes, sensitivity, which),
     ],

@@ -5,7 +5,7 @@ import {
   LOST,
   type UncertaintyNumbers,
 } from "../numbers/confidence.js";
-import type { OutputReport } from "../output-report.js";
+import type { PageNumbers } from "../output-report.js";
 import {
   digits,
   figure,
@@ -13,7 +13,6 @@ import {
   html,
   percent,
   powerOfTen,
-  reasonsText,
   type Section,
   table,
 } from "./html.js";
@@ -31,28 +30,26 @@ const TICKS = [0.001, 0.01, 0.1, 1]
   .map(Math.log10);
 const MAX_UNCERTAINTY_BARS = 72;
 
-/** Returns histograms of uncertainty, confidence and entropy. */
-export function confidenceSection({
-  confidence: numbers,
-  summary,
-}: Pick<OutputReport, "confidence" | "summary">): Section {
-  const { confidence, uncertainty, entropy, reasons } = numbers;
+export function confidenceSection(numbers: PageNumbers): Section {
+  const { summary } = numbers;
+  const { rows, confidence, uncertainty, entropy, reasons } =
+    numbers.confidence;
   return {
     lead: html`The confidence of a row is p of its predicted class. The uncertainty 1 − p still distinguishes rows whose confidence rounds to 1.`,
+    reasons,
     content: [
       uncertainty && lostText(uncertainty),
-      reasonsText(reasons),
       html`<div class="figures">`,
-      uncertainty && uncertainty.counts.length > 0
-        ? uncertaintyFigure(uncertainty, summary.from.uncertainty)
-        : null,
+      uncertainty &&
+        uncertainty.counts.length > 0 &&
+        uncertaintyFigure(uncertainty, summary.from.uncertainty),
       confidence &&
         histogram({
           id: "largest-p",
           title: "Confidence p",
           axis: "largest p →",
           bars: barsOf(confidence),
-          caption: html`Rows by p of the predicted class. All ${count(numbers.rows)} rows; mean ${digits(confidence.mean)}.`,
+          caption: html`Rows by p of the predicted class. All ${count(rows)} rows; mean ${digits(confidence.mean)}.`,
         }),
       entropy &&
         histogram({
@@ -78,7 +75,7 @@ function lostText({
   return html`<ul class="facts">
 <li><strong>${count(lostFloat32)}</strong> of ${count(rows)} rows${share(lostFloat32)} would lose their block in float32 arithmetic: 1 − p rounds to 0 there, and so does p (1 − p) of the predicted class.</li>
 <li><strong>${count(lostFloat64)}</strong> rows${share(lostFloat64)} would lose it in float64 as well.</li>
-${zero > 0 ? html`<li>${count(zero)} rows have an uncertainty of exactly 0: one class has all of p, and the block is 0.</li>` : null}
+${zero > 0 && html`<li>${count(zero)} rows have an uncertainty of exactly 0: one class has all of p, and the block is 0.</li>`}
 </ul>
 `;
 }
@@ -155,29 +152,24 @@ function barsOf({ low, width, counts }: Bins): Bar[] {
   }));
 }
 
-/** Returns scores and the reliability diagram; null without labels. */
-export function calibrationSection({
-  calibration,
-}: Pick<OutputReport, "calibration">): Section | null {
+export function calibrationSection({ calibration }: PageNumbers) {
   if (!calibration) return null;
   const { rows, reasons, label } = calibration;
   return {
     lead: html`How often predictions with a given confidence are correct, according to the column ${label}.`,
-    content: [
-      reasonsText(reasons),
-      rows > 0
-        ? html`${scores(calibration)}<div class="figures">${reliabilityFigure(calibration)}</div>`
-        : null,
-    ],
+    reasons,
+    content:
+      rows > 0 &&
+      html`${scores(calibration)}<div class="figures">${reliabilityFigure(calibration)}</div>`,
   };
 }
 
 function scores(numbers: CalibrationNumbers): Html {
   const { rows, unlabelled, accuracy, ece, nll, zeroP, brier } = numbers;
   return html`<ul class="facts">
-<li>Accuracy <strong>${percent(accuracy ?? 0)}</strong> of ${count(rows)} rows${unlabelled > 0 ? `; ${count(unlabelled)} rows without a label are skipped` : null}.</li>
+<li>Accuracy <strong>${percent(accuracy ?? 0)}</strong> of ${count(rows)} rows${unlabelled > 0 ? `; ${count(unlabelled)} rows without a label are skipped` : ""}.</li>
 <li>Expected calibration error <strong>${digits(ece ?? 0)}</strong> (15 bins of equal width).</li>
-<li>Negative log-likelihood <strong>${nll === null ? "unknown" : digits(nll, 4)}</strong> nats per row${zeroP > 0 ? `; ${count(zeroP)} rows whose label has p = 0 are skipped, since theirs is infinite` : null}.</li>
+<li>Negative log-likelihood <strong>${nll === null ? "unknown" : digits(nll, 4)}</strong> nats per row${zeroP > 0 ? `; ${count(zeroP)} rows whose label has p = 0 are skipped, since theirs is infinite` : ""}.</li>
 <li>Brier score <strong>${digits(brier ?? 0, 4)}</strong>, the mean of Σ (p − y)² with y = 1 for the label and 0 for the other classes: 0 is perfect, 2 is the worst.</li>
 </ul>
 `;

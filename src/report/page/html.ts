@@ -5,9 +5,9 @@ export class Html {
   constructor(readonly markup: string) {}
 }
 
-type Value = Html | string | number | null | readonly Value[];
+type Value = Html | string | number | null | false | readonly Value[];
 
-/** Template tag for markup: escapes text, joins lists, and omits null. */
+/** Template tag for markup: escapes text, joins lists, and omits null and false. */
 export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   return new Html(
     strings.reduce(
@@ -17,7 +17,7 @@ export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
 }
 
 function markupOf(value: Value): string {
-  if (value === null) return "";
+  if (value === null || value === false) return "";
   if (value instanceof Html) return value.markup;
   if (Array.isArray(value)) return value.map(markupOf).join("");
   return escaped(String(value));
@@ -72,17 +72,11 @@ ${rows.map(
 )}</tbody></table></div>`;
 }
 
-export function reasonsText(sentences: readonly string[]): Html {
-  return html`${sentences.map(
-    (sentence) => html`<p class="reason">${sentence}</p>
-`,
-  )}`;
-}
-
-/** Section of the page: a sentence about it, and its content. */
+/** Section of the page: a sentence about it, reasons why it lacks numbers, and its content. */
 export interface Section {
-  lead: Html | string;
-  content: (Html | null)[];
+  lead: Value;
+  reasons?: readonly string[];
+  content: Value;
 }
 
 /** Formats a number with at most `max` significant digits: "0.0123", "3.14 × 10⁻⁸". */

@@ -27,7 +27,7 @@ export function drawPage(numbers: PageNumbers): string {
   const { title, results, softjac } = numbers;
   const sections = SECTIONS.flatMap(({ draw, ...section }) => {
     const drawn = draw(numbers);
-    return drawn ? [{ ...section, ...drawn }] : [];
+    return drawn ? [{ ...section, reasons: [], ...drawn }] : [];
   });
   return html`<!doctype html>
 <html lang="en">
@@ -51,15 +51,11 @@ ${new Html(readFileSync(STYLE, "utf8") + shadeStyle())}
 </header>
 <main>
 ${sections.map(
-  ({
-    id,
-    title,
-    lead,
-    content,
-  }) => html`<section id="${id}" aria-labelledby="${id}-heading">
-<h2 id="${id}-heading">${title}</h2>
-<p class="lead">${lead}</p>
-${content}
+  (s) => html`<section id="${s.id}" aria-labelledby="${s.id}-heading">
+<h2 id="${s.id}-heading">${s.title}</h2>
+<p class="lead">${s.lead}</p>
+${s.reasons.map((reason) => html`<p class="reason">${reason}</p>`)}
+${s.content}
 </section>
 `,
 )}

@@ -62,7 +62,6 @@ export interface Bar {
 
 interface HistogramSpec
   extends Pick<FigureSpec, "id" | "title" | "caption" | "wide"> {
-  /** Label of the x axis. */
   axis: string;
   bars: Bar[];
   /** Formats an edge in the table. */
@@ -133,7 +132,6 @@ const MAX_RATIO = 1e4;
 const MIN_RATIO = 2;
 
 interface ShadeScale {
-  /** Returns the index of a shade. */
   shade(value: number): number;
   /** Smallest values of the shades 1 to 8, ascending. */
   edges: number[];

@@ -1,23 +1,19 @@
 import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
 import type { ShownRows } from "../numbers/rows.js";
-import type { OutputReport, SummaryNumbers } from "../output-report.js";
+import type { PageNumbers, SummaryNumbers } from "../output-report.js";
 import {
   digits,
   type Html,
   html,
   percent,
-  reasonsText,
   type Section,
   table,
 } from "./html.js";
 
 type Line = [name: string, value: string];
 
-/** Returns a description of the output, and its main numbers. */
-export function summarySection(
-  numbers: Pick<OutputReport, "summary" | "confidence" | "calibration">,
-): Section {
+export function summarySection(numbers: PageNumbers): Section {
   const { summary } = numbers;
   const { skippedInputs } = summary;
   const content = [
@@ -27,14 +23,13 @@ export function summarySection(
 `,
     )}</dl>
 `,
-    skippedInputs.length > 0
-      ? html`<h3>Inputs without results</h3>
+    skippedInputs.length > 0 &&
+      html`<h3>Inputs without results</h3>
 ${table(
   "Inputs without results",
   ["input", "error"],
   skippedInputs.map(({ name, error }) => [name, error]),
-)}`
-      : null,
+)}`,
   ];
   const { emit, layout, classes, rows } = summary;
   const lead = `${emit.join(", ")} of ${count(rows)} rows of ${count(classes)} ${classes === 1 ? "logit" : "logits"}, in layout ${layout}.`;
@@ -45,7 +40,7 @@ function tiles({
   summary,
   confidence: { uncertainty, confidence },
   calibration,
-}: Pick<OutputReport, "summary" | "confidence" | "calibration">): Html {
+}: PageNumbers): Html {
   const lines: Line[] = [
     ["rows with results", count(summary.rowsWithResults)],
     ["classes", count(summary.classes)],
@@ -128,23 +123,16 @@ function entriesText(threshold: number, topK: number | null): string {
   return topK ? `${stored}, ${count(topK)} largest entries per block` : stored;
 }
 
-/** Returns a table of the most uncertain rows. */
-export function rowsSection({
-  rows,
-  summary,
-}: Pick<OutputReport, "rows" | "summary">): Section {
+export function rowsSection({ rows, summary }: PageNumbers): Section {
   const { mostUncertain, copiedColumns, hiddenColumns, reasons } = rows;
+  const shown = mostUncertain.length;
   return {
-    lead:
-      mostUncertain.length > 0
-        ? html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. softjac show prints any row.`
-        : html`softjac show prints any row.`,
+    lead: html`${shown > 0 && `The ${count(shown)} most uncertain of ${count(summary.rowsWithResults)} rows. `}softjac show prints any row.`,
+    reasons,
     content: [
-      reasonsText(reasons),
-      mostUncertain.length > 0 ? rowsTable(rows) : null,
-      hiddenColumns > 0
-        ? html`<p>${count(hiddenColumns)} copied columns after ${copiedColumns.at(-1) ?? ""} are not shown.</p>`
-        : null,
+      shown > 0 && rowsTable(rows),
+      hiddenColumns > 0 &&
+        html`<p>${count(hiddenColumns)} copied columns after ${copiedColumns.at(-1) ?? ""} are not shown.</p>`,
     ],
   };
 }
