@@ -7,6 +7,7 @@ import { type AuxiliaryName, valuesOf } from "../results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "../results/columns.js";
 import { allocateKernelMemory } from "../tasks/kernel-memory.js";
 import { layoutSlot, planRowBlocks } from "../tasks/slot-layout.js";
+import { numberOf } from "./numbers-of.js";
 
 /** Typed array of logits and results. */
 export type FloatArray = Float64Array | Float32Array;
@@ -123,7 +124,8 @@ export function sourcesOf({
     { ...type, name: "logits", holds: "logits" as const, values: classes },
     ...inputs.map(({ option, values }) => {
       const holds = valuesOf(option);
-      return { ...float64, name: option, holds, values };
+      const name = option === "classColumn" ? "class" : option;
+      return { ...float64, name, holds, values };
     }),
   ];
 }
@@ -145,7 +147,7 @@ export function fillRows(
     target.set(data.subarray(first * values, (first + rows) * values));
   else
     for (let k = 0; k < length; k++)
-      target[k] = Number(data[first * values + k]);
+      target[k] = numberOf(data[first * values + k]);
 }
 
 /** Rejects a bad row unless it becomes NaN; an invalid label is always rejected. */

@@ -1,5 +1,9 @@
 import { UsageError } from "../errors.js";
-import { checkNames, checkObject } from "../options/check-options.js";
+import {
+  checkNames,
+  checkObject,
+  checkValue,
+} from "../options/check-options.js";
 import { shortValue } from "../printable.js";
 import {
   type AuxiliaryName,
@@ -7,6 +11,7 @@ import {
   type EMITS,
   type EmitName,
   type EntriesLayout,
+  LAYOUTS,
   type Layout,
 } from "../results/catalogue.js";
 import { auxiliaryLengths, resultColumns } from "../results/columns.js";
@@ -123,9 +128,13 @@ export function softmaxResults<
   const { rows, classes, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
   checkArguments(logits, options, temperature, onBadRow);
+  const choices = LAYOUTS.filter((name) => name !== "dense");
+  checkValue({ name: "layout", kind: "string", choices }, layout);
   const emit = checkedNames(options.emit);
   const classIndex =
     typeof options.class === "number" ? options.class : undefined;
+  if (classIndex !== undefined && !isWhole(classIndex))
+    reject("class", "a whole number from 0", classIndex);
   const data: { [option in AuxiliaryName]?: ArrayLike<number> | undefined } = {
     label: options.label,
     cotangent: options.cotangent,
@@ -134,11 +143,16 @@ export function softmaxResults<
     classColumn: typeof options.class === "object" ? options.class : undefined,
   };
   const names: AuxiliaryOptions = { class: classIndex };
-  for (const option of Object.keys(data) as AuxiliaryName[])
-    if (data[option] !== undefined) names[option] = option;
+  for (const option of Object.keys(data) as AuxiliaryName[]) {
+    const array: unknown = data[option];
+    if (array === undefined) continue;
+    if (!isArrayLike(array))
+      reject(nameOf(option), "an array of numbers", array);
+    names[option] = option;
+  }
   for (const option of neededAuxiliary(emit, names))
     if (names[option] === undefined) {
-      const own = option === "classColumn" ? "class" : option;
+      const own = nameOf(option);
       throw new UsageError(
         `${own}: ${resultsUsing(option, emit)} needs ${own === "class" ? "a class, or an array of one for each row" : "an array with the numbers of each row"}`,
       );
@@ -232,9 +246,8 @@ export function checkArguments(
 ): void {
   if (!(logits instanceof Float64Array || logits instanceof Float32Array))
     throw new UsageError("logits: expected a Float64Array or a Float32Array");
-  if (!Number.isSafeInteger(rows) || rows < 0)
-    reject("rows", "a whole number from 0", rows);
-  if (!Number.isSafeInteger(classes) || classes < 1)
+  if (!isWhole(rows)) reject("rows", "a whole number from 0", rows);
+  if (!isWhole(classes) || classes === 0)
     reject("classes", "a whole number from 1", classes);
   if (logits.length !== rows * classes)
     reject(
@@ -242,10 +255,27 @@ export function checkArguments(
       `${rows} x ${classes} = ${rows * classes} values`,
       logits.length,
     );
-  if (!(temperature >= 1e-100 && temperature <= 1e100))
-    reject("temperature", "a number from 1e-100 to 1e+100", temperature);
+  const range = [1e-100, 1e100] as const;
+  checkValue({ name: "temperature", kind: "number", range }, temperature);
   if (onBadRow !== "error" && onBadRow !== "nan")
     reject("onBadRow", "error or nan", onBadRow);
+}
+
+function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isArrayLike(value: unknown): boolean {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    isWhole((value as ArrayLike<unknown>).length)
+  );
+}
+
+/** Returns the name of an auxiliary input of `softmaxResults`. */
+function nameOf(option: AuxiliaryName): string {
+  return option === "classColumn" ? "class" : option;
 }
 
 function checkedNames(emit: readonly EmitName[]): readonly EmitName[] {
@@ -280,7 +310,7 @@ function valuesPerRow(
     LIST.format(numbers.map(String)),
   );
   throw new UsageError(
-    `${option === "classColumn" ? "class" : option}: expected ${all} values (${each} for each of ${rows} rows), found ${length}`,
+    `${nameOf(option)}: expected ${all} values (${each} for each of ${rows} rows), found ${length}`,
     option,
   );
 }

@@ -1,7 +1,9 @@
 import { UsageError } from "../errors.js";
+import { numbersOf } from "../in-memory/numbers-of.js";
 import { SumsSpace } from "../kernels/sums.js";
 import { momentSums } from "../kernels/sums-layout.js";
-import { checkValue } from "../options/check-options.js";
+import { checkNames, checkValue } from "../options/check-options.js";
+import { shortValue } from "../printable.js";
 import { auxiliaryLengths } from "../results/columns.js";
 import {
   auxiliaryOf,
@@ -49,6 +51,16 @@ export interface SoftmaxSumsRows {
   covariances?: Float64Array | undefined;
 }
 
+const OPTIONS = [
+  ...(["classes", "features", "emit", "coefficients"] as const),
+  ...(["temperature", "class"] as const),
+] satisfies (keyof SoftmaxSumsOptions)[];
+
+const ROWS = [
+  ...(["rows", "logits", "features", "labels", "weights"] as const),
+  ...(["cotangents", "tangents", "covariances"] as const),
+] satisfies (keyof SoftmaxSumsRows)[];
+
 /** Values of results: numbers, or arrays in C order. */
 export type SumValues = { rows: number; weight: number } & {
   [name: string]: number | Float64Array | null;
@@ -73,16 +85,21 @@ export class SoftmaxSums {
 
   /** @throws UsageError for invalid options; ConfigurationError without WebAssembly SIMD */
   constructor(options: SoftmaxSumsOptions) {
-    const { classes, features = 0, temperature = 1, coefficients } = options;
+    checkNames(options, OPTIONS);
+    const { classes, features = 0, temperature = 1 } = options;
     checkWhole("classes", classes, 1);
     checkWhole("features", features, 0);
     const range = [1e-100, 1e100] as const;
     checkValue({ name: "temperature", kind: "number", range }, temperature);
-    this.#options = options;
-    this.#emit = options.emit ?? ["softmax", "jacobian"];
-    if (coefficients) checkFloats("coefficients", coefficients);
+    if (options.class !== undefined) checkWhole("class", options.class, 0);
+    if (options.coefficients) checkFloats("coefficients", options.coefficients);
+    const coefficients = options.coefficients?.slice();
+    // A copy: the caller may change the options and their arrays later.
+    this.#options = { ...options, coefficients };
+    const emit = options.emit ?? ["softmax", "jacobian"];
     const choices = REDUCTION_NAMES;
-    checkValue({ name: "emit", kind: "list", choices }, this.#emit);
+    checkValue({ name: "emit", kind: "list", choices }, emit);
+    this.#emit = [...emit];
     if (this.#emit.includes("column") && options.class === undefined)
       throw new UsageError("class: column needs a class", "class");
     checkReductions(this.#emit, {
@@ -109,29 +126,39 @@ export class SoftmaxSums {
       this.#inputs,
       options.class,
     );
-    this.#space = new SumsSpace(sumsModule("SoftmaxSums"), {
+    const spec = {
       ...{ classes, features, temperature },
       coefficients: coefficients ?? null,
       inputs: this.#inputs.map(({ values }) => values),
       moments: this.#columns.map(({ moment }) => moment),
-    });
-    this.#space.ensureGroups(1);
+    };
+    try {
+      this.#space = new SumsSpace(sumsModule("SoftmaxSums"), spec);
+      this.#space.ensureGroups(1);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new UsageError(
+        `classes, features: the results of ${classes} classes and ${features} features need more than 4 GiB of sums; choose smaller ones, such as kfac instead of fisher`,
+        "classes",
+      );
+    }
   }
 
   /**
    * Adds rows. Blocks of 1,024 rows are counted from the first one of each call.
    * @throws UsageError for arrays of another length; a row that is not good (NaN, +inf, only -inf, a feature that is not finite,
-   * a weight < 0, an invalid label) is named, and rows of the call before it may have been added
+   * a weight < 0, an invalid label) is named, and other rows of the call may have been added
    */
   add(given: SoftmaxSumsRows): void {
+    checkNames(given, ROWS);
     const { classes, features = 0, coefficients } = this.#options;
     const { logits, weights, labels, cotangents, tangents, covariances } =
       given;
-    const rows =
-      given.rows ??
-      (logits
-        ? logits.length / classes
-        : (given.features?.length ?? 0) / features);
+    if (logits && !(logits instanceof Float32Array))
+      checkFloats("logits", logits);
+    if (given.features) checkFloats("features", given.features);
+    if (weights) checkFloats("weights", weights);
+    const rows = given.rows ?? this.#rowsOf(given);
     const check = (
       name: string,
       array: ArrayLike<number> | undefined,
@@ -148,10 +175,6 @@ export class SoftmaxSums {
         );
     };
     checkWhole("rows", rows, 0);
-    if (logits && !(logits instanceof Float32Array))
-      checkFloats("logits", logits);
-    if (given.features) checkFloats("features", given.features);
-    if (weights) checkFloats("weights", weights);
     if (coefficients && logits)
       throw new UsageError("logits: coefficients compute them", "logits");
     check("logits", logits, classes, !coefficients);
@@ -169,7 +192,7 @@ export class SoftmaxSums {
     const inputs = this.#inputs.map(({ option, values }) => {
       const array = arrays[option];
       check(option === "label" ? "labels" : `${option}s`, array, values, true);
-      return Float64Array.from(array as ArrayLike<number>);
+      return numbersOf(array as ArrayLike<number>);
     });
     const { bad, overflow } = this.#space.add({
       rows,
@@ -188,9 +211,27 @@ export class SoftmaxSums {
       );
   }
 
+  /** Returns the number of rows of the logits, or of the features. @throws UsageError if their length is not one of whole rows */
+  #rowsOf({ logits, features }: SoftmaxSumsRows): number {
+    const [name, array, values] = this.#options.coefficients
+      ? (["features", features, this.#options.features ?? 0] as const)
+      : (["logits", logits, this.#options.classes] as const);
+    const rows = (array?.length ?? Number.NaN) / values;
+    if (Number.isInteger(rows)) return rows;
+    throw new UsageError(
+      `${name}: expected rows of ${values} values, found ${array ? `${array.length} values` : "none"}`,
+      name,
+    );
+  }
+
   /** Adds the rows of other sums of the same options, or the bytes of their state. @throws UsageError for other options */
   merge(other: SoftmaxSums | Uint8Array): void {
     const bytes = other instanceof SoftmaxSums ? other.toBytes() : other;
+    if (!(bytes instanceof Uint8Array))
+      throw new UsageError(
+        `merge: expected SoftmaxSums or the bytes of their state, found ${shortValue(bytes)}`,
+        null,
+      );
     const head = this.#head();
     if (
       bytes.length !== head.length + this.#space.groupBytes ||
@@ -281,12 +322,12 @@ function inputsOf(emit: readonly ReductionName[], classes: number) {
 function checkFloats(name: string, value: unknown): void {
   if (!(value instanceof Float64Array))
     throw new UsageError(
-      `${name}: expected ${name === "logits" ? "a Float64Array or Float32Array" : "a Float64Array"}, found ${Array.isArray(value) ? "an array" : typeof value}`,
+      `${name}: expected ${name === "logits" ? "a Float64Array or Float32Array" : "a Float64Array"}, found ${shortValue(value)}`,
       name,
     );
 }
 
 function checkWhole(name: string, value: unknown, min: number): void {
   const range = [min, Number.MAX_SAFE_INTEGER] as const;
-  checkValue({ name, kind: "integer", range }, value);
+  checkValue({ name, kind: "integer", range, isRequired: true }, value);
 }

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { shortValue } from "../printable.js";
 import { divide, subtract } from "./arithmetic.js";
 import { type ReferenceValues, Scaled, store, toDouble } from "./scaled.js";
 
@@ -57,13 +58,23 @@ export function errorInEpsilon(
  * @param found as many values. Not changed.
  * @param options.guard default: 0
  * @returns the mean in percent; NaN for no values
- * @throws UsageError if the numbers of values differ
+ * @throws UsageError for values that are not in an array, or if their numbers differ
  */
 export function relativeErrorPercent(
   expected: ArrayLike<number>,
   found: ArrayLike<number>,
-  { guard = 0 }: { guard?: number } = {},
+  options: { guard?: number } = {},
 ): number {
+  const { guard = 0 } = options ?? {};
+  for (const [name, array] of Object.entries({ expected, found }))
+    if (!Number.isSafeInteger(array?.length))
+      throw new UsageError(
+        `${name}: expected an array of numbers, found ${shortValue(array)}`,
+      );
+  if (typeof guard !== "number")
+    throw new UsageError(
+      `guard: expected a number, found ${shortValue(guard)}`,
+    );
   if (found.length !== expected.length)
     throw new UsageError(
       `found: expected ${expected.length} values, found ${found.length}`,

@@ -32,6 +32,22 @@ const REFUSED = {
   "class: column needs a class, or an array of one for each row": {
     emit: ["softmax", "column"],
   },
+  "class: expected a whole number from 0, found 0.5": {
+    ...{ emit: ["column"], class: 0.5 },
+  },
+  "logits: row 0: expected a class from 0 to 1 in class, or null, -1 or -100 for no label, found 2":
+    { emit: ["column"], class: [2, 0] },
+  'logits: row 0: expected a class from 0 to 1 in label, found NaN (onBadRow: "nan"':
+    { emit: ["gradient"], label: [null, 0] },
+  "label: expected an array of numbers, found null": {
+    ...{ emit: ["gradient"], label: null },
+  },
+  'layout: expected bsr or packed or csr or coo or factored, found "full"': {
+    ...{ emit: ["jacobian"], layout: "full" },
+  },
+  'temperature: expected a number from 1e-100 to 1e+100, found "2"': {
+    ...{ emit: ["softmax"], temperature: "2" },
+  },
   "emit: doubt was renamed to uncertainty": { emit: ["doubt"] },
   "emit: expected names among softmax, log_softmax": { emit: ["bad"] },
   "logits: row 1: expected finite logits": { emit: ["entropy"] },

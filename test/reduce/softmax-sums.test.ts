@@ -87,6 +87,37 @@ test.each([false, true])(
   },
 );
 
+test("options may be changed after the sums have been created", () => {
+  const options: SoftmaxSumsOptions & { emit: string[] } = {
+    ...{ classes: 2, features: 1, emit: ["softmax"] },
+    coefficients: Float64Array.of(0, 1),
+  } as never;
+  const [sums, same] = [
+    new built.SoftmaxSums(options),
+    new built.SoftmaxSums({ ...options, emit: ["softmax"] }),
+  ];
+  const bytes = sums.toBytes();
+  options.emit.push("gini");
+  options.coefficients?.fill(5);
+  options.features = 3;
+  expect(sums.toBytes()).toEqual(bytes);
+  const rows = { features: Float64Array.of(2) };
+  sums.add(rows);
+  same.add(rows);
+  expect(sums.results()).toEqual(same.results());
+  sums.merge(same);
+});
+
+test("labels may be big integers", () => {
+  const [some, same] = [0, 1].map(
+    () => new built.SoftmaxSums({ classes: 2, emit: ["loglik"] }),
+  );
+  const logits = Float64Array.of(0, 1, 2, 3);
+  some?.add({ logits, labels: [0, 1] });
+  same?.add({ logits, labels: BigInt64Array.of(0n, 1n) as never });
+  expect(same?.results()).toEqual(some?.results());
+});
+
 test("no rows, and rows of weight 0", () => {
   const sums = new built.SoftmaxSums({ classes: 2 });
   sums.add({ logits: new Float64Array(0) });
@@ -101,6 +132,15 @@ describe("refused", () => {
   const floats = (...values: number[]) => Float64Array.from(values);
   const OPTIONS: Record<string, SoftmaxSumsOptions> = {
     "classes: expected a whole number from 1, found 0": { classes: 0 },
+    "options: expected an object, found null": null as never,
+    "missing required option classes": {} as never,
+    "unknown option emits; the options are classes, features, emit, coefficients, temperature, class":
+      { classes: 2, emits: ["gini"] } as never,
+    "class: expected a whole number from 0, found -1": {
+      ...{ classes: 2, emit: ["column"], class: -1 },
+    },
+    "classes, features: the results of 100000 classes and 0 features need more than 4 GiB of sums; choose smaller ones, such as kfac instead of fisher":
+      { classes: 100_000 },
     "features: expected a whole number from 0, found 0.5": {
       ...{ classes: 2, features: 0.5 },
     },
@@ -116,7 +156,7 @@ describe("refused", () => {
     "coefficients: expected finite numbers": {
       ...{ ...two, coefficients: floats(1, Number.NaN) },
     },
-    "coefficients: expected a Float64Array, found an array": {
+    "coefficients: expected a Float64Array, found [1, 2]": {
       ...{ ...two, coefficients: [1, 2] as never },
     },
     "temperature: coefficients need 1": {
@@ -137,8 +177,17 @@ describe("refused", () => {
     `row ${row}: expected finite logits (or -inf for masked classes), finite inputs, a weight ≥ 0 and a label from 0 to 1`;
   test.each<[message: string, change: SoftmaxSumsRows]>([
     [
-      "rows: expected a whole number from 0, found 1.5",
+      "logits: expected rows of 2 values, found 3 values",
       { logits: floats(1, 2, 3) },
+    ],
+    ["logits: expected rows of 2 values, found none", { logits: undefined }],
+    [
+      "logits: expected a Float64Array or Float32Array, found Int32Array of 4 values",
+      { logits: new Int32Array(4) as never },
+    ],
+    [
+      "unknown option weight; the options are rows, logits, features, labels, weights, cotangents, tangents, covariances",
+      { weight: floats(1, 1) } as never,
     ],
     [
       "logits: expected 2 × 2 values, found none",
@@ -148,10 +197,11 @@ describe("refused", () => {
     ["labels: expected 2 × 1 values, found none", { labels: undefined }],
     ["labels: expected 2 × 1 values, found 1", { labels: [0] }],
     [
-      "weights: expected a Float64Array, found an array",
+      "weights: expected a Float64Array, found [1, 1]",
       { weights: [1, 1] as never },
     ],
     [bad(1), { labels: [0, 2] }],
+    [bad(1), { labels: [0, null as never] }],
     [bad(1), { weights: floats(1, -1) }],
     [bad(0), { logits: floats(Number.NaN, 0, 0, 0) }],
     [bad(1), { features: floats(1, Infinity) }],
@@ -177,5 +227,8 @@ describe("refused", () => {
       expect(() => model.merge(other)).toThrow(
         "merge: these sums have other options",
       );
+    expect(() => model.merge([1] as never)).toThrow(
+      "merge: expected SoftmaxSums or the bytes of their state, found [1]",
+    );
   });
 });

@@ -77,4 +77,10 @@ test("a guard keeps zeros in the mean, which is NaN without it", () => {
   expect(() => relativeErrorPercent([1], [])).toThrow(
     "found: expected 1 values, found 0",
   );
+  expect(() => relativeErrorPercent([1], 2 as never)).toThrow(
+    "found: expected an array of numbers, found 2",
+  );
+  expect(() => relativeErrorPercent([1], [2], { guard: "0" as never })).toThrow(
+    'guard: expected a number, found "0"',
+  );
 });
