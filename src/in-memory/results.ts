@@ -135,11 +135,9 @@ export function softmaxResults<
     typeof options.class === "number" ? options.class : undefined;
   if (classIndex !== undefined && !isWhole(classIndex))
     reject("class", "a whole number from 0", classIndex);
+  const { label, cotangent, tangent, covariance } = options;
   const data: { [option in AuxiliaryName]?: ArrayLike<number> | undefined } = {
-    label: options.label,
-    cotangent: options.cotangent,
-    tangent: options.tangent,
-    covariance: options.covariance,
+    ...{ label, cotangent, tangent, covariance },
     classColumn: typeof options.class === "object" ? options.class : undefined,
   };
   const names: AuxiliaryOptions = { class: classIndex };

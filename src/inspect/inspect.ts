@@ -243,10 +243,7 @@ async function describe(
   if (openArrays) {
     const { arrays } = await openArrays(file);
     return {
-      format,
-      compression: [],
-      batches: null,
-      largestBatchRows: null,
+      ...{ format, compression: [], batches: null, largestBatchRows: null },
       rows: arrays.reduce((max, { shape }) => Math.max(max, shape[0] ?? 0), 0),
       columns: arrays.map((array) =>
         describeColumn(array.name, arrayCandidate(array, options)),

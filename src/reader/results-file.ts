@@ -1,7 +1,7 @@
 import { describeField } from "../arrow/field.js";
 import { ReadWindow, viewOf } from "../arrow/read-window.js";
 import { UsageError } from "../errors.js";
-import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
+import { decodeSource } from "../input/decode-sources.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { decodedColumn } from "../input/number-column.js";
 import { inputReader } from "../input/read-input.js";
@@ -26,11 +26,6 @@ export interface LabelChoice {
   classNames?: readonly string[] | undefined;
 }
 
-interface Labels extends DecodedNumbers {
-  /** Returns the label of a table row of the file; NaN for a null. */
-  at(tableRow: number): number;
-}
-
 /** Open file of results: a whole output, or a shard of a dataset. */
 export type ResultsFile = Awaited<ReturnType<typeof openResultsFile>>;
 
@@ -39,7 +34,7 @@ export function openResultsFile(path: string, choice: LabelChoice = {}) {
   return interpreting(path, "structure", async () => {
     const bytes = await openFileBytes(path);
     const { file } = bytes;
-    let labels: Labels | null = null;
+    let labels: ReturnType<typeof openLabels> | null = null;
     const close = async () => {
       labels?.close();
       await bytes.close();
@@ -103,7 +98,7 @@ function openLabels(
   { label, classNames }: LabelChoice & { label: string },
   copied: readonly { name: string; type: string; columnIndex: number }[],
   { classNames: stored, classCodes }: StoredRun,
-): Labels {
+) {
   const { columnIndex = -1 } = copied.find(({ name }) => name === label) ?? {};
   const field = file.schema.fields[columnIndex];
   if (!field || !isClassColumn(field)) {
@@ -124,7 +119,8 @@ function openLabels(
   const window = new ReadWindow(inputReader(temporary));
   return {
     ...decoded,
-    at(row) {
+    /** Returns the label of a table row of the file; NaN for a null. */
+    at(row: number): number {
       const offset = start + 8 * row;
       const bytes = window.bytes(offset, 8, decoded.bytes);
       return viewOf(bytes).getFloat64(0, true);

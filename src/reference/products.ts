@@ -106,14 +106,6 @@ export function storeVariance(
   for (let i = 0; i < row.classes; i++) storeEntry(row, parts, out, i, i, i);
 }
 
-interface Parts {
-  /** Stores Σ'_ij in `entry`. */
-  storeCentred(i: number, j: number): void;
-  r: Scaled[];
-  c: Scaled[];
-  s: Scaled;
-}
-
 const left = new Scaled();
 const right = new Scaled();
 const entry = new Scaled();
@@ -121,9 +113,10 @@ const entry = new Scaled();
 function centred(
   { classes, winner: a, p }: ReferenceRow,
   covariance: ArrayLike<number>,
-): Parts {
+) {
   const [r, c, s] = [numbers(classes), numbers(classes), new Scaled()];
   const sigma = covarianceEntries(covariance, classes);
+  /** Stores Σ'_ij in `entry`. */
   const storeCentred = (i: number, j: number) => {
     // Two exact differences of doubles, and their difference; both are equal for i = a, and for j = a.
     storeDifference(left, sigma(i, j), sigma(a, j));
@@ -147,7 +140,7 @@ function centred(
 
 function storeEntry(
   { p, inverseT }: ReferenceRow,
-  { storeCentred, r, c, s }: Parts,
+  { storeCentred, r, c, s }: ReturnType<typeof centred>,
   out: ReferenceValues,
   n: number,
   i: number,

@@ -78,7 +78,14 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
         const example = await file.find(key);
         const isLast = path === files.at(-1)?.path;
         if (!example && !(file.run.layout === "coo" && isLast)) {
-          missing ??= rowMissing(file, options);
+          const { rows } = file.run;
+          const reason =
+            row < rows || file.inner.length > 0
+              ? "no results in this file: the row was skipped, or is in another shard"
+              : rows === 0
+                ? "the output has no rows"
+                : `the output has rows 0 to ${rows - 1}`;
+          missing ??= new RowMissingError(path, [row, ...position], reason);
           return null;
         }
         return await interpreting(path, nameOfKey(file.inner, key), () =>
@@ -121,21 +128,6 @@ function findFiles(
   if (shards.length > 0) return shards;
   const reason = `${wanted} has only ${manifest.inputs[inputIndex]?.rows} rows`;
   throw new RowMissingError(path, row, reason);
-}
-
-function rowMissing(
-  { path, run: { rows }, inner }: ResultsFile,
-  { row, position = [] }: ShowOptions,
-): RowMissingError {
-  return new RowMissingError(
-    path,
-    [row, ...position],
-    row < rows || inner.length > 0
-      ? "no results in this file: the row was skipped, or is in another shard"
-      : rows === 0
-        ? "the output has no rows"
-        : `the output has rows 0 to ${rows - 1}`,
-  );
 }
 
 /** @param example null for a row of coo without entries */

@@ -155,27 +155,20 @@ function entryName(index: number, classes: number): string {
   return `[${(index - j) / classes}, ${j}]`;
 }
 
-interface DroppedEntries {
-  max: number;
-  /** Index i·Q + j of the largest |entry|; -1 if no entry is dropped. */
-  index: number;
-  sum: number;
-  /** Number of entries below the normal numbers, times T. */
-  subnormal: number;
-}
-
 /**
  * Measures the entries of a block that are not stored, in O(Q²). Sizes are right within 2 ε; their sum is compensated.
  *
  * @param stored ascending indices i·Q + j
  * @param isLog whether the block is that of log-softmax
+ * @returns the largest |entry| and its index i·Q + j (-1 if no entry is dropped), the sum of |entry|, and the number of entries
+ * that are below the normal numbers, times T
  */
 function droppedEntries(
   { p, q }: RowSizes,
   temperature: number,
   stored: ArrayLike<number>,
   isLog: boolean,
-): DroppedEntries {
+) {
   const classes = p.length;
   // The factor of p_i in entry (i, j): p_j, or q_i = 1 - p_i on the diagonal.
   const factors = isLog

@@ -54,11 +54,6 @@ const REFUSED = {
   "unknown option temprature; the options are rows, classes, temperature, onBadRow, emit, layout, class, label, cotangent, tangent, covariance":
     { emit: ["softmax"], temprature: 2 },
 };
-test.each(Object.entries(REFUSED))("results: %s", (message, options) => {
-  const all = { ...shape, ...options } as never;
-  expect(() => softmaxResults(bad, all)).toThrow(message);
-});
-
 const REFUSED_ENTRIES = {
   "logits: row 1: expected finite logits": {},
   "threshold: expected a number from 0, found -1": { threshold: -1 },
@@ -68,13 +63,13 @@ const REFUSED_ENTRIES = {
     { topk: 3 },
   'of: expected jacobian or log_jacobian, found "softmax"': { of: "softmax" },
 };
-test.each(Object.entries(REFUSED_ENTRIES))(
-  "entries: %s",
-  (message, options) => {
-    const all = { ...shape, ...options } as never;
-    expect(() => entriesOf(bad, all)).toThrow(message);
-  },
-);
+test.each([
+  ...Object.entries(REFUSED).map((one) => [softmaxResults, ...one] as const),
+  ...Object.entries(REFUSED_ENTRIES).map((one) => [entriesOf, ...one] as const),
+])("%o: %s", (compute, message, options) => {
+  const all = { ...shape, ...options } as never;
+  expect(() => compute(bad, all)).toThrow(message);
+});
 
 test("functions of one result refuse unknown options", () => {
   const options = { ...shape, onBadrow: "nan" };
