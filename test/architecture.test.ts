@@ -45,7 +45,6 @@ const PACKAGES: Record<string, readonly string[]> = {
   picomatch: ["dataset"],
   pino: ["cli"],
   piscina: ["pool"],
-  tinyglobby: ["dataset"],
   yargs: ["cli"],
   "yargs-parser": ["cli"],
   zstddec: ["workers"],

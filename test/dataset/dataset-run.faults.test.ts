@@ -3,12 +3,11 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { Worker } from "../support/dataset-worker.js";
 import { CALLS, FAULTS, faultyStore } from "../support/faulty-store.js";
-import { workDirectory } from "../support/logits-input.js";
-import { outputsIn } from "./support.js";
+import { workOutputs } from "./support.js";
 
 // The protocol with a fault at each call of the store.
 
-const newOutput = outputsIn(workDirectory());
+const { newOutput } = workOutputs();
 
 test.each(
   FAULTS.flatMap((fault) => CALLS.map((call) => [fault, call] as const)),

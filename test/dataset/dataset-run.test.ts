@@ -4,13 +4,12 @@ import { expect, test } from "vitest";
 import { PosixStore } from "../../src/storage/posix-store.js";
 import { Worker } from "../support/dataset-worker.js";
 import { faultyStore, storeWith } from "../support/faulty-store.js";
-import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
-import { makeNewer, outputsIn } from "./support.js";
+import { makeNewer, workOutputs } from "./support.js";
 
 // The protocol with shards of any bytes: processes that are late, fail, or work on different runs.
 
-const newOutput = outputsIn(workDirectory());
+const { newOutput } = workOutputs();
 const filesIn = (out: string) =>
   fs.readdirSync(out, { recursive: true }).sort();
 const { rename, putIfAbsent, makeFolder } = PosixStore.prototype;

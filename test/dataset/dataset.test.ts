@@ -5,24 +5,22 @@ import { expect, test } from "vitest";
 import type { Manifest } from "../../src/dataset/dataset-files.js";
 import type { DatasetOptions } from "../../src/dataset/options.js";
 import { typed, wordsOf } from "../cli/support.js";
-import { start } from "../queue/processes.js";
+import { expectCode, start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 import {
   expectStatus,
   leftOf,
   makeNewer,
-  outputsIn,
   ROWS,
   readJson,
   untilCommitted,
+  workOutputs,
   writeRows,
 } from "./support.js";
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 const folder = at("logits");
 writeRows(folder);
 // Other programs leave such files.
@@ -295,8 +293,7 @@ test("SIGTERM: 75, and the same command continues", async () => {
   const options = { inputs: [folder], output, shardRows: 5 };
   const { shardsDone } = await built.dryRunDataset(options);
   expect(shardsDone).toBeGreaterThan(2);
-  const { code, stdout } = await start([...args, "--json"]).ended;
-  expect(code).toBe(0);
+  const { stdout } = await expectCode(start([...args, "--json"]), 0);
   expect(JSON.parse(stdout).shardsUpToDate).toBe(shardsDone);
   expect(manifestOf(output).rows).toBe(2201);
 });

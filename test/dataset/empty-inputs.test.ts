@@ -5,14 +5,12 @@ import type { DatasetOptions } from "../../src/dataset/options.js";
 import { typed } from "../cli/support.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
-import { expectStatus, outputsIn, partOf } from "./support.js";
+import { expectStatus, partOf, workOutputs } from "./support.js";
 
 // Inputs without rows have the number of classes of the others.
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 mkdirSync(at("in"));
 type Rows = (number[] | null)[];
 function write(name: string, rows: Rows, type = "list<float32>"): string {

@@ -9,7 +9,6 @@ import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { rows } from "../support/input-runs.js";
-import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 import { outputOf, VERIFIED, verifyAll } from "../support/runs.js";
 import { at3, s3World } from "../support/s3/s3-world.js";
@@ -19,15 +18,14 @@ import {
   flip,
   killedAt,
   leftOf,
-  outputsIn,
   partOf,
   readJson,
+  workOutputs,
 } from "./support.js";
 
 // Datasets whose logits are features × coefficients: the run has copies of the coefficients and of their covariance.
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 const ROWS = { a: 500, b: 300 };
 const folder = at("in");
 fs.mkdirSync(folder);

@@ -8,10 +8,9 @@ import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
-import { workDirectory } from "../support/logits-input.js";
 import { upTo } from "../support/runs.js";
 import { writeMatrix } from "../support/sums-files.js";
-import { outputsIn } from "./support.js";
+import { workOutputs } from "./support.js";
 
 // Datasets with one fingerprint have the same bytes; options that change bytes change the fingerprint.
 
@@ -19,8 +18,7 @@ type Given = Partial<DatasetOptions>;
 // The interface, the table and the cases below have the same names.
 type Option = Exclude<keyof RunOptions & keyof DatasetOptions, "intercept">;
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 for (const name of ["lists", "wide", "arrays"]) mkdirSync(at(name));
 writeInputs(at("lists/1.arrow"), inputs(60, 3), 20);
 const draw = (k: number) =>

@@ -10,14 +10,12 @@ import { filesOf as inputsOf } from "../../src/dataset/list-inputs.js";
 import { DIGITS, softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
-import { expectStatus, outputsIn } from "./support.js";
+import { expectStatus, workOutputs } from "./support.js";
 
 // No file in a directory of inputs is ignored silently, whatever its name.
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 const npy = fileURLToPath(
   new URL("../input/arrays/written/f4.npy", import.meta.url),
 );

@@ -4,14 +4,13 @@ import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { writeLogits } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
-import { expectStatus, outputsIn, readJson, wipOf } from "./support.js";
+import { expectStatus, readJson, wipOf, workOutputs } from "./support.js";
 
 // Invalid inputs are skipped, the others computed.
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 const [folder, good] = [at("logits"), at("good")];
 for (const path of [folder, good]) fs.mkdirSync(path);
 const size = { rows: 100, classes: 3 };

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CLI, softjac, wordsOf } from "../cli/support.js";
-import { start } from "../queue/processes.js";
+import { expectCode, start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
@@ -116,10 +116,7 @@ test("one of three processes is killed: the others complete the dataset", async 
     const output = newOutput();
     const args = wordsOf`run ${rows} -o ${output}/ --shard-rows 40 --quiet --threads 1`;
     const victim = killedAt(args, calls[round] as number, "before");
-    for (const { ended } of [start(args), start(args)]) {
-      const { code, stderr } = await ended;
-      expect(code, stderr).toBe(0);
-    }
+    for (const one of [start(args), start(args)]) await expectCode(one, 0);
     // It ends by itself if the others were quicker.
     const { code, stderr } = await victim;
     expect([0, "SIGKILL"], stderr).toContain(code);

@@ -3,23 +3,21 @@ import { existsSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { GracefulStop } from "../../src/dataset/graceful-stop.js";
 import { softjac, wordsOf } from "../cli/support.js";
-import { start, THREADS_AND_SIGNALS } from "../queue/processes.js";
+import { expectCode, start, THREADS_AND_SIGNALS } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
 import { refused } from "../support/refused.js";
 import {
   expectStatus,
-  outputsIn,
   untilCommitted,
+  workOutputs,
   writeFolder,
 } from "./support.js";
 
 // Work on a dataset that ends early.
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 // Shards of 8 MB: smaller ones are computed without threads.
 const size = { rows: 200, classes: 100 };
 const folder = await writeFolder(at("logits"), ["a", "b", "c"], size);
@@ -144,28 +142,27 @@ describe("threads", () => {
 
   test("that hang: 75, and completed shards are kept", async () => {
     const { output, ended } = begin("hang", ["--stall-timeout", "5"]);
-    const { code, stderr } = await ended;
-    expect(stderr).toContain(
+    await expectCode(
+      { ended },
+      75,
       "part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): no progress for 5 s (0 of 100 rows done); completed shards are kept; run the same command again to continue",
     );
-    expect(code).toBe(75);
     expectContinues(output, { shardsUpToDate: 2 });
   });
 
   test("that die once: the shard is computed again", async () => {
     const once = { THREADS_ONCE: at("died") };
     const { output, ended } = begin("exit", [], once);
-    const { code, stderr } = await ended;
-    expect(code, stderr).toBe(0);
+    await expectCode({ ended }, 0);
     expect(existsSync(at("died"))).toBe(true);
     expect(filesOf(output)).toEqual(filesOf(whole));
   });
 
   test("that die again: 70 with the names of the shards, and the others are computed", async () => {
     const { output, ended } = begin("exit");
-    const { code, stderr } = await ended;
-    expect(code).toBe(70);
-    expect(stderr).toContain(
+    await expectCode(
+      { ended },
+      70,
       "worker threads crashed twice while computing part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): a worker thread failed: worker exited with code: 3; part-00003-of-00006.arrow",
     );
     expectContinues(output, { shardsUpToDate: 4, shardsComputed: 2 });
@@ -193,10 +190,10 @@ describe("threads", () => {
       await started.until(/threads-that: block/);
       await untilCommitted(started.output, 2);
       started.child.kill("SIGTERM");
-      const { code, stderr } = await started.ended;
       // exit() waits for such a thread, so that the exit code 75 is lost.
-      expect(code).toBe("SIGTERM");
-      expect(stderr).toContain(
+      await expectCode(
+        started,
+        "SIGTERM",
         "softjac: stopped with 2 of 6 shards done; run the same command again to continue\n",
       );
       expectContinues(started.output, { shardsUpToDate: 2 });

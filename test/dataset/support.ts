@@ -9,10 +9,11 @@ import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
-/** Returns a function that gives new names of outputs in a work directory. */
-export function outputsIn(at: (name: string) => string): () => string {
+/** Makes a directory for the tests of a file, and returns functions for paths and for new names of outputs in it. */
+export function workOutputs() {
+  const at = workDirectory();
   let names = 0;
-  return () => at(`out-${names++}`);
+  return { at, newOutput: () => at(`out-${names++}`) };
 }
 
 /** Makes a directory of random logits: `a.arrow` with seed 0, `b.arrow` with seed 1, and so on. */
@@ -99,7 +100,7 @@ export function killedAt(args: string[], n: number, when: string) {
 
 /** Two published datasets of four shards; `checked` has a SHA-256 in each record. */
 export async function publishedDatasets() {
-  const at = workDirectory();
+  const { at, newOutput } = workOutputs();
   const size = { rows: 160, classes: 3 };
   const folder = await writeFolder(at("logits"), ["a"], size);
   const options = { inputs: [folder], shardRows: 40, threads: 1 };
@@ -107,7 +108,6 @@ export async function publishedDatasets() {
   await built.runDataset({ ...options, output: plain });
   await built.runDataset({ ...options, output: checked, checksums: true });
   const whole = { plain: filesOf(plain), checked: filesOf(checked) };
-  const newOutput = outputsIn(at);
   /** Copies a published dataset with its times. */
   const copyOf = (from: string): string => {
     const output = newOutput();

@@ -3,26 +3,24 @@ import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { processMark } from "../../src/io/temporary-names.js";
 import { softjac, typed, wordsOf } from "../cli/support.js";
-import { start } from "../queue/processes.js";
+import { expectCode, start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { workDirectory } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
 import {
   expectStatus,
   keepingTime,
   killedAt,
   makeNewer,
-  outputsIn,
   partOf,
   planByOtherVersion,
+  workOutputs,
   writeFolder,
 } from "./support.js";
 
 // A dataset in steps: it is planned, computed by tasks, and published.
 
-const at = workDirectory();
-const newOutput = outputsIn(at);
+const { at, newOutput } = workOutputs();
 const size = { rows: 1000, classes: 5 };
 const folder = await writeFolder(at("logits"), ["a", "b"], size);
 const options = {
@@ -88,10 +86,7 @@ test("a task and finalize run twice at once", async () => {
     [...task, "1"],
     ["finalize", output],
   ])
-    for (const { ended } of [start(args), start(args)]) {
-      const { code, stderr } = await ended;
-      expect(code, stderr).toBe(0);
-    }
+    for (const one of [start(args), start(args)]) await expectCode(one, 0);
   expect(filesOf(output)).toEqual(filesOf(whole));
 });
 

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { commandsOf, readExample } from "../support/examples.js";
-import { expectCode, queueWorld } from "./dataset.js";
-import { type Started, startProgram } from "./processes.js";
+import { queueWorld } from "./dataset.js";
+import { expectCode, type Started, startProgram } from "./processes.js";
 import { hasRedis } from "./redis.js";
 
 // Commands of the container examples as process 1 of a namespace, for which the kernel ignores signals without a handler.

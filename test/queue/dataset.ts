@@ -9,8 +9,8 @@ import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 import {
-  type Ended,
   endAll,
+  expectCode,
   type Started,
   type StartOptions,
   start,
@@ -134,16 +134,6 @@ export async function testDataset(
       return { ...worker, release: () => writeFileSync(AT_FILE, "") };
     },
   };
-}
-
-/** Waits for the end with an exit code or signal. */
-export async function expectCode(
-  started: Started,
-  code: number | string,
-): Promise<Ended> {
-  const found = await started.ended;
-  expect(found.code, found.stderr).toBe(code);
-  return found;
 }
 
 /** Stops a worker, which releases its shard, and returns its log. */

@@ -2,7 +2,8 @@ import { readdirSync } from "node:fs";
 import { expect } from "vitest";
 import { openQueue } from "../../src/queue/broker/connection.js";
 import { enqueue } from "../../src/queue/broker/queued-shards.js";
-import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { countOf, endWorker, queueWorld } from "./dataset.js";
+import { expectCode } from "./processes.js";
 import { test, untilRenewed } from "./redis.js";
 
 // Workers and submitters that die, stop or are delayed at calls where it could matter.
@@ -34,8 +35,8 @@ test("SIGTERM after the last chunk of a shard: the worker finishes the shard", a
   stopped.child.kill("SIGTERM");
   await stopped.until(/"msg":"stopping"/);
   stopped.release();
-  const { stderr } = await expectCode(stopped, 75);
-  expect(stderr).toContain("stopped after 5 shards; other workers continue");
+  const done = "stopped after 5 shards; other workers continue";
+  await expectCode(stopped, 75, done);
   expect(await completed(output)).toMatchObject({ shardsComputed: 4 });
 });
 

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect } from "vitest";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { expectCode } from "./dataset.js";
-import { start } from "./processes.js";
+import { expectCode, start } from "./processes.js";
 import { endRedis, startRedis, test } from "./redis.js";
 
 // In memory: the test is about the queue, and syncs of 1,200 files to a disk are slow.

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterAll } from "vitest";
+import { afterAll, expect } from "vitest";
 import { CLI } from "../cli/support.js";
 
 export type Ended = { code: number | string; stderr: string; stdout: string };
@@ -40,6 +40,18 @@ export async function endAll(): Promise<void> {
 }
 
 afterAll(endAll);
+
+/** Waits for the end with an exit code or signal, and with texts on standard error. */
+export async function expectCode(
+  { ended }: { ended: Ended | Promise<Ended> },
+  code: number | string,
+  ...texts: (string | RegExp)[]
+): Promise<Ended> {
+  const found = await ended;
+  for (const text of texts) expect(found.stderr).toMatch(text);
+  expect(found.code, found.stderr).toBe(code);
+  return found;
+}
 
 /** Starts the built command. */
 export function start(

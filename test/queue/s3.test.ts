@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { RecordedCall } from "../support/recorded-calls.js";
 import { at3, BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
-import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
-import { type StartOptions, start } from "./processes.js";
+import { countOf, endWorker, queueWorld } from "./dataset.js";
+import { expectCode, type StartOptions, start } from "./processes.js";
 import { test } from "./redis.js";
 
 // Inputs and outputs on S3, jobs in Redis.

@@ -7,7 +7,8 @@ import { queueNameOf } from "../../src/queue/broker/connection.js";
 import { VERSION } from "../../src/version.js";
 import { CLI } from "../cli/support.js";
 import { faketimeLibrary } from "../support/machine.js";
-import { countOf, endWorker, expectCode, queueWorld } from "./dataset.js";
+import { countOf, endWorker, queueWorld } from "./dataset.js";
+import { expectCode } from "./processes.js";
 import { hasRedis, test, untilRenewed } from "./redis.js";
 
 // Jobs that a worker refuses, and clocks that it does not trust.

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { CLI } from "../../cli/support.js";
 import { readJson } from "../../dataset/support.js";
-import { startProgram } from "../../queue/processes.js";
+import { expectCode, startProgram } from "../../queue/processes.js";
 import { workDirectory } from "../../support/logits-input.js";
 import { s3World } from "../../support/s3/s3-world.js";
 
@@ -27,9 +27,7 @@ test("every command of docs/object-stores.md runs", async () => {
     const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
     const args = ["-ec", [softjac, ...lines].join("\n")];
     const cwd = dirname(at("x"));
-    const { ended } = startProgram("bash", args, world.env, cwd);
-    const { code, stderr } = await ended;
-    expect(code, stderr).toBe(0);
+    await expectCode(startProgram("bash", args, world.env, cwd), 0);
   };
   await run(commands.slice(0, upload));
   world.upload(at("local-logits"), "2026");

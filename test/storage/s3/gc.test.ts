@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { expectStatus, writeFolder } from "../../dataset/support.js";
+import { writeFolder } from "../../dataset/support.js";
+import { expectCode } from "../../queue/processes.js";
 import { built } from "../../support/built.js";
 import { workDirectory } from "../../support/logits-input.js";
 import { at3, BUCKET, s3World } from "../../support/s3/s3-world.js";
@@ -19,9 +20,7 @@ const put = (key: string, hours: number, bytes: Buffer = Buffer.from("x")) =>
   server.put(BUCKET, key, bytes, ago(hours));
 const gc = async (prefix: string, ...more: string[]) => {
   const args = ["gc", at3(prefix), "--json", ...more];
-  const { code, ...found } = await softjac(args).ended;
-  const { stdout } = expectStatus({ ...found, status: code as number }, 0);
-  return JSON.parse(stdout);
+  return JSON.parse((await expectCode(softjac(args), 0)).stdout);
 };
 
 test("old uploads of shards are aborted, and nothing else is removed", async () => {

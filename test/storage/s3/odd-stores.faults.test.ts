@@ -7,19 +7,17 @@ import { itemsOf } from "../../../src/storage/s3/pages.js";
 import { openS3Store } from "../../../src/storage/s3/s3-store.js";
 import { wordsOf } from "../../cli/support.js";
 import { writeFolder } from "../../dataset/support.js";
+import { expectCode } from "../../queue/processes.js";
 import { built } from "../../support/built.js";
-import { workDirectory } from "../../support/logits-input.js";
 import { refused } from "../../support/refused.js";
-import { at3, BUCKET, s3World } from "../../support/s3/s3-world.js";
+import { at3, BUCKET, logitsWorld } from "../../support/s3/s3-world.js";
 
 // Stores that answer incorrectly: one sentence, the right exit code, and an end.
 
-const at = workDirectory();
 const size = { rows: 20, classes: 4 };
-const folder = await writeFolder(at("logits"), ["a", "b", "c"], size);
-const { server, endpoint, faulty, softjac, ...world } = await s3World();
+const world = await logitsWorld(["a", "b", "c"], size);
+const { at, server, endpoint, faulty, softjac } = world;
 const { newPrefix, newOutput, texts, withFault } = world;
-world.upload(folder, "in");
 const inputs = at3("in");
 const run = (more = {}) =>
   built.runDataset({
@@ -70,9 +68,8 @@ describe("a listing that does not end", () => {
       return truncated(xml, token(isX ? "y" : "x"));
     };
     const args = wordsOf`run ${inputs} -o ${newOutput()}`;
-    const { code, stderr } = await softjac(args).ended;
+    const { stderr } = await expectCode(softjac(args), 69);
     expect(stderr).toBe(`softjac: ${inputs}: ${repeated}\n`);
-    expect(code).toBe(69);
   });
 
   test("markers of uploads that repeat", async () => {
@@ -138,11 +135,10 @@ test("a store that replaces objects at the end of multipart uploads is detected 
   server.ignoresConditions = "uploads";
   const bad = newPrefix();
   const args = wordsOf`run ${large} -o ${at3(bad)} --layout bsr --quiet`;
-  const { code, stderr } = await softjac(args).ended;
+  const { stderr } = await expectCode(softjac(args), 78);
   expect(stderr).toBe(
     `softjac: ${at3(bad)}_plan.json: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store\n`,
   );
-  expect(code).toBe(78);
   expect(Object.keys(texts(bad))).toEqual(["_plan.json"]);
   // Small shards need no multipart uploads.
   await run({ ...shards, shardRows: 100 });
@@ -176,8 +172,7 @@ describe("SIGTERM while no request is answered", () => {
     [143, wordsOf`gc ${planned}`],
     [75, wordsOf`wait ${planned}`],
   ])("%i: %j", async (code, args, pattern) => {
-    const ended = await stopped(args, pattern);
-    expect(ended.code, ended.stderr).toBe(code);
+    await expectCode({ ended: stopped(args, pattern) }, code);
   });
 
   test.each([/PUT .*\/part-00001/, /PUT .*_commits\/00001/, /PUT .*_manifest/])(
@@ -185,11 +180,11 @@ describe("SIGTERM while no request is answered", () => {
     async (pattern) => {
       const output = newOutput();
       const args = wordsOf`run ${inputs} -o ${output} --threads 1 --grace 0.3`;
-      const { code, stderr } = await stopped(args, pattern);
-      expect(stderr).toMatch(
+      await expectCode(
+        { ended: stopped(args, pattern) },
+        75,
         /stopped with [123] of 3 shards done; run the same command again to continue\n$/,
       );
-      expect(code).toBe(75);
       await run({ output });
     },
   );

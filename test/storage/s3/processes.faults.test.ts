@@ -1,25 +1,27 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { wordsOf } from "../../cli/support.js";
-import { writeFolder } from "../../dataset/support.js";
+import { expectCode } from "../../queue/processes.js";
 import { built } from "../../support/built.js";
 import { stepOf } from "../../support/every-call.js";
-import { workDirectory } from "../../support/logits-input.js";
 import type { Befalling } from "../../support/s3/fault-proxy.js";
-import { at3, BUCKET, flipped, s3World } from "../../support/s3/s3-world.js";
+import {
+  at3,
+  BUCKET,
+  flipped,
+  logitsWorld,
+} from "../../support/s3/s3-world.js";
 
 // Processes that are killed, come late, or work on one prefix at once.
 
 const size = { rows: 300, classes: 5 };
-const folder = await writeFolder(workDirectory()("logits"), ["a"], size);
-const { server, softjac, newPrefix, texts, under, ...world } = await s3World();
-const { endpoint, faulty, withFault } = world;
-world.upload(folder, "in");
+const { folder, server, softjac, ...world } = await logitsWorld(["a"], size);
+const { endpoint, faulty, withFault, newPrefix, texts, under } = world;
 const inputs = `s3://${BUCKET}/in/*.arrow`;
 const argsOf = (prefix: string, rows = 150, input = inputs) =>
   wordsOf`run ${input} -o ${at3(prefix)} --shard-rows ${rows} --layout packed --threads 1 --json`;
 const runs = (prefix: string, ...more: string[]) =>
-  softjac([...argsOf(prefix), ...more]).ended;
+  softjac([...argsOf(prefix), ...more]);
 
 /** Makes the same call as the command, in this process: starting a command takes a second. */
 const options = { inputs: [inputs], layout: "packed", endpoint } as const;
@@ -27,7 +29,7 @@ const runHere = (prefix: string, shardRows = 150) =>
   built.runDataset({ ...options, output: at3(prefix), shardRows, threads: 1 });
 
 const reference = newPrefix();
-expect(await runs(reference)).toMatchObject({ code: 0 });
+await expectCode(runs(reference), 0);
 const expected = texts(reference);
 
 /** Runs a command through the proxy with a fault; `onFault` gets the running command. */
@@ -93,9 +95,8 @@ describe("at once", () => {
     await runHere(alone, 30);
     for (let round = 0; round < 2; round += stepOf(2)) {
       const prefix = newPrefix();
-      const all = [1, 2, 3].map(() => softjac(argsOf(prefix, 30)).ended);
-      for (const { code, stderr } of await Promise.all(all))
-        expect(code, stderr).toBe(0);
+      const all = [1, 2, 3].map(() => softjac(argsOf(prefix, 30)));
+      for (const one of all) await expectCode(one, 0);
       expect(texts(prefix)).toEqual(texts(alone));
     }
   });
@@ -103,7 +104,7 @@ describe("at once", () => {
   test("one of two runs for a prefix is refused", async () => {
     const prefix = newPrefix();
     const both = [runs(prefix), runs(prefix, "--temperature", "2")];
-    const ends = await Promise.all(both);
+    const ends = await Promise.all(both.map(({ ended }) => ended));
     expect(ends.map(({ code }) => code).sort()).toEqual([0, 73]);
     expect(ends.find(({ code }) => code === 73)?.stderr).toMatch(
       /s3:\/\/logits\/out-\d+ is used by run [0-9a-f]{16}; choose another prefix, or remove that dataset first/,
@@ -114,13 +115,11 @@ describe("at once", () => {
     const prefix = newPrefix();
     const output = at3(prefix);
     await built.planDataset({ ...options, output, shardRows: 150 });
-    const early = await softjac(["finalize", output]).ended;
-    expect(early.code).toBe(75);
-    expect(early.stderr).toContain("2 of 2 shards are missing (0-1)");
+    const early = softjac(["finalize", output]);
+    await expectCode(early, 75, "2 of 2 shards are missing (0-1)");
     const expectDone = async (...commands: string[][]) => {
-      const ended = commands.map((args) => softjac(args).ended);
-      for (const { code, stderr } of await Promise.all(ended))
-        expect(code, stderr).toBe(0);
+      for (const one of commands.map((args) => softjac(args)))
+        await expectCode(one, 0);
     };
     const task = wordsOf`run-shard -o ${output} --shard-count 2 --shard-index`;
     await expectDone([...task, "0"], [...task, "0"], [...task, "1"]);
@@ -155,9 +154,9 @@ describe("objects that exist already", () => {
     ["_manifest.json", "wrote"],
   ])("%s with other bytes is an error and stays: 70", async (name, verb) => {
     const prefix = planned(name, Buffer.from("other"));
-    const { code, stderr } = await runs(prefix);
-    expect(code).toBe(70);
-    expect(stderr).toMatch(
+    await expectCode(
+      runs(prefix),
+      70,
       new RegExp(
         `/${name}: two processes ${verb} different bytes \\(SHA-256 [0-9a-f]{64} and [0-9a-f]{64}\\)`,
       ),
@@ -174,11 +173,8 @@ describe("objects that exist already", () => {
       if (name !== "_SUCCESS")
         server.put(BUCKET, `${prefix}/${name}`, bytes, then);
     server.put(BUCKET, `${prefix}/${part}`, Buffer.from("other"));
-    const { code, stderr } = await runs(prefix);
-    expect(code).toBe(74);
-    expect(stderr).toContain(
-      "was modified later; remove it, and it is recomputed",
-    );
+    const advice = "was modified later; remove it, and it is recomputed";
+    await expectCode(runs(prefix), 74, advice);
     server.bucket(BUCKET).delete(`${prefix}/${part}`);
     await runHere(prefix);
     expect(texts(prefix)).toEqual(expected);
@@ -187,22 +183,18 @@ describe("objects that exist already", () => {
   test("other objects are refused: 73", async () => {
     const prefix = newPrefix();
     server.put(BUCKET, `${prefix}/mine.txt`, Buffer.from("x"));
-    const { code, stderr } = await runs(prefix);
-    expect(code).toBe(73);
-    expect(stderr).toContain(
-      "contains other objects (mine.txt); choose another prefix",
-    );
+    const others = "contains other objects (mine.txt); choose another prefix";
+    await expectCode(runs(prefix), 73, others);
     expect(texts(prefix)).toEqual({ "mine.txt": "x" });
   });
 
   test("a run whose plan is removed stops: 74", async () => {
     const prefix = newPrefix();
-    const { code, stderr } = await runWithFault(argsOf(prefix), {
+    const ended = runWithFault(argsOf(prefix), {
       ...{ fault: "503", turn: 1, of: puts("_commits") },
       onFault: () => server.bucket(BUCKET).delete(`${prefix}/_plan.json`),
     });
-    expect(code).toBe(74);
-    expect(stderr).toContain("the directory of the run was removed");
+    await expectCode({ ended }, 74, "the directory of the run was removed");
     expect(texts(prefix)._SUCCESS).toBeUndefined();
   });
 });
@@ -214,13 +206,14 @@ test.each([1, 2])(
     const bytes = readFileSync(`${folder}/a.arrow`);
     server.put(BUCKET, "changing/a.arrow", bytes);
     const args = argsOf(prefix, 20, at3("changing"));
-    const { code, stderr, where } = await runWithFault(args, {
+    const { where, ...ended } = await runWithFault(args, {
       ...{ fault: "503", turn, of: puts("/part-") },
       onFault: () => server.put(BUCKET, "changing/a.arrow", flipped(bytes)),
     });
     expect(where).not.toBe(null);
-    expect(code, stderr).toBe(65);
-    expect(stderr).toMatch(
+    await expectCode(
+      { ended },
+      65,
       /changed (since the run was planned|while it was read) \(.*ETag "[0-9a-f]{32}", now "[0-9a-f]{32}"\)/,
     );
     expect(texts(prefix)._SUCCESS).toBeUndefined();

@@ -2,24 +2,21 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { CLI, wordsOf } from "../../cli/support.js";
-import { writeFolder } from "../../dataset/support.js";
-import { workDirectory } from "../../support/logits-input.js";
+import { expectCode } from "../../queue/processes.js";
 import { pairsOf } from "../../support/pairs-of.js";
 import { ACCESS_KEY, SECRET_KEY } from "../../support/s3/objects-server.js";
 import {
   at3,
   BUCKET,
+  logitsWorld,
   QUICK_PAUSES,
-  s3World,
 } from "../../support/s3/s3-world.js";
 
 // What S3 refuses: one sentence, an exit code, and no secret.
 
-const at = workDirectory();
 const size = { rows: 100, classes: 4 };
-const folder = await writeFolder(at("logits"), ["a"], size);
-const { server, softjac, newOutput, upload } = await s3World();
-upload(folder, "in");
+const world = await logitsWorld(["a"], size);
+const { at, folder, server, softjac, newOutput } = world;
 const inputs = at3("in");
 
 /** Variables of users, by the word before a command. */
@@ -82,34 +79,31 @@ test.each(pairsOf(TRANSCRIPT))("%s: %s", async (line, answer) => {
 });
 
 test("a prefix without a plan: 66", async () => {
-  const { code, stderr } = await softjac(["status", newOutput()]).ended;
-  expect(code).toBe(66);
-  expect(stderr).toContain("no run is planned; use softjac plan to plan one");
+  const advice = "no run is planned; use softjac plan to plan one";
+  await expectCode(softjac(["status", newOutput()]), 66, advice);
 });
 
 test("a store that ignores conditions is detected before a shard is computed: 78", async () => {
   server.ignoresConditions = true;
   const run = wordsOf`run ${inputs} -o ${newOutput()}`;
-  const { code, stderr } = await softjac(run).ended;
-  server.ignoresConditions = false;
-  expect(code).toBe(78);
-  expect(stderr).toContain(
+  await expectCode(
+    softjac(run),
+    78,
     "the object store ignores If-None-Match: *, so concurrent writers could overwrite each other; use another store",
   );
+  server.ignoresConditions = false;
 });
 
 test("an endpoint that does not answer: 69", async () => {
   const run = wordsOf`run ${inputs} -o ${newOutput()} --endpoint http://127.0.0.1:9`;
   const env = { AWS_ENDPOINT_URL: "", NODE_OPTIONS: QUICK_PAUSES };
-  const { code, stderr } = await softjac(run, env).ended;
-  expect(code).toBe(69);
-  expect(stderr).toContain("the request failed 8 times: ECONNREFUSED");
+  const failed = "the request failed 8 times: ECONNREFUSED";
+  await expectCode(softjac(run, env), 69, failed);
 });
 
 test("nothing that is written about a run contains credentials", async () => {
   const run = wordsOf`run ${inputs} -o ${newOutput()} --log-format json --report ${at("report.json")} --json`;
-  const { code, stdout, stderr } = await softjac(run).ended;
-  expect(code, stderr).toBe(0);
+  const { stdout, stderr } = await expectCode(softjac(run), 0);
   const objects = [...server.bucket(BUCKET).values()].map(({ bytes }) =>
     bytes.toString("latin1"),
   );
@@ -164,7 +158,7 @@ describe("the SDK", () => {
       wordsOf`plan ${inputs} -o ${output} --shard-rows 50`,
       wordsOf`run-shard -o ${output}`,
     ])
-      expect(await softjac(args).ended).toMatchObject({ code: 0 });
+      await expectCode(softjac(args), 0);
     const { status, stderr } = run(true, ["finalize", output]);
     expect(status, stderr).toBe(0);
   });

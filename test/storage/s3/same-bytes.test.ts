@@ -1,25 +1,22 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
-import { writeFolder } from "../../dataset/support.js";
 import { built } from "../../support/built.js";
-import { workDirectory, writeLogits } from "../../support/logits-input.js";
+import { writeLogits } from "../../support/logits-input.js";
 import { refused } from "../../support/refused.js";
 import {
   at3,
   BUCKET,
   filesIn,
   flipped,
-  s3World,
+  logitsWorld,
 } from "../../support/s3/s3-world.js";
 
 // A run from or to S3 gives the bytes of a run over directories.
 
-const at = workDirectory();
 const size = { rows: 1000, classes: 5 };
-const folder = await writeFolder(at("logits"), ["a", "b/c"], size);
-const { server, endpoint, newPrefix, upload, under } = await s3World();
-upload(folder, "in");
+const world = await logitsWorld(["a", "b/c"], size);
+const { at, folder, server, endpoint, newPrefix, upload, under } = world;
 for (const name of ["in/_SUCCESS", "in/folder/"])
   server.put(BUCKET, name, Buffer.of());
 const whole = at("whole");

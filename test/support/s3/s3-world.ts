@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
+import { writeFolder } from "../../dataset/support.js";
 import { start } from "../../queue/processes.js";
+import { workDirectory } from "../logits-input.js";
 import { type Befalling, FaultProxy } from "./fault-proxy.js";
 import { ACCESS_KEY, ObjectsServer, SECRET_KEY } from "./objects-server.js";
 
@@ -89,6 +91,18 @@ export async function s3World() {
       }
     },
   };
+}
+
+/** Starts an S3 server with random logits under `in/`, which are in the directory `folder` too. */
+export async function logitsWorld(
+  names: string[],
+  size: { rows: number; classes: number },
+) {
+  const at = workDirectory();
+  const folder = await writeFolder(at("logits"), names, size);
+  const world = await s3World();
+  world.upload(folder, "in");
+  return { at, folder, ...world };
 }
 
 /** Returns a file with the name "", or the files of a directory. */
