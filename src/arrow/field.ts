@@ -78,6 +78,13 @@ export function storedType(field: Field): ArrowType {
   return field.dictionary ? field.dictionary.indexType : field.type;
 }
 
+/** Returns the integers that store dates; other types unchanged. */
+export function integerOfDate(type: ArrowType): ArrowType {
+  return type.kind === "Date"
+    ? { kind: "Int", bitWidth: fixedBits(type), signed: true }
+    : type;
+}
+
 /** Returns the bits per value of a fixed-width type; 0 for other types. */
 export function fixedBits(type: ArrowType): number {
   switch (type.kind) {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Field } from "../arrow/field.js";
+import { type Field, integerOfDate } from "../arrow/field.js";
 import {
   InputFormatError,
   InputUnsupportedError,
@@ -169,7 +169,11 @@ export class ClassDecoder {
 
   #dictionary(id: number): Part[] | null {
     const { name } = this.field;
-    const plain = { ...this.field, dictionary: null };
+    // Dates form groups, but are no classes.
+    const type = this.#vocabulary
+      ? integerOfDate(this.field.type)
+      : this.field.type;
+    const plain = { ...this.field, type, dictionary: null };
     if (!isText(plain) && !isDecodableNumber(plain)) return null;
     const parts: Part[] = [];
     const fields = new Map([[id, this.field]]);

@@ -5,6 +5,7 @@ import {
   bufferBytes,
   buffersOf,
   type Field,
+  integerOfDate,
   numberTypeOf,
   storedType,
 } from "../arrow/field.js";
@@ -55,7 +56,7 @@ export class ColumnDecoder {
   /** Returns one number per value of a column of numbers, or of structs of one number. @throws InputFormatError, InputUnsupportedError, IoError */
   numbers(): Float64Array {
     const { field, children } = this.span;
-    const type = storedType(field);
+    const type = integerOfDate(storedType(field));
     const out =
       children.length > 0 ? this.#child(0).numbers() : this.#stored(type);
     const isNull = this.nulls();

@@ -1,4 +1,4 @@
-import { describeField, type Field, fixedBits } from "../arrow/field.js";
+import { describeField, type Field, integerOfDate } from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
 import { type InputUse, valuesOf } from "../results/catalogue.js";
 import { auxiliaryLengths } from "../results/columns.js";
@@ -51,8 +51,12 @@ export function selectValues(
       : "",
   );
   const field = fields[index] as Field;
-  if (option === "by")
-    return { ...none, ...keyColumn(path, field, index, name), field };
+  if (option === "by") {
+    const nesting = isNested ? nestingOf(field) : null;
+    const row = nesting?.row ?? field;
+    const column = keyColumn(path, row, index, name, isNested);
+    return { ...none, ...column, ...(nesting && { nesting }), field: row };
+  }
   const isClass = valuesOf(option) === "class" || option === "weight";
   const column = isNested
     ? besideNested(field, index, isClass)
@@ -75,17 +79,21 @@ export function selectValues(
   return { ...column, ...none };
 }
 
-/** Describes a column whose values form groups: numbers and dates in place, others decoded. @throws InputUnsupportedError */
+/**
+ * Describes a column whose values form groups: numbers and dates in place, others decoded, as are all beside nested logits.
+ * @throws InputUnsupportedError
+ */
 function keyColumn(
   path: string,
   field: Field,
   index: number,
   name: string,
+  isNested: boolean,
 ): NumberColumn {
   const { type, dictionary } = field;
   const number = { ...field, type: integerOfDate(type) };
   const isNumber = ["Int", "FloatingPoint"].includes(number.type.kind);
-  const column = dictionary ? null : singleNumbers(number, index);
+  const column = dictionary || isNested ? null : singleNumbers(number, index);
   if (column && isNumber) return column;
   if (isText(field) || type.kind === "Bool" || isNumber)
     return decodedColumn(name, [index], 1);
@@ -94,13 +102,6 @@ function keyColumn(
     `column ${name}`,
     `${describeField(field)} does not form groups; --by takes whole numbers, booleans, strings, dictionaries and dates; write other values as strings`,
   );
-}
-
-/** Returns the integers that store dates; other types unchanged. */
-function integerOfDate(type: Field["type"]): Field["type"] {
-  return type.kind === "Date"
-    ? { kind: "Int", bitWidth: fixedBits(type), signed: true }
-    : type;
 }
 
 /** Describes lists of floats, of which list views are decoded; null for other types. */

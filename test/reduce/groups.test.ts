@@ -77,6 +77,56 @@ describe("keys keep their type, in ascending order, nulls last", () => {
   });
 });
 
+describe("keys beside lists of logits are those of each list", () => {
+  test.each(Object.entries(KEYS))("%s", async (name, [type, keys, groups]) => {
+    const input = at(`lists ${name}.arrow`);
+    const listsOf = (r: number) => (r + 1) % 3;
+    const values = keys.map((_, r) => logits(listsOf(r))[0]);
+    writeArrow(
+      input,
+      { k: [keys, type], logits: [values, "list<list<float64>>"] },
+      { batchRows: 2 },
+    );
+    const options = { column: "logits", by: ["k"], force: true };
+    await built.reduce({ inputs: [input], output, ...options });
+    const { columns } = readOutput(output);
+    const numberOf = (key: unknown) =>
+      key instanceof Date ? key.getTime() : key;
+    const counts = new Map(groups.map((group) => [group, 0n]));
+    for (const [r, key] of keys.entries()) {
+      const group = numberOf(key) as (typeof groups)[number];
+      counts.set(group, (counts.get(group) ?? 0n) + BigInt(listsOf(r)));
+    }
+    const present = groups.filter((group) => counts.get(group));
+    expect(columns.k).toEqual(present);
+    expect(columns.rows).toEqual(present.map((group) => counts.get(group)));
+  });
+
+  test("lists of keys", async () => {
+    const input = at("lists of keys.arrow");
+    writeArrow(input, {
+      k: [[[7, 8], [7], []], "list<int16>"],
+      logits: [[logits(2)[0], logits(1)[0], []], "list<list<float64>>"],
+    });
+    const options = { column: "logits", by: ["k"], force: true };
+    await built.reduce({ inputs: [input], output, ...options });
+    const { columns } = readOutput(output);
+    expect(columns).toMatchObject({ k: [7, 8], rows: [2n, 1n] });
+  });
+});
+
+test("keys in a dictionary of dates", async () => {
+  const input = at("dictionary of dates.arrow");
+  const days = [DAY, -DAY, DAY, null].map((ms) => ms && new Date(ms));
+  for (const unit of ["day", "millisecond"]) {
+    const type = `dictionary<int8, date_${unit}>` as Type;
+    writeArrow(input, { k: [days, type], logits: logits(4) });
+    await built.reduce({ inputs: [input], output, by: ["k"], force: true });
+    const { columns } = readOutput(output);
+    expect(columns).toMatchObject({ k: [-DAY, DAY, null], rows: [1n, 2n, 1n] });
+  }
+});
+
 test("the rows of effects have dates and booleans as text and JSON have them", async () => {
   const input = at("dates.arrow");
   const days = [DAY, -DAY, DAY].map((ms) => new Date(ms));
