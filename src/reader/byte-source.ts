@@ -39,8 +39,7 @@ export class FileBytes implements ByteSource {
     offset: number,
     bytes: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#closing)
-      throw new UsageError(`${this.file.path}: the reader is closed`, null);
+    this.checkOpen();
     if (!(offset >= 0 && bytes >= 0 && offset + bytes <= region.bytes))
       throw new InternalError(
         `expected a range inside a buffer of ${region.bytes} bytes, found ${bytes} bytes at ${offset}`,
@@ -59,6 +58,12 @@ export class FileBytes implements ByteSource {
       this.#pending.delete(read);
     }
     return target;
+  }
+
+  /** @throws UsageError after `close` */
+  checkOpen(): void {
+    if (this.#closing)
+      throw new UsageError(`${this.file.path}: the reader is closed`, null);
   }
 
   close(): Promise<void> {

@@ -90,6 +90,8 @@ export class JacobianReader
         `row: expected a whole number, found ${shortValue(first)}`,
       );
     const { path, positionLengths } = this;
+    // Rows that the file does not have, and zeros of coo, need no read, which would check it.
+    this.#table.source.checkOpen();
     checkPositions(path, positionLengths, positions);
     const index = [first as number, ...positions];
     const key = keyOfIndex(positionLengths, index);
@@ -109,14 +111,12 @@ export class JacobianReader
       return readBlock(format, table, key, ranges, table.source);
     const { count } = table;
     const { first, last } = await table.ends();
-    const range =
-      count === 0
-        ? "no examples"
-        : `${count} examples${inner.length > 0 ? "" : ` of rows ${first} to ${last}`}`;
-    const reason = !table.isCoo
-      ? `the file has ${range}, but not this row`
-      : rowEnd === rowStart
-        ? "the file has no rows"
+    const range = `${count} examples${inner.length > 0 ? "" : ` of rows ${first} to ${last}`}`;
+    const hasRows = table.isCoo ? rowEnd > rowStart : count > 0;
+    const reason = !hasRows
+      ? "the file has no rows"
+      : !table.isCoo
+        ? `the file has ${range}, but not this row`
         : inner.length > 0
           ? "the file does not have this row"
           : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${key}`;
@@ -177,6 +177,7 @@ export class JacobianReader
     const { inner } = table;
     const numbersOf = table.numbersInOrder();
     let before = -1;
+    table.source.checkOpen();
     for (const [batch, { count }] of table.batches.entries()) {
       const keys: number[] = [];
       const starts: number[] = [];

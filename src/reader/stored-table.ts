@@ -176,7 +176,8 @@ export class StoredTable {
   async #lowerBound(row: number): Promise<{ tableRow: number; row: number }> {
     const { count, isCoo } = this;
     const { first, last } = await this.ends();
-    if (row > last) return { tableRow: count, row: Number.POSITIVE_INFINITY };
+    if (row > last || count === 0)
+      return { tableRow: count, row: Number.POSITIVE_INFINITY };
     if (row <= first) return { tableRow: 0, row: first };
     // Invariant: the row number at `high` is at least `row`; those before `low` are less. Few gaps give a narrow range.
     let low = isCoo ? 0 : Math.max(0, count - 1 - (last - row));

@@ -160,3 +160,28 @@ test("closing waits for reads in progress and prevents others", async () => {
   await reader.close();
   expect(counted.open).toBe(0);
 });
+
+test("a closed reader answers nothing, not even what needs no read", async () => {
+  // Row 0 is a block of zeros, and the file does not have row 9.
+  const row = { row: 1, entries: { indices: [0], values: [1] } };
+  const columns = sparseColumns("coo", [row], 2);
+  writeResults(
+    at("closed"),
+    columns,
+    { layout: "coo", rows: 2, classes: 2 },
+    [1],
+  );
+  const reader = await openJacobian(at("closed"));
+  expect(await reader.block(0)).toEqual(new Float64Array(4));
+  await reader.close();
+  const closed = {
+    code: "ERR_USAGE",
+    message: `${at("closed")}: the reader is closed`,
+  };
+  for (const call of [
+    () => reader.block(0),
+    () => reader.block(9),
+    () => readAll(reader),
+  ])
+    await expect(call()).rejects.toMatchObject(closed);
+});

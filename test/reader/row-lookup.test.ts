@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
-import { workDirectory } from "../support/logits-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { writeRows } from "../support/results-file.js";
 
-const path = workDirectory()("rows");
+const at = workDirectory();
+const path = at("rows");
 
 /** Expects that lookups find some rows and, as missing, their successors. */
 async function expectRows(rows: number[], looked = rows): Promise<void> {
@@ -46,6 +47,18 @@ test("lookups find all rows and no others, for any gaps and record batches", asy
     ),
     { numRuns: 60, seed: 3 },
   );
+});
+
+test("a file without rows has no row, not even -1", async () => {
+  const input = at("bad");
+  writeLogits(input, { rows: 1, classes: 2, logit: () => Number.NaN });
+  await built.run({ input, output: path, onBadRow: "skip", force: true });
+  await using reader = await built.openJacobian(path);
+  for (const row of [-1, 0, 1])
+    await expect(reader.block(row)).rejects.toMatchObject({
+      code: "ERR_ROW_MISSING",
+      message: `${path}: row ${row}: the file has no rows`,
+    });
 });
 
 test("lookups find rows in a batch of thousands with long gaps", async () => {
