@@ -113,9 +113,10 @@ async function rejectUnknown(
 ): Promise<void> {
   const flags = flagsOf(command);
   const known = flags.map(({ name }) => kebab(name));
-  const unknown = Object.keys(parsed).filter(
-    (name) => name !== "_" && !known.includes(name),
-  );
+  // The parser stores --no-sync as the value false of sync.
+  const unknown = Object.keys(parsed)
+    .filter((name) => name !== "_" && !known.includes(name))
+    .map((name) => (parsed[name] === false ? `no-${name}` : name));
   const wrong = flags.find(({ name, kind, choices }) => {
     const value = parsed[kebab(name)];
     const isText = kind === "string" && typeof value === "string";

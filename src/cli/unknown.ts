@@ -20,10 +20,14 @@ export function unknownOptions(
   command: CommandSpec,
 ): string {
   for (const name of unknown) {
-    const removed = removedOption(name, dashed(name), command.name);
+    const own = name.replace(/^no-/, "");
+    const removed = removedOption(own, dashed(own), command.name);
     if (removed) return removed;
   }
-  const flags = flagsOf(command).map(({ name }) => `--${kebab(name)}`);
+  const flags = flagsOf(command).flatMap(({ name, kind }) => {
+    const flag = kebab(name);
+    return kind === "boolean" ? [`--${flag}`, `--no-${flag}`] : [`--${flag}`];
+  });
   const list = `; run "softjac ${command.name} --help --all" for the list`;
   const [first = "", ...others] = unknown.map(dashed);
   if (others.length === 0)

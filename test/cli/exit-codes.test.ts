@@ -41,6 +41,10 @@ softjac run a -o b --treshold 1
 64 unknown option --treshold for "softjac run"; did you mean --threshold?
 softjac show a --foo --bar
 64 unknown options --foo, --bar for "softjac show"; run "softjac show --help --all" for the list
+softjac status a --no-sync
+64 unknown option --no-sync for "softjac status"; run "softjac status --help --all" for the list
+softjac run a -o b --no-synk
+64 unknown option --no-synk for "softjac run"; did you mean --no-sync?
 softjac generate x --rows 1 --classes 5 --dry-run
 64 unknown option --dry-run for "softjac generate"; run "softjac generate --help --all" for the list
 softjac run a -o b --status-file c
