@@ -103,20 +103,6 @@ test.each(["bsr", "packed", "csr", "coo", "factored"] as const)(
   },
 );
 
-test("bytes do not depend on threads, chunks and names of inputs; again, nothing is written", async () => {
-  const [one, two] = [newOutput(), newOutput()];
-  const options = { shardRows: 200, threads: 2 };
-  await run(one, options);
-  const inputs = [join(folder, "b/**/*.arrow"), join(folder, "a/*.arrow")];
-  const other = { inputs, shardRows: 200, threads: 1, chunkRows: 50 };
-  const { fingerprint } = await run(two, other);
-  expect(fingerprint).toMatch(/^[0-9a-f]{16}$/);
-  const again = { status: "up to date", shardsComputed: 0, fingerprint };
-  expect(await run(one, options)).toMatchObject(again);
-  expect(filesOf(two)).toEqual(filesOf(one));
-  expect(leftOf(one)).toEqual([]);
-});
-
 test.each<[Options]>([
   [{}],
   [{ layout: "coo" }],

@@ -1,7 +1,8 @@
 import { cpSync } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { withMeanwhileAt } from "../support/at-each-call.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import {
@@ -77,3 +78,40 @@ test.each<[string, Command, result: object, minCalls?: number]>([
     return;
   }
 });
+
+/** Functions of node:fs/promises that read or change the file system. */
+const CALLS = [
+  ...(["lstat", "stat", "readdir", "open", "mkdir"] as const),
+  ...(["link", "rename", "rm", "rmdir", "unlink"] as const),
+];
+
+/**
+ * Runs `work`, and `meanwhile` before the nth call of node:fs/promises.
+ * @returns the result, and whether there was an nth call
+ */
+async function withMeanwhileAt<T>(
+  n: number,
+  work: () => Promise<T>,
+  meanwhile: () => Promise<unknown>,
+): Promise<{ result: T; reached: boolean }> {
+  const originals = CALLS.map((name) => [name, promises[name]] as const);
+  let calls = 0;
+  let reached = false;
+  for (const [name, original] of originals)
+    Object.assign(promises, {
+      async [name](...args: unknown[]) {
+        if (++calls === n) {
+          reached = true;
+          await meanwhile();
+        }
+        return (original as (...args: unknown[]) => unknown)(...args);
+      },
+    });
+  syncBuiltinESMExports();
+  try {
+    return { result: await work(), reached };
+  } finally {
+    Object.assign(promises, Object.fromEntries(originals));
+    syncBuiltinESMExports();
+  }
+}

@@ -134,12 +134,6 @@ describe("threads", () => {
     expect(filesOf(output)).toEqual(filesOf(whole));
   }
 
-  test("read the inputs", async () => {
-    const once = { THREADS_ONCE: at("waited") };
-    expect((await begin("wait", [], once).ended).code).toBe(0);
-    expect(existsSync(at("waited"))).toBe(true);
-  });
-
   test("that hang: 75, and completed shards are kept", async () => {
     const { output, ended } = begin("hang", ["--stall-timeout", "5"]);
     await expectCode(

@@ -37,19 +37,6 @@ test("two workers compute what one machine computes", async () => {
   await expectCode(wait(output), 0, "up to date");
 });
 
-test("the functions return reports; the worker ends after its idle limit", async () => {
-  const output = newOutput();
-  expect(await here.submit(output)).toMatchObject({
-    ...{ status: "planned", submitted: 9 },
-  });
-  expect(await here.worker({ idleLimit: 3 }).ended).toMatchObject({
-    ...{ status: "done", shardsComputed: 9, shardsUpToDate: 0 },
-    ...{ shardsFailed: 0, rowsComputed: 1800 },
-  });
-  expect(await here.wait(output)).toMatchObject({ status: "done", shards: 9 });
-  expectSame(output);
-});
-
 test("submissions of one dataset at once give every shard one job", async () => {
   const output = newOutput();
   const both = [submit(output), submit(output)];
@@ -92,13 +79,14 @@ test("a worker writes a report and metrics like other commands", async () => {
   const one = worker(["--idle-limit", "3", ...files]);
   const { stdout } = await expectCode(one, 0);
   expect(JSON.parse(readFileSync(report, "utf8"))).toMatchObject({
-    ...{ command: "worker", exitCode: 0 },
+    ...{ command: "worker", exitCode: 0, status: "done", rowsComputed: 1800 },
+    ...{ shardsComputed: 9, shardsUpToDate: 0, shardsFailed: 0 },
     ...JSON.parse(stdout),
   });
   expect(readFileSync(metrics, "utf8")).toMatch(
     /softjac_rows_done\{.*\} 1800\n/,
   );
-  await here.wait(output);
+  expect(await here.wait(output)).toMatchObject({ status: "done", shards: 9 });
 });
 
 test("without the optional packages, only queues are missing", () => {
