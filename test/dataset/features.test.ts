@@ -25,7 +25,7 @@ import {
 
 // Datasets whose logits are features × coefficients: the run has copies of the coefficients and of their covariance.
 
-const { at, newOutput } = workOutputs();
+const { at, newOutput, copyOf } = workOutputs();
 const ROWS = { a: 500, b: 300 };
 const folder = at("in");
 fs.mkdirSync(folder);
@@ -119,8 +119,7 @@ test("a repair computes the same bytes, with the original files or without", asy
     (output: string) => built.runShards({ output, repair: true }),
     (output: string) => built.runDataset({ ...options, output, repair: true }),
   ]) {
-    const output = newOutput();
-    fs.cpSync(whole, output, { recursive: true, preserveTimestamps: true });
+    const output = copyOf(whole);
     fs.rmSync(partOf(output, 3, 5));
     expect((await repair(output)).shardsComputed).toBe(1);
     expect(filesOf(output)).toEqual(filesOf(whole));
@@ -145,8 +144,7 @@ test.each(COPIES)("a damaged or missing copy %s is refused", async (name) => {
 test.each(COPIES)(
   "published: a damaged or missing copy %s is reported, and repaired by a run with the original",
   async (name) => {
-    const output = newOutput();
-    fs.cpSync(whole, output, { recursive: true, preserveTimestamps: true });
+    const output = copyOf(whole);
     const state = async () => (await built.datasetStatus({ output })).problems;
     expect(await state()).toEqual([]);
     for (const [damage, problem] of [

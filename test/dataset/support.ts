@@ -13,7 +13,14 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 export function workOutputs() {
   const at = workDirectory();
   let names = 0;
-  return { at, newOutput: () => at(`out-${names++}`) };
+  const newOutput = () => at(`out-${names++}`);
+  /** Copies a published dataset with its times. */
+  const copyOf = (from: string): string => {
+    const output = newOutput();
+    fs.cpSync(from, output, { recursive: true, preserveTimestamps: true });
+    return output;
+  };
+  return { at, newOutput, copyOf };
 }
 
 /** Makes a directory of random logits: `a.arrow` with seed 0, `b.arrow` with seed 1, and so on. */
@@ -100,7 +107,7 @@ export function killedAt(args: string[], n: number, when: string) {
 
 /** Two published datasets of four shards; `checked` has a SHA-256 in each record. */
 export async function publishedDatasets() {
-  const { at, newOutput } = workOutputs();
+  const { at, ...outputs } = workOutputs();
   const size = { rows: 160, classes: 3 };
   const folder = await writeFolder(at("logits"), ["a"], size);
   const options = { inputs: [folder], shardRows: 40, threads: 1 };
@@ -108,13 +115,7 @@ export async function publishedDatasets() {
   await built.runDataset({ ...options, output: plain });
   await built.runDataset({ ...options, output: checked, checksums: true });
   const whole = { plain: filesOf(plain), checked: filesOf(checked) };
-  /** Copies a published dataset with its times. */
-  const copyOf = (from: string): string => {
-    const output = newOutput();
-    fs.cpSync(from, output, { recursive: true, preserveTimestamps: true });
-    return output;
-  };
-  return { at, folder, options, plain, checked, whole, newOutput, copyOf };
+  return { at, folder, options, plain, checked, whole, ...outputs };
 }
 
 /** Changes one bit in the middle of a file. */
