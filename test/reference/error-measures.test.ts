@@ -3,13 +3,7 @@ import {
   errorInEpsilon,
   relativeErrorPercent,
 } from "../../src/reference/error-measures.js";
-import { referenceResult } from "../../src/reference/result.js";
-import { type ReferenceRow, referenceRow } from "../../src/reference/row.js";
 import type { ReferenceValues } from "../../src/reference/scaled.js";
-import { built } from "../support/built.js";
-import { errorInEpsilon as exactError } from "../support/exact.js";
-import { hardRows } from "../support/hard-rows.js";
-import { truthOf } from "../support/truth.js";
 
 /** A true value (high + low)·2^exponent. */
 function realOf(high: number, low = 0, exponent = 0): ReferenceValues {
@@ -49,20 +43,6 @@ test.each([
   [Infinity, 1e38, Infinity],
 ])("%d is off %d by %d ε of float32", (found, truth, error) => {
   expect(errorInEpsilon(found, realOf(truth), 0, "float32")).toBe(error);
-});
-
-test("the error of softmax is that in 80 digits", () => {
-  for (const { rows } of hardRows())
-    for (const logits of rows.slice(0, 1)) {
-      const shape = { rows: 1, classes: logits.length };
-      const found = built.softmax(Float64Array.from(logits), shape);
-      const row = referenceRow(logits) as ReferenceRow;
-      const values = referenceResult("softmax", row) as ReferenceValues;
-      for (const [k, truth] of truthOf(logits, 1).p.entries()) {
-        const error = errorInEpsilon(found[k] as number, values, k);
-        expect(error).toBeCloseTo(exactError(found[k] as number, truth), 9);
-      }
-    }
 });
 
 test("a guard keeps zeros in the mean, which is NaN without it", () => {
