@@ -192,13 +192,6 @@ describe.each(LAYOUTS)("outputs of run, %s", (layout) => {
   });
 });
 
-test("layout packed has no log_jacobian", async () => {
-  const options = { layout: "packed", emit: ["log_jacobian"] } as const;
-  await expect(
-    built.run({ input: good.input, output: at("none"), ...options } as never),
-  ).rejects.toMatchObject({ code: "ERR_USAGE" });
-});
-
 test("a file has both blocks, and the option result chooses one", async () => {
   const path = at("both");
   const { input, rows, classes, block } = good;
