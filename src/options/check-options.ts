@@ -113,8 +113,12 @@ export function checkHooks(hooks: object): void {
 
 /** @throws UsageError */
 export function checkPath(name: string, value: unknown): void {
-  if (typeof value !== "string" || value === "")
-    throw unexpected(name, "a path", value);
+  if (!isPath(value)) throw unexpected(name, "a path", value);
+}
+
+function isPath(value: unknown): boolean {
+  // Node.js rejects a null byte with an error that does not name the option.
+  return typeof value === "string" && value !== "" && !value.includes("\0");
 }
 
 function unexpected(
@@ -129,7 +133,7 @@ function unexpected(
 /** Fields of an option's row that `checkValue` needs. */
 export type CheckedOption = Pick<
   OptionSpec,
-  "name" | "kind" | "isRequired" | "choices" | "range"
+  "name" | "kind" | "isRequired" | "choices" | "range" | "file"
 >;
 
 /** Checks a value against its row of the options table. @throws UsageError */
@@ -160,7 +164,7 @@ export function checkValue(spec: CheckedOption, value: unknown): void {
 
 /** Returns the form that a value should have; null if it has it. */
 function expectedForm(
-  { kind, range }: CheckedOption,
+  { kind, range, file }: CheckedOption,
   value: unknown,
 ): string | null {
   const isEach = (isValid: (item: unknown) => boolean) =>
@@ -171,7 +175,7 @@ function expectedForm(
   const [low, high] =
     range ??
     (kind === "integer" ? [0, Number.MAX_SAFE_INTEGER] : [-Infinity, Infinity]);
-  const isWithin = (value as number) >= low && (value as number) <= high;
+  const isWithin = typeof value === "number" && value >= low && value <= high;
   switch (kind) {
     case "boolean":
       return typeof value === "boolean" ? null : "true or false";
@@ -179,7 +183,7 @@ function expectedForm(
       if (Number.isSafeInteger(value) && isWithin) return null;
       return `a whole number from ${low}${high === Number.MAX_SAFE_INTEGER ? "" : ` to ${high}`}`;
     case "number":
-      if (typeof value === "number" && isWithin) return null;
+      if (isWithin) return null;
       return `a number from ${low} to ${high}`;
     case "list":
     case "names":
@@ -187,6 +191,7 @@ function expectedForm(
     case "ranges":
       return isEach(isWhole) ? null : "a list of whole numbers from 0";
     default:
+      if (file !== undefined) return isPath(value) ? null : "a path";
       return isText(value) ? null : "a string";
   }
 }

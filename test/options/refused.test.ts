@@ -68,3 +68,26 @@ test("functions on arrays need options", async () => {
   ])
     await expectUsageError("options: expected an object, found nothing", call);
 });
+
+test.each<[options: object, message: string]>([
+  [
+    { threads: Symbol("s") },
+    "threads: expected a whole number from 1 to 256, found a symbol",
+  ],
+  [
+    { layout: Object.create(null) },
+    "layout: expected a string, found an object",
+  ],
+  [{ output: "a\0b" }, 'output: expected a path, found "a\\x00b"'],
+  [
+    { temperatureFile: "a\0b" },
+    'temperatureFile: expected a path, found "a\\x00b"',
+  ],
+])(
+  "values that Node.js or a comparison cannot take: %s",
+  async (options, message) => {
+    await expectUsageError(message, () =>
+      built.run({ ...OPTIONS, ...options } as never),
+    );
+  },
+);
