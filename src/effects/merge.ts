@@ -15,7 +15,7 @@ import type { EffectsOptions } from "./options.js";
 export interface MergeOptions extends OptionsOf<"merge"> {}
 
 /**
- * Merges partial sums. The result has the bytes of one call over all their inputs, if these are cut at multiples of 1,024 rows.
+ * Merges partial sums. The result has the bytes of one call over all their inputs.
  * @throws UsageError if the partials are of other options or have an input in common; other errors as reduce and effects
  */
 export async function mergePartials(

@@ -157,7 +157,8 @@ export function checkValue(spec: CheckedOption, value: unknown): void {
   if (unknown === undefined) return;
   if (name === "emit" && unknown === "doubt")
     throw new UsageError("emit: doubt was renamed to uncertainty", name);
-  if (kind === "string") throw unexpected(name, choices.join(" or "), unknown);
+  if (kind === "string")
+    throw unexpected(name, `one of ${choices.join(", ")}`, unknown);
   const names = `names among ${choices.join(", ")}`;
   throw unexpected(name, names, unknown, shortName(`${unknown}`));
 }

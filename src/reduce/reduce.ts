@@ -57,7 +57,7 @@ export interface ReduceReport extends CallCost {
  * other results, log-likelihood, score, Fisher information, KFAC factors. Memory does not depend on the number of rows.
  *
  * The output has the group columns, `rows` (good rows), `weight` (the sum of their weights) and a column per result. Its bytes
- * do not depend on threads, chunks, record batches or the order of inputs of whole blocks of 1,024 rows.
+ * do not depend on threads, chunks, record batches or the order of inputs.
  * @throws SoftjacError; its `report` describes the call up to the error
  */
 export function reduce(

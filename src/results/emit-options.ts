@@ -97,7 +97,9 @@ function checkAuxiliary(
   for (const option of needed)
     if (columnOf(option, options) === undefined)
       throw new UsageError(
-        `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : option === "covariance" ? "; for a model of features, the option covarianceFile is the covariance of its coefficients" : ""}`,
+        option === "classColumn"
+          ? "class, classColumn: column needs one of them"
+          : `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "covariance" ? ", or with features the option covarianceFile" : ""}`,
       );
   for (const option of [...AUXILIARY_NAMES, "class" as const]) {
     const isUsed =

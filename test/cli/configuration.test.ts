@@ -89,7 +89,7 @@ test.each<[content: unknown, message: string]>([
   ['{"layout":"packed","layout":"csr"}', "layout is given twice"],
   [{ threads: "2" }, `threads: ${WHOLE} "2"`],
   [{ threads: 0 }, `threads: ${WHOLE} 0`],
-  [{ layout: "bcr" }, "layout: expected bsr or packed or"],
+  [{ layout: "bcr" }, "layout: expected one of bsr, packed, csr"],
   [{ sync: "no" }, 'sync: expected true or false, found "no"'],
   [{ keep: [1] }, "keep: expected a list of names, found [1]"],
 ])("rejects a file: %j", async (content, message) => {
@@ -122,7 +122,7 @@ test.each([
   ["THREADS", "0", `${WHOLE} 0`],
   ["SYNC", "no", 'expected true or false, found "no"'],
   ["EMIT", "doubt", "doubt was renamed to uncertainty"],
-  ["DTYPE", "float16", 'expected float32 or float64, found "float16"'],
+  ["DTYPE", "float16", 'expected one of float32, float64, found "float16"'],
 ])("rejects SOFTJAC_%s=%s", async (name, value, message) => {
   const parsed = parse(RUN, `${name}=${value}`);
   await expect(parsed).rejects.toThrow(`SOFTJAC_${name}: ${message}`);

@@ -125,13 +125,17 @@ const REFUSED: Record<string, object> = {
   "classes: expected a whole number from 1 to 16777216, found 0": {
     classes: 0,
   },
-  'kind: expected notebook or normal or peaked, found "flat"': { kind: "flat" },
+  'kind: expected one of notebook, normal, peaked, found "flat"': {
+    kind: "flat",
+  },
   "scale: only kind normal has a scale, found kind peaked": {
     ...{ scale: 1, kind: "peaked" },
   },
   "scale: expected a number from 0 to 1000000, found -1": { scale: -1 },
   "seed: expected a whole number from 0, found 0.5": { seed: 0.5 },
-  'dtype: expected float32 or float64, found "float16"': { dtype: "float16" },
+  'dtype: expected one of float32, float64, found "float16"': {
+    dtype: "float16",
+  },
   "unknown option threads; the options are output, rows, classes, kind, scale, seed, dtype, force, sync":
     { threads: 2 },
   "rows, classes: expected at most 4398046511104 bytes in one file, found 1125899906842624 rows of 28":

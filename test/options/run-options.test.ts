@@ -41,13 +41,13 @@ emit: expected at least one result
 {"emit": ["softmax", "softmax"]}
 emit: softmax is given twice
 {"layout": "csc"}
-layout: expected bsr or packed or csr or coo or factored or dense, found "csc"
+layout: expected one of bsr, packed, csr, coo, factored, dense, found "csc"
 {"layout": "packed", "emit": ["softmax"]}
 layout: packed needs jacobian in emit, found softmax
 {"emit": ["vjp"]}
 cotangent: vjp needs the name of a column
 {"emit": ["column"]}
-classColumn: column needs the name of a column; class is one class for all rows
+class, classColumn: column needs one of them
 {"emit": ["column"], "class": 1, "classColumn": "y"}
 class, classColumn: give only one of them
 {"label": "y"}
@@ -61,9 +61,9 @@ class: expected a whole number from 0 to 2147483647, found 2147483648
 {"chunkRows": 0}
 chunkRows: expected a whole number from 1, found 0
 {"dtype": "float16"}
-dtype: expected float32 or float64, found "float16"
+dtype: expected one of float32, float64, found "float16"
 {"onBadRow": "nan"}
-onBadRow: expected error or null or skip, found "nan"
+onBadRow: expected one of error, null, skip, found "nan"
 {"threshold": 0.1}
 threshold: only layouts csr and coo drop entries; found layout bsr
 {"topK": 3, "layout": "packed"}

@@ -210,7 +210,7 @@ test("a covariance of the logits of each row in a column", async () => {
 
 const WRONG = `
 --emit std_error
---covariance: std_error needs the name of a column; for a model of features, the option --covariance-file is the covariance of its coefficients
+--covariance: std_error needs the name of a column, or with features the option --covariance-file
 --emit std_error --covariance-file V.npy
 --covariance-file: needs --coefficients
 --features a,b
