@@ -90,9 +90,10 @@ export async function pinInputs(
     }
   }
 
-  // Inputs without a row that has logits are tried again with the number of classes of the other inputs.
+  // Inputs without a row that has logits are tried again, last, with the number of classes of the other inputs.
   const retried = new Set<string>();
-  for (const name of withRetries(names, retried)) {
+  const all = [...names];
+  for (const name of all) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     alive?.();
     const path = inputs.path(name);
@@ -105,6 +106,7 @@ export async function pinInputs(
       const isUnknown = isUnknownClassesError(error);
       if (isUnknown && !retried.has(name)) {
         retried.add(name);
+        all.push(name);
         continue;
       }
       if (isUnknown && !first && names.length > 1) {
@@ -118,21 +120,12 @@ export async function pinInputs(
       onEvent?.({ event: "input skipped", input: name, error: message });
     }
   }
-  const all = names.flatMap((name) => pinned.get(name) ?? []);
+  const valid = names.flatMap((name) => pinned.get(name) ?? []);
   return {
-    pinned: all.map(({ input }) => input),
-    sizes: all.map(({ size }) => size),
+    pinned: valid.map(({ input }) => input),
+    sizes: valid.map(({ size }) => size),
     skipped,
   };
-}
-
-/** Yields the names, then those that the caller has added to `retried` meanwhile. */
-function* withRetries(
-  names: readonly string[],
-  retried: ReadonlySet<string>,
-): Generator<string> {
-  yield* names;
-  yield* retried;
 }
 
 function rejectDifferent(

@@ -46,16 +46,14 @@ export class StagedInputs implements Inputs {
   }
 
   async open(input: InputWithState, options: OpenOptions): Promise<LogitsFile> {
-    const path = this.path(input.name);
     const { scratch, signal } = options;
-    const state = { bytes: input.bytes, etag: input.etag ?? "" };
-    return this.#stage(input, path, scratch, state, async (staged) => {
-      const now = () => this.#currentState(input.name);
-      const source: InputSource = { path, fd: -1, opened: state, state: now };
-      const { fd, present } = staged;
+    return this.#stage(input, scratch, async (staged) => {
+      const { name: path, fd, present, state: opened } = staged;
+      const state = () => this.#currentState(input.name);
+      const source: InputSource = { path, fd: -1, opened, state };
       // `staged.reading` may open the file again, so it must stay open.
       const close = () => {};
-      const file = { path, fd, bytes: state.bytes, present, source, close };
+      const file = { path, fd, bytes: opened.bytes, present, source, close };
       for (const ranges of structureBytes(file))
         await staged.fetch(ranges, signal);
       const read = () => logitsIn(file, options);
@@ -64,9 +62,9 @@ export class StagedInputs implements Inputs {
         logits.close();
         staged.close();
       };
-      const opened = { ...logits, close: closeBoth };
-      if (opened.present) this.#staged.set(opened, staged);
-      return opened;
+      const result = { ...logits, close: closeBoth };
+      if (result.present) this.#staged.set(result, staged);
+      return result;
     });
   }
 
@@ -85,7 +83,7 @@ export class StagedInputs implements Inputs {
     if (!whole) return logits;
     const { name: path, state, scratch } = whole;
     const input = { name: path.slice(this.root.length + 1), ...state };
-    return this.#stage(input, path, scratch, state, async (staged) => {
+    return this.#stage(input, scratch, async (staged) => {
       const { fd, present } = staged;
       const close = () => staged.close();
       const rows: LogitsFile = { ...logits, fd, present, close };
@@ -98,13 +96,13 @@ export class StagedInputs implements Inputs {
   /** Opens a staged file, and closes it if `work` fails. @throws InputChangedError if the object was replaced */
   async #stage<T>(
     input: InputWithState,
-    path: string,
     scratch: string | undefined,
-    state: PlannedState,
     work: (staged: StagedFile) => Promise<T>,
   ): Promise<T> {
+    const { name, bytes, etag = "" } = input;
     const store = await this.#store();
-    const staged = new StagedFile(store, path, state, scratch);
+    const state = { bytes, etag };
+    const staged = new StagedFile(store, this.path(name), state, scratch);
     try {
       return await work(staged);
     } catch (error) {
