@@ -163,8 +163,10 @@ function integerOf(bytes: DataView, signed: boolean): bigint {
 function floatOf(bytes: DataView): number {
   if (bytes.byteLength === 8) return bytes.getFloat64(0, true);
   if (bytes.byteLength === 2) return float16Value(bytes.getUint16(0, true));
-  // A float32 has seven digits; further ones come from its conversion to float64.
-  return Number(bytes.getFloat32(0, true).toPrecision(7));
+  // Seven to nine digits tell a float32 from all others; further ones come from its conversion to float64.
+  const value = bytes.getFloat32(0, true);
+  const texts = [7, 8, 9].map((digits) => Number(value.toPrecision(digits)));
+  return texts.find((text) => Math.fround(text) === value) ?? value;
 }
 
 function decimalText(value: bigint, scale: number): string {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { type ShowOptions, show } from "../../src/show/show.js";
 import { DIGITS, softjac } from "../cli/support.js";
+import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { refused } from "../support/refused.js";
@@ -117,6 +118,32 @@ describe("many classes", async () => {
     const [, ...lines] = stdout.split("\n").map((line) => line.length);
     expect(Math.max(...lines)).toBeLessThanOrEqual(80);
   });
+});
+
+test("copied float32 values have as many digits as tell them from others", async () => {
+  const input = at("floats.arrow");
+  const values = [0.1, 16777217, -2.0667176246643066, 1e-45, Infinity, NaN];
+  writeArrow(input, {
+    logits: [values.map((_, r) => [r, 1]), "list<float64>"],
+    x: [values, "float32"],
+  });
+  const results = await run({ input, column: "logits", keep: ["x"] });
+  const shown: string[] = [];
+  for (const row of values.keys()) {
+    const { columns } = await show({ results, row });
+    shown.push(columns[0]?.value as string);
+  }
+  const texts = [
+    "0.1",
+    "16777216",
+    "-2.0667176",
+    "1.401298e-45",
+    "Infinity",
+    "NaN",
+  ];
+  expect(shown).toEqual(texts);
+  for (const [k, text] of shown.entries())
+    expect(Math.fround(Number(text))).toBe(Math.fround(values[k] as number));
 });
 
 test("bad rows and missing rows", async () => {
