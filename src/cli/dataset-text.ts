@@ -63,8 +63,8 @@ export function statusText(found: DatasetStatus): string {
       "shards",
       `${count(shards)}: ${count(shardsDone)} done${more(skipped, "of skipped inputs")}`,
     ],
-    ["missing", ranges(missing)],
-    ["damaged", ranges(damaged)],
+    ["missing", shardsText(missing)],
+    ["damaged", shardsText(damaged)],
     ...problems.slice(0, 10).map(({ file, problem }, n) => {
       // Files without a shard have no numbers in front of them.
       const label = n === 0 && damaged.length === 0 ? "damaged" : "";
@@ -74,6 +74,11 @@ export function statusText(found: DatasetStatus): string {
     ["run", found.fingerprint],
     ["unfinished", unfinished.length > 0 ? others : ""],
   ]);
+}
+
+function shardsText(numbers: readonly number[]): string {
+  if (numbers.length === 0) return "";
+  return `${numbers.length === 1 ? "shard" : "shards"} ${ranges(numbers)}`;
 }
 
 /** Formats the report of gc. */

@@ -185,7 +185,7 @@ function expectedForm(
       return `a whole number from ${low}${high === Number.MAX_SAFE_INTEGER ? "" : ` to ${high}`}`;
     case "number":
       if (isWithin) return null;
-      return `a number from ${low} to ${high}`;
+      return `a number from ${low}${high === Number.MAX_VALUE ? "" : ` to ${high}`}`;
     case "list":
     case "names":
       return isEach(isText) ? null : "a list of names";

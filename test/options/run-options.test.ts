@@ -69,7 +69,7 @@ threshold: only layouts csr and coo drop entries; found layout bsr
 {"topK": 3, "layout": "packed"}
 topK: only layouts csr and coo drop entries; found layout packed
 {"threshold": -1, "layout": "csr"}
-threshold: expected a number from 0 to 1.7976931348623157e+308, found -1
+threshold: expected a number from 0, found -1
 {"topK": 0, "layout": "coo"}
 topK: expected a whole number from 1, found 0
 {"layout": "coo", "onBadRow": "null"}
