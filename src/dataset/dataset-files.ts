@@ -53,7 +53,6 @@ export function recordName(shard: number): string {
   return `${COMMITS}/${digits(shard)}.json`;
 }
 
-/** Returns the name of the record of a skipped input. */
 export function skippedRecordName(input: number): string {
   return `${COMMITS}/input-${digits(input)}.json`;
 }

@@ -19,7 +19,6 @@ export interface PinnedInput extends PlannedState {
   classes?: number;
 }
 
-/** Invalid input, and its error. */
 export interface SkippedInput extends Omit<PinnedInput, "rows"> {
   error: string;
 }

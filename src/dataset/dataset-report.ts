@@ -35,7 +35,6 @@ export interface DatasetReport extends CallCost {
   damaged: { file: string; problem: string }[];
 }
 
-/** Counts the work on a dataset and builds its report. */
 export class DatasetReportBuilder {
   readonly #cost = startClock();
   readonly counts: Omit<DatasetReport, keyof CallCost>;
@@ -113,7 +112,6 @@ export class DatasetReportBuilder {
   }
 }
 
-/** Report, stop signals and hooks of a call on a dataset. */
 export interface DatasetCall {
   report: DatasetReportBuilder;
   stopping: GracefulStop;

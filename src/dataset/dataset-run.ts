@@ -336,7 +336,6 @@ export abstract class DatasetRun<S extends Store = Store> {
     await replace(this.store, `${out}/${MANIFEST}`, manifest);
   }
 
-  /** Returns the skipped inputs with their errors. */
   skippedInputs(): Promise<{ name: string; error: string }[]> {
     return this.#inFolder((files) => files.allSkipped());
   }

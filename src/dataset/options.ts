@@ -20,7 +20,6 @@ export type ResolvedDataset = ReturnType<typeof resolveDataset>;
 
 const RUN = optionsOf("run").map(({ name }) => name);
 
-/** Checks options and fills in defaults. */
 export function resolveDataset(given: DatasetOptions) {
   const options = resolve("dataset", withBase(given));
   const { inputs, output, overwrite, layout, label } = options;
@@ -46,7 +45,6 @@ export function resolveDataset(given: DatasetOptions) {
     inputs: Object.freeze([...inputs]),
     /** Absolute path, because a run may be resumed from another directory. */
     output: resolveLocation(output),
-    /** Returns the options of a run over one input. */
     optionsFor,
   });
 }

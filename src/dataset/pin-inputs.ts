@@ -34,7 +34,6 @@ interface PinContext extends Pick<DatasetHooks, "onEvent">, WorkHooks {
 
 export interface PinnedInputs {
   pinned: PinnedInput[];
-  /** Sizes of the pinned inputs. */
   sizes: InputSize[];
   skipped: SkippedInput[];
 }

@@ -31,7 +31,6 @@ export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
   workerPool?: WorkerPool;
   /** Returns the options of a run over one input. */
   optionsFor: (input: string) => ResolvedOptions;
-  /** Whether to skip invalid inputs. */
   keepGoing: boolean;
   /** Seconds without progress after which a shard is abandoned. */
   stallTimeout: number;

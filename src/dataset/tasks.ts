@@ -59,7 +59,6 @@ export async function runShards(
   });
 }
 
-/** Returns the filter for the shards of a task. @throws UsageError */
 function shardFilter({
   shardIndex,
   shardCount,

@@ -67,7 +67,6 @@ export async function verifyPublished(
   return report.finish("done");
 }
 
-/** @throws StoppedError */
 async function faultsOf({
   run,
   stopping,

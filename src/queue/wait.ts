@@ -66,7 +66,6 @@ export async function waitForDataset(
   });
 }
 
-/** @throws StoppedError, ShardsFailedError */
 async function untilComputed(
   run: DatasetRun,
   options: WaitOptions,
