@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { UsageError } from "../errors.js";
 import { isRemote, resolveLocation } from "../io/location.js";
 import { type ModelOptions, withFileNames } from "../model/run-model.js";
-import { resolve } from "../options/check-options.js";
+import { copyOptions, resolve } from "../options/check-options.js";
 import { type OptionsOf, optionsOf } from "../options/options-table.js";
 import {
   type ResolvedOptions,
@@ -32,7 +32,8 @@ export function resolveDataset(given: DatasetOptions) {
     throw new UsageError(
       "layout: dense cannot be split into shards; use bsr, packed, csr, coo or factored",
     );
-  const run = Object.entries(given).filter(([name]) => RUN.includes(name));
+  const all = Object.entries(copyOptions(given));
+  const run = all.filter(([name]) => RUN.includes(name));
   const optionsFor = optionsOver(Object.fromEntries(run), output);
   optionsFor(inputs[0] as string);
   if (label?.endsWith(".npy") && existsSync(label))

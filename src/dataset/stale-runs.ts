@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { resolveLocation } from "../io/location.js";
 import { isAlive } from "../io/temporary-names.js";
-import { resolve } from "../options/check-options.js";
+import { checkHooks, resolve } from "../options/check-options.js";
 import type { OptionsOf } from "../options/options-table.js";
 import { openStore } from "../storage/open-store.js";
 import {
@@ -36,8 +36,10 @@ export interface StaleRunsReport {
  */
 export async function removeStaleRuns(
   options: StaleRunsOptions,
-  { signal }: Pick<DatasetHooks, "signal"> = {},
+  hooks: Pick<DatasetHooks, "signal"> = {},
 ): Promise<StaleRunsReport> {
+  checkHooks(hooks);
+  const { signal } = hooks;
   const { olderThan, dryRun, ...given } = resolve("gc", options);
   const output = resolveLocation(given.output);
   const limit = Date.now() - olderThan * 3600_000;

@@ -1,5 +1,5 @@
 import { InputsSkippedError, UsageError } from "../errors.js";
-import { checkHooks, resolve } from "../options/check-options.js";
+import { checkHooks, copyOptions, resolve } from "../options/check-options.js";
 import type { OptionsOf } from "../options/options-table.js";
 import { computeShards } from "./compute-shards.js";
 import { summaryOf } from "./dataset-plan.js";
@@ -81,11 +81,12 @@ function shardFilter({
  * of softjac planned the run
  */
 export async function finalizeDataset(
-  options: FinalizeOptions,
+  given: FinalizeOptions,
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  resolve("finalize", options);
+  resolve("finalize", given);
+  const options = copyOptions(given);
   const { output, run: fingerprint } = options;
   return withReport(options, hooks, (call) =>
     call.stopping.withWatchdog(async (alive) => {
@@ -132,9 +133,11 @@ export interface DatasetStatus
  */
 export async function datasetStatus(
   options: StatusOptions,
-  { signal }: Pick<DatasetHooks, "signal"> = {},
+  hooks: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetStatus> {
+  checkHooks(hooks);
   resolve("status", options);
+  const { signal } = hooks;
   const { output, run: fingerprint } = options;
   const access = { ...options, signal };
   const prefer = "published";

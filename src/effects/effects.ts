@@ -3,7 +3,7 @@ import { numberOf } from "../format-number.js";
 import { startClock } from "../io/report-clock.js";
 import type { SumsSpace } from "../kernels/sums.js";
 import { readCovariance } from "../model/covariance-file.js";
-import { checkHooks } from "../options/check-options.js";
+import { checkHooks, copyOptions } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import {
@@ -54,6 +54,7 @@ export async function effectsFrom(
 ): Promise<EffectsReport> {
   checkHooks(hooks);
   const resolved = resolveEffectsOptions(options);
+  const given = copyOptions(options);
   const { inputs, output, force, sync, covariance, level } = resolved;
   const cost = startClock();
   const warn = (message: string) =>
@@ -109,7 +110,7 @@ export async function effectsFrom(
       const matrices = new Map([["coefficients", coefficients.matrix]]);
       if (file) matrices.set("covarianceFile", file.matrix);
       const commit = { output: output as string, force, sync };
-      const call = ["effects", options, matrices, sums, commit] as const;
+      const call = ["effects", given, matrices, sums, commit] as const;
       done.outputBytes = await writePartial(...call);
       return report("done");
     }

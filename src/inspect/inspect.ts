@@ -23,7 +23,7 @@ import { logitsIn } from "../input/open-logits.js";
 import { readFooter } from "../input/parquet/parquet-footer.js";
 import type { InputFile } from "../input/read-input.js";
 import { recordBatches } from "../input/record-batches.js";
-import { checkHooks, resolve } from "../options/check-options.js";
+import { checkHooks, copyOptions, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { OptionsOf } from "../options/options-table.js";
 import { resolveOptions } from "../options/run-options.js";
@@ -71,11 +71,12 @@ export interface ValueScan {
  * @throws SoftjacError if the file cannot be read; a file without logits does not throw (see `noLogitsReason`)
  */
 export async function inspect(
-  options: InspectOptions,
+  given: InspectOptions,
   hooks: RunHooks = {},
 ): Promise<Inspection> {
   checkHooks(hooks);
-  resolve("inspect", options);
+  resolve("inspect", given);
+  const options = copyOptions(given);
   const { input } = options;
   const file = await openInput(input, hooks);
   const description = await interpreting(file.path, "structure", () =>

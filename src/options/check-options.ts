@@ -31,7 +31,7 @@ export function resolve<C extends Command>(
     given,
     specs.map(({ name }) => name),
   );
-  const resolved = { ...given } as Record<string, unknown>;
+  const resolved = copyOptions(given) as Record<string, unknown>;
   for (const spec of specs) {
     checkValue(spec, resolved[spec.name]);
     resolved[spec.name] ??= spec.default;
@@ -44,6 +44,15 @@ export function resolve<C extends Command>(
     resolved.temperatureFile = undefined;
   }
   return Object.freeze(resolved) as Resolved<C>;
+}
+
+/** Returns a copy of options and their lists, which the caller may change during the call. */
+export function copyOptions<Options extends object>(given: Options): Options {
+  const copies = Object.entries(given).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? Object.freeze([...value]) : value,
+  ]);
+  return Object.fromEntries(copies);
 }
 
 /** @throws UsageError for two options of which a call may have only one */

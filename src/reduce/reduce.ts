@@ -1,6 +1,6 @@
 import { SoftjacError, UsageError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
-import { checkHooks } from "../options/check-options.js";
+import { checkHooks, copyOptions } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import {
@@ -75,6 +75,7 @@ export async function reduceFrom(
 ): Promise<ReduceReport> {
   checkHooks(hooks);
   const resolved = resolveReduceOptions(options);
+  const given = copyOptions(options);
   const { inputs, output, force, sync } = resolved;
   const emit = resolved.emit ?? ["softmax", "jacobian"];
   const cost = startClock();
@@ -119,7 +120,7 @@ export async function reduceFrom(
     done.outputBytes = resolved.partial
       ? await writePartial(
           "reduce",
-          options,
+          given,
           new Map(matrix ? [["coefficients", matrix]] : []),
           sums,
           { output, force, sync },

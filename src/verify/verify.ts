@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { STANDARD_INPUT } from "../io/location.js";
-import { checkHooks, resolve } from "../options/check-options.js";
+import { checkHooks, copyOptions, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { OptionsOf } from "../options/options-table.js";
 import { type ByteComparison, compareRun } from "./compare-bytes.js";
@@ -34,7 +34,7 @@ export async function verify(
   checkHooks(hooks);
   const start = performance.now();
   const resolved = resolve("verify", options);
-  const { all = false, sample, seed, ...others } = options;
+  const { all = false, sample, seed, ...others } = copyOptions(options);
   const { output, ...inputs } = others;
   const { input } = inputs;
   if (all && sample !== undefined)

@@ -17,7 +17,8 @@ async function expectUsageError(message: string, call: () => unknown) {
 
 const FUNCTIONS =
   `run verify report generate inspect runDataset dryRunDataset planDataset
-  runShards finalizeDataset submitDataset runWorker waitForDataset`.split(
+  runShards finalizeDataset submitDataset runWorker waitForDataset
+  reduce effects calibrate mergePartials datasetStatus removeStaleRuns`.split(
     /\s+/,
   ) as (keyof typeof built)[];
 
