@@ -74,6 +74,17 @@ test("a record that is replaced during the work is read again", async () => {
   ]);
 });
 
+test("publishing three times at once, and again", async () => {
+  const out = newOutput();
+  const workers = [new Worker(out), new Worker(out), new Worker(out)];
+  for (const worker of workers) await worker.begin();
+  for (const shard of [0, 1]) await workers[0]?.make(shard)();
+  const publish = ({ run }: Worker) => run.publish({ overwrite: false });
+  await Promise.all(workers.map(publish));
+  await publish(workers[1] as Worker);
+  await workers[1]?.expectPublished();
+});
+
 test("the second of two runs for one output is refused, or replaces the first when it is complete", async () => {
   const one = new Worker(newOutput());
   const two = new Worker(one.out, { temperature: 2 });
