@@ -82,7 +82,7 @@ export const INPUT_SECTIONS = [
      * masked, as -inf. Default: false.
      */
     pad: flag(
-      "Mask the classes that shorter lists of logits lack; the longest list has all",
+      "Read lists of different lengths: classes that shorter lists lack are masked",
     ),
     /** Action for rows without a softmax (NaN, +inf, all -inf): throw BadRowError (default), write nulls, or omit the row. */
     onBadRow: text(
@@ -168,7 +168,7 @@ export const INPUT_SECTIONS = [
     tangent: text("Input column of vectors for --emit jvp and log_jvp"),
     /** Name of the input column of covariances: `[Q]` diagonals, `[Q(Q+1)/2]` upper triangles or `[Q·Q]` matrices, row-major. */
     covariance: text(
-      "Input column of covariance matrices for --emit covariance and variance: diagonal, upper triangle or full",
+      "Input column of covariance matrices for --emit covariance, variance and std_error: diagonal, upper triangle or full",
     ),
     /** Whether a dense tensor may exceed 1 GiB; default: false. */
     forceDense: flag("Allow a dense tensor of more than 1 GiB", {

@@ -70,9 +70,9 @@ export const SUMS_SECTIONS = [
     ),
     /** Names of the columns whose values form groups; default: one group of all rows. */
     by: names("Columns whose values form groups, e.g. state,year"),
-    /** Action for bad rows: throw BadRowError (default), or leave them out. */
+    /** Action for bad rows: throw BadRowError (default), or omit them. */
     onBadRow: text(
-      "Rows with NaN or infinite values: stop, or leave them out",
+      "Rows without a softmax, with invalid features or without a label: stop, or omit",
       {
         ...{ commands: SUMMING, choices: ["error", "skip"], default: "error" },
       },

@@ -47,7 +47,7 @@ export interface SoftmaxSumsRows {
   /** `[rows, classes]` for vjp and log_vjp, and for jvp and log_jvp. */
   cotangents?: Float64Array | undefined;
   tangents?: Float64Array | undefined;
-  /** `[rows, Q, Q]` for covariance and variance. */
+  /** `[rows, Q, Q]` for covariance, variance and std_error. */
   covariances?: Float64Array | undefined;
 }
 
