@@ -37,7 +37,7 @@ export interface CalibrateReport extends CallCost {
   weight: number;
   badRows: number;
   classes: number;
-  /** Temperature that maximises the likelihood of the labels, and its standard error T²/√(Σ w Var_p(o)). */
+  /** Temperature that maximizes the likelihood of the labels, and its standard error T²/√(Σ w Var_p(o)). */
   temperature: number;
   std_error: number;
   /** Number of passes over the rows. */
@@ -58,7 +58,7 @@ const MAX_PASSES = 100;
 /**
  * Fits the temperature T of softmax(o/T) to labels by maximum likelihood, with its standard error, in one pass over the rows
  * per Newton step. The negative log-likelihood is convex in 1/T.
- * @throws SoftjacError; InputUnsupportedError if no temperature above 0 maximises the likelihood
+ * @throws SoftjacError; InputUnsupportedError if no temperature above 0 maximizes the likelihood
  */
 export async function calibrate(
   options: CalibrateOptions,
@@ -103,7 +103,7 @@ export async function calibrate(
     const { rows, weight } = before;
     Object.assign(done, { rows, weight });
     rejectUnbounded(before, inputs[0] as string);
-    const after = await maximise(before, evaluate);
+    const after = await maximize(before, evaluate);
     const temperature = after.temperature;
     Object.assign(done, {
       temperature,
@@ -183,7 +183,7 @@ function rejectUnbounded(
 }
 
 /** Newton's method on 1/T within the bracket of the known signs of the slope. */
-async function maximise(
+async function maximize(
   first: Measures,
   evaluate: (temperature: number) => Promise<Measures>,
 ): Promise<Measures> {

@@ -143,7 +143,7 @@ export async function effectsFrom(
     done.newtonDecrement = found.decrement;
     if (found.decrement !== null && found.decrement > MAX_DECREMENT)
       warn(
-        `the coefficients do not maximise the likelihood of these rows (they are ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); ${file ? "unless the fit was penalised or had other rows, check the order of the columns, the intercept and the weights" : `--covariance ${covariance} assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`}`,
+        `the coefficients do not maximize the likelihood of these rows (they are ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); ${file ? "unless the fit was penalized or had other rows, check the order of the columns, the intercept and the weights" : `--covariance ${covariance} assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`}`,
       );
     const v = file?.matrix.values ?? found.v;
     const model = createModel(

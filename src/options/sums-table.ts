@@ -92,9 +92,9 @@ export const SUMS_SECTIONS = [
     }),
   }),
   section("Results", ["effects"], "bytes", {
-    /** Name of the column of true classes, for a warning unless the coefficients maximise their likelihood. */
+    /** Name of the column of true classes, for a warning unless the coefficients maximize their likelihood. */
     label: text(
-      "Column of true classes: warn unless the coefficients maximise their likelihood",
+      "Column of true classes: warn unless the coefficients maximize their likelihood",
       { group: "Input" },
     ),
     /** Names of the classes in the order of the model, for labels that are names. */

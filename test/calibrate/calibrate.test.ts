@@ -63,7 +63,7 @@ function measures(rows: typeof ROWS, T: number) {
   return { W, nll: nll / W, brier: brier / W, ece, slope, variance };
 }
 
-/** Maximises the likelihood by bisection of its slope. */
+/** Maximizes the likelihood by bisection of its slope. */
 function bestTemperature(rows: typeof ROWS): number {
   let [low, high] = [1e-3, 1e3];
   for (let n = 0; n < 200; n++) {
@@ -77,7 +77,7 @@ function bestTemperature(rows: typeof ROWS): number {
 test.each([
   ["unweighted", undefined, ROWS.map((row) => ({ ...row, w: 1 }))],
   ["weighted", "w", ROWS],
-])("the temperature maximises the likelihood, %s", async (_, weight, rows) => {
+])("the temperature maximizes the likelihood, %s", async (_, weight, rows) => {
   const found = await built.calibrate({
     ...{ inputs: [input], label: "label", weight },
   });

@@ -196,7 +196,7 @@ test("a warning for coefficients that do not fit, with the distance to the fit",
   const report = await built.effects(common, { onEvent });
   const distance = Math.sqrt(report.newtonDecrement as number).toPrecision(2);
   expect(messages).toEqual([
-    `the coefficients do not maximise the likelihood of these rows (they are ${distance} standard errors from the maximum); --covariance fisher assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`,
+    `the coefficients do not maximize the likelihood of these rows (they are ${distance} standard errors from the maximum); --covariance fisher assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`,
   ]);
   await built.effects({ ...common, covariance: "none" }, { onEvent });
   expect(messages.length).toBe(1);
@@ -265,7 +265,7 @@ describe("a covariance from a file", () => {
     expect(report.newtonDecrement).toBe(own.newtonDecrement);
     const distance = Math.sqrt(report.newtonDecrement as number).toPrecision(2);
     expect(messages).toEqual([
-      `the coefficients do not maximise the likelihood of these rows (they are ${distance} standard errors from the maximum); unless the fit was penalised or had other rows, check the order of the columns, the intercept and the weights`,
+      `the coefficients do not maximize the likelihood of these rows (they are ${distance} standard errors from the maximum); unless the fit was penalized or had other rows, check the order of the columns, the intercept and the weights`,
     ]);
   });
 });
