@@ -42,7 +42,7 @@ const REFUSED = {
   "label: expected an array of numbers, found null": {
     ...{ emit: ["gradient"], label: null },
   },
-  'layout: expected bsr or packed or csr or coo or factored, found "full"': {
+  'layout: expected one of bsr, packed, csr, coo, factored, found "full"': {
     ...{ emit: ["jacobian"], layout: "full" },
   },
   'temperature: expected a number from 1e-100 to 1e+100, found "2"': {

@@ -63,7 +63,7 @@ test.each(
 {"layout":"bsr"}
 unknown option layout; the only option is result, because outputs of softjac record everything else
 {"result":"both"}
-result: expected jacobian or log_jacobian, found "both"
+result: expected one of jacobian, log_jacobian, found "both"
 {"result":"log_jacobian"}
 result: file has no result log_jacobian
 `),
