@@ -53,7 +53,7 @@ const ADVICE = 'onBadRow: "nan" leaves the row without entries';
  * largest of them. The time per row is proportional to Q log Q plus the number of entries returned. Entries are not
  * rescaled. With `onBadRow: "nan"`, a bad row has no entries, and NaN in `droppedMax` and `droppedSum`.
  *
- * @param logits `[rows, classes]`, row-major; -inf masks a class (it has no entries). Not changed.
+ * @param logits `[rows, classes]`, row-major; -inf masks a class (without entries in the Jacobian of softmax). Not changed.
  * @returns compressed sparse rows; every value is within one ulp in float64
  * @throws UsageError for invalid sizes or options, or more than 2^31 - 1 entries; BadRowError
  */

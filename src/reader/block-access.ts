@@ -34,6 +34,10 @@ export abstract class BlockAccess<Row = number> {
    * @throws UsageError for an invalid class
    */
   async part(n: Row, classes: readonly number[]): Promise<Float64Array | null> {
+    if (!Array.isArray(classes) && !ArrayBuffer.isView(classes))
+      throw new UsageError(
+        `classes: expected an array of classes, found ${shortValue(classes)}`,
+      );
     for (const k of classes) this.#checkClass("classes", k);
     const example = await this.example(n);
     if (!example) return null;

@@ -3,6 +3,7 @@
 import type { FloatType } from "../arrow/field.js";
 import { RowMissingError, UsageError } from "../errors.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
+import { checkNames, checkValue } from "../options/check-options.js";
 import { shortValue } from "../printable.js";
 import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
 import { checkPositions, keyOfIndex, nameOfKey } from "../results/row-axes.js";
@@ -129,11 +130,10 @@ export class JacobianReader
    *
    * @throws UsageError if it exceeds 1 GiB and `force` is not set
    */
-  async toDense({
-    force = false,
-  }: {
-    force?: boolean;
-  } = {}): Promise<FloatArray> {
+  async toDense(options: { force?: boolean } = {}): Promise<FloatArray> {
+    checkNames(options, ["force"]);
+    checkValue({ name: "force", kind: "boolean" }, options.force);
+    const { force = false } = options;
     const { rows, classes, dtype, layout } = this;
     const values = (rows * classes) ** 2;
     const bytes = values * (dtype === "float32" ? 4 : 8);

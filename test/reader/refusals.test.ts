@@ -211,3 +211,30 @@ test("outputs of commands that sum rows", async () => {
     );
   }
 });
+
+test("arguments of part and toDense that are not of their types", async () => {
+  await using reader = await built.openJacobian(output);
+  for (const [classes, found] of [
+    [undefined, "nothing"],
+    [3, "3"],
+    [new Set([0]), "an object of type Set"],
+  ] as const)
+    await refused(
+      reader.part(0, classes as never),
+      "ERR_USAGE",
+      `classes: expected an array of classes, found ${found}`,
+      { option: "classes" },
+    );
+  await refused(
+    reader.toDense({ forced: true } as never),
+    "ERR_USAGE",
+    "unknown option forced; the options are force",
+    { option: "forced" },
+  );
+  await refused(
+    reader.toDense({ force: "yes" } as never),
+    "ERR_USAGE",
+    'force: expected true or false, found "yes"',
+    { option: "force" },
+  );
+});
