@@ -116,7 +116,7 @@ test("the commands, their exit codes, and a limit", () => {
   ])
     expect(expectStatus(found, 65).stderr).toContain(named);
   expect(expectStatus(typed`status ${output}`, 65).stdout).toMatch(
-    /damaged +0-1, 3\n +part-00000-of-00004.arrow is missing\n/,
+    /damaged +shards 0-1, 3\n +part-00000-of-00004.arrow is missing\n/,
   );
   const some = typed`run-shard -o ${output} --repair --limit 2`;
   expect(expectStatus(some, 65).stderr).toContain("1 file of the published");

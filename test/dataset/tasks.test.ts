@@ -325,7 +325,7 @@ test("the commands and their exit codes", () => {
   const early = expectStatus(typed`finalize ${output}`, 75);
   expect(early.stderr).toContain("5 of 8 shards are missing (3-7)");
   const { stdout } = typed`status ${output}`;
-  expect(stdout).toMatch(/shards +8: 3 done\n +missing +3-7/);
+  expect(stdout).toMatch(/shards +8: 3 done\n +missing +shards 3-7/);
   expectStatus(typed`run-shard -o ${output} --quiet`, 0);
   expectStatus(typed`finalize ${output}`, 0);
   expect(typed`finalize ${output}`.stderr).toContain("up to date");
