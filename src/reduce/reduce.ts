@@ -3,9 +3,11 @@ import { type CallCost, startClock } from "../io/report-clock.js";
 import { checkHooks, copyOptions } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
+import { AUXILIARY_NAMES } from "../results/catalogue.js";
 import {
   auxiliaryOf,
   checkReductions,
+  REDUCTION_NAMES,
   type ReductionName,
   type SumColumn,
   shapeOf,
@@ -153,6 +155,18 @@ function checkEmit(
           `${option}: ${name} needs the name of a column`,
           option,
         );
+  const needed = auxiliaryOf(emit);
+  for (const option of [...AUXILIARY_NAMES, "class" as const]) {
+    const input = option === "class" ? "classColumn" : option;
+    if (options[option] === undefined || needed.includes(input)) continue;
+    const using = REDUCTION_NAMES.filter((name) =>
+      auxiliaryOf([name]).includes(input),
+    );
+    throw new UsageError(
+      `${option}: only for --emit ${using.join(", ")}, found ${emit.join(", ")}`,
+      option,
+    );
+  }
   const isOne =
     (options.class === undefined) !== (options.classColumn === undefined);
   if (emit.includes("column") && !isOne)

@@ -168,8 +168,9 @@ describe("values, shapes and metadata", () => {
 
   test("without rows", async () => {
     const empty = writeDrawn(at("empty.arrow"), drawn(0, B));
-    const options = { ...model, inputs: [empty], label: "label" };
-    const { columns, report } = await reduced({ ...options, emit: EMIT });
+    const options = { ...model, inputs: [empty] };
+    const labelled = { ...options, label: "label", emit: EMIT };
+    const { columns, report } = await reduced(labelled);
     expect(report).toMatchObject({ rows: 0, groups: 1, badRows: 0 });
     expect(columns.rows).toEqual([0n]);
     expect(columns.loglik).toEqual([0]);

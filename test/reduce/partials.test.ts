@@ -70,8 +70,8 @@ const next = () => at(`out ${made++}.arrow`);
 const REDUCE: Record<string, Partial<ReduceOptions>> = {
   "all rows": { emit: ["jacobian", "loglik", "score", "fisher", "kfac"] },
   "by group": { emit: ["softmax", "accuracy"], by: ["group"] },
-  "by dates": { emit: ["softmax"], by: ["day", "moment"] },
-  "by strings that one part lacks": { emit: ["softmax"], by: ["rare"] },
+  "by dates": { emit: ["softmax", "accuracy"], by: ["day", "moment"] },
+  "by strings that one part lacks": { emit: ["loglik"], by: ["rare"] },
 };
 const EFFECTS: Record<string, Partial<EffectsOptions>> = {
   "all rows": { of: ["dydx", "coefficients"], contrast: ["a"] },

@@ -160,6 +160,8 @@ const REFUSED: Record<number, Record<string, string>> = {
       "--by: the output has a column weight of its own; rename the column weight of the input",
     "reduce taken.arrow -o _ --column logits --features a --emit kfac --by kfac_output":
       "--by: the output has a column kfac_output of its own; rename the column kfac_output of the input",
+    "reduce data.arrow -o _ --column logits --label label":
+      "--label: only for --emit cross_entropy, gradient, accuracy, loglik, score, opg, found softmax, jacobian",
     "reduce data.arrow -o _ --column logits --emit fisher":
       "--emit: fisher needs --features",
     [`reduce data.arrow -o _ ${ROWS} --emit score`]:
