@@ -72,7 +72,7 @@ test("the page shows the numbers of the report", () => {
     ],
     [
       "#uncertainty figcaption",
-      `All 1,797 rows; mean ${short(uncertainty?.mean)}, minimum ${short(uncertainty?.min)}, maximum ${short(uncertainty?.max)}.`,
+      `All 1,797 rows with results; mean ${short(uncertainty?.mean)}, minimum ${short(uncertainty?.min)}, maximum ${short(uncertainty?.max)}.`,
     ],
     ["#largest-p figcaption", `; mean ${short(confidence.confidence?.mean)}.`],
     ["#entropy figcaption", `; mean ${short(entropy?.mean)} nats.`],

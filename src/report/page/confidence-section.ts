@@ -49,7 +49,7 @@ export function confidenceSection(numbers: PageNumbers): Section {
           title: "Confidence p",
           axis: "largest p →",
           bars: barsOf(confidence),
-          caption: html`Rows by p of the predicted class. All ${count(rows)} rows; mean ${digits(confidence.mean)}.`,
+          caption: html`Rows by p of the predicted class. All ${count(rows)} rows with results; mean ${digits(confidence.mean)}.`,
         }),
       entropy &&
         histogram({
@@ -57,7 +57,7 @@ export function confidenceSection(numbers: PageNumbers): Section {
           title: "Entropy",
           axis: "entropy, nats →",
           bars: barsOf(entropy),
-          caption: html`Rows by the entropy −Σ p log p. All ${count(entropy.counts.reduce((sum, rows) => sum + rows, 0))} rows; mean ${digits(entropy.mean)} nats. The maximum for ${count(summary.classes)} classes is ${digits(Math.log(summary.classes))}.`,
+          caption: html`Rows by the entropy −Σ p log p. All ${count(entropy.counts.reduce((sum, rows) => sum + rows, 0))} rows with results; mean ${digits(entropy.mean)} nats. The maximum for ${count(summary.classes)} classes is ${digits(Math.log(summary.classes))}.`,
         }),
       html`</div>`,
     ],
@@ -100,7 +100,7 @@ function uncertaintyFigure(
     wide: true,
     axis: "uncertainty →",
     bars,
-    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(rows)} rows; mean ${digits(mean)}${min === null || max === null ? "" : `, minimum ${digits(min)}, maximum ${digits(max)}`}. The uncertainty is ${UNCERTAINTY_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${lines.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
+    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(rows)} rows with results; mean ${digits(mean)}${min === null || max === null ? "" : `, minimum ${digits(min)}, maximum ${digits(max)}`}. The uncertainty is ${UNCERTAINTY_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${lines.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
     value: (log) => digits(10 ** log),
     x: {
       domain: [low, 0],
