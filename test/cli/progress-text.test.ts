@@ -42,7 +42,7 @@ test("is not wider than the terminal and has only complete figures", () => {
 });
 
 test.each([
-  [{ rows: 0, rowsDone: 0, secondsLeft: null }, "  0%  0 of 0 rows"],
+  [{ rows: 0, rowsDone: 0, secondsLeft: null }, "  0%  no rows yet"],
   [{ rowsDone: 5e6 }, "100%"],
   // Only the last row gives 100 %.
   [{ rowsDone: 4_999_999 }, " 99%"],

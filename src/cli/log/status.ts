@@ -148,12 +148,17 @@ export function progressText(status: Status, columns: number): string {
 
 /** Returns the figures of a status as text, the most important first. */
 export function figures(status: Status): string[] {
-  const { secondsLeft, shards, bytesPerSecond, threads } = status;
-  const found = [`${count(status.rowsDone)} of ${count(status.rows)} rows`];
+  const { rows, secondsLeft, shards, bytesPerSecond, threads } = status;
+  // Opening takes long if a file is decoded first.
+  const found = [
+    rows > 0
+      ? `${count(status.rowsDone)} of ${count(rows)} rows`
+      : "no rows yet",
+  ];
   if (secondsLeft !== null) found.push(`${duration(secondsLeft * 1000)} left`);
   if (shards !== null)
     found.push(`${count(status.shardsDone ?? 0)} of ${count(shards)} shards`);
-  found.push(`${count(status.rowsPerSecond)} rows/s`);
+  if (rows > 0) found.push(`${count(status.rowsPerSecond)} rows/s`);
   if (bytesPerSecond > 0) found.push(`${bytes(Math.round(bytesPerSecond))}/s`);
   if (threads !== null)
     found.push(`${status.threadsBusy} of ${threads} threads busy`);
