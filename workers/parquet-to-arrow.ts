@@ -35,13 +35,13 @@ export class UnitError extends Error {
 /**
  * Decodes units to Arrow messages, which it appends to the target; other threads decode the rest.
  * @param open opens the file with only one of the columns
- * @param reads buffers that the decoder was given
+ * @param reads buffers that the decoder has been given; emptied as they are freed
  * @throws UnitError, whose cause is a TaskFailure or an error of the decoder
  */
 export async function decodeUnits(
   setup: ParquetSetup,
   open: (column: number) => Promise<ParquetFile>,
-  reads: ArrayBuffer[] = [],
+  reads: ArrayBuffer[],
 ): Promise<DecodedMessage[]> {
   const { tails, rowGroups, shared } = setup;
   const files = new Map<number, ParquetFile>();

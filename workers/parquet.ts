@@ -9,6 +9,7 @@ import { readParquet } from "./parquet-pages.js";
 import { decodeUnits, UnitError } from "./parquet-to-arrow.js";
 import { damaged, TaskFailure } from "./slot-bytes.js";
 
+/** Size from which the garbage collector frees buffers soon enough. */
 const LARGE_BYTES = 16 << 20;
 
 /** Maximum length of a quoted error; the decoder may quote any amount of data. */
@@ -76,7 +77,7 @@ interface BlobLike {
  * Returns an open file as the Blob that the decoder reads ranges of: the bytes of the file up to its footer, then the tail of a
  * column.
  * The decoder aborts the thread if a read fails, so the failure is sent first.
- * @param reads gets buffers that the decoder copies
+ * @param reads receives the smaller buffers that the decoder has been given, which can be freed once it has decoded a batch
  */
 function fileAsBlob(
   { fd, tails, tailStart }: ParquetSetup,
@@ -99,7 +100,7 @@ function fileAsBlob(
       }
       const from = Math.max(start - tailStart, 0);
       target.set(tail.subarray(from, Math.max(end - tailStart, 0)), split);
-      // For large buffers the garbage collector runs, and sooner than they are known to be copied.
+      // A reference would keep a large buffer in memory while the column is decoded.
       if (target.length < LARGE_BYTES) reads.push(target.buffer);
       return target.buffer;
     },

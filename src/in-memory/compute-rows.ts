@@ -7,7 +7,7 @@ import { type AuxiliaryName, valuesOf } from "../results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "../results/columns.js";
 import { allocateKernelMemory } from "../tasks/kernel-memory.js";
 import { layoutSlot, planRowBlocks } from "../tasks/slot-layout.js";
-import { numberOf } from "./numbers-of.js";
+import { asNumber } from "./as-numbers.js";
 
 /** Typed array of logits and results. */
 export type FloatArray = Float64Array | Float32Array;
@@ -124,10 +124,14 @@ export function sourcesOf({
     { ...type, name: "logits", holds: "logits" as const, values: classes },
     ...inputs.map(({ option, values }) => {
       const holds = valuesOf(option);
-      const name = option === "classColumn" ? "class" : option;
-      return { ...float64, name, holds, values };
+      return { ...float64, name: nameOf(option), holds, values };
     }),
   ];
+}
+
+/** Returns the name of an auxiliary input of `softmaxResults`. */
+export function nameOf(option: AuxiliaryName): string {
+  return option === "classColumn" ? "class" : option;
 }
 
 /** Copies rows of source `n` into the slot. */
@@ -147,7 +151,7 @@ export function fillRows(
     target.set(data.subarray(first * values, (first + rows) * values));
   else
     for (let k = 0; k < length; k++)
-      target[k] = numberOf(data[first * values + k]);
+      target[k] = asNumber(data[first * values + k]);
 }
 
 /** Rejects a bad row unless it becomes NaN; an invalid label is always rejected. */

@@ -22,7 +22,7 @@ import {
   neededAuxiliary,
   resultsUsing,
 } from "../results/emit-options.js";
-import { computeInMemory, type FloatArray } from "./compute-rows.js";
+import { computeInMemory, type FloatArray, nameOf } from "./compute-rows.js";
 
 /** Shape of the logits, and options of all functions on arrays. */
 export interface InMemoryOptions {
@@ -269,11 +269,6 @@ function isArrayLike(value: unknown): boolean {
     value !== null &&
     isWhole((value as ArrayLike<unknown>).length)
   );
-}
-
-/** Returns the name of an auxiliary input of `softmaxResults`. */
-function nameOf(option: AuxiliaryName): string {
-  return option === "classColumn" ? "class" : option;
 }
 
 function checkedNames(emit: readonly EmitName[]): readonly EmitName[] {

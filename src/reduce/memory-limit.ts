@@ -16,6 +16,17 @@ interface MemoryLimit {
   maxSumsBytes: number;
 }
 
+/** Describes sums of one group that exceed the address space of the kernel. */
+export function tooManySums({
+  classes,
+  features,
+}: {
+  classes: number;
+  features: number;
+}): string {
+  return `the results of ${classes} classes and ${features} features need more than 4 GiB of sums; choose smaller ones, such as kfac instead of fisher`;
+}
+
 /** Returns the bytes of the sums of groups: each thread has sums of its own, and the main thread has their total. */
 function bytesOfSums(
   { spaces, passes }: PassSums,

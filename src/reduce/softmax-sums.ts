@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { numbersOf } from "../in-memory/numbers-of.js";
+import { asNumbers } from "../in-memory/as-numbers.js";
 import { SumsSpace } from "../kernels/sums.js";
 import { momentSums } from "../kernels/sums-layout.js";
 import { checkNames, checkValue } from "../options/check-options.js";
@@ -15,6 +15,7 @@ import {
   sumIndices,
 } from "../results/reductions.js";
 import { sumsModule } from "../tasks/kernel-memory.js";
+import { tooManySums } from "./memory-limit.js";
 
 /** Options of SoftmaxSums. Only `classes` is required. */
 export interface SoftmaxSumsOptions {
@@ -138,7 +139,7 @@ export class SoftmaxSums {
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new UsageError(
-        `classes, features: the results of ${classes} classes and ${features} features need more than 4 GiB of sums; choose smaller ones, such as kfac instead of fisher`,
+        `classes, features: ${tooManySums({ classes, features })}`,
         "classes",
       );
     }
@@ -192,7 +193,7 @@ export class SoftmaxSums {
     const inputs = this.#inputs.map(({ option, values }) => {
       const array = arrays[option];
       check(option === "label" ? "labels" : `${option}s`, array, values, true);
-      return numbersOf(array as ArrayLike<number>);
+      return asNumbers(array as ArrayLike<number>);
     });
     const { bad, overflow } = this.#space.add({
       rows,

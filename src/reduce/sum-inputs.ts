@@ -26,7 +26,12 @@ import { sumsModule } from "../tasks/kernel-memory.js";
 import type { SumsPass, WorkerContext } from "../tasks/run-tasks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
 import { GroupTable, type KeyColumn } from "./group-table.js";
-import { checkGroups, groupLimit, threadsThatFit } from "./memory-limit.js";
+import {
+  checkGroups,
+  groupLimit,
+  threadsThatFit,
+  tooManySums,
+} from "./memory-limit.js";
 import {
   checkSame as checkSameShape,
   type RowShape,
@@ -252,11 +257,7 @@ async function startSums(
       // It cannot be so large.
       if (!(cause instanceof RangeError || cause instanceof TypeError))
         throw cause;
-      throw new InputUnsupportedError(
-        path,
-        "sums",
-        `the results of ${shape.classes} classes and ${shape.features} features need more than 4 GiB of sums; choose smaller ones, such as kfac instead of fisher`,
-      );
+      throw new InputUnsupportedError(path, "sums", tooManySums(shape));
     }
   });
   return {

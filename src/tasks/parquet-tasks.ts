@@ -16,7 +16,7 @@ export interface ParquetSetup {
   rowGroups: readonly ColumnGroup[];
   /** Descriptor of the file of Arrow messages, to which each thread appends. */
   target: number;
-  /** What the threads share: the next unit, and the size of the target. */
+  /** Shared memory of the threads: the number of the next unit, and the size of the target in bytes. */
   shared: BigInt64Array<SharedArrayBuffer>;
   /** The decoder, if an earlier thread has compiled it. */
   decoder: WebAssembly.Module | null;
@@ -44,6 +44,6 @@ export interface DecodedMessage {
   offset: number;
 }
 
-/** Indices of what the threads share. */
+/** Indices into `shared`. */
 export const NEXT_UNIT = 0;
 export const TARGET_BYTES = 1;

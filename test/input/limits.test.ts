@@ -102,7 +102,7 @@ test("decoded bytes of Parquet columns", async () => {
   };
   // The schema has 92 bytes, the batch without schema and end 84.
   await expect(
-    decodeUnits(setup as never, async () => file as never),
+    decodeUnits(setup as never, async () => file as never, []),
   ).rejects.toMatchObject({
     unit: 1,
     cause: {
