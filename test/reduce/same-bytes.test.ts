@@ -192,3 +192,21 @@ with pa.ipc.new_file(sys.argv[3], t.schema) as out: out.write_table(t, max_chunk
     }
   },
 );
+
+test("tasks of the main thread that take several of its steps do not mix their groups", async () => {
+  const input = at("long tasks.arrow");
+  const rows = 16_384;
+  writeArrow(input, {
+    k: [Array.from({ length: rows }, (_, r) => r % 7), "int32"],
+    logits: [
+      Array.from({ length: rows }, (_, r) =>
+        Array.from({ length: 60 }, (_, k) => 3 * Math.sin(r * 60 + k)),
+      ),
+      "fixed_size_list<float64>[60]",
+    ],
+  });
+  const options = { by: ["k"], chunkRows: 4096, threads: 1 };
+  const expected = await hashOf([input], options, { mainThread: false });
+  for (let n = 0; n < 3; n++)
+    expect(await hashOf([input], options, { mainThread: true })).toBe(expected);
+});
