@@ -13,7 +13,7 @@ const MIN_PAUSE_MS = 10_000;
 export class StatusTracker {
   readonly #started = Date.now();
   readonly #start = performance.now();
-  /** Time of the first progress, so that rates exclude opening and planning. */
+  /** Time when the input was open, so that rates exclude opening and planning. */
   #computingSince: number | null = null;
   /** Time of the last change in the number of computed rows. */
   #lastChange: number | null = null;
@@ -46,7 +46,8 @@ export class StatusTracker {
 
   event(event: DatasetEvent): void {
     const counts = this.#counts;
-    if (event.event === "planned" || event.event === "shards done") {
+    if (event.event === "logits") this.#computingSince ??= performance.now();
+    else if (event.event === "planned" || event.event === "shards done") {
       counts.shards = event.shards;
       counts.shardsDone = event.shardsDone;
       if (event.event === "planned") this.#computingSince = performance.now();
