@@ -21,7 +21,9 @@ import type { RowSums, SummedInput, SumRequest } from "./sum-inputs.js";
 export type PartialCommand = "reduce" | "effects";
 
 const KEY = "softjac.partial";
-const VERSION = 3;
+/** Metadata key of the SHA-256 of the head and the states: most damaged states would be valid sums. */
+const SHA256_KEY = `${KEY}.sha256`;
+const VERSION = 4;
 
 /** Metadata of a file of partial sums, an Arrow file of one column: the bytes of the states of each pass, one after the other. */
 interface Head {
@@ -91,15 +93,18 @@ export async function writePartial(
     ...{ rows, badRows, firstBadRow },
     groups: sorted.map(({ keys }) => keys),
   };
-  const states = spaces.flatMap((space, n) =>
-    passes[n]?.isGrouped
-      ? sorted.map(({ group }) => space.take(group, 1))
-      : [space.take(0, 1)],
+  const states = Buffer.concat(
+    spaces.flatMap((space, n) =>
+      passes[n]?.isGrouped
+        ? sorted.map(({ group }) => space.take(group, 1))
+        : [space.take(0, 1)],
+    ),
   );
+  const text = JSON.stringify(head);
   return writeTable(
     output,
-    [bytesColumn("states", Buffer.concat(states))],
-    { [KEY]: JSON.stringify(head) },
+    [bytesColumn("states", states)],
+    { [KEY]: text, [SHA256_KEY]: sha256(text, states) },
     commit,
   );
 }
@@ -125,8 +130,10 @@ function storedOptions(
   return options;
 }
 
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+function sha256(...contents: (string | Uint8Array)[]): string {
+  const hash = createHash("sha256");
+  for (const content of contents) hash.update(content);
+  return hash.digest("hex");
 }
 
 /** Partial sums of one file. */
@@ -260,7 +267,8 @@ function keyOf(value: KeyValue, column: KeyColumn | undefined): number {
 function readPartial(path: string): Partial {
   const file = openArrow(path);
   try {
-    const text = new Map(file.schema.metadata).get(KEY);
+    const metadata = new Map(file.schema.metadata);
+    const text = metadata.get(KEY);
     const fail = (found: string) =>
       new InputFormatError(
         path,
@@ -271,11 +279,19 @@ function readPartial(path: string): Partial {
     const head: Head = JSON.parse(text);
     if (head.version !== VERSION) throw fail(`found version ${head.version}`);
     const read = inputReader(file);
-    const states = Array.from(recordBatches(file), ({ context, batch }) => {
-      const { offset = 0, length = 0 } = batch.buffers.at(-1) ?? {};
-      return read(context.bodyStart + offset, length);
-    });
-    return { path, head, states: Buffer.concat(states) };
+    const states = Buffer.concat(
+      Array.from(recordBatches(file), ({ context, batch }) => {
+        const { offset = 0, length = 0 } = batch.buffers.at(-1) ?? {};
+        return read(context.bodyStart + offset, length);
+      }),
+    );
+    if (sha256(text, states) !== metadata.get(SHA256_KEY))
+      throw new InputFormatError(
+        path,
+        "partial sums",
+        "they do not match their SHA-256; copy the file again, or write it again with --partial",
+      );
+    return { path, head, states };
   } finally {
     file.close();
   }

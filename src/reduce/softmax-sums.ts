@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { UsageError } from "../errors.js";
 import { asNumbers } from "../in-memory/as-numbers.js";
 import { SumsSpace } from "../kernels/sums.js";
@@ -225,7 +226,10 @@ export class SoftmaxSums {
     );
   }
 
-  /** Adds the rows of other sums of the same options, or the bytes of their state. @throws UsageError for other options */
+  /**
+   * Adds the rows of other sums of the same options, or the bytes of their state.
+   * @throws UsageError for other options, and for damaged bytes
+   */
   merge(other: SoftmaxSums | Uint8Array): void {
     const bytes = other instanceof SoftmaxSums ? other.toBytes() : other;
     if (!(bytes instanceof Uint8Array))
@@ -233,22 +237,26 @@ export class SoftmaxSums {
         `merge: expected SoftmaxSums or the bytes of their state, found ${shortValue(bytes)}`,
         null,
       );
+    const content = bytes.subarray(0, Math.max(0, bytes.length - HASH_BYTES));
+    if (!sha256(content).equals(bytes.subarray(content.length)))
+      throw new UsageError(
+        "merge: the bytes of these sums do not match their SHA-256, so they are damaged",
+        null,
+      );
     const head = this.#head();
     if (
-      bytes.length !== head.length + this.#space.groupBytes ||
-      head.some((byte, k) => bytes[k] !== byte)
+      content.length !== head.length + this.#space.groupBytes ||
+      head.some((byte, k) => content[k] !== byte)
     )
       throw new UsageError("merge: these sums have other options", null);
-    this.#space.mergeAll([0], bytes.subarray(head.length));
+    this.#space.mergeAll([0], content.subarray(head.length));
   }
 
-  /** Returns the state as bytes, which do not depend on the order of additions. */
+  /** Returns the state and its SHA-256 as bytes, which do not depend on the order of additions. */
   toBytes(): Uint8Array {
-    const head = this.#head();
-    const bytes = new Uint8Array(head.length + this.#space.groupBytes);
-    bytes.set(head);
-    bytes.set(this.#space.take(0, 1), head.length);
-    return bytes;
+    const content = [this.#head(), this.#space.take(0, 1)];
+    const bytes = Buffer.concat([...content, sha256(...content)]);
+    return new Uint8Array(bytes);
   }
 
   /** Returns what determines the meaning of the sums, as JSON. */
@@ -276,6 +284,15 @@ export class SoftmaxSums {
       values[name] = found[n] as SumValue;
     return values;
   }
+}
+
+/** Bytes of a SHA-256. */
+const HASH_BYTES = 32;
+
+function sha256(...contents: Uint8Array[]): Buffer {
+  const hash = createHash("sha256");
+  for (const content of contents) hash.update(content);
+  return hash.digest();
 }
 
 type SumValue = SumValues[string];

@@ -11,6 +11,7 @@ import type { EffectsOptions, ReduceOptions } from "../../src/index.js";
 import { softjacIn } from "../cli/support.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
+import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
 import { columnsOf, drawn, writeMatrix } from "../support/sums-files.js";
 
@@ -205,4 +206,38 @@ test("partials of other options, and files without partial sums", async () => {
   ).rejects.toThrow(
     "expected partial sums of softjac reduce or effects --partial, found none",
   );
+});
+
+test("damaged partials are rejected, or give the same result", async () => {
+  const output = next();
+  await built.reduce({
+    ...{ inputs: [inputs[0] as string], output, partial: true },
+    ...{ ...ROWS, by: ["group"], emit: ["accuracy"] },
+  });
+  const [damaged, merged] = [next(), next()];
+  const merge = async (bytes: Uint8Array) => {
+    writeFileSync(damaged, bytes);
+    const files = { inputs: [damaged], output: merged };
+    await built.mergePartials({ ...files, force: true });
+    return readFileSync(merged);
+  };
+  const bytes = readFileSync(output);
+  const expected = await merge(bytes);
+  const messages = new Set<string>();
+  let accepted = 0;
+  for (let k = 0; k < bytes.length; k += stepOf(29)) {
+    const changed = bytes.map((byte, n) => (n === k ? byte ^ 1 : byte));
+    try {
+      expect(await merge(changed)).toEqual(expected);
+      accepted++;
+    } catch (error) {
+      expect(error).toBeInstanceOf(built.SoftjacError);
+      messages.add((error as Error).message);
+    }
+  }
+  expect([...messages]).toContain(
+    `${damaged}: partial sums: they do not match their SHA-256; copy the file again, or write it again with --partial`,
+  );
+  // Padding and flags of the Arrow format.
+  expect(accepted).toBeGreaterThan(0);
 });

@@ -222,7 +222,6 @@ describe("refused", () => {
     for (const other of [
       new built.SoftmaxSums(two),
       new built.SoftmaxSums({ ...two, coefficients: Float64Array.of(1, 3) }),
-      new Uint8Array(3),
     ])
       expect(() => model.merge(other)).toThrow(
         "merge: these sums have other options",
@@ -230,5 +229,21 @@ describe("refused", () => {
     expect(() => model.merge([1] as never)).toThrow(
       "merge: expected SoftmaxSums or the bytes of their state, found [1]",
     );
+  });
+
+  test("every changed byte of a state, and every shorter state", () => {
+    const sums = new built.SoftmaxSums(two);
+    sums.add(good);
+    const bytes = sums.toBytes();
+    const isRefused = (damaged: Uint8Array) =>
+      expect(() => sums.merge(damaged)).toThrow(
+        "merge: the bytes of these sums do not match their SHA-256, so they are damaged",
+      );
+    for (const k of bytes.keys()) {
+      isRefused(bytes.map((byte, n) => (n === k ? byte ^ 1 : byte)));
+      isRefused(bytes.subarray(0, k));
+    }
+    sums.merge(bytes);
+    expect(sums.results().rows).toBe(4);
   });
 });
