@@ -114,8 +114,11 @@ function leafNodes(node: SchemaNode): SchemaNode[] {
 
 /** Returns the number of a node's LogicalType; 0 if there is none, or if it is over 15. */
 export function logicalKind({ logical }: SchemaElement): number {
-  // A union is a struct of one field, whose number is in the high bits of its first byte.
-  return (logical?.[0] ?? 0) >> 4;
+  // A union is a struct of one field, whose number is in the high bits of its first byte. If they are 0, it follows as a zigzag
+  // varint: polars writes 15 (FLOAT16) in this way.
+  const [head = 0, next = 0] = logical ?? [];
+  const kind = head >> 4 || next >> 1;
+  return kind > 15 ? 0 : kind;
 }
 
 /** Builds the tree of a schema from its nodes in depth-first order (parents first); returns the root. */

@@ -51,6 +51,7 @@ test.each<[name: string, keep: string[], options?: object]>([
   ["pyarrow-checksums", ["id", "name"]],
   ["pyarrow-snappy", ["label"]],
   ["polars", ["id", "name", "split", "kind"]],
+  ["polars-half", ["half"]],
   ["duckdb", ["id", "name"]],
 ])("%s, columns %j", async (name, keep, options) => {
   const kept = keep.map((column) => [column, given.kept[column]]);

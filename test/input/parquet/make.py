@@ -107,6 +107,8 @@ frame = pl.DataFrame({
     "logits": pl.Series(LOGITS.astype(np.float32)),
 })
 frame.write_parquet(HERE / "polars.parquet", row_group_size=GROUP)
+halves = pl.DataFrame({"half": KEPT["half"], "logits": pl.Series(LOGITS).cast(pl.Array(pl.Float16, CLASSES))})
+halves.write_parquet(HERE / "polars-half.parquet", row_group_size=GROUP)
 plain = pa.table({"id": KEPT["id"], "name": KEPT["name"], "logits": lists(np.float32)})
 duckdb.sql(f"COPY (SELECT id, name, logits::FLOAT[] AS logits FROM plain) TO '{HERE}/duckdb.parquet' (FORMAT parquet, ROW_GROUP_SIZE 25)")
 
