@@ -45,10 +45,8 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
   for (const name of emit) {
     if (isJacobian(name) && isEntriesLayout(layout)) continue;
     if (isJacobian(name) && layout === "factored") {
-      for (const factor of ["softmax", "argmax"] as const)
+      for (const factor of ["softmax", "argmax", "tail"] as const)
         add(resultColumn(factor, options));
-      // float64, because in float32 the tails of very confident rows underflow to 0.
-      add({ ...resultColumn("tail", options), type: "float64", width: 8 });
     } else add(resultColumn(name, options));
   }
   if (options.class !== undefined && options.class >= classes)
@@ -80,8 +78,11 @@ function resultColumn(name: EmitName, options: ResultOptions) {
   const dense = isJacobian(name) && layout === "dense";
   const input = inputs.findIndex(({ option }) => option === spec.input);
   const isBlock = spec.shape === "block";
+  // The tail that blocks are rebuilt from is float64, because in float32 the tails of very confident rows underflow to 0.
+  const isFactor =
+    name === "tail" && layout === "factored" && options.emit.some(isJacobian);
   const type: "float32" | "float64" | "int32" =
-    "type" in spec ? spec.type : dtype;
+    "type" in spec ? spec.type : isFactor ? "float64" : dtype;
   const width: 4 | 8 = type === "float64" ? 8 : 4;
   /** Storage of a block: full rows (square), or rows from the diagonal on (triangle); null for other results. */
   const block = isBlock ? (packed ? "triangle" : "square") : null;

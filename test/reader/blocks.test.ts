@@ -206,6 +206,25 @@ test("a file has both blocks, and the option result chooses one", async () => {
   expect(reader.result).toBe("jacobian");
 });
 
+test("factored float32 blocks of confident rows are not 0, also if tail is one of the results", async () => {
+  const input = at("confident");
+  const temperature = 1e-20;
+  const logit = (_: number, k: number) => 110 * temperature * k;
+  writeLogits(input, { rows: 1, classes: 2, logit });
+  const path = at("with tail");
+  const emit = ["tail", "jacobian"] as const;
+  const options = { layout: "factored", dtype: "float32" } as const;
+  await built.run({
+    ...{ input, output: path, emit: [...emit] },
+    ...{ ...options, temperature },
+  });
+  await using reader = await built.openJacobian(path);
+  // The tail is below the smallest float32 number, unlike the entry p (1 - p)/T.
+  const entry = Math.exp(-110) / temperature;
+  const relative = ((await reader.entry(0, 1, 1)) as number) / entry;
+  expect(Math.abs(relative - 1)).toBeLessThan(1e-7);
+});
+
 describe.each(["csr", "coo"] as const)(
   "entries in record batches, %s",
   (layout) => {
