@@ -28,6 +28,7 @@ import type { RunHooks } from "../options/hooks.js";
 import type { OptionsOf } from "../options/options-table.js";
 import { resolveOptions } from "../options/run-options.js";
 import type { Layout } from "../results/catalogue.js";
+import { axesOf, indexOfRow } from "../results/row-axes.js";
 import { layoutSizes, type OutputSize } from "../run/dry-run.js";
 
 /** Options of `inspect`. Only `input` is required. */
@@ -59,7 +60,10 @@ export interface ValueScan {
   max: number | null;
   /** Number of logits that are -inf in rows with a softmax. */
   maskedLogits: number;
-  /** Number of rows without a softmax (NaN, +inf, null, all -inf), and the first of them. */
+  /**
+   * Number of rows without a softmax (NaN, +inf, null, all -inf), and the first of them. If rows have several axes, `firstBadRow` is
+   * its index along the first, as in the report of a run.
+   */
   badRows: number;
   firstBadRow: number | null;
 }
@@ -183,6 +187,7 @@ async function scanValues(
 ): Promise<ValueScan> {
   const { rows, classes } = logits;
   const input = new InputRows(logits);
+  const axes = axesOf(logits);
   const chunkRows = Math.max(1, Math.floor(CHUNK_VALUES / classes));
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let [maskedLogits, badRows] = [0, 0];
@@ -203,7 +208,7 @@ async function scanValues(
       if (other === 0 && masked < classes) maskedLogits += masked;
       else {
         badRows++;
-        firstBadRow ??= row;
+        firstBadRow ??= indexOfRow(axes, row)[0] ?? row;
       }
     }
     onProgress(end, rows);

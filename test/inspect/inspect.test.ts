@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { CLI, DIGITS, softjac } from "../cli/support.js";
+import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
@@ -52,6 +53,18 @@ test("masked classes, bad rows, and layouts that cannot be written", async () =>
   // An Arrow list cannot have the values of a whole block.
   const names = layouts.map(({ name }) => name);
   expect(names).toEqual(["packed", "coo", "factored"]);
+});
+
+test("the first bad row of an array of three dimensions is its row, as in a run", async () => {
+  const input = at("three.npy");
+  const logits = new Float64Array(3 * 4 * 2);
+  // Row 1, position 2.
+  logits[(1 * 4 + 2) * 2] = Number.NaN;
+  writeFileSync(input, npy(logits, [3, 4, 2]));
+  const { values } = await built.inspect({ input, scan: true });
+  const output = at("three.arrow");
+  const report = await built.run({ input, output, onBadRow: "skip" });
+  expect([values?.firstBadRow, report.firstBadRow]).toEqual([1, 1]);
 });
 
 test("no rows", async () => {
