@@ -1,4 +1,5 @@
 import { InputUnsupportedError } from "../errors.js";
+import { TemporaryFiles } from "../io/anonymous-file.js";
 import { locateFile } from "./arrow-file.js";
 import { locateStream, REWRITE, readMessage } from "./arrow-stream.js";
 import { decompressBodies } from "./compression/decompress-bodies.js";
@@ -74,15 +75,19 @@ export function arrowContainer(
 export function openPlainArrow(path: string): Promise<ArrowContainer> {
   return interpreting(path, "structure", async () => {
     const container = openArrow(path);
-    let plain = container;
+    const temporary = new TemporaryFiles();
+    const close = () => {
+      temporary.close();
+      container.close();
+    };
     try {
       const indices = [...container.schema.fields.keys()];
-      plain = await decompressBodies(container, indices, {});
+      const plain = await decompressBodies(container, indices, { temporary });
       // Checked now, because later changes of the file do not affect the decoded copy.
       checkUnwritten(container);
-      return plain;
+      return { ...plain, close };
     } catch (error) {
-      plain.close();
+      close();
       throw error;
     }
   });

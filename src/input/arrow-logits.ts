@@ -24,7 +24,7 @@ import { locateDictionaries } from "./dictionaries.js";
 import {
   describeSources,
   type LogitsFile,
-  type OpenOptions,
+  type Opening,
 } from "./logits-file.js";
 import {
   matchedColumn,
@@ -52,75 +52,58 @@ import { checkValues } from "./value-column.js";
 
 /**
  * Locates the logits, auxiliary columns and copied columns in an Arrow container, and checks the structure of every batch.
- * Closing the result closes the container, which is also closed on failure.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
 export async function locateLogits(
   container: ArrowContainer,
-  options: OpenOptions,
+  options: Opening,
 ): Promise<LogitsFile> {
-  let file = container;
+  const { path, schema } = container;
+  const selected = selectColumns(path, schema.fields, options);
+  const { fields, nested: paths } = selected;
+  const own = { nested: paths, schema: { ...schema, fields } };
+  const whole = { ...container, ...own };
+  const logits = readableColumn(whole, selected.logits);
+  const inputs = selected.inputs.map((input) => readableColumn(whole, input));
+  const columns = { ...selected, logits, inputs };
+  const file = await decompressBodies(whole, selected.indices, options);
   let nested: NestedRows | null = null;
-  const decoded: (DecodedNumbers | null)[] = [];
-  const close = () => {
-    nested?.close();
-    for (const numbers of decoded) numbers?.close();
-    file.close();
-  };
-  try {
-    const { path, schema } = container;
-    const selected = selectColumns(path, schema.fields, options);
-    const { fields, nested: paths } = selected;
-    const own = { nested: paths, schema: { ...schema, fields } };
-    const whole = { ...container, ...own };
-    const logits = readableColumn(whole, selected.logits);
-    const inputs = selected.inputs.map((input) => readableColumn(whole, input));
-    const columns = { ...selected, logits, inputs };
-    file = await decompressBodies(whole, selected.indices, options);
-    if (logits.nesting) {
-      // Nested rows can be anywhere in the file, so a remote file is fetched first.
-      requireInput(file, [{ start: 0, end: file.bytes }]);
-      nested = nestedRows(file, logits, options.scratch);
-    }
-    const { binary, nullLogit, pad } = options;
-    const names = {
-      given: options.classNames,
-      // The names of features are not those of classes.
-      fromFile: options.features === undefined ? logits.classNames : null,
-      areCodes: options.classCodes ?? options.classNames !== undefined,
-    };
-    const sources: DecodedSource[] = [
-      {
-        ...logits,
-        classNames: null,
-        isMargin: binary === true,
-        masksNulls: nullLogit === "mask",
-        pads: pad === true,
-      },
-      ...inputs.map((input, n) => ({
-        ...input,
-        classNames: {
-          class: names,
-          key: { ...names, vocabulary: options.inputs[n]?.vocabulary },
-          weight: null,
-          features: null,
-          numbers: null,
-        }[valuesOf(input.option)],
-        beside: nested && logits,
-      })),
-    ];
-    for (const source of sources)
-      decoded.push(
-        source.isDecoded ? decodeSource(file, source, options) : null,
-      );
-    return {
-      ...buildLogitsFile(file, columns, decoded, nested, options),
-      close,
-    };
-  } catch (error) {
-    close();
-    throw error;
+  if (logits.nesting) {
+    // Nested rows can be anywhere in the file, so a remote file is fetched first.
+    requireInput(file, [{ start: 0, end: file.bytes }]);
+    nested = nestedRows(file, logits, options.temporary);
   }
+  const { binary, nullLogit, pad } = options;
+  const names = {
+    given: options.classNames,
+    // The names of features are not those of classes.
+    fromFile: options.features === undefined ? logits.classNames : null,
+    areCodes: options.classCodes ?? options.classNames !== undefined,
+  };
+  const sources: DecodedSource[] = [
+    {
+      ...logits,
+      classNames: null,
+      isMargin: binary === true,
+      masksNulls: nullLogit === "mask",
+      pads: pad === true,
+    },
+    ...inputs.map((input, n) => ({
+      ...input,
+      classNames: {
+        class: names,
+        key: { ...names, vocabulary: options.inputs[n]?.vocabulary },
+        weight: null,
+        features: null,
+        numbers: null,
+      }[valuesOf(input.option)],
+      beside: nested && logits,
+    })),
+  ];
+  const decoded = sources.map((source) =>
+    source.isDecoded ? decodeSource(file, source, options) : null,
+  );
+  return buildLogitsFile(file, columns, decoded, nested, options);
 }
 
 function buildLogitsFile(
@@ -128,8 +111,8 @@ function buildLogitsFile(
   { logits, inputs, copied: selected }: SelectedColumns,
   decoded: readonly (DecodedNumbers | null)[],
   nested: NestedRows | null,
-  options: OpenOptions,
-): Omit<LogitsFile, "close"> {
+  options: Opening,
+): LogitsFile {
   const { path } = file;
   const located = locateDictionaries(file, selected);
   const { dictionaries, dictionaryParts } = located;

@@ -4,9 +4,8 @@ import {
   RaggedRowError,
   unknownClassesError,
 } from "../errors.js";
-import { AnonymousFile } from "../io/anonymous-file.js";
+import type { AnonymousFile, TemporaryFiles } from "../io/anonymous-file.js";
 import { checkLimit } from "../io/limits.js";
-import { outputCall } from "../io/system-error.js";
 import { isNull, NULL_BITS_32 } from "../kernels/bad-row.js";
 import type { Partition } from "../results/run-metadata.js";
 import { OMIT_BINARY } from "./candidates.js";
@@ -21,7 +20,7 @@ import {
   numbersAt,
   setNull,
 } from "./decoded-rows.js";
-import type { OpenOptions } from "./logits-file.js";
+import type { Opening } from "./logits-file.js";
 import { matchedRows, rowBatch } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { requireInput } from "./read-input.js";
@@ -55,34 +54,26 @@ export interface DecodedNumbers {
   bytes: number;
   /** Note for the user about labels. */
   note?: string | null;
-  close(): void;
 }
 
 /**
- * Writes rows of numbers to a temporary file. Closes it on failure.
+ * Writes rows of numbers to a temporary file.
  * @param path input path, for messages
  * @param write writes the rows and returns the offset of the first row of each record batch or array
  * @throws IoError if the disk is full, and errors of `write`
  */
 export function writeDecoded(
   path: string,
-  { scratch }: Pick<OpenOptions, "scratch">,
+  temporary: TemporaryFiles,
   values: number,
   write: (target: AnonymousFile) => number[],
 ): DecodedNumbers {
-  let starts: number[] = [];
-  const target = outputCall(
-    path,
-    "could not be decoded to a temporary file",
-    () =>
-      AnonymousFile.written(scratch, (target) => {
-        // An offset of 0 means that a buffer is absent.
-        target.reserve(64);
-        starts = write(target);
-      }),
-  );
+  const target = temporary.open(path);
+  // An offset of 0 means that a buffer is absent.
+  target.reserve(64);
+  const starts = write(target);
   const { fd, bytes } = target;
-  return { fd, values, starts, bytes, close: () => target.close() };
+  return { fd, values, starts, bytes };
 }
 
 /**
@@ -92,7 +83,7 @@ export function writeDecoded(
 export function decodeSource(
   file: ArrowContainer,
   source: DecodedSource,
-  options: Pick<OpenOptions, "scratch" | "classes">,
+  { temporary, classes: defaultValues }: Pick<Opening, "temporary" | "classes">,
 ): DecodedNumbers {
   const { path, bytes } = file;
   const { classNames, partition, nesting, beside } = source;
@@ -106,9 +97,9 @@ export function decodeSource(
     classNames && partition
       ? classOfPartition(path, partition, classNames)
       : null;
-  const values = source.values ?? rowLength(file, source) ?? options.classes;
+  const values = source.values ?? rowLength(file, source) ?? defaultValues;
   if (values === undefined) throw unknownClassesError(path);
-  const decoded = writeDecoded(path, options, values, (target) => {
+  const decoded = writeDecoded(path, temporary, values, (target) => {
     let [first, tableRow] = [0, 0];
     return Array.from(recordBatches(file), (record) => {
       const ownBatch = rowBatch(record, source);

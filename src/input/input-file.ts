@@ -8,7 +8,7 @@ import {
 } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
-import { AnonymousFile } from "../io/anonymous-file.js";
+import { AnonymousFile, COPY_FAILED } from "../io/anonymous-file.js";
 import {
   assertSupportedScheme,
   isRemote,
@@ -69,10 +69,15 @@ export function openInputFile(path: string): InputFile {
 
 /** Returns an input of some bytes, in an anonymous temporary file. @throws IoError */
 export function copyInput(path: string, content: Uint8Array): InputFile {
-  const { fd, bytes } = inputCall(path, "could not be copied", () =>
-    AnonymousFile.written(undefined, (file) => file.append(content)),
-  );
-  const close = () => closeSync(fd);
+  const copy = new AnonymousFile(path);
+  const close = () => copy.close();
+  try {
+    copy.append(content);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const { fd, bytes } = copy;
   return { path, fd, bytes, present: null, source: null, close };
 }
 
@@ -111,7 +116,7 @@ async function openStandardInput({
       "input",
       `expected a file or a pipe, found a ${stat.isDirectory() ? "directory" : "terminal"}; redirect a file to it: softjac run - -o OUTPUT < FILE`,
     );
-  const copy = new AnonymousFile(scratch);
+  const copy = new AnonymousFile(path, scratch);
   const file = (): InputFile => {
     const { fd, bytes } = copy;
     return { ...input, fd, bytes, close: () => copy.close() };
@@ -125,6 +130,6 @@ async function openStandardInput({
   } catch (cause) {
     copy.close();
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-    throw ioError(path, "could not be copied to a temporary file", cause);
+    throw ioError(path, COPY_FAILED, cause);
   }
 }

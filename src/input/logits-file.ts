@@ -13,6 +13,7 @@ import {
   numberWidth,
 } from "../arrow/field.js";
 import { countWhile } from "../bisect.js";
+import type { TemporaryFiles } from "../io/anonymous-file.js";
 import type { LinearModel } from "../kernels/linear-model.js";
 import type { RunOptions } from "../options/run-options.js";
 import { type InputUse, valuesOf } from "../results/catalogue.js";
@@ -97,6 +98,11 @@ export interface OpenOptions
   /** Directory for temporary copies of decoded or piped input; default: TMPDIR. */
   scratch?: string | undefined;
   signal?: AbortSignal | undefined;
+}
+
+/** Options, and the temporary files of the input that is opened; its owner closes them. */
+export interface Opening extends OpenOptions {
+  temporary: TemporaryFiles;
 }
 
 export interface LogitsSelection

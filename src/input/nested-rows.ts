@@ -1,6 +1,5 @@
 import { InputFormatError } from "../errors.js";
-import { AnonymousFile } from "../io/anonymous-file.js";
-import { outputCall } from "../io/system-error.js";
+import type { TemporaryFiles } from "../io/anonymous-file.js";
 import { shortName } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import type { CopiedColumn } from "./copied-columns.js";
@@ -113,7 +112,6 @@ export interface NestedRows {
   indexFd: number | null;
   /** Note for the user about null table rows. */
   note: string | null;
-  close(): void;
 }
 
 const MAX_BUFFERED = 1 << 14;
@@ -122,7 +120,7 @@ const MAX_BUFFERED = 1 << 14;
 export function nestedRows(
   file: ArrowContainer,
   column: NumberColumn,
-  scratch: string | undefined,
+  temporary: TemporaryFiles,
 ): NestedRows {
   const { axes } = column.nesting as Nesting;
   const [index = 0] = column.columns;
@@ -139,35 +137,26 @@ export function nestedRows(
       ? `column ${shortName(column.name)} is null in ${nulls} of ${tableRows} table rows, which have no rows in the output`
       : null;
   if (axes && nulls === 0)
-    return { leading: [tableRows, ...axes], indexFd: null, note, close() {} };
+    return { leading: [tableRows, ...axes], indexFd: null, note };
   const inner = axes ? [...axes] : [0];
-  const write = (target: AnonymousFile) => {
-    let buffered: number[] = [];
-    const flush = () => {
-      target.append(new Uint8Array(Float64Array.from(buffered).buffer));
-      buffered = [];
-    };
-    let row = 0;
-    for (const record of recordBatches(file))
-      for (const count of rowBounds(file, record, column).counts) {
-        if (!axes) inner[0] = Math.max(inner[0] as number, count);
-        for (let k = 0; k < count; k++) {
-          buffered.push(row, ...(axes ? indexOfKey(axes.slice(1), k) : [k]));
-          if (buffered.length >= MAX_BUFFERED) flush();
-        }
-        row++;
+  const target = temporary.open(file.path);
+  let buffered: number[] = [];
+  const flush = () => {
+    target.append(new Uint8Array(Float64Array.from(buffered).buffer));
+    buffered = [];
+  };
+  let row = 0;
+  for (const record of recordBatches(file))
+    for (const count of rowBounds(file, record, column).counts) {
+      if (!axes) inner[0] = Math.max(inner[0] as number, count);
+      for (let k = 0; k < count; k++) {
+        buffered.push(row, ...(axes ? indexOfKey(axes.slice(1), k) : [k]));
+        if (buffered.length >= MAX_BUFFERED) flush();
       }
-    flush();
-  };
-  const failure = "could not be indexed in a temporary file";
-  const written = () => AnonymousFile.written(scratch, write);
-  const target = outputCall(file.path, failure, written);
-  return {
-    leading: [tableRows, ...inner],
-    indexFd: target.fd,
-    note,
-    close: () => target.close(),
-  };
+      row++;
+    }
+  flush();
+  return { leading: [tableRows, ...inner], indexFd: target.fd, note };
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   LogitsColumnError,
   SoftjacError,
 } from "../errors.js";
+import { TemporaryFiles } from "../io/anonymous-file.js";
 import type { LogitsEvent } from "../options/hooks.js";
 import { shortName } from "../printable.js";
 import { keyCount } from "../results/row-axes.js";
@@ -13,7 +14,7 @@ import { openInput } from "./input-file.js";
 import { arraysOpener, inputFormat } from "./input-format.js";
 import { InputRows } from "./input-rows.js";
 import { interpreting } from "./interpreting.js";
-import type { LogitsFile, OpenOptions } from "./logits-file.js";
+import type { LogitsFile, Opening, OpenOptions } from "./logits-file.js";
 import type { InputFile } from "./read-input.js";
 import type { ArrowContainer } from "./record-batches.js";
 
@@ -35,14 +36,20 @@ export function logitsIn(
   file: InputFile,
   options: OpenOptions,
 ): Promise<LogitsFile> {
+  const temporary = new TemporaryFiles(options.scratch);
+  const close = () => {
+    temporary.close();
+    file.close();
+  };
   return interpreting(file.path, "structure", async () => {
-    const logits = await locateColumns(file, options);
     try {
+      const located = await locateColumns(file, { ...options, temporary });
+      const logits = { ...located, close };
       rejectLongAxes(logits);
       await rejectLabels(logits, options);
       return options.model?.over(logits) ?? logits;
     } catch (error) {
-      logits.close();
+      close();
       throw error;
     }
   });
@@ -61,24 +68,19 @@ function rejectLongAxes({ path, column, leading }: LogitsFile): void {
 
 async function locateColumns(
   file: InputFile,
-  options: OpenOptions,
+  options: Opening,
 ): Promise<LogitsFile> {
-  let container: ArrowContainer;
-  try {
-    const format = inputFormat(file);
-    const openArrays = await arraysOpener(format);
-    if (openArrays) {
-      const { locateArrays } = await import("./arrays/array-logits.js");
-      return await locateArrays(file, openArrays, options);
-    }
-    if (format === "parquet") {
-      const { parquetAsArrow } = await import("./parquet/parquet-as-arrow.js");
-      container = await parquetAsArrow(file, options);
-    } else container = arrowContainer(file, format, options);
-  } catch (error) {
-    file.close();
-    throw error;
+  const format = inputFormat(file);
+  const openArrays = await arraysOpener(format);
+  if (openArrays) {
+    const { locateArrays } = await import("./arrays/array-logits.js");
+    return locateArrays(file, openArrays, options);
   }
+  let container: ArrowContainer;
+  if (format === "parquet") {
+    const { parquetAsArrow } = await import("./parquet/parquet-as-arrow.js");
+    container = await parquetAsArrow(file, options);
+  } else container = arrowContainer(file, format, options);
   // Reports state the size of the file, not of a decoded copy.
   return { ...(await locateLogits(container, options)), bytes: file.bytes };
 }

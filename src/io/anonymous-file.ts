@@ -9,38 +9,32 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigurationError } from "../errors.js";
 import { writeFully } from "./positional.js";
-import { systemErrorKind } from "./system-error.js";
+import { outputCall, systemErrorKind } from "./system-error.js";
 import { randomHex } from "./temporary-names.js";
 
 /** Linux flag for files without a name; Node has no constant for it. */
 const O_TMPFILE = 0o20200000;
 
+/** Failure of a write to a temporary file, in messages about the input. */
+export const COPY_FAILED = "could not be copied to a temporary file";
+
 /**
  * A temporary file without a name, whose space is freed when it is closed, however the process ends. It is created in a
- * directory, or in the system's temporary directory if that one is not writable.
+ * directory, or in the system's temporary directory if that one is not writable. Its methods throw IoError.
  */
 export class AnonymousFile {
   readonly fd: number;
   #bytes = 0;
 
-  /** @throws the system's error if neither directory is writable; ConfigurationError if the second one does not exist */
-  constructor(directory = tmpdir()) {
-    this.fd = openIn(directory);
-  }
-
-  /** Returns a file that `write` has filled; closes it if `write` throws. */
-  static written(
-    directory: string | undefined,
-    write: (file: AnonymousFile) => void,
-  ): AnonymousFile {
-    const file = new AnonymousFile(directory);
-    try {
-      write(file);
-      return file;
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+  /**
+   * @param path input that is copied, for messages
+   * @throws PermissionError, IoError; ConfigurationError if TMPDIR does not exist
+   */
+  constructor(
+    private readonly path: string,
+    directory = tmpdir(),
+  ) {
+    this.fd = outputCall(path, COPY_FAILED, () => openIn(directory));
   }
 
   get bytes(): number {
@@ -50,7 +44,9 @@ export class AnonymousFile {
   /** Appends bytes; returns their offset. */
   append(source: Uint8Array): number {
     const position = this.#bytes;
-    writeFully(this.fd, source, position);
+    outputCall(this.path, COPY_FAILED, () =>
+      writeFully(this.fd, source, position),
+    );
     this.#bytes += source.byteLength;
     return position;
   }
@@ -59,12 +55,33 @@ export class AnonymousFile {
   reserve(bytes: number): number {
     const position = this.#bytes;
     this.#bytes += bytes;
-    ftruncateSync(this.fd, this.#bytes);
+    outputCall(this.path, COPY_FAILED, () =>
+      ftruncateSync(this.fd, this.#bytes),
+    );
     return position;
   }
 
   close(): void {
     closeSync(this.fd);
+  }
+}
+
+/** Anonymous files with decoded parts of one input, which are closed together. */
+export class TemporaryFiles {
+  readonly #files: AnonymousFile[] = [];
+
+  /** @param directory as for AnonymousFile */
+  constructor(readonly directory?: string) {}
+
+  /** @throws as AnonymousFile */
+  open(path: string): AnonymousFile {
+    const file = new AnonymousFile(path, this.directory);
+    this.#files.push(file);
+    return file;
+  }
+
+  close(): void {
+    for (const file of this.#files.splice(0)) file.close();
   }
 }
 

@@ -7,6 +7,7 @@ import { decodedColumn } from "../input/number-column.js";
 import { inputReader } from "../input/read-input.js";
 import type { ArrowContainer } from "../input/record-batches.js";
 import { isClassColumn } from "../input/value-column.js";
+import { TemporaryFiles } from "../io/anonymous-file.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import { openFileBytes } from "./byte-source.js";
@@ -34,9 +35,9 @@ export function openResultsFile(path: string, choice: LabelChoice = {}) {
   return interpreting(path, "structure", async () => {
     const bytes = await openFileBytes(path);
     const { file } = bytes;
-    let labels: ReturnType<typeof openLabels> | null = null;
+    const temporary = new TemporaryFiles();
     const close = async () => {
-      labels?.close();
+      temporary.close();
       await bytes.close();
     };
     try {
@@ -53,9 +54,7 @@ export function openResultsFile(path: string, choice: LabelChoice = {}) {
       const needed = neededColumns(run, expected, sources);
       const stored = openOutputRows(bytes, run, needed);
       const { inner, batches } = stored.table;
-      const { label } = choice;
-      if (label !== undefined)
-        labels = openLabels(file, { ...choice, label }, copiedColumns, run);
+      const labels = openLabels(file, choice, copiedColumns, run, temporary);
       const labelOf = ({ batch, index }: StoredRow) =>
         labels?.at((batches[batch]?.start ?? 0) + index) ?? Number.NaN;
       const decoder = new ExampleDecoder(path, run, stored, sources, labelOf);
@@ -92,13 +91,15 @@ export function openResultsFile(path: string, choice: LabelChoice = {}) {
   });
 }
 
-/** Decodes the labels of a file of results to a temporary file. */
+/** Decodes the labels of a file of results to a temporary file; returns null if no column is chosen. */
 function openLabels(
   file: ArrowContainer,
-  { label, classNames }: LabelChoice & { label: string },
+  { label, classNames }: LabelChoice,
   copied: readonly { name: string; type: string; columnIndex: number }[],
   { classNames: stored, classCodes }: StoredRun,
+  temporary: TemporaryFiles,
 ) {
+  if (label === undefined) return null;
   const { columnIndex = -1 } = copied.find(({ name }) => name === label) ?? {};
   const field = file.schema.fields[columnIndex];
   if (!field || !isClassColumn(field)) {
@@ -107,16 +108,16 @@ function openLabels(
       `label: expected a copied column of numbers or names of classes in ${file.path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep copies columns of the input)"}`}`,
     );
   }
-  const source = {
+  const column = {
     ...decodedColumn(label, [columnIndex], 1),
     classNames: classNames
       ? { given: classNames, fromFile: null }
       : { given: undefined, fromFile: stored, areCodes: classCodes },
   };
-  const decoded = decodeSource(file, source, {});
+  const decoded = decodeSource(file, column, { temporary });
   const [start = 0] = decoded.starts;
-  const temporary = { path: file.path, fd: decoded.fd, present: null };
-  const window = new ReadWindow(inputReader(temporary));
+  const source = { path: file.path, fd: decoded.fd, present: null };
+  const window = new ReadWindow(inputReader(source));
   return {
     ...decoded,
     /** Returns the label of a table row of the file; NaN for a null. */

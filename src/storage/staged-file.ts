@@ -1,4 +1,4 @@
-import { AnonymousFile } from "../io/anonymous-file.js";
+import { AnonymousFile, COPY_FAILED } from "../io/anonymous-file.js";
 import {
   BLOCK_BYTES,
   type ByteRange,
@@ -32,12 +32,8 @@ export class StagedFile {
     /** Directory of the anonymous file; default: that of temporary files. */
     readonly scratch?: string,
   ) {
-    try {
-      this.#file = new AnonymousFile(scratch);
-      this.#file.reserve(state.bytes);
-    } catch (error) {
-      throw this.#copyError(error);
-    }
+    this.#file = new AnonymousFile(name, scratch);
+    this.#file.reserve(state.bytes);
     this.present = new FetchedRanges(state.bytes);
   }
 
@@ -94,13 +90,9 @@ export class StagedFile {
     try {
       await writeFullyAsync(this.fd, bytes, offset);
     } catch (error) {
-      throw this.#copyError(error);
+      throw ioError(this.name, COPY_FAILED, error);
     }
   };
-
-  #copyError(cause: unknown): unknown {
-    return ioError(this.name, "could not be copied to a temporary file", cause);
-  }
 }
 
 /** Joins ranges that are near each other and splits those that exceed MAX_REQUEST_BYTES. */

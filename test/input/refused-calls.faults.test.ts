@@ -133,7 +133,7 @@ linux.for<[limit: string, status: number, message: string, ...line: string[]]>([
   ],
   [
     ...(["-v 3000000", 74] as const),
-    `${here(PARQUET)}: ${NO_MEMORY.replace("ACTION", "decoded to a temporary file")}`,
+    `${here(PARQUET)}: ${NO_MEMORY.replace("ACTION", "copied to a temporary file")}`,
     ...["inspect", here(PARQUET)],
   ],
   [

@@ -13,7 +13,7 @@ import { interpreting } from "../interpreting.js";
 import {
   describeSources,
   type LogitsFile,
-  type OpenOptions,
+  type Opening,
 } from "../logits-file.js";
 import type { InputFile } from "../read-input.js";
 import { type LogitsBatch, plainBuffers, rowsAt } from "../record-batch.js";
@@ -38,7 +38,7 @@ import { type OpenArrays, type StoredArray, whereOf } from "./stored-array.js";
 export async function locateArrays(
   file: InputFile,
   open: OpenArrays,
-  options: OpenOptions,
+  options: Opening,
 ): Promise<LogitsFile> {
   const { path } = file;
   const { arrays, unpack } = await open(file);
@@ -78,34 +78,22 @@ export async function locateArrays(
   );
   const { fd } = unpacked ?? file;
   const present = fd === file.fd ? file.present : null;
-  const sources: LocatedRows[] = [];
-  const close = () => {
-    for (const { decoded } of sources) decoded?.close();
-    unpacked?.close();
-  };
-  try {
-    const from = { path, fd, present, ...unpacked };
-    const locate = (
-      arrays: readonly ArrayRows[],
-      holds: "numbers" | "classes" | "margins",
-    ) => locateRows(from, arrays, holds, options);
-    sources.push(locate(logits, binary ? "margins" : "numbers"));
-    for (const { option, name, array } of inputs) {
-      const holds = valuesOf(option) === "class" ? "classes" : "numbers";
-      sources.push(
-        array
-          ? locate([array], holds)
-          : await locateLabelFile(name, shape, options),
-      );
-    }
-    for (const array of copiedArrays) sources.push(locate([array], "numbers"));
-  } catch (error) {
-    close();
-    throw error;
+  const from = { path, fd, present, ...unpacked };
+  const locate = (
+    arrays: readonly ArrayRows[],
+    holds: "numbers" | "classes" | "margins",
+  ) => locateRows(from, arrays, holds, options);
+  const source = locate(logits, binary ? "margins" : "numbers");
+  const others: LocatedRows[] = [];
+  for (const { option, name, array } of inputs) {
+    const holds = valuesOf(option) === "class" ? "classes" : "numbers";
+    others.push(
+      array
+        ? locate([array], holds)
+        : await locateLabelFile(name, shape, options),
+    );
   }
-  const [source, ...rest] = sources as [LocatedRows, ...LocatedRows[]];
-  const others = rest.slice(0, inputs.length);
-  const copiedRows = rest.slice(inputs.length);
+  const copiedRows = copiedArrays.map((array) => locate([array], "numbers"));
   const named = [source, ...others].map((located, n) => ({
     ...located,
     name:
@@ -158,10 +146,6 @@ export async function locateArrays(
     }),
     partitions: [],
     dictionaries: [],
-    close() {
-      close();
-      file.close();
-    },
   };
 }
 
@@ -179,22 +163,18 @@ function isLabelFile(
 async function locateLabelFile(
   path: string,
   logits: LogitsShape,
-  options: OpenOptions,
+  options: Opening,
 ): Promise<LocatedRows> {
   const file = openInputFile(path);
-  let located: LocatedRows | undefined;
   try {
     return await interpreting(path, "structure", async () => {
       const [array] = (await openNpy(file)).arrays as [StoredArray];
       const rows = checkedInput(path, array, "label", logits);
       const copied = { ...options, copy: true };
-      located = locateRows(file, [rows], "classes", copied);
+      const located = locateRows(file, [rows], "classes", copied);
       await checkUnchanged(file.source);
       return located;
     });
-  } catch (error) {
-    located?.decoded?.close();
-    throw error;
   } finally {
     file.close();
   }

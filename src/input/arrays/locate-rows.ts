@@ -1,10 +1,11 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
 import { numbersOfBytes } from "../../arrow/stored-numbers.js";
+import { TemporaryFiles } from "../../io/anonymous-file.js";
 import { checkLimit } from "../../io/limits.js";
 import { writeFully } from "../../io/positional.js";
 import { oneHotClass } from "../class-decoder.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
-import type { OpenOptions } from "../logits-file.js";
+import type { Opening } from "../logits-file.js";
 import {
   inputReader,
   type Readable,
@@ -49,14 +50,14 @@ export function locateRows(
   file: Readable & Partial<Pick<UnpackedArrays, "start">>,
   arrays: readonly ArrayRows[],
   holds: "numbers" | "classes" | "margins",
-  options: Pick<OpenOptions, "scratch"> & { copy?: boolean },
+  { temporary, copy }: Pick<Opening, "temporary"> & { copy?: boolean },
 ): LocatedRows {
   const [first] = arrays as [ArrayRows];
   const { type, values } = first;
   const starts = arrays.map((array) => file.start?.(array) ?? array.start);
   const storage = storageInPlace(arrays);
   const areOneHot = holds === "classes" && values > 1;
-  if (storage && !areOneHot && holds !== "margins" && !options.copy)
+  if (storage && !areOneHot && holds !== "margins" && !copy)
     return {
       storage,
       type,
@@ -75,8 +76,8 @@ export function locateRows(
   );
   const bytes = { ...file, starts };
   const decoded = areOneHot
-    ? decodeClasses(bytes, first, options)
-    : decodeArrays(bytes, arrays, holds === "margins", options);
+    ? decodeClasses(bytes, first, temporary)
+    : decodeArrays(bytes, arrays, holds === "margins", temporary);
   return {
     storage: "fixed-size-list",
     type: areOneHot ? "float64" : type,
@@ -92,17 +93,18 @@ const ONE_HOT_VALUES = 1 << 20;
 function decodeClasses(
   file: ArrayBytes,
   array: ArrayRows,
-  options: Pick<OpenOptions, "scratch">,
+  temporary: TemporaryFiles,
 ): DecodedNumbers {
   const { path } = file;
   const { type, rows, values } = array;
   const width = values * numberWidth(type);
   const step = Math.max(1, Math.floor(ONE_HOT_VALUES / values));
-  const copy = decodeArrays(file, [array], false, options);
-  const [first = 0] = copy.starts;
-  const read = inputReader({ path, fd: copy.fd, present: null });
+  const forCopy = new TemporaryFiles(temporary.directory);
   try {
-    return writeDecoded(path, options, 1, (target) => {
+    const { fd, starts } = decodeArrays(file, [array], false, forCopy);
+    const [first = 0] = starts;
+    const read = inputReader({ path, fd, present: null });
+    return writeDecoded(path, temporary, 1, (target) => {
       const start = target.reserve(0);
       for (let from = 0; from < rows; from += step) {
         const count = Math.min(step, rows - from);
@@ -117,7 +119,7 @@ function decodeClasses(
       return [start];
     });
   } finally {
-    copy.close();
+    forCopy.close();
   }
 }
 
@@ -151,12 +153,12 @@ function decodeArrays(
   file: ArrayBytes,
   arrays: readonly ArrayRows[],
   areMargins: boolean,
-  options: Pick<OpenOptions, "scratch">,
+  temporary: TemporaryFiles,
 ): DecodedNumbers {
   const [{ type, values }] = arrays as [ArrayRows];
   const copies = areMargins ? 2 : 1;
   const width = numberWidth(type);
-  return writeDecoded(file.path, options, copies * values, (target) =>
+  return writeDecoded(file.path, temporary, copies * values, (target) =>
     arrays.map((array, k) => {
       const start = file.starts[k] as number;
       const offset = target.reserve(array.rows * array.values * copies * width);

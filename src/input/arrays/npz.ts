@@ -5,10 +5,8 @@ import {
   InputUnsupportedError,
   LogitsColumnError,
 } from "../../errors.js";
-import { AnonymousFile } from "../../io/anonymous-file.js";
 import { checkLimit } from "../../io/limits.js";
-import { outputCall } from "../../io/system-error.js";
-import type { OpenOptions } from "../logits-file.js";
+import type { Opening } from "../logits-file.js";
 import {
   type Fail,
   failing,
@@ -88,7 +86,7 @@ async function memberArray(
 async function unpack(
   file: InputFile,
   chosen: readonly Member[],
-  { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
+  { temporary, signal }: Pick<Opening, "temporary" | "signal">,
 ): Promise<UnpackedArrays> {
   // A member may be chosen twice, for example as labels and as a column to copy.
   const members = new Map(chosen.map((array) => [array.member, array.start]));
@@ -96,25 +94,17 @@ async function unpack(
   const total = [...members.keys()].reduce((sum, { bytes }) => sum + bytes, 0);
   if (inflates)
     checkLimit(file, "arrays", "maxDecodedBytes", "decoded bytes", total);
-  const writing = <T>(act: () => T): T =>
-    outputCall(file.path, "could not be decompressed to a temporary file", act);
-  const copy = inflates ? writing(() => new AnonymousFile(scratch)) : null;
+  const copy = inflates ? temporary.open(file.path) : null;
   const starts = new Map<ZipMember, number>();
-  try {
-    for (const [member, start] of members) {
-      starts.set(member, start + (copy?.bytes ?? member.position));
-      // Stored members are read as well, to verify their checksums.
-      for await (const chunk of memberData(file, member, signal))
-        if (copy) writing(() => copy.append(chunk));
-    }
-  } catch (error) {
-    copy?.close();
-    throw error;
+  for (const [member, start] of members) {
+    starts.set(member, start + (copy?.bytes ?? member.position));
+    // Stored members are read as well, to verify their checksums.
+    for await (const chunk of memberData(file, member, signal))
+      copy?.append(chunk);
   }
   return {
     fd: copy?.fd ?? file.fd,
     start: (array) => starts.get((array as Member).member) as number,
-    close: () => copy?.close(),
   };
 }
 

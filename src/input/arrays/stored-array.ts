@@ -3,7 +3,7 @@ import { float16Value } from "../../arrow/stored-numbers.js";
 import { LogitsColumnError } from "../../errors.js";
 import { shortList } from "../../printable.js";
 import type { NamedItems } from "../column-names.js";
-import type { OpenOptions } from "../logits-file.js";
+import type { Opening } from "../logits-file.js";
 import type { InputFile } from "../read-input.js";
 
 /** Values of 8-bit floats (OCP 8-bit floating point, 2023), which are exact in float32, by safetensors name. */
@@ -52,16 +52,15 @@ export interface ArrayContainer {
    */
   unpack?(
     chosen: readonly StoredArray[],
-    options: Pick<OpenOptions, "scratch" | "signal">,
+    options: Pick<Opening, "temporary" | "signal">,
   ): Promise<UnpackedArrays>;
 }
 
-/** File with the values of arrays: the input itself, or a decompressed copy, which `close` closes. */
+/** File with the values of arrays: the input itself, or a decompressed copy. */
 export interface UnpackedArrays {
   fd: number;
   /** Returns the byte offset of the first value of an array. */
   start(array: StoredArray): number;
-  close(): void;
 }
 
 export type OpenArrays = (

@@ -8,10 +8,10 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { integerAt, viewOf } from "../../arrow/read-window.js";
-import { AnonymousFile } from "../../io/anonymous-file.js";
+import { type AnonymousFile, COPY_FAILED } from "../../io/anonymous-file.js";
 import type { ByteRange } from "../../io/fetched-ranges.js";
 import { checkLimit } from "../../io/limits.js";
-import { checkSpace, outputCall } from "../../io/system-error.js";
+import { checkSpace } from "../../io/system-error.js";
 import type { DecompressTask } from "../../tasks/decompress-tasks.js";
 import { failureError } from "../../tasks/failure.js";
 import type {
@@ -20,7 +20,7 @@ import type {
   MessageMetadata,
 } from "../arrow-metadata.js";
 import { dictionaryFields } from "../dictionaries.js";
-import type { OpenOptions } from "../logits-file.js";
+import type { Opening } from "../logits-file.js";
 import { failing, inputReader, requireInput } from "../read-input.js";
 import type { ColumnSpan, RecordBatch } from "../record-batch.js";
 import {
@@ -38,7 +38,7 @@ import { decompressAll } from "./decompress-all.js";
 export async function decompressBodies(
   container: ArrowContainer,
   indices: readonly number[],
-  options: Pick<OpenOptions, "scratch" | "signal">,
+  options: Pick<Opening, "temporary" | "signal">,
 ): Promise<ArrowContainer> {
   const { path, schema } = container;
   const batches = Array.from(recordBatches(container), (record) => {
@@ -56,30 +56,23 @@ export async function decompressBodies(
   const bodies = [...batches, ...dictionaries];
   if (bodies.every(({ batch }) => !batch.compression)) return container;
   requireInput(container, bodies.flatMap(sourceBytes));
-  const open = () => new AnonymousFile(options.scratch);
-  const target = outputCall(path, COPY_FAILED, open);
-  const close = () => target.close();
+  const target = options.temporary.open(path);
   const blocks = new Map<Block, Block>();
   const messages = new Map<Block, MessageMetadata>();
-  try {
-    // An offset of 0 means that a buffer is absent.
-    target.reserve(64);
-    // Decoded one by one, so that the buffers of a dictionary are contiguous: its body is copied whole.
-    for (const group of [batches, ...dictionaries.map((body) => [body])]) {
-      const offset = target.bytes;
-      await decodeGroup(container, target, group, options);
-      const bodyBytes = target.bytes - offset;
-      for (const { block: original, context, message, ...body } of group) {
-        const originalOffset = context.position;
-        const block = { offset, metadataBytes: 0, bodyBytes, originalOffset };
-        blocks.set(original, block);
-        const batch = plainBatch(body, offset);
-        messages.set(block, { ...message, bodyBytes, batch });
-      }
+  // An offset of 0 means that a buffer is absent.
+  target.reserve(64);
+  // Decoded one by one, so that the buffers of a dictionary are contiguous: its body is copied whole.
+  for (const group of [batches, ...dictionaries.map((body) => [body])]) {
+    const offset = target.bytes;
+    await decodeGroup(container, target, group, options);
+    const bodyBytes = target.bytes - offset;
+    for (const { block: original, context, message, ...body } of group) {
+      const originalOffset = context.position;
+      const block = { offset, metadataBytes: 0, bodyBytes, originalOffset };
+      blocks.set(original, block);
+      const batch = plainBatch(body, offset);
+      messages.set(block, { ...message, bodyBytes, batch });
     }
-  } catch (error) {
-    close();
-    throw error;
   }
   const decodedBlock = (block: Block) => blocks.get(block) ?? [];
   return {
@@ -90,14 +83,8 @@ export async function decompressBodies(
     recordBatches: container.recordBatches.flatMap(decodedBlock),
     dictionaries: container.dictionaries.flatMap(decodedBlock),
     message: (block) => messages.get(block) as MessageMetadata,
-    close: () => {
-      close();
-      container.close();
-    },
   };
 }
-
-const COPY_FAILED = "could not be decompressed to a temporary file";
 
 function bodyOf(record: RecordBatch, spans: ColumnSpan[]): Body {
   const needed = spans.flatMap((span) => neededBuffers(record.batch, span));
@@ -117,9 +104,10 @@ async function decodeGroup(
   container: ArrowContainer,
   target: AnonymousFile,
   bodies: Body[],
-  { scratch = tmpdir(), signal }: Pick<OpenOptions, "scratch" | "signal">,
+  { temporary, signal }: Pick<Opening, "temporary" | "signal">,
 ): Promise<void> {
   const { path, fd } = container;
+  const { directory = tmpdir() } = temporary;
   for (const isKnown of [true, false]) {
     const tasks: DecompressTask[] = [];
     let free = target.bytes;
@@ -137,7 +125,7 @@ async function decodeGroup(
       }
     checkLimit(container, "bodies", "maxDecodedBytes", "decoded bytes", free);
     // The temporary file is elsewhere if the directory does not exist yet.
-    if (existsSync(scratch)) checkSpace(path, scratch, free - target.bytes);
+    if (existsSync(directory)) checkSpace(path, directory, free - target.bytes);
     target.reserve(free - target.bytes);
     const setup = { source: fd, target: target.fd };
     const failure = await decompressAll(setup, tasks, signal);

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { AbortedError, InputFormatError } from "../../errors.js";
+import { COPY_FAILED } from "../../io/anonymous-file.js";
 import {
   addressSpaceLimit,
   ioError,
@@ -216,5 +217,3 @@ function errorOf(path: string, failure: Failure): Error {
   const text = `${failure.text}; ${advice}`;
   return failureError({ ...failure, text }, files);
 }
-
-export const COPY_FAILED = "could not be decoded to a temporary file";

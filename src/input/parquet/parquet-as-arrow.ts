@@ -1,6 +1,4 @@
 import { InputFormatError } from "../../errors.js";
-import { AnonymousFile } from "../../io/anonymous-file.js";
-import { outputCall } from "../../io/system-error.js";
 import type { FileMetadata } from "../../tasks/parquet-metadata.js";
 import type {
   BatchMetadata,
@@ -8,16 +6,16 @@ import type {
   MessageMetadata,
 } from "../arrow-metadata.js";
 import { messageAt } from "../arrow-stream.js";
-import type { OpenOptions } from "../logits-file.js";
+import type { Opening } from "../logits-file.js";
 import { type InputFile, requireInput } from "../read-input.js";
 import type { ArrowContainer } from "../record-batches.js";
 import { selectColumns } from "../select-columns.js";
-import { COPY_FAILED, decodeColumns } from "./decode-columns.js";
+import { decodeColumns } from "./decode-columns.js";
 import { readFooter, WRITE_AGAIN } from "./parquet-footer.js";
 import { projectColumns } from "./project-columns.js";
 
 /**
- * Decodes the columns that a run needs to an anonymous file (in `scratch`), in which several threads write Arrow messages of
+ * Decodes the columns that a run needs to an anonymous file, in which several threads write Arrow messages of
  * single columns. The Parquet file stays open, so that no other file gets its inode.
  *
  * Separate threads decode, because damaged files can crash the decoder or make it run forever; a thread can be terminated.
@@ -25,7 +23,7 @@ import { projectColumns } from "./project-columns.js";
  */
 export async function parquetAsArrow(
   file: InputFile,
-  options: OpenOptions,
+  options: Opening,
 ): Promise<ArrowContainer> {
   const { path } = file;
   const footer = readFooter(file);
@@ -34,35 +32,25 @@ export async function parquetAsArrow(
   const needed = indices.map((k) => nested[k - fields.length] ?? [k]);
   // The threads read any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
-  const open = () => new AnonymousFile(options.scratch);
-  const target = outputCall(path, COPY_FAILED, open);
-  const close = () => {
-    target.close();
-    file.close();
-  };
-  try {
-    if (options.isSample) footer.metadata = sampleOf(footer.metadata);
-    const projected = projectColumns(footer, needed);
-    const files = { fd: file.fd, target: target.fd, tailStart: footer.start };
-    const setup = { ...files, ...projected };
-    const { messages, bytes } = await decodeColumns(path, setup, options);
-    checkRows(path, footer.metadata);
-    const decoded = { ...file, fd: target.fd, bytes, present: null, close };
-    const columns = projected.tails.length;
-    /** Messages by row group and column; the first group has the schemas. */
-    const groups = Array.from({ length: 1 + projected.rowGroups.length }, () =>
-      Array.from({ length: columns }, (): Message[] => []),
-    );
-    for (const { unit, offset } of messages) {
-      const group = groups[Math.floor(unit / columns)] as Message[][];
-      const message = messageAt(decoded, offset, "decoded columns", false);
-      group[unit % columns]?.push(message as Message);
-    }
-    return { ...decoded, ...joinColumns(groups, bytes) };
-  } catch (error) {
-    target.close();
-    throw error;
+  const target = options.temporary.open(path);
+  if (options.isSample) footer.metadata = sampleOf(footer.metadata);
+  const projected = projectColumns(footer, needed);
+  const files = { fd: file.fd, target: target.fd, tailStart: footer.start };
+  const setup = { ...files, ...projected };
+  const { messages, bytes } = await decodeColumns(path, setup, options);
+  checkRows(path, footer.metadata);
+  const decoded = { ...file, fd: target.fd, bytes, present: null };
+  const columns = projected.tails.length;
+  /** Messages by row group and column; the first group has the schemas. */
+  const groups = Array.from({ length: 1 + projected.rowGroups.length }, () =>
+    Array.from({ length: columns }, (): Message[] => []),
+  );
+  for (const { unit, offset } of messages) {
+    const group = groups[Math.floor(unit / columns)] as Message[][];
+    const message = messageAt(decoded, offset, "decoded columns", false);
+    group[unit % columns]?.push(message as Message);
   }
+  return { ...decoded, ...joinColumns(groups, bytes) };
 }
 
 function checkRows(path: string, { rows, rowGroups }: FileMetadata): void {
