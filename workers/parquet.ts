@@ -1,6 +1,4 @@
-// Thread that decodes columns of Parquet files to Arrow messages. The first thread of a process compiles the decoder (5 MB
-// of WebAssembly) for all others, because compiling takes as long as decoding a small file.
-import { readFileSync } from "node:fs";
+// Thread that decodes columns of Parquet files to Arrow messages.
 import { parentPort } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
 import { systemFailure } from "../src/io/system-error.js";
@@ -43,22 +41,14 @@ async function decode(setup: ParquetSetup): Promise<void> {
 }
 
 /** Loads the decoder. Its errors are not reported as damage, because nothing has been read yet. */
-function loadDecoder(setup: ParquetSetup): void {
+function loadDecoder({ decoder }: ParquetSetup): void {
   try {
-    const decoder = setup.decoder ?? compileDecoder();
     // Has no effect if the thread has loaded it for an earlier file.
     initSync({ module: decoder });
-    if (!setup.decoder) reply({ kind: "decoder", decoder });
   } catch (error) {
     const failed = systemFailure(error) ?? { code: "ENOMEM" };
     throw new TaskFailure({ kind: "io", side: "output", ...failed });
   }
-}
-
-function compileDecoder(): WebAssembly.Module {
-  return new WebAssembly.Module(
-    readFileSync(new URL("./parquet.wasm", import.meta.url)),
-  );
 }
 
 function oneLine(error: unknown): string {

@@ -1,5 +1,6 @@
 /** Types of the WebAssembly API that softjac uses; @types/node lacks them. */
 declare namespace WebAssembly {
+  function compile(bytes: Uint8Array): Promise<Module>;
   class Module {
     constructor(bytes: Uint8Array);
   }

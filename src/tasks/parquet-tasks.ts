@@ -18,8 +18,7 @@ export interface ParquetSetup {
   target: number;
   /** Shared memory of the threads: the number of the next unit, and the size of the target in bytes. */
   shared: BigInt64Array<SharedArrayBuffer>;
-  /** The decoder, if an earlier thread has compiled it. */
-  decoder: WebAssembly.Module | null;
+  decoder: WebAssembly.Module;
 }
 
 /** Row group of the columns to decode. */
@@ -30,9 +29,7 @@ export interface ColumnGroup {
 }
 
 export type ParquetReply =
-  /** The decoder for later threads, from the thread that compiled it; the first message. */
-  | { kind: "decoder"; decoder: WebAssembly.Module }
-  /** No unit is left; like the message below, the last one of a thread. */
+  /** No unit is left. */
   | { kind: "done"; messages: DecodedMessage[] }
   /** Nothing could be decoded from this unit on. A decoder that could not be loaded is a failure of the output. */
   | { kind: "failed"; unit: number; failure: Failure };

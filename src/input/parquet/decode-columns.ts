@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { AbortedError, InputFormatError } from "../../errors.js";
 import { COPY_FAILED } from "../../io/anonymous-file.js";
@@ -21,8 +22,20 @@ import { WRITE_AGAIN } from "./parquet-footer.js";
 /** The built thread, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./parquet.js", import.meta.url);
 
-/** Decoder module, compiled by the first thread and reused by others. It has no state; each thread has its own memory. */
+/** Decoder module, which all threads share. It has no state; each thread has its own memory. */
 let decoder: WebAssembly.Module | null = null;
+
+/** Compiles the decoder (5 MB) for the first file, which takes as long as decoding a small file. @throws IoError */
+async function loadDecoder(path: string): Promise<WebAssembly.Module> {
+  try {
+    const url = new URL("./parquet.wasm", import.meta.url);
+    decoder ??= await WebAssembly.compile(await readFile(url));
+    return decoder;
+  } catch (error) {
+    const failure = systemFailure(error) ?? { code: "ENOMEM" };
+    throw ioError(path, COPY_FAILED, systemErrorOf(failure));
+  }
+}
 
 /** Memory of all threads, unless one column needs more. */
 const MAX_BYTES = 512 << 20;
@@ -104,7 +117,6 @@ export async function decodeColumns(
   const shared = new BigInt64Array(
     new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT),
   );
-  const setup = { ...files, shared, decoder };
   const sizes = sizesOf(files);
   const count = threadsFor(sizes, most);
   const checkSignal = () => {
@@ -112,15 +124,14 @@ export async function decodeColumns(
   };
   checkSignal();
   const isSmall = sizes.reduce((a, b) => a + b, 0) < LEAST_BYTES;
-  const first = startThread(path, setup);
-  const threads = [first];
+  const threads: ReturnType<typeof startThread>[] = [];
   const end = () =>
     Promise.all(threads.map(({ worker }) => worker.terminate()));
   signal?.addEventListener("abort", end);
   try {
-    await first.ready;
-    while (decoder && threads.length < count && !signal?.aborted)
-      threads.push(startThread(path, { ...setup, decoder }));
+    while (threads.length < count) threads.push(startThread(path));
+    const setup = { ...files, shared, decoder: await loadDecoder(path) };
+    for (const { worker } of threads) worker.postMessage(setup);
     const ends = await Promise.allSettled(
       threads.map(({ messages }) => messages),
     );
@@ -134,10 +145,7 @@ export async function decodeColumns(
       end.status === "fulfilled" ? end.value : [],
     );
     messages.sort((a, b) => a.unit - b.unit || a.offset - b.offset);
-    if (isSmall) {
-      threads.length = 0;
-      keepThread(first.worker);
-    }
+    if (isSmall) for (const { worker } of threads.splice(0)) keepThread(worker);
     return { messages, bytes: Number(shared[TARGET_BYTES]) };
   } finally {
     signal?.removeEventListener("abort", end);
@@ -152,8 +160,8 @@ interface UnitFailure {
   error: Error;
 }
 
-/** Starts a thread. `ready` is fulfilled when the decoder is compiled or the thread has ended; `messages` rejects with UnitFailure. */
-function startThread(path: string, setup: ParquetSetup) {
+/** Starts a thread, which waits for its setup. `messages` rejects with UnitFailure. */
+function startThread(path: string) {
   const worker = takeThread();
   const messages = new Promise<DecodedMessage[]>((resolve, reject) => {
     const fail = (error: Error, unit = -1) => reject({ unit, error });
@@ -163,20 +171,12 @@ function startThread(path: string, setup: ParquetSetup) {
     });
     worker.on("exit", () => fail(damage(path, " (the decoder stopped)")));
     worker.on("message", (reply: ParquetReply) => {
-      if (reply.kind === "decoder") decoder = reply.decoder;
-      else if (reply.kind === "done") resolve(reply.messages);
+      if (reply.kind === "done") resolve(reply.messages);
       else fail(errorOf(path, reply.failure), reply.unit);
     });
   });
-  const ready = setup.decoder
-    ? Promise.resolve()
-    : new Promise<void>((resolve) => {
-        worker.once("message", () => resolve());
-        worker.once("exit", () => resolve());
-      });
   messages.catch(() => {});
-  worker.postMessage(setup);
-  return { worker, messages, ready };
+  return { worker, messages };
 }
 
 function damage(path: string, reason: string, cause?: unknown): Error {
