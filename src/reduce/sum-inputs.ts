@@ -1,5 +1,10 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
+import {
+  AbortedError,
+  InputUnsupportedError,
+  isUnknownClassesError,
+  UsageError,
+} from "../errors.js";
 import {
   checkSame,
   checkUnchanged,
@@ -117,27 +122,45 @@ export async function sumInputs(
   try {
     const partitionsOf = partitionReader(inputs);
     const report = logitsReporter(onEvent, request.coefficients !== null);
-    for (const path of inputs) {
+    // Files without rows come last, because their lists have no length; they get that of the others.
+    const deferred = new Set<string>();
+    let first: string | null = null;
+    const all = [...inputs];
+    for (const path of all) {
       if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+      const classes = knownValues(request) ?? sums?.shape.classes;
       const partitions = partitionsOf(path);
-      const open = {
-        ...request.open,
-        partitions,
-        keep: [],
-        ownNames: [],
-        signal,
-      };
+      const own = { partitions, keep: [], ownNames: [], classes };
+      const open = { ...request.open, ...own, signal };
+      const mayWait = !sums && path !== "-" && !deferred.has(path);
+      const isDeferrable = mayWait && inputs.length > 1;
       const known = kept?.files.get(path);
-      const logits = known ?? (await openLogits(path, open));
+      const logits =
+        known ??
+        (await openLogits(path, open).catch((error) => {
+          if (isDeferrable && isUnknownClassesError(error)) return null;
+          throw error;
+        }));
+      if (logits === null || (isDeferrable && logits.rows === 0)) {
+        if (!known) logits?.close();
+        deferred.add(path);
+        all.push(path);
+        continue;
+      }
       let isKept = false;
       try {
         isKept = kept?.add(path, logits) ?? false;
-        const shape = shapeOf(logits, request);
+        const found = shapeOf(logits, request);
+        const shape =
+          sums && logits.rows === 0
+            ? { ...sums.shape, classes: found.classes }
+            : found;
         sums ??= await startSums(shape, logits, module, { ...request, inputs });
         // A block of rows is added without a pause, in which signals and time limits would wait.
         const isShort = BLOCK_ROWS * termsOf(sums) <= INLINE_TERMS;
         workerPool ??= new WorkerPool(mainThread && isShort);
-        sums.keys = checkSameShape(sums, logits, shape, inputs[0] as string);
+        first ??= path;
+        sums.keys = checkSameShape(sums, logits, shape, first);
         if (kept?.isFirstPass ?? true) await report(logits);
         const work = { module, sums, workerPool };
         await sumFile(logits, request, work, { signal, onProgress });
@@ -151,6 +174,11 @@ export async function sumInputs(
   } finally {
     if (!kept) await workerPool?.close();
   }
+}
+
+/** Returns the number of features that the coefficients state; undefined if the input has the logits. */
+function knownValues({ coefficients, intercept }: SumRequest) {
+  return coefficients?.matrix && coefficients.matrix.rows - Number(intercept);
 }
 
 /**
