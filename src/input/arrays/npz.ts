@@ -20,13 +20,9 @@ import type {
   StoredArray,
   UnpackedArrays,
 } from "./stored-array.js";
-import { readZipMembers, type ZipMember } from "./zip-archive.js";
+import { readZipMembers, unsupported, type ZipMember } from "./zip-archive.js";
 
 const SUFFIX = ".npy";
-
-/** Compression methods. */
-const STORED = 0;
-const DEFLATED = 8;
 
 interface Member extends StoredArray {
   member: ZipMember;
@@ -65,13 +61,13 @@ async function memberArray(
   member: ZipMember,
 ): Promise<Member> {
   const { path } = file;
-  const { name, isEncrypted, method } = member;
-  const where = `member ${name}`;
-  if (isEncrypted || ![STORED, DEFLATED].includes(method))
+  const where = `member ${member.name}`;
+  const problem = unsupported(member);
+  if (problem)
     throw new InputUnsupportedError(
       path,
       where,
-      `expected a stored or deflated member, found ${isEncrypted ? "an encrypted member" : `compression method ${method}`}; write the archive with numpy.savez or numpy.savez_compressed`,
+      `expected a stored or deflated member, found ${problem}; write the archive with numpy.savez or numpy.savez_compressed`,
     );
   const array = await npyHeader({
     path,
@@ -79,7 +75,7 @@ async function memberArray(
     bytes: member.bytes,
     head: (bytes) => memberHead(file, member, bytes),
   });
-  return { ...array, name: name.slice(0, -SUFFIX.length), member };
+  return { ...array, name: member.name.slice(0, -SUFFIX.length), member };
 }
 
 /** Reads stored members in place; if any is deflated, decompresses all to a temporary file. */
@@ -90,7 +86,7 @@ async function unpack(
 ): Promise<UnpackedArrays> {
   // A member may be chosen twice, for example as labels and as a column to copy.
   const members = new Map(chosen.map((array) => [array.member, array.start]));
-  const inflates = chosen.some(({ member }) => member.method !== STORED);
+  const inflates = chosen.some(({ member }) => member.method !== 0);
   const total = [...members.keys()].reduce((sum, { bytes }) => sum + bytes, 0);
   if (inflates)
     checkLimit(file, "arrays", "maxDecodedBytes", "decoded bytes", total);
@@ -126,7 +122,7 @@ async function memberHead(
   const { position, packed, method } = member;
   const read = inputReader(file);
   const wanted = Math.min(bytes, member.bytes);
-  if (method === STORED) return read(position, Math.min(wanted, packed));
+  if (method === 0) return read(position, wanted);
   // Synchronous, because setting up a stream takes a millisecond and an archive may have a million members.
   try {
     const head = inflateRawSync(
@@ -166,8 +162,7 @@ async function* memberData(
       `expected ${bytes} bytes as declared in the zip directory, found ${found}`,
     );
   const packed = packedData(file, member);
-  const chunks =
-    member.method === STORED ? packed : inflate(packed, member, fail);
+  const chunks = member.method === 0 ? packed : inflate(packed, member, fail);
   let done = 0;
   let checksum = 0;
   for await (const chunk of chunks) {

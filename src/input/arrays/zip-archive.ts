@@ -1,3 +1,4 @@
+import { InputUnsupportedError } from "../../errors.js";
 import { checkLimit } from "../../io/limits.js";
 import {
   type Fail,
@@ -12,15 +13,14 @@ import {
 //
 // A member has a local header before its data, and a central header in the directory. Byte offsets of their fields:
 //
-//                   flags method CRC-32 packed bytes name extra comment offset
-//   local header                                      26    28                 30 + name + extra
-//   central header     8     10     16     20    24   28    30      32    42   46 + name + extra + comment
+//                   flags method CRC-32 packed bytes name extra comment disk offset
+//   local header       6      8     14     18    22   26    28                         30 + name + extra
+//   central header     8     10     16     20    24   28    30      32   34     42     46 + name + extra + comment
 //
-// The local header repeats the other fields. They are not compared: the checksum of the data proves that it was found. A number
-// that does not fit its field is in the zip64 end record or the zip64 extra field; all bits of its field are then 1.
+// A number that does not fit its field is in the zip64 end record or the zip64 extra field; all bits of its field are then 1.
 
-const LOCAL = { signature: 0x04034b50, bytes: 30 };
-const CENTRAL = { signature: 0x02014b50, bytes: 46 };
+const LOCAL = { signature: 0x04034b50, bytes: 30, flags: 6 };
+const CENTRAL = { signature: 0x02014b50, bytes: 46, flags: 8 };
 const END = { signature: 0x06054b50, bytes: 22 };
 const LOCATOR = { signature: 0x07064b50, bytes: 20 };
 const END64 = { signature: 0x06064b50, bytes: 56 };
@@ -29,11 +29,14 @@ const IN_ZIP64 = 0xffffffff;
 const ZIP64_FIELD = 1;
 
 const ENCRYPTED = 1 | (1 << 6) | (1 << 13);
+const PATCHED = 1 << 5;
+/** Flag: checksum and sizes follow the data and are 0 in the local header. */
+const SIZES_AFTER_DATA = 1 << 3;
 const UTF8_NAME = 1 << 11;
 
 export interface ZipMember {
   name: string;
-  isEncrypted: boolean;
+  flags: number;
   /** 0: stored, 8: deflated. */
   method: number;
   /** CRC-32 of the decompressed data. */
@@ -41,45 +44,49 @@ export interface ZipMember {
   /** Size in bytes: in the archive (packed), and decompressed (bytes). */
   packed: number;
   bytes: number;
-  /** Byte offset of its data in the archive. */
+  /** Byte offset in the archive: of its local header (offset), and of its data (position). */
+  offset: number;
   position: number;
+}
+
+/** Describes why a member cannot be read; null if it can. */
+export function unsupported({ flags, method }: ZipMember): string | null {
+  if (flags & ENCRYPTED) return "an encrypted member";
+  if (flags & PATCHED) return "a patch";
+  return method === 0 || method === 8 ? null : `compression method ${method}`;
 }
 
 const WHERE = "zip directory";
 
-/** Reads the members of an archive in directory order. @throws InputFormatError, InputUnsupportedError, IoError */
+/**
+ * Reads the members of an archive in directory order. Rejects members that overlap or contradict their directory entry.
+ * @throws InputFormatError, InputUnsupportedError (an archive in several files), IoError
+ */
 export function readZipMembers(file: InputFile): ZipMember[] {
   const fail = failing(file, WHERE);
   const { entries, bytes, start } = findDirectory(file, fail);
   checkLimit(file, WHERE, "maxMetadataBytes", "bytes of metadata", bytes);
   checkLimit(file, WHERE, "maxColumns", "columns", entries);
-  const directory = read(file, start, bytes);
-  const members: ZipMember[] = [];
-  for (let at = 0; at < bytes; ) {
-    const header = directory.subarray(at);
-    const length =
-      header.length < CENTRAL.bytes
-        ? Number.POSITIVE_INFINITY
-        : extraEnd(header) + header.readUInt16LE(32);
-    if (length > header.length || header.readUInt32LE(0) !== CENTRAL.signature)
-      fail(`the entry at byte ${at} of ${bytes} is damaged`);
-    const member = parseHeader(header);
-    if (Number.isNaN(member.bytes + member.packed + member.position))
-      fail(`member ${member.name}: the zip64 field with its sizes is missing`);
-    member.position = dataOf(file, member, start);
-    members.push(member);
-    at += length;
-  }
+  const members = parseDirectory(read(file, start, bytes), fail);
   if (members.length !== entries)
     fail(`expected ${entries} members, found ${members.length}`);
+  let free = 0;
+  for (const member of members.toSorted((a, b) => a.offset - b.offset)) {
+    member.position = locateData(file, member, free, start);
+    free = member.position + member.packed;
+  }
   return members;
 }
 
-/** Position of the central directory. */
+/** Position of the central directory, as an end record at byte `at` states it. */
 interface Directory {
   entries: number;
   bytes: number;
   start: number;
+  at: number;
+  /** Sum of the numbers of the disks, and the number of entries on this disk: 0 and all, unless there are several files. */
+  disks: number;
+  entriesHere: number;
 }
 
 /** Finds the central directory; it must end where the end records begin. */
@@ -98,24 +105,44 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     );
   const end = tail.subarray(k);
   const endAt = file.bytes - length + k;
-  const long = findEnd64(file, endAt, fail);
-  const entries = long?.entries ?? end.readUInt16LE(10);
-  const bytes = long?.bytes ?? end.readUInt32LE(12);
-  const start = long?.start ?? end.readUInt32LE(16);
-  const at = long?.at ?? endAt;
+  const short: Directory = {
+    entries: end.readUInt16LE(10),
+    bytes: end.readUInt32LE(12),
+    start: end.readUInt32LE(16),
+    at: endAt,
+    disks: end.readUInt32LE(4),
+    entriesHere: end.readUInt16LE(8),
+  };
+  const directory = findEnd64(file, endAt, fail) ?? short;
+  for (const { disks, entriesHere, entries } of [short, directory])
+    if (disks !== 0 || entriesHere !== entries)
+      throw new InputUnsupportedError(
+        file.path,
+        WHERE,
+        "archives in several files are not supported; write the arrays to one file",
+      );
+  const { entries, bytes, start, at } = directory;
+  if (
+    (short.entries !== entries && short.entries !== 0xffff) ||
+    (short.bytes !== bytes && short.bytes !== IN_ZIP64) ||
+    (short.start !== start && short.start !== IN_ZIP64)
+  )
+    fail(
+      `the end record (${short.entries} members, ${short.bytes} bytes from byte ${short.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
+    );
   if (start + bytes !== at)
     fail(
       `expected the directory to end at byte ${at}, found ${bytes} bytes from byte ${start}`,
     );
-  return { entries, bytes, start };
+  return directory;
 }
 
-/** Reads the zip64 end record at byte `at`; null if no locator precedes the end record. */
+/** Reads the zip64 end record; null if no locator precedes the end record. */
 function findEnd64(
   file: InputFile,
   endAt: number,
   fail: Fail,
-): (Directory & { at: number }) | null {
+): Directory | null {
   const locatorAt = endAt - LOCATOR.bytes;
   if (locatorAt < END64.bytes) return null;
   const locator = read(file, locatorAt, LOCATOR.bytes);
@@ -129,37 +156,104 @@ function findEnd64(
     at + 12 + number(4) !== locatorAt
   )
     fail(`no zip64 end record at bytes ${at} to ${locatorAt}`);
-  return { entries: number(32), bytes: number(40), start: number(48), at };
+  return {
+    entries: number(32),
+    bytes: number(40),
+    start: number(48),
+    at,
+    disks: record.readUInt32LE(16) + locator.readUInt32LE(4),
+    entriesHere: number(24),
+  };
 }
 
-/** Returns the byte offset of a member's data, which is before byte `end`, behind its local header at byte `position`. */
-function dataOf(
+function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
+  const members = new Map<string, ZipMember>();
+  for (let at = 0; at < directory.length; ) {
+    const header = directory.subarray(at);
+    const length =
+      header.length < CENTRAL.bytes
+        ? Number.POSITIVE_INFINITY
+        : headerBytes(header, CENTRAL) + header.readUInt16LE(32);
+    if (length > header.length || header.readUInt32LE(0) !== CENTRAL.signature)
+      fail(`the entry at byte ${at} of ${directory.length} is damaged`);
+    const member = parseHeader(header, CENTRAL);
+    const { name } = member;
+    if (Number.isNaN(member.bytes + member.packed + member.offset))
+      fail(`member ${name}: the zip64 field with its sizes is missing`);
+    if (header.readUInt16LE(34) !== 0)
+      fail(
+        `member ${name} is in another file; archives in several files are not supported, write the arrays to one file`,
+      );
+    if (members.has(name)) fail(`member ${name} is listed twice`);
+    members.set(name, member);
+    at += length;
+  }
+  return [...members.values()];
+}
+
+/** Fields that must be equal in both headers of a member; checksum and sizes only if the local header has them. */
+const COMPARED: readonly [field: keyof ZipMember, title: string][] = [
+  ["name", "name"],
+  ["flags", "flags"],
+  ["method", "method"],
+  ["crc", "checksum"],
+  ["packed", "compressed size"],
+  ["bytes", "size"],
+];
+
+/** Checks the local header of a member, and returns the byte offset of its data. The member must lie in `[free, end)`. */
+function locateData(
   file: InputFile,
-  { name, position, packed }: ZipMember,
+  member: ZipMember,
+  free: number,
   end: number,
 ): number {
+  const { name, offset, packed, bytes, method } = member;
   const fail = failing(file, `member ${name}`);
-  const fits = position + LOCAL.bytes <= end;
-  const header = fits ? read(file, position, LOCAL.bytes) : null;
-  if (header?.readUInt32LE(0) !== LOCAL.signature)
-    return fail(`no local header at byte ${position}`);
-  const start =
-    position + LOCAL.bytes + header.readUInt16LE(26) + header.readUInt16LE(28);
-  if (start + packed > end)
+  if (offset < free || offset >= end)
     fail(
-      `expected at most ${end - start} bytes before the zip directory, found ${packed}`,
+      `expected its local header within bytes ${free} to ${end}, found byte ${offset}`,
     );
-  return start;
+  const fixed = read(file, offset, Math.min(LOCAL.bytes, end - offset));
+  if (fixed.length < LOCAL.bytes || fixed.readUInt32LE(0) !== LOCAL.signature)
+    fail(`no local header at byte ${offset}`);
+  const position = offset + headerBytes(fixed, LOCAL);
+  if (position > end)
+    fail(
+      `expected a local header of ${position - offset} bytes, found ${end - offset}`,
+    );
+  const local = parseHeader(read(file, offset, position - offset), LOCAL);
+  if (Number.isNaN(local.bytes + local.packed))
+    fail("the zip64 field with its sizes is missing in its local header");
+  const compared = COMPARED.slice(0, local.flags & SIZES_AFTER_DATA ? 3 : 6);
+  for (const [field, title] of compared)
+    if (local[field] !== member[field])
+      fail(
+        `expected the ${title} in its local header to be ${JSON.stringify(member[field])} as in the zip directory, found ${JSON.stringify(local[field])}`,
+      );
+  if (position + packed > end)
+    fail(
+      `expected at most ${end - position} bytes before the zip directory, found ${packed}`,
+    );
+  if (method === 0 && packed !== bytes)
+    fail(`expected ${bytes} bytes stored without compression, found ${packed}`);
+  return position;
 }
 
-/** Parses a central header; numbers missing from its zip64 extra field become NaN, and `position` is that of the local header. */
-function parseHeader(header: Buffer): ZipMember {
-  const flags = header.readUInt16LE(8);
-  const nameEnd = CENTRAL.bytes + header.readUInt16LE(28);
-  const name = header.subarray(CENTRAL.bytes, nameEnd);
-  let long = zip64Field(header.subarray(nameEnd, extraEnd(header)));
-  const number = (field: number): number => {
-    const short = header.readUInt32LE(field);
+function headerBytes(header: Buffer, { bytes, flags }: typeof LOCAL): number {
+  return (
+    bytes + header.readUInt16LE(flags + 20) + header.readUInt16LE(flags + 22)
+  );
+}
+
+/** Parses a header; numbers missing from its zip64 extra field become NaN. */
+function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
+  const fields = header.subarray(form.flags);
+  const flags = fields.readUInt16LE(0);
+  const nameEnd = form.bytes + fields.readUInt16LE(20);
+  const name = header.subarray(form.bytes, nameEnd);
+  let long = zip64Field(header.subarray(nameEnd, headerBytes(header, form)));
+  const number = (short: number): number => {
     if (short !== IN_ZIP64) return short;
     if (long.length < 8) return Number.NaN;
     const value = Number(long.readBigUInt64LE());
@@ -168,19 +262,15 @@ function parseHeader(header: Buffer): ZipMember {
   };
   return {
     name: new TextDecoder(flags & UTF8_NAME ? "utf-8" : "latin1").decode(name),
-    isEncrypted: (flags & ENCRYPTED) !== 0,
-    method: header.readUInt16LE(10),
-    crc: header.readUInt32LE(16),
+    flags,
+    method: fields.readUInt16LE(2),
+    crc: fields.readUInt32LE(8),
     // These calls are in the order of the zip64 extra field.
-    bytes: number(24),
-    packed: number(20),
-    position: number(42),
+    bytes: number(fields.readUInt32LE(16)),
+    packed: number(fields.readUInt32LE(12)),
+    offset: number(form === CENTRAL ? header.readUInt32LE(42) : 0),
+    position: 0,
   };
-}
-
-/** Returns the end of a central header's name and extra fields. */
-function extraEnd(header: Buffer): number {
-  return CENTRAL.bytes + header.readUInt16LE(28) + header.readUInt16LE(30);
 }
 
 /** Returns the data of the first zip64 extra field; empty if there is none. */
