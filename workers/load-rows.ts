@@ -184,8 +184,8 @@ function listRuns(
 }
 
 /**
- * Converts the numbers of `rows` rows at `raw` to float64. Rejects logits that float64 cannot represent exactly; other
- * sources may lose digits beyond 2^53, because no class has such a number.
+ * Converts the numbers of `rows` rows at `raw` to float64. Rejects logits and vectors that float64 cannot represent exactly;
+ * other sources may lose digits beyond 2^53, because no class has such a number.
  */
 function widen(
   { buffer }: WorkerContext,
@@ -203,7 +203,8 @@ function widen(
   if (type === "float64") return;
   const out = new Float64Array(buffer, values, count);
   widenNumbers(buffer, raw, type, out);
-  if (holds !== "logits" || (type !== "int64" && type !== "uint64")) return;
+  const isExact = holds === "logits" || holds === "numbers";
+  if (!isExact || (type !== "int64" && type !== "uint64")) return;
   const numbers = numbersAt(buffer, raw, type, count);
   for (let k = 0; k < count; k++)
     if (BigInt(out[k] as number) !== numbers[k]) {

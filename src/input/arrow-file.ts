@@ -1,4 +1,3 @@
-import { describeField } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
 import { checkLimit } from "../io/limits.js";
 import { decodeFooter, type Footer, type Schema } from "./arrow-metadata.js";
@@ -110,7 +109,12 @@ function rejectUnlisted(
   if (start === HEAD_BYTES && length > 0 && next <= end) {
     const message = readMessage(file, block, "schema message");
     if (message.schema) {
-      rejectOtherSchema(file, schema, message.schema);
+      if (columnsOf(message.schema) !== columnsOf(schema))
+        throw new InputFormatError(
+          file.path,
+          "schema message",
+          "the schema differs from the schema in the footer",
+        );
       rejectUnlisted(file, schema, next, end);
       return;
     }
@@ -122,24 +126,6 @@ function rejectUnlisted(
   );
 }
 
-/** Rejects a schema message that differs from the footer: a reader of the stream would see other columns. */
-function rejectOtherSchema(
-  { path }: InputFile,
-  expected: Schema,
-  found: Schema,
-): void {
-  const count = Math.max(expected.fields.length, found.fields.length);
-  const differs = (k: number) =>
-    JSON.stringify(expected.fields[k]) !== JSON.stringify(found.fields[k]);
-  const k = Array.from({ length: count }, (_, k) => k).findIndex(differs);
-  if (k < 0 && found.bigEndian === expected.bigEndian) return;
-  const [inMessage, inFooter] = [found, expected].map(({ fields }) => {
-    const field = fields[k < 0 ? count : k];
-    return field ? `${field.name}: ${describeField(field)}` : "no column";
-  });
-  throw new InputFormatError(
-    path,
-    "schema message",
-    `the schema differs from the schema in the footer (${inMessage} here, ${inFooter} there)`,
-  );
+function columnsOf({ fields, bigEndian }: Schema): string {
+  return JSON.stringify([fields, bigEndian]);
 }

@@ -1,5 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Field, integerOfDate } from "../arrow/field.js";
+import {
+  arrowTypeOf,
+  type Field,
+  integerOfDate,
+  plainField,
+} from "../arrow/field.js";
 import {
   InputFormatError,
   InputUnsupportedError,
@@ -146,6 +151,16 @@ export class ClassDecoder {
     };
   }
 
+  /** Returns the class that a partition states for all rows, as one row; null for a null. @throws InputUnsupportedError */
+  ofPartition({ value, type }: Partition): Float64Array | null {
+    if (value === null) return null;
+    return Float64Array.of(
+      type === "utf8"
+        ? this.#classOf(value, null)
+        : this.#classOfNumber(Number(value), null),
+    );
+  }
+
   #classOfCode(code: number, values: readonly Value[], row: number): number {
     if (!(code >= 0 && code < values.length))
       throw new InputFormatError(
@@ -160,7 +175,7 @@ export class ClassDecoder {
   }
 
   /** Returns the class of a code, or the number itself if numbers are the classes or it means "no label". */
-  #classOfNumber(number: number, row: number): number {
+  #classOfNumber(number: number, row: number | null): number {
     if (!this.#codes) return number;
     const known = this.#codes.get(number);
     if (known !== undefined) return known;
@@ -202,7 +217,7 @@ export class ClassDecoder {
     return null;
   }
 
-  #classOf(text: string, row: number): number {
+  #classOf(text: string, row: number | null): number {
     const classNumber = this.#classes.get(text);
     if (classNumber !== undefined) return classNumber;
     if (this.#vocabulary) {
@@ -219,8 +234,10 @@ export class ClassDecoder {
     );
   }
 
-  #where(row: number): string {
-    return `column ${this.field.name}, row ${row}`;
+  /** @param row null for the value of a partition */
+  #where(row: number | null): string {
+    const { name } = this.field;
+    return row === null ? `directory ${name}` : `column ${name}, row ${row}`;
   }
 }
 
@@ -240,31 +257,9 @@ export function oneHotClass(
   return one;
 }
 
-/** Returns the class number that a partition states, as one row; null for a null. @throws InputUnsupportedError */
-export function classOfPartition(
-  path: string,
-  { name, value, type }: Partition,
-  classNames: ClassNames,
-): Float64Array | null {
-  const { given, fromFile, vocabulary } = classNames;
-  if (value === null) return null;
-  if (vocabulary && type === "utf8") {
-    if (!vocabulary.has(value)) vocabulary.set(value, vocabulary.size);
-    return Float64Array.of(vocabulary.get(value) as number);
-  }
-  const names = given ?? fromFile ?? [];
-  if (type === "int64") {
-    const number = Number(value);
-    const codes = codesOf(classNames);
-    const found = codes ? codes.get(number) : number;
-    if (found !== undefined) return Float64Array.of(found);
-    if (isNoClass(number)) return Float64Array.of(number);
-  }
-  const index = names.indexOf(value);
-  if (index >= 0) return Float64Array.of(index);
-  throw new InputUnsupportedError(
-    path,
-    `directory ${name}=${value}`,
-    `expected one of the names of the classes (${names.join(", ") || "none"}); give them with --class-names`,
-  );
+/** Returns the field of a column with the value of a partition. */
+export function partitionField({ name, type }: Partition): Field {
+  const arrowType =
+    type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
+  return { ...plainField(name, arrowType), nullable: true };
 }

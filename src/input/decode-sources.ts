@@ -12,7 +12,7 @@ import { OMIT_BINARY } from "./candidates.js";
 import {
   ClassDecoder,
   type ClassNames,
-  classOfPartition,
+  partitionField,
 } from "./class-decoder.js";
 import {
   ColumnDecoder,
@@ -90,13 +90,11 @@ export function decodeSource(
   // Decoding reads the whole column, so a remote file is fetched first.
   if (!partition) requireInput(file, [{ start: 0, end: bytes }]);
   const [column = 0] = source.columns;
-  const field = nesting?.row ?? (file.schema.fields[column] as Field);
-  const classes =
-    classNames && !partition ? new ClassDecoder(file, field, classNames) : null;
-  const constant =
-    classNames && partition
-      ? classOfPartition(path, partition, classNames)
-      : null;
+  const field = partition
+    ? partitionField(partition)
+    : (nesting?.row ?? (file.schema.fields[column] as Field));
+  const classes = classNames ? new ClassDecoder(file, field, classNames) : null;
+  const constant = (partition && classes?.ofPartition(partition)) ?? null;
   const values = source.values ?? rowLength(file, source) ?? defaultValues;
   if (values === undefined) throw unknownClassesError(path);
   const decoded = writeDecoded(path, temporary, values, (target) => {

@@ -10,6 +10,7 @@ import { InputFormatError, RaggedRowError } from "../errors.js";
 import { ModelRows } from "../kernels/linear-model.js";
 import { axesOf, indexOfRow } from "../results/row-axes.js";
 import type { SourceSetup } from "../tasks/slot-layout.js";
+import { interpreting } from "./interpreting.js";
 import { type LogitsFile, sourceRanges } from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
 
@@ -49,7 +50,12 @@ export class InputRows {
    * Loads rows `[start, end)` of the input and discards the previous ones.
    * @throws RaggedRowError, InputFormatError for invalid offsets, IoError
    */
-  async load(start: number, end: number): Promise<void> {
+  load(start: number, end: number): Promise<void> {
+    const { path } = this.file;
+    return interpreting(path, "values", () => this.#load(start, end));
+  }
+
+  async #load(start: number, end: number): Promise<void> {
     const ranges = sourceRanges(this.file, start, end);
     const nullLogit = this.file.nullLogit === "mask" ? -Infinity : Number.NaN;
     this.#end = this.#start;

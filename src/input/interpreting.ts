@@ -36,27 +36,6 @@ export async function* interpretingEach<T>(
   }
 }
 
-/** Variant of `interpreting` for work with a callback, whose own errors are not converted. */
-export async function interpretingWith<Arguments extends unknown[], T>(
-  path: string,
-  where: string,
-  call: ((...all: Arguments) => void) | undefined,
-  work: (call: (...all: Arguments) => void) => Promise<T>,
-): Promise<T> {
-  const own = new Set<unknown>();
-  const guarded = (...all: Arguments) => {
-    try {
-      call?.(...all);
-    } catch (error) {
-      own.add(error);
-      throw error;
-    }
-  };
-  return work(guarded).catch((error) => {
-    throw own.has(error) ? error : asInputError(path, where, error);
-  });
-}
-
 function asInputError(path: string, where: string, thrown: unknown): unknown {
   const known = knownError(thrown);
   if (known instanceof SoftjacError || known instanceof MissingRangesError)

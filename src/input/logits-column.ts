@@ -22,10 +22,10 @@ import {
   decodedColumn,
   decodedLists,
   type LogitsColumn,
-  listedNumbers,
   marginsColumn,
   type NumberColumn,
   nestedNumbers,
+  rowNumbers,
   singleNumbers,
   tensorShapeOf,
 } from "./number-column.js";
@@ -138,11 +138,7 @@ function chooseAdvice(names: readonly string[]): string {
 
 /** Describes a column as rows of numbers; null for other types. */
 function rowsOfNumbers(field: Field, index: number): NumberColumn | null {
-  return (
-    nestedNumbers(field, index) ??
-    listedNumbers(field, index) ??
-    decodedLists(field, index)
-  );
+  return nestedNumbers(field, index) ?? rowNumbers(field, index);
 }
 
 /** Returns the dotted names of fields of a struct that --column can choose. */

@@ -106,6 +106,11 @@ export function decodedLists(field: Field, index: number): NumberColumn | null {
     : null;
 }
 
+/** Describes rows of numbers, which are decoded first if they cannot be read in place; null for other types. */
+export function rowNumbers(field: Field, index: number): NumberColumn | null {
+  return listedNumbers(field, index) ?? decodedLists(field, index);
+}
+
 /** Describes margins z, one number per row alone or in a list, as the logits (0, z); null for other types. */
 export function marginsColumn(
   field: Field,
@@ -151,7 +156,7 @@ export function nestedNumbers(
   const nesting = nestingOf(field);
   if (!nesting || nesting.row.type.kind === "Struct") return null;
   const { row } = nesting;
-  const column = listedNumbers(row, index) ?? decodedLists(row, index);
+  const column = rowNumbers(row, index);
   return column && column.values !== 0
     ? { ...column, name: field.name, nesting }
     : null;

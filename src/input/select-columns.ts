@@ -1,8 +1,8 @@
-import { arrowTypeOf, type Field, plainField } from "../arrow/field.js";
+import type { Field } from "../arrow/field.js";
 import { positionNames } from "../printable.js";
 import { valuesOf } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
-import { classesOfCodes } from "./class-decoder.js";
+import { classesOfCodes, partitionField } from "./class-decoder.js";
 import {
   type CopiedColumn,
   constantColumn,
@@ -95,13 +95,10 @@ function withPartitions(
   const others = partitions.filter(
     ({ name }) => !fields.some((field) => field.name === name),
   );
-  const fieldOf = (partition: Partition) => {
-    const { name, type } = partition;
-    const arrowType =
-      type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
-    return { ...plainField(name, arrowType), nullable: true, partition };
-  };
-  return [...fields, ...others.map(fieldOf)];
+  return [
+    ...fields,
+    ...others.map((partition) => ({ ...partitionField(partition), partition })),
+  ];
 }
 
 // Struct fields named with dots (out.logits) are read as additional columns after those of the file.

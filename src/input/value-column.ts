@@ -9,9 +9,9 @@ import { selectFeatures } from "./logits-column.js";
 import {
   decodedColumn,
   decodedLists,
-  listedNumbers,
   type NumberColumn,
   nestingOf,
+  rowNumbers,
   singleNumbers,
 } from "./number-column.js";
 
@@ -27,7 +27,7 @@ export interface ValueColumn extends NumberColumn {
 }
 
 /**
- * Finds the column that an option names: numbers (label, class) or lists of floats.
+ * Finds the column that an option names: numbers (label, class) or lists of numbers.
  * @throws LogitsColumnError unless exactly one column has that name; InputUnsupportedError for another type
  */
 export function selectValues(
@@ -69,12 +69,12 @@ export function selectValues(
         )
           ? decodedColumn(name, [index], 1)
           : null))
-      : floatLists(field, index);
+      : rowNumbers(field, index);
   if (!column)
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${option === "weight" ? "numbers" : isClass ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
+      `expected ${option === "weight" ? "numbers" : isClass ? "class numbers, class names or one-hot rows" : "lists of numbers"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
     );
   return { ...column, ...none };
 }
@@ -102,15 +102,6 @@ function keyColumn(
     `column ${name}`,
     `${describeField(field)} does not form groups; --by takes whole numbers, booleans, strings, dictionaries and dates; write other values as strings`,
   );
-}
-
-/** Describes lists of floats, of which list views are decoded; null for other types. */
-function floatLists(field: Field, index: number): NumberColumn | null {
-  const { type, children } = field;
-  if (children[0]?.type.kind !== "FloatingPoint") return null;
-  return type.kind.endsWith("ListView")
-    ? decodedLists(field, index)
-    : listedNumbers(field, index);
 }
 
 /** Describes a column beside nested logits as a decoded column: one value per table row, or nested like the logits. */
@@ -161,7 +152,7 @@ export function adviceOn(option: InputUse): string {
   if (option === "by") return "write one number for each row";
   return option === "covariance"
     ? "write the diagonal, the upper triangle or the whole matrix of each row"
-    : "write one float per class for each row";
+    : "write one number per class for each row";
 }
 
 /** Returns the name of an option on the command line, without dashes. */

@@ -16,7 +16,7 @@ import {
 } from "../input/input-format.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
-import { interpreting, interpretingWith } from "../input/interpreting.js";
+import { interpreting } from "../input/interpreting.js";
 import { candidateOf } from "../input/logits-column.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
@@ -110,18 +110,17 @@ async function examine(
   file: InputFile,
   { format, rows, columns }: InputDescription,
   options: InspectOptions,
-  { signal, onProgress }: RunHooks,
+  hooks: RunHooks,
 ): Promise<Examined> {
   const { input, dtype, scan = false } = options;
   const open = { keep: [], inputs: [], ownNames: [], isSample: !scan };
+  const { signal } = hooks;
   const logits = await logitsIn(file, { ...options, ...open, signal });
   try {
     const { column, storage, classes } = logits;
     // Detects lists whose length differs from the first.
     const some = Math.min(logits.rows, Math.ceil(CHECKED_VALUES / classes));
-    await interpreting(input, "values", () =>
-      new InputRows(logits).load(0, some),
-    );
+    await new InputRows(logits).load(0, some);
     const run = resolveOptions({ input, output: "output.arrow", dtype });
     return {
       columns,
@@ -132,11 +131,7 @@ async function examine(
         // For a Parquet file, only a sample of the rows may be open.
         format === "parquet" ? withTableRows(logits, rows) : logits,
       ),
-      values: scan
-        ? await interpretingWith(input, "values", onProgress, (report) =>
-            scanValues(logits, signal, report),
-          )
-        : null,
+      values: scan ? await scanValues(logits, hooks) : null,
     };
   } finally {
     logits.close();
@@ -182,8 +177,7 @@ const CHUNK_VALUES = 1 << 20;
 /** Summarizes the logits of all rows. */
 async function scanValues(
   logits: LogitsFile,
-  signal: AbortSignal | undefined,
-  onProgress: (rowsDone: number, rows: number) => void,
+  { signal, onProgress }: RunHooks,
 ): Promise<ValueScan> {
   const { rows, classes } = logits;
   const input = new InputRows(logits);
@@ -211,7 +205,7 @@ async function scanValues(
         firstBadRow ??= indexOfRow(axes, row)[0] ?? row;
       }
     }
-    onProgress(end, rows);
+    onProgress?.(end, rows);
   }
   const range = min > max ? { min: null, max: null } : { min, max };
   return { ...range, maskedLogits, badRows, firstBadRow };

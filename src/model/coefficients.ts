@@ -2,7 +2,6 @@ import { InputUnsupportedError, UsageError } from "../errors.js";
 import { numberOf } from "../format-number.js";
 import { copyInput } from "../input/input-file.js";
 import { InputRows } from "../input/input-rows.js";
-import { interpreting } from "../input/interpreting.js";
 import { logitsIn, openLogits } from "../input/open-logits.js";
 
 /** A matrix of float64, row-major. */
@@ -42,7 +41,7 @@ export async function readMatrix(
         `expected a two-dimensional array of numbers, found one of shape (${[...leading, columns].join(", ")}); reshape it`,
       );
     const input = new InputRows(file);
-    await interpreting(path, "values", () => input.load(0, rows));
+    await input.load(0, rows);
     const values = new Float64Array(rows * columns);
     for (let row = 0; row < rows; row++)
       values.set(input.values(row, 0), row * columns);

@@ -1,5 +1,6 @@
 import { AbortedError, InputFormatError } from "../errors.js";
 import type { InputRows } from "../input/input-rows.js";
+import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { ReadAhead } from "../reader/byte-source.js";
 import type { StoredRow, StoredRows } from "../reader/stored-rows.js";
 import type {
@@ -17,6 +18,8 @@ import type { CheckContext } from "./column-check.js";
 import type { RowChecker } from "./row-checker.js";
 
 export interface Comparison extends CheckContext {
+  /** Path of the results. */
+  output: string;
   stored: StoredRows;
   input: InputRows;
   axes: RowAxes;
@@ -26,7 +29,7 @@ export interface Comparison extends CheckContext {
 }
 
 export async function compareAllRows(comparison: Comparison): Promise<void> {
-  const { run, stored, input, checker, problems, signal } = comparison;
+  const { output, run, stored, input, checker, problems, signal } = comparison;
   const { batches, inner } = stored.table;
   const keyOf = rowKeys(comparison);
   let next = run.rowStart;
@@ -35,7 +38,8 @@ export async function compareAllRows(comparison: Comparison): Promise<void> {
       await input.load(next, Math.min(next + stored.chunkRows, run.rows));
     checker.check(next++, storedRow);
   };
-  for await (const rows of stored.scan(validNumbers(comparison, keyOf))) {
+  const scan = stored.scan(validNumbers(comparison, keyOf));
+  for await (const rows of interpretingEach(output, "results", scan)) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     for (const storedRow of rows) {
       const key = storedRow.row;
@@ -59,7 +63,7 @@ export async function compareSampledRows(
   comparison: Comparison,
   rows: Float64Array,
 ): Promise<void> {
-  const { run, stored, input, checker, problems, signal } = comparison;
+  const { output, run, stored, input, checker, problems, signal } = comparison;
   const { table } = stored;
   const keyOf = rowKeys(comparison);
   const rowsOfFile = run.rowEnd - run.rowStart;
@@ -80,7 +84,10 @@ export async function compareSampledRows(
   for (const [done, row] of rows.entries()) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     await input.load(row, row + 1);
-    checker.check(row, await stored.find(keyOf(row), await find(row)));
+    const storedRow = await interpreting(output, "results", async () =>
+      stored.find(keyOf(row), await find(row)),
+    );
+    checker.check(row, storedRow);
     comparison.onProgress(done + 1);
   }
 }

@@ -1,7 +1,7 @@
 import { LogitsColumnError } from "../errors.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
-import { interpretingWith } from "../input/interpreting.js";
+import { interpreting } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openRunLogits, withModelFiles } from "../model/run-model.js";
 import { checkExclusive } from "../options/check-options.js";
@@ -65,13 +65,7 @@ export async function verifyValues(
     const run = readStoredRun(options.output, schema.metadata);
     const logits = await openInput(run, options, hooks.signal);
     try {
-      const report = await interpretingWith(
-        options.output,
-        "results",
-        hooks.onProgress,
-        (onProgress) =>
-          compare(options, { ...hooks, onProgress }, run, logits, bytes),
-      );
+      const report = await compare(options, hooks, run, logits, bytes);
       await checkUnchanged(source);
       await checkUnchanged(logits.source);
       return report;
@@ -113,7 +107,7 @@ async function openInput(
 }
 
 async function compare(
-  { rows: requested = Infinity, seed = 0 }: ValueOptions,
+  { output, rows: requested = Infinity, seed = 0 }: ValueOptions,
   { signal, onProgress }: RunHooks,
   run: StoredRun,
   logits: LogitsFile,
@@ -137,12 +131,14 @@ async function compare(
 
   const { fields } = bytes.file.schema;
   const expected = expectedColumns(run, logits.inputs);
-  const stored = openStoredRows(bytes, {
-    ...{ run, expected },
-    onProblem: (text) => problems.add(text),
-    onDifference: (key, text) =>
-      problems.add(`${nameOfKey(axes.inner, key)}: ${text}`),
-  });
+  const stored = interpreting(output, "results", () =>
+    openStoredRows(bytes, {
+      ...{ run, expected },
+      onProblem: (text) => problems.add(text),
+      onDifference: (key, text) =>
+        problems.add(`${nameOfKey(axes.inner, key)}: ${text}`),
+    }),
+  );
   const results = resultNames(run.rowShape, expected);
   const copied = fields
     .map(({ name }) => name)
@@ -167,7 +163,7 @@ async function compare(
       ? null
       : sampleRows(rows, requested, seed).map((row) => run.rowStart + row);
   const comparison = {
-    ...{ ...context, stored, input, axes, checker, signal },
+    ...{ ...context, output, stored, input, axes, checker, signal },
     onProgress: (done: number) => onProgress?.(done, sample?.length ?? rows),
   };
   await (sample

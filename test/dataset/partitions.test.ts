@@ -101,13 +101,13 @@ test("labels are integers or names of classes", async () => {
   await refused(
     tableFrom(input, { emit: ["gradient"], label: "animal", classNames }),
     "ERR_INPUT_UNSUPPORTED",
-    `${input}: directory animal=cat: expected one of the names of the classes (a, b, c); give them with --class-names`,
+    `${input}: directory animal: "cat" is not the name of a class (a, b, c); add it to --class-names, or use null for rows without a label`,
   );
   const others = { label: "code", classNames: ["1", "2", "3"] };
   await refused(
     tableFrom(input, { emit: ["gradient"], ...others }),
     "ERR_INPUT_UNSUPPORTED",
-    `${input}: directory code=20: expected one of the names of the classes (1, 2, 3); give them with --class-names`,
+    `${input}: directory code: "20" is not the name of a class (1, 2, 3); add it to --class-names, or use null for rows without a label`,
   );
   const none = write("labels/code=-1/x.arrow");
   const { table } = await tableFrom(none, {

@@ -237,6 +237,24 @@ test("list views beside the logits", async () => {
   await verified({ ...options, onBadRow: "null" } as Options);
 });
 
+test("vectors beside the logits may be whole numbers", async () => {
+  const whole = ROWS.map((r) => [r, -1, 2, 0, 3].map(BigInt));
+  const write64 = (cotangent: bigint[][]) =>
+    write({
+      logits: [tableOf(half), "list<float32>"],
+      cotangent: [cotangent, "list<int64>"],
+    });
+  const columns = { column: "logits", cotangent: "cotangent" };
+  const options: Options = { ...columns, emit: ["vjp"] };
+  write64(whole);
+  await verified(options);
+  write64(whole.with(7, [0n, 2n ** 53n + 1n, 0n, 0n, 0n]));
+  await refused(
+    options,
+    "column cotangent, row 7, class 1: expected a whole number that float64 holds exactly, found 9007199254740993",
+  );
+});
+
 test("the first list that is not null states the number of classes", async () => {
   const table = tableOf(half).map((row, r) => (r < 100 ? null : row));
   write({ logits: [table, "list<float64>"] });

@@ -74,7 +74,7 @@ const OMIT_BINARY = "omit --binary if these are logits";
 const CLASS_NUMBER = "write one class number from 0 for each row";
 const LABEL_KINDS =
   "expected class numbers, class names or one-hot rows for --label, found";
-const ONE_FLOAT = "write one float per class for each row";
+const ONE_FLOAT = "write one number per class for each row";
 const LABEL = "--column logits --emit cross_entropy --label";
 
 /** Files and options of runs that are refused, each followed by its message. */
@@ -100,7 +100,7 @@ columns ${LABEL} y.npy
 columns --column logits --emit jvp --tangent wide
 column wide: expected 2 values in a row of 2 classes, found 3; ${ONE_FLOAT}
 columns --column logits --emit vjp --cotangent text
-column text: expected fixed_size_list or list of float32 or float64 for --cotangent, found utf8; ${ONE_FLOAT}
+column text: expected lists of numbers for --cotangent, found utf8; ${ONE_FLOAT}
 soft ${LABEL} label
 column label, row 4: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax
 strings ${LABEL} label

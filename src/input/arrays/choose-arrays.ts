@@ -249,7 +249,7 @@ export function chooseInput(
   return checkedInput(path, arrays[index] as StoredArray, option, logits);
 }
 
-/** Returns the rows of an option's array: floats, or any numbers for classes. @throws InputUnsupportedError */
+/** Returns the rows of an option's array. @throws InputUnsupportedError */
 export function checkedInput(
   path: string,
   array: StoredArray,
@@ -258,11 +258,10 @@ export function checkedInput(
 ): ArrayRows {
   const { type } = array;
   const isClass = valuesOf(option) === "class";
-  const isAny = isClass || ["weight", "features", "by"].includes(option);
   const shapes = allowedShapes(option, logits, array.shape);
   return asRows(path, array, shapes, {
-    isOfType: type !== null && (isAny || isFloat(type)),
-    expected: isClass ? "class numbers" : isAny ? "numbers" : "floats",
+    isOfType: type !== null,
+    expected: isClass ? "class numbers" : "numbers",
     use: `for --${flagOf(option)}`,
     advice: () => adviceOn(option),
   });

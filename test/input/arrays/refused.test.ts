@@ -90,9 +90,9 @@ testOptions(
     "--label short o":
       "short: expected class numbers of shape [4] or [4, 1] or [4, 3] for --label, found short: int32 [3]; write one class number from 0 for each row",
     "--cotangent narrow o":
-      "narrow: expected floats of shape [4, 3] for --cotangent, found narrow: float64 [4, 2]; write one float per class for each row",
+      "narrow: expected numbers of shape [4, 3] for --cotangent, found narrow: float64 [4, 2]; write one number per class for each row",
     "--covariance y o":
-      "y: expected floats of shape [4, 3] or [4, 6] or [4, 9] or [4, 3, 3] for --covariance, found y: int32 [4]; write the diagonal, the upper triangle or the whole matrix of each row",
+      "y: expected numbers of shape [4, 3] or [4, 6] or [4, 9] or [4, 3, 3] for --covariance, found y: int32 [4]; write the diagonal, the upper triangle or the whole matrix of each row",
     "--keep other o":
       "other: expected numbers of shape [4] to keep, found other: float32 [4, 3]",
     "--keep other tall":
