@@ -198,12 +198,17 @@ export function addressSpaceLimit(): number {
 }
 
 /**
- * Rejects a limit of the address space with which no WebAssembly memory exists. The libraries of codecs would end the process.
+ * Rejects a limit of the address space that leaves no room for another WebAssembly memory. The libraries of codecs would end
+ * the process.
  * @throws the system's error
  */
 export function checkAddressSpace(): void {
-  if (addressSpaceLimit() < WASM_ADDRESS_BYTES)
+  if (addressSpaceLimit() === Number.POSITIVE_INFINITY) return;
+  try {
+    new WebAssembly.Memory({ initial: 1, maximum: 1 });
+  } catch {
     throw systemErrorOf({ code: "ENOMEM" });
+  }
 }
 
 /**

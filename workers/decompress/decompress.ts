@@ -17,6 +17,16 @@ import { decodeLz4 } from "./lz4.js";
 /** Bytes that are copied at once. */
 const STEP_BYTES = 1 << 20;
 
+type Zstd = typeof import("./zstd-frame.js");
+let zstd: Zstd | null = null;
+
+/** Loads the decoder. @throws the system's error */
+async function loadZstd(): Promise<Zstd> {
+  checkPackageFile("wasm-zstd.wasm");
+  checkAddressSpace();
+  return import("./zstd-frame.js");
+}
+
 /** Decodes one buffer from file to file. */
 export async function decompress(
   { source, target }: DecompressSetup,
@@ -30,10 +40,8 @@ export async function decompress(
       const compressed = new CompressedBytes(source, position, bytes);
       if (codec === "LZ4_FRAME") decodeLz4(compressed, decoded);
       else {
-        checkPackageFile("wasm-zstd.wasm");
-        checkAddressSpace();
-        const { decodeZstd } = await import("./zstd-frame.js");
-        await decodeZstd(compressed, decoded);
+        zstd ??= await loadZstd();
+        await zstd.decodeZstd(compressed, decoded);
       }
       if (compressed.left > 0)
         throw new Damaged(

@@ -1,5 +1,6 @@
 import zstd from "@foxglove/wasm-zstd";
 import { ZSTDDecoder } from "zstddec/stream";
+import { checkAddressSpace } from "../../src/io/system-error.js";
 import { type CompressedBytes, Damaged, type DecodedBytes } from "./bytes.js";
 
 /** Maximum size, compressed and decoded, of data that is decoded at once: twice as fast as in pieces. */
@@ -40,6 +41,7 @@ async function decodePieces(
   source: CompressedBytes,
   target: DecodedBytes,
 ): Promise<void> {
+  checkAddressSpace();
   const decoder = new ZSTDDecoder();
   await decoder.init();
   let empty = 0;
