@@ -132,6 +132,11 @@ linux.for<[limit: string, status: number, message: string, ...line: string[]]>([
     ...["inspect", here(PARQUET)],
   ],
   [
+    ...(["-f 0", 74] as const),
+    `${here("../fixtures/compressed-zstd.arrow")}: could not be copied to a temporary file: EFBIG, the file would exceed the size limit (ulimit -f, or the file system's)`,
+    ...["inspect", here("../fixtures/compressed-zstd.arrow")],
+  ],
+  [
     ...(["-v 3000000", 74] as const),
     `${here(PARQUET)}: ${NO_MEMORY.replace("ACTION", "copied to a temporary file")}`,
     ...["inspect", here(PARQUET)],
