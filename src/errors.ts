@@ -278,9 +278,11 @@ export class InputsSkippedError extends SoftjacError {
     inputs: number,
   ) {
     const shown = firstItems(skipped, 3, ({ error }) => error);
-    super(
-      `${output}: ${count(skipped.length)} of ${numberOf(inputs, "input")} ${skipped.length === 1 ? "has" : "have"} no results; use --allow-missing to publish the others: ${shown}`,
-    );
+    const what =
+      skipped.length === inputs
+        ? "no input has results, so there is nothing to publish"
+        : `${count(skipped.length)} of ${numberOf(inputs, "input")} ${skipped.length === 1 ? "has" : "have"} no results; use --allow-missing to publish the others`;
+    super(`${output}: ${what}: ${shown}`);
     this.skippedInputs = skipped.map(({ name: input, error }) => ({
       ...{ input, error },
     }));

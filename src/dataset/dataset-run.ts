@@ -390,7 +390,9 @@ export abstract class DatasetRun<S extends Store = Store> {
       throw new IncompleteError(out, missing, this.shards);
     const skipped = await this.files.allSkipped();
     const total = inputs.length + leftOut.length;
-    if (skipped.length > 0 && !allowMissing)
+    // A dataset without any results would look like a success.
+    const isNone = skipped.length === total;
+    if (skipped.length > 0 && (isNone || !allowMissing))
       throw new InputsSkippedError(out, skipped, total);
     await this.files.removeSkippedShards();
     const bytes = encodeJson(await this.#manifest(this.files));

@@ -119,6 +119,20 @@ test("tasks report the inputs that they skip, and finalize publishes with allowM
   await expectPublished(output);
 });
 
+test("without any results nothing is published, also with allowMissing", async () => {
+  const [input, output] = [at("bad row.arrow"), newOutput()];
+  writeLogits(input, { ...size, logit: () => Number.NaN });
+  const all = { ...options, inputs: [input], allowMissing: true };
+  const message = new RegExp(
+    `^${output}: no input has results, so there is nothing to publish: bad row.arrow: row 0: `,
+  );
+  const run = built.runDataset({ ...all, output });
+  await refused(run, "ERR_INPUTS_SKIPPED", message);
+  const end = built.finalizeDataset({ output, allowMissing: true });
+  await refused(end, "ERR_INPUTS_SKIPPED", message);
+  expect(fs.existsSync(output)).toBe(false);
+});
+
 test("the other shards of a skipped input are not computed", async () => {
   const [input, output] = [at("first.arrow"), newOutput()];
   const logit = (r: number) => (r === 0 ? Number.NaN : r);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   AbortedError,
@@ -50,6 +51,8 @@ export class Requests {
     attempt: (context: Attempt) => Promise<T>,
     bytes = 0,
   ): Promise<T> {
+    // Concurrent requests listen to one signal, and Node warns of more than ten listeners.
+    if (stop) setMaxListeners(0, stop);
     for (let attempts = 1; ; attempts++) {
       if (stop?.aborted) throw new AbortedError({ cause: stop.reason });
       try {

@@ -1,5 +1,7 @@
 import fs from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { built } from "../../support/built.js";
 import { writeLogits } from "../../support/logits-input.js";
@@ -55,6 +57,18 @@ test.each([
   expect(comparable(found)).toEqual(comparable(filesIn(whole)));
   const again = { status: "up to date", fingerprint };
   expect(await built.runDataset(run)).toMatchObject(again);
+});
+
+test("many concurrent requests cause no warning of Node", async () => {
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error) => void warnings.push(message);
+  process.on("warning", onWarning);
+  const inputs = [join(folder, "a.arrow")];
+  const output = at3(newPrefix());
+  await built.runDataset({ inputs, output, endpoint, shardRows: 40 });
+  await setImmediate();
+  process.off("warning", onWarning);
+  expect(warnings).toEqual([]);
 });
 
 test("a directory to S3 gives every byte of a directory to a directory", async () => {
