@@ -62,9 +62,11 @@ export class EntriesCheck {
     const dropped = droppedEntries(sizes, temperature, indices, this.#isLog);
     this.#checkDropped(row, indices.length, minStored, dropped);
     // A float32 below the normal ones is only right within half a step of 2^-149. With topK, the kernel may exchange a
-    // stored entry for a dropped one that rounds to the same float32: their difference is at most one step.
+    // stored entry for a dropped one that rounds to the same float32: their difference is at most one step. It adds this
+    // float32 for each such entry that is dropped.
     const minSize = dtype === "float32" ? 2 ** -126 : 0;
-    const exchanged = topK > 0 ? 2 * indices.length * minSize : 0;
+    const halfSteps = classes ** 2 + indices.length;
+    const exchanged = topK > 0 ? halfSteps * minSize : 0;
     // Each subnormal size is only right within half a step of 2^-1074.
     const subnormal = (dropped.subnormal / temperature) * 2 ** -1022;
     const scale = dropped.sum + subnormal + exchanged;

@@ -159,6 +159,14 @@ test.each(["csr", "coo"] as const)(
   },
 );
 
+test("three of four entries that round to one float32 below the normal ones are dropped", async () => {
+  const pairs = at("pairs.arrow");
+  const logit = (r: number, k: number) => -k * (98 + r / 50);
+  writeLogits(pairs, { rows: 200, classes: 2, batchRows: [200], logit });
+  const run = { layout: "csr", topK: 1, dtype: "float32" } as const;
+  await expectSound({ input: pairs }, { ...run, emit: ["jacobian"] });
+});
+
 test("factors whose roots of p are below 1e-217, at T = 0.001", async () => {
   const tiny = at("roots.arrow");
   const logit = (r: number, k: number) => (-k * (960 + r)) / 1000;
