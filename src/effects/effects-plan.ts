@@ -68,9 +68,11 @@ export function planEffects(
   const atMean = options.at === "mean";
   const terms = options.terms?.map((name) => termOf(name, "terms"));
   const all = shape.terms.map((_, k) => k);
-  const slopes =
-    terms ??
-    all.filter((k) => options.constants || shape.terms[k] !== INTERCEPT);
+  const isConstant = (k: number) => shape.terms[k] === INTERCEPT;
+  const constants = options.constants ? all.filter(isConstant) : [];
+  const slopes = [
+    ...new Set([...constants, ...(terms ?? all.filter((k) => !isConstant(k)))]),
+  ];
   const contrasts = options.contrast.map(({ feature, ...contrast }) => ({
     ...contrast,
     k: termOf(feature, "contrast"),
@@ -161,7 +163,7 @@ export function planEffects(
             const effect = isCoefficient ? "coefficient" : kind;
             return estimates(
               ...([kind, model, means] as const),
-              isCoefficient ? (terms ?? all) : slopes,
+              isCoefficient && !terms ? all : slopes,
             ).map((estimate) => ({ ...estimate, effect }));
           }),
           ...contrasts.flatMap(({ from, to, k }, n) => {

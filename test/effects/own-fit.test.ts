@@ -202,6 +202,29 @@ test("a warning for coefficients that do not fit, with the distance to the fit",
   expect(messages.length).toBe(1);
 });
 
+test("the constant beside chosen features", async () => {
+  const of = ["dydx", "coefficients"] as const;
+  const terms = async (options: Partial<EffectsOptions>) => {
+    const all = { ...common, ...options, of: [...of] };
+    const { effects } = await built.effects(all);
+    const ofFirst = (effect: string) =>
+      effects
+        .filter((one) => one.effect === effect && Number(one.class) === 1)
+        .map(({ term }) => term);
+    return [ofFirst("dydx"), ofFirst("coefficient")];
+  };
+  const [constant, a, b] = ["(intercept)", "a", "b"];
+  expect(await terms({})).toEqual([
+    [a, b],
+    [constant, a, b],
+  ]);
+  expect(await terms({ terms: [b] })).toEqual([[b], [b]]);
+  const both = [constant, b];
+  expect(await terms({ terms: [b], constants: true })).toEqual([both, both]);
+  const named = { terms: [b, constant], constants: true };
+  expect(await terms(named)).toEqual([both, both]);
+});
+
 /** Collects the warnings of `effects`. */
 async function warned(options: Partial<EffectsOptions>) {
   const messages: string[] = [];
