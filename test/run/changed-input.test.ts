@@ -76,22 +76,6 @@ test.each([
   },
 );
 
-test.each(["error", "skip"] as const)(
-  "rewriting half of the file during a run publishes nothing, although no row becomes bad (--on-bad-row %s)",
-  async (onBadRow) => {
-    const change = () => {
-      fs.utimesSync(input, 0, 0);
-      for (const row of [ROWS / 2, LATE + 1]) overwrite(row, GOOD);
-    };
-    const message = `${input}: changed while it was read (modified `;
-    expect(await failsAfter(change, { onBadRow })).toMatchObject({
-      code: "ERR_INPUT_CHANGED",
-      message: expect.stringContaining(message),
-      report: { rowsDone: ROWS, status: "failed" },
-    });
-  },
-);
-
 test.each(["bsr", "coo"] as const)(
   "%s: truncating the input during a run fails, and writes no zeros to the output",
   async (layout) => {

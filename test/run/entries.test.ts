@@ -5,7 +5,7 @@ import { setKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
 import { runsIn, upTo } from "../support/runs.js";
 
-const { at, run, write, files } = runsIn();
+const { run, write } = runsIn();
 afterEach(() => setKernel("simd"));
 
 /** Runs with layout csr, and returns the report and one object per row. */
@@ -127,19 +127,6 @@ test.each(["bsr", "csr", "coo"] as const)(
   },
 );
 
-test("float32 values are rounded before they are compared with the threshold", async () => {
-  const logit = (r: number, k: number) => Math.sin(r * 5 + k) * 6;
-  write({ rows: 40, classes: 5, dtype: "float32", logit });
-  const { examples } = await runCsr({ threshold: 1e-3 });
-  const blocks = (await run()).column("jacobian") as number[][];
-  expect(examples).toMatchObject(
-    blocks.map((block) => {
-      const indices = upTo(25).filter((n) => Math.abs(block[n] ?? 0) >= 1e-3);
-      return { indices, values: indices.map((n) => block[n]) };
-    }),
-  );
-});
-
 test("an example larger than the target size has its own record batch", async () => {
   const classes = 1800;
   write({ rows: 3, classes, logit: (r, k) => ((r + k) % 9) / 9 });
@@ -153,21 +140,6 @@ test("an example larger than the target size has its own record batch", async ()
     -((p[5] as number) * (p[1700] as number)),
   );
 }, 60_000);
-
-test("masked classes have no entries; no rows give no batches", async () => {
-  const logit = (r: number, k: number) => (k === r % 4 ? -Infinity : k);
-  write({ rows: 6, classes: 4, logit });
-  const { examples } = await runCsr();
-  expect(examples.map(({ indices }) => indices)).toEqual(
-    upTo(6).map((r) =>
-      upTo(16).filter((n) => n % 4 !== r % 4 && Math.floor(n / 4) !== r % 4),
-    ),
-  );
-  for (const { dropped } of examples) expect(dropped).toEqual([0, 0]);
-  write({ rows: 0, classes: 4, logit });
-  expect((await runCsr()).report.recordBatches).toBe(0);
-  expect((await run({ layout: "coo" })).table.numRows).toBe(0);
-});
 
 test("csr rejects more classes than int32 indices can hold, coo does not", async () => {
   write({ rows: 2, classes: 50_000, logit: (r, k) => -(k + r) / 3 });
@@ -183,23 +155,4 @@ test("csr rejects more classes than int32 indices can hold, coo does not", async
   });
   expect(report.entries).toBe(2 * expected.length);
   expect(column("value")).toHaveLength(2 * expected.length);
-});
-
-test("bad rows: error names the first; in coo, skipped rows have no entries", async () => {
-  const bad = [3, 4, 17, 58, 59];
-  const isBad = (r: number) => bad.includes(r);
-  write({
-    rows: 60,
-    classes: 3,
-    batchRows: [7],
-    logit: (r, k) => (isBad(r) && k === 1 ? Number.NaN : Math.sin(3 * r + k)),
-  });
-  for (const layout of ["csr", "coo"] as const)
-    await expect(
-      run({ output: at("none.arrow"), layout }),
-    ).rejects.toMatchObject({ code: "ERR_BAD_ROW", row: 3 });
-  expect(files(/none/)).toEqual([]);
-  const { column } = await run({ layout: "coo", onBadRow: "skip" });
-  const good = upTo(60).filter((r) => !isBad(r));
-  expect(column("row")).toEqual(good.flatMap((r) => upTo(9).map(() => r)));
 });

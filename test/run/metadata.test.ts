@@ -104,23 +104,6 @@ test.each(Object.entries(CASES))(
   },
 );
 
-test("class names come from columns and from fields of a struct", async () => {
-  const { metadata } = await run({ input: wide, columns: "logit*" });
-  expect(metadata).toMatchObject({
-    "softjac.columns": "logit*",
-    "softjac.class_names": JSON.stringify(NAMES),
-    "softjac.classes": "3",
-  });
-  expect(metadata).not.toHaveProperty("softjac.column");
-  const struct = at("struct.arrow");
-  const scores = bits.map((yes) => ({ no: 0, yes }));
-  writeArrow(struct, { scores: [scores, "struct<no: float64, yes: float64>"] });
-  expect((await run({ input: struct })).metadata).toMatchObject({
-    "softjac.column": "scores",
-    "softjac.class_names": '["no","yes"]',
-  });
-});
-
 test("the chosen column is stored; options of verify override stored ones", async () => {
   const [first, lists] = [at("first.arrow"), at("lists.arrow")];
   await run({ input: wide, output: first, columns: "logit*" });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { planEntriesRows, rowsOfNextTask } from "../../src/run/entries-plan.js";
+import { planEntriesRows } from "../../src/run/entries-plan.js";
 import {
   batchRange,
   chunksOf,
@@ -187,19 +187,6 @@ describe("rows of csr and coo", () => {
       expect(plan.maxEntries).toBe(classes * classes);
     },
   );
-
-  test("a task has as many rows as should fill two thirds of a slot, at least one, at most those of a slot", () => {
-    const bytes = { sourceBytes: 800, exampleBytes: 8, entryBytes: 24 };
-    const kind = { classes: 100, layout: "coo" as const };
-    const plan = planEntriesRows({ ...entries, ...kind, ...bytes });
-    const { slotEntries, chunkRows } = plan;
-    const filling = (perRow: number) =>
-      Math.floor((2 * slotEntries) / 3 / perRow);
-    expect(rowsOfNextTask(plan, 0, 0)).toBe(filling(10_000));
-    expect(rowsOfNextTask(plan, 10, 5000)).toBe(filling(500));
-    expect(rowsOfNextTask(plan, 10, 1e9)).toBe(1);
-    expect(rowsOfNextTask(plan, 1000, 0)).toBe(chunkRows);
-  });
 
   test.each([
     [

@@ -6,7 +6,7 @@ import type { RunOptions } from "../../src/options/run-options.js";
 import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { runsIn, upTo } from "../support/runs.js";
 
-const { write, run, input } = runsIn();
+const { at, write, run, files, input } = runsIn();
 
 /** Runs with bad rows null and with bad rows skipped. */
 async function both(options: Partial<RunOptions>) {
@@ -93,3 +93,23 @@ test.each([
       );
   },
 );
+
+test.each<[string, (k: number) => number]>([
+  ["NaN in class 1", (k) => (k === 1 ? Number.NaN : 0)],
+  ["+inf in class 2", (k) => (k === 2 ? Infinity : 0)],
+  ["-inf in all 3 classes", () => -Infinity],
+])("the first row with %s is rejected", async (found, value) => {
+  // Row 4711 and later ones are bad in many chunks at once; the error names the first in row order.
+  const logit = (r: number, k: number) => (r >= 4711 ? value(k) : k);
+  const input = write({ rows: 200_000, classes: 3, logit });
+  const output = at("none.arrow");
+  await expect(
+    run({ output, threads: 3, chunkRows: 1000 }),
+  ).rejects.toMatchObject({
+    code: "ERR_BAD_ROW",
+    row: 4711,
+    message: `${input}: row 4711: expected finite logits or -inf for masked classes, found ${found} (--on-bad-row null keeps the row as null, skip drops it)`,
+    report: { status: "failed", rows: 200_000 },
+  });
+  expect(files(/none/)).toEqual([]);
+});

@@ -192,22 +192,6 @@ describe("rows with a feature that is not finite", () => {
   });
 });
 
-test("a covariance of the logits of each row in a column", async () => {
-  const path = at("sigma.arrow");
-  const one = [0.5, 0.1, 0.1, 0.3];
-  writeArrow(path, {
-    logits: [[[0, 1]], "fixed_size_list<float64>[2]"],
-    s: [[one], "fixed_size_list<float64>[4]"],
-  });
-  const { column } = await run({
-    ...{ input: path, column: "logits", covariance: "s" },
-    emit: ["std_error", "variance"],
-  });
-  expect(column("std_error")).toEqual(
-    column("variance").map((row: number[]) => row.map(Math.sqrt)),
-  );
-});
-
 const WRONG = `
 --emit std_error
 --covariance: std_error needs the name of a column, or with features the option --covariance-file
