@@ -1,19 +1,18 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
+import { arrowOf } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { damagedRuns, flippedBits, textOf } from "../support/damaged-runs.js";
 import { stepOf } from "../support/every-call.js";
+import { fixture } from "../support/input-runs.js";
 import { KEPT_ROWS, writeKept } from "../support/kept-input.js";
+import { upTo } from "../support/runs.js";
 import { streamOf } from "../support/stream-of.js";
 
 // Damaged Arrow files. Each is refused, or read with the numbers that another reader finds in it.
 
-const fixture = (name: string) =>
-  fileURLToPath(
-    new URL(`../fixtures/compressed-${name}.arrow`, import.meta.url),
-  );
+const compressed = (name: string) => fixture(`compressed-${name}.arrow`);
 const keep = ["id", "name", "split"];
 const { at, resultsOf, outcomesOf, refusal } = damagedRuns(keep);
 const good = at("good.arrow");
@@ -23,8 +22,8 @@ const sound = await resultsOf(good);
 test.each([
   ["file", readFileSync(good), 5],
   ["stream", streamOf(good), 5],
-  ["file with LZ4", readFileSync(fixture("lz4")), 7],
-  ["file with Zstandard", readFileSync(fixture("zstd")), 7],
+  ["file with LZ4", readFileSync(compressed("lz4")), 7],
+  ["file with Zstandard", readFileSync(compressed("zstd")), 7],
 ])("a truncated %s is refused", async (_, bytes, step) => {
   for (let length = 0; length < bytes.length; length += stepOf(step))
     expect(await refusal(bytes.subarray(0, length)), `${length} bytes`).toMatch(
@@ -33,7 +32,7 @@ test.each([
 });
 
 /** Returns the columns that flechette reads in an input, with the softmax of its logits. */
-function columnsOf(bytes: Uint8Array): string {
+function columnsOf(bytes: Uint8Array, keep: readonly string[]): string {
   const table = tableFromIPC(bytes, { useBigInt: true });
   const column = (name: string) => [...table.getChild(name)];
   const softmax = column("logits").map((list) =>
@@ -42,11 +41,14 @@ function columnsOf(bytes: Uint8Array): string {
   return textOf([softmax, ...keep.map(column)]);
 }
 
-function expectAsOtherReader(results: string, copy: Uint8Array): string {
-  expect(results).toBe(columnsOf(copy));
-  // flechette reads a footer that lost a batch without an error.
-  expect(JSON.parse(results)[0]).toHaveLength(KEPT_ROWS);
-  return "as another reader";
+/** Returns a function that compares results with those of flechette. */
+function asOtherReader(rows: number, keep: readonly string[]) {
+  return (results: string, copy: Uint8Array): string => {
+    expect(results).toBe(columnsOf(copy, keep));
+    // flechette reads a footer that lost a batch without an error.
+    expect(JSON.parse(results)[0]).toHaveLength(rows);
+    return "as another reader";
+  };
 }
 
 /** Returns the byte ranges of metadata: of the footer and of every message. */
@@ -100,12 +102,55 @@ test.each([
     "ERR_INPUT_FORMAT 291, ERR_INPUT_UNSUPPORTED 7, ERR_LOGITS_COLUMN 1, as another reader 2, same 99",
   ],
 ])("a %s with damaged metadata", async (_, bytes, numbers, bits) => {
-  expect(columnsOf(bytes)).toBe(sound);
+  expect(columnsOf(bytes, keep)).toBe(sound);
   const outcomes = (copies: Iterable<Buffer>) =>
-    outcomesOf(sound, copies, expectAsOtherReader);
+    outcomesOf(sound, copies, asOtherReader(KEPT_ROWS, keep));
   expect(await outcomes(awkwardNumbers(bytes))).toBe(numbers);
   const flipped = flippedBits(bytes, 400, 2026, metadataRanges(bytes));
   expect(await outcomes(flipped)).toBe(bits);
+});
+
+const lists = upTo(30).map((r) => [`${r}.0`, `${r}.1`, null].slice(0, r % 4));
+const NESTED = arrowOf(
+  {
+    lists: [lists, "list<utf8>"],
+    codes: [lists, "list<dictionary<int32, utf8>>"],
+    structs: [
+      lists.map((b, a) => (a % 5 ? { a, b } : null)),
+      "struct<a: int32, b: list<utf8>>",
+    ],
+    runs: [
+      lists.map((_, r) => BigInt(r >> 3)),
+      "run_end_encoded<int32, int64>",
+    ],
+    logits: [lists.map((_, r) => [r, 1]), "fixed_size_list<float64>[2]"],
+  },
+  { batchRows: 9 },
+);
+
+test.each([
+  [
+    ...(["views", "name split bytes"] as const),
+    readFileSync(fixture("views.arrow")),
+    "ERR_INPUT_FORMAT 56, ERR_INPUT_UNSUPPORTED 1, as another reader 40, same 63",
+  ],
+  [
+    "nested columns",
+    "lists codes structs runs",
+    NESTED,
+    "ERR_BAD_ROW 1, ERR_INPUT_FORMAT 118, ERR_INPUT_UNSUPPORTED 1, as another reader 25, same 15",
+  ],
+])("%s with flipped bits", async (_, names, bytes, outcomes) => {
+  const runs = damagedRuns(names.split(" "));
+  const rows = tableFromIPC(bytes).numRows;
+  const path = runs.at("good.arrow");
+  writeFileSync(path, bytes);
+  const found = await runs.outcomesOf(
+    await runs.resultsOf(path),
+    flippedBits(bytes, 160, 45),
+    asOtherReader(rows, names.split(" ")),
+  );
+  expect(found).toBe(outcomes);
 });
 
 describe.each([
@@ -118,12 +163,12 @@ describe.each([
     "ERR_INPUT_FORMAT 199, ERR_INPUT_UNSUPPORTED 2, ERR_RAGGED_ROW 1, other 13, same 25",
   ],
 ])("bodies compressed with %s", (codec, magic, outcomes) => {
-  const bytes = readFileSync(fixture(codec));
+  const bytes = readFileSync(compressed(codec));
   const runs = damagedRuns([...keep, "flag"]);
 
   // The frames that pyarrow writes have no checksums of their content, so damage can give other values.
   test("flipped bits", async () => {
-    const plain = await runs.resultsOf(fixture("not"));
+    const plain = await runs.resultsOf(compressed("not"));
     const copies = flippedBits(bytes, 240, codec.length);
     expect(await runs.outcomesOf(plain, copies)).toBe(outcomes);
   });

@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
 import { npy, safetensors, zip } from "../support/array-files.js";
@@ -155,17 +154,6 @@ test.each(pairsOf(TRANSCRIPT))("%s: %s", async (line, message) => {
     /^ERR_(LOGITS_COLUMN|INPUT_UNSUPPORTED|INPUT_FORMAT|RAGGED_ROW)$/;
   const options = await optionsOf(words);
   await refused(options, message, expect.stringMatching(code));
-});
-
-test("files of a dataset that differ", () => {
-  mkdirSync(at("shards"));
-  writeFileSync(at("shards/a.npy"), doubles(2, 2));
-  writeFileSync(at("shards/b.npy"), doubles(2, 3));
-  const made = softjacIn({ cwd }, "run", "shards", "-o", "out/");
-  expect(made.stderr).toMatch(
-    "b.npy: logits: expected 2 classes as in a.npy, found 3; run files of other classes by themselves\n",
-  );
-  expect(made.status).toBe(65);
 });
 
 test("show of an input", () => {

@@ -5,7 +5,6 @@ import { CLI, softjac } from "../cli/support.js";
 import { arrowOf, type Columns } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { outputOf } from "../support/runs.js";
 
 const at = workDirectory();
 const rows = [0, 1, 2].map((row) => [row, row / 2, 1]);
@@ -103,17 +102,6 @@ test("a directory is the input of a dataset only", () => {
       stderr:
         "softjac: standard input: input: expected a file or a pipe, found a directory; redirect a file to it: softjac run - -o OUTPUT < FILE\n",
     });
-});
-
-test("an input is read through links, and not changed", async () => {
-  const link = at("link.arrow");
-  fs.symlinkSync(file, link);
-  await built.run({ input: link, output: at("linked") });
-  const [linked, direct] = [at("linked"), jacobian].map((path) =>
-    outputOf(path).column("softmax"),
-  );
-  expect(linked).toEqual(direct);
-  expect(fs.readFileSync(file)).toEqual(bytes);
 });
 
 test("an output that is the input by any name, or is in it, is refused", () => {

@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { copiedBuild } from "../support/copied-build.js";
 import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
@@ -187,18 +188,16 @@ test.each<[asset: string, input: string, ...options: string[]]>([
       });
     const copy = at("package");
     fs.rmSync(copy, { recursive: true, force: true });
-    fs.cpSync(dirname(CLI), join(copy, "dist"), { recursive: true });
-    fs.copyFileSync(here("../../package.json"), join(copy, "package.json"));
-    fs.symlinkSync(here("../../node_modules"), join(copy, "node_modules"));
-    fs.rmSync(join(copy, "dist", name));
+    const dist = copiedBuild(copy);
+    fs.rmSync(join(dist, name));
     const { status, stderr } = spawnSync(
       process.execPath,
-      [join(copy, "dist/cli.js"), "run", input, "-o", at("none"), ...more],
+      [join(dist, "cli.js"), "run", input, "-o", at("none"), ...more],
       { encoding: "utf8" },
     );
     // The command may report its logits before.
     expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
-      `softjac: ${join(copy, "dist", name)}: a file of softjac is missing; reinstall the package\n`,
+      `softjac: ${join(dist, name)}: a file of softjac is missing; reinstall the package\n`,
     );
     expect(status).toBe(78);
   },

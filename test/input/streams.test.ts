@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { CLI } from "../cli/support.js";
+import { start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { inputRuns } from "../support/input-runs.js";
 import { writeKept } from "../support/kept-input.js";
@@ -61,29 +59,21 @@ test("a stream without its last bytes and its marker is refused", async () => {
   );
 });
 
-/** Starts the command, writes pieces to its standard input, and ends that unless it is `open`. */
-async function started(
-  pieces: Uint8Array[],
-  args: string[],
-  { open = false, env = {} } = {},
-) {
-  const child = spawn(process.execPath, [CLI, "run", "-", ...args], {
-    env: { ...process.env, ...env },
-  });
-  let stderr = "";
-  child.stderr.on("data", (text) => {
-    stderr += text;
-  });
-  child.stdin.on("error", () => {});
-  const closed = once(child, "close");
+/** Starts the command and writes pieces to its standard input, which stays open. */
+async function started(pieces: Uint8Array[], args: string[], env = {}) {
+  const run = start(["run", "-", ...args], { env, stdin: true });
+  const { stdin } = run.child;
+  stdin.on("error", () => {});
   for (const piece of pieces)
-    await new Promise((resolve) => child.stdin.write(piece, resolve));
-  if (!open) child.stdin.end();
-  const ended = async () => {
-    const [code, signal] = await closed;
-    return { code, signal, stderr };
-  };
-  return { child, ended };
+    await new Promise((resolve) => stdin.write(piece, resolve));
+  return { ...run, stdin };
+}
+
+/** Runs the command with pieces of standard input. */
+async function runWith(pieces: Uint8Array[], ...args: string[]) {
+  const { stdin, ended } = await started(pieces, args);
+  stdin.end();
+  return ended;
 }
 
 test.each([
@@ -93,8 +83,7 @@ test.each([
   const ends = [0, 1, 7, 5000, bytes.length];
   const pieces = ends.slice(1).map((end, n) => bytes.subarray(ends[n], end));
   const args = ["-o", output, "--force", "--keep", keep.join()];
-  const { ended } = await started(pieces, args);
-  expect((await ended()).code).toBe(0);
+  expect((await runWith(pieces, ...args)).code).toBe(0);
   const report = await built.verify({ output, input: path, all: true });
   expect(report).toMatchObject({ ok: true, problems: [] });
   await expect(built.verify({ output, input: "-", all: true })).rejects.toThrow(
@@ -117,8 +106,7 @@ test.each([
   ],
 ])("standard input: %s", async (text, bytes) => {
   const files = readdirSync(at("."));
-  const { ended } = await started([bytes], ["-o", at("never.arrow")]);
-  const found = await ended();
+  const found = await runWith([bytes], "-o", at("never.arrow"));
   const stderr = expect.stringContaining(text);
   expect(found).toMatchObject({ code: 65, stderr });
   expect(found.stderr).toMatch(/^softjac: standard input: .+\n$/);
@@ -131,23 +119,20 @@ test.each([
 ])(
   "standard input: an endless stream of %#. unknown bytes is refused after the first",
   async (piece, found) => {
-    const { child, ended } = await started([], ["-o", at("endless.arrow")], {
-      open: true,
-    });
-    const { stdin } = child;
+    const { stdin, ended } = await started([], ["-o", at("endless.arrow")]);
     const write = (error?: Error | null) => {
       if (!error) stdin.write(piece, write);
     };
     write();
-    const { code, stderr } = await ended();
+    const { code, stderr } = await ended;
     expect(code).toBe(65);
     expect(stderr).toContain(`softjac: standard input: ${FORMATS} ${found}`);
   },
 );
 
 test.skipIf(!isLinux).each([
-  ["SIGTERM", { code: 143, signal: null }],
-  ["SIGKILL", { code: null, signal: "SIGKILL" }],
+  ["SIGTERM", 143],
+  ["SIGKILL", "SIGKILL"],
 ] as const)(
   "standard input: %s while it is copied leaves no file",
   async (signal, expected) => {
@@ -156,12 +141,11 @@ test.skipIf(!isLinux).each([
     const files = readdirSync(at("."));
     // The rest of the input never comes.
     const args = ["-o", at("stopped.arrow")];
-    const { child, ended } = await started([stream.subarray(0, 1000)], args, {
-      ...{ open: true, env: { TMPDIR } },
-    });
+    const pieces = [stream.subarray(0, 1000)];
+    const { child, ended } = await started(pieces, args, { TMPDIR });
     await untilItReads(child.pid as number);
     child.kill(signal);
-    expect(await ended()).toMatchObject(expected);
+    expect((await ended).code).toBe(expected);
     expect([readdirSync(at(".")), readdirSync(TMPDIR)]).toEqual([files, []]);
   },
 );

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect } from "vitest";
@@ -8,7 +8,7 @@ export type Ended = { code: number | string; stderr: string; stdout: string };
 
 /** A program that runs while the test continues. */
 export interface Started {
-  child: ChildProcess;
+  child: ChildProcessWithoutNullStreams;
   /** Returns its standard error so far. */
   said(): string;
   /** Resolves once standard error matches; rejects if the program ends before. */
@@ -23,6 +23,8 @@ export interface StartOptions {
   preload?: string[];
   cwd?: string;
   cli?: string;
+  /** Whether standard input stays open, so that the test can write to it. */
+  stdin?: boolean;
 }
 
 /** Modules by which threads do something at a file, and the command says which signals it gets. */
@@ -30,7 +32,7 @@ export const THREADS_AND_SIGNALS = [
   ...["../dataset/threads-that.mjs", "../support/says-signals.mjs"],
 ];
 
-const running = new Set<ChildProcess>();
+const running = new Set<ChildProcessWithoutNullStreams>();
 
 /** Kills the programs of a test, which could disturb the next one if the test failed. */
 export async function endAll(): Promise<void> {
@@ -56,13 +58,13 @@ export async function expectCode(
 /** Starts the built command. */
 export function start(
   args: readonly string[],
-  { env = {}, preload = [], cwd, cli = CLI }: StartOptions = {},
+  { env = {}, preload = [], cli = CLI, ...more }: StartOptions = {},
 ): Started {
   const imports = preload.flatMap((name) => [
     "--import",
     fileURLToPath(new URL(name, import.meta.url)),
   ]);
-  return startProgram(process.execPath, [...imports, cli, ...args], env, cwd);
+  return startProgram(process.execPath, [...imports, cli, ...args], env, more);
 }
 
 /** Starts any program in the same way. */
@@ -70,12 +72,12 @@ export function startProgram(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  cwd = process.cwd(),
+  { cwd = process.cwd(), stdin = false }: StartOptions = {},
 ): Started {
   const child = spawn(program, args, {
     ...{ cwd, env: { ...process.env, ...env } },
-    stdio: ["ignore", "pipe", "pipe"],
   });
+  if (!stdin) child.stdin.end();
   running.add(child);
   let stderr = "";
   let stdout = "";

@@ -72,21 +72,6 @@ test.each([
   expect([...kept.getChild("y")]).toEqual(all.label);
 });
 
-test("the only array of floats with two dimensions is taken", async () => {
-  const { y, k, logits } = tensors;
-  const { "y.npy": first, "k.npy": second, "logits.npy": third } = members();
-  for (const file of [
-    zip({ "y.npy": first, "k.npy": second, "logits.npy": third } as Record<
-      string,
-      Buffer
-    >),
-    safetensors({ y, k, logits } as typeof tensors),
-  ]) {
-    writeFileSync(input, file);
-    expect((await openedInput(input)).column).toBe("logits");
-  }
-});
-
 test("the name of a member is no path", async () => {
   const column = "../../../tmp/x";
   const file = zip(

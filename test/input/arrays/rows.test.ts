@@ -127,13 +127,6 @@ test.each(Object.entries(ARRAY_TYPES))(
   },
 );
 
-test("arrays without rows", async () => {
-  for (const fortran of [false, true]) {
-    const file = npy(new Float64Array(0), { shape: [0, 4], fortran });
-    expect(await valuesOf(file, "row")).toEqual([]);
-  }
-});
-
 test.each([
   "{'shape': (2L, 3L), 'fortran_order': False, 'descr': '<f8'}",
   '{"descr":"<f8","fortran_order":False,"shape":(2,3)}',
@@ -191,27 +184,6 @@ test.each([
   expect(found).toEqual(Array.from(values, expected));
   expect(Math.max(...found.filter(Number.isFinite))).toBe(greatest);
 });
-
-test.each<
-  [shape: number[], classAxis: number, fortran: boolean, form: string | null]
->([
-  [[4, 3], 1, false, "fixed-size-list"],
-  [[4, 3], 1, true, "columns"],
-  [[4, 3], 0, false, "columns"],
-  [[4, 3], 0, true, "fixed-size-list"],
-  [[2, 4, 3], 2, false, "fixed-size-list"],
-  [[2, 4, 3], 0, false, "columns"],
-  [[1, 4, 3], 1, false, "columns"],
-  [[2, 4, 3], 1, false, null],
-  [[2, 4, 3], 2, true, null],
-])(
-  "%j, classes on axis %i, Fortran order %s: read in place as %s",
-  async (shape, classAxis, fortran, form) => {
-    writeArray("uint16", shape, { fortran });
-    const { isDecoded, storage } = await openedInput(input, { classAxis });
-    expect(isDecoded ? null : storage).toBe(form);
-  },
-);
 
 const zeros = (...shape: number[]) =>
   npy(new Float64Array(shape.reduce((a, b) => a * b, 1)), shape);

@@ -27,7 +27,7 @@ test("every command of docs/object-stores.md runs", async () => {
     const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
     const args = ["-ec", [softjac, ...lines].join("\n")];
     const cwd = dirname(at("x"));
-    await expectCode(startProgram("bash", args, world.env, cwd), 0);
+    await expectCode(startProgram("bash", args, world.env, { cwd }), 0);
   };
   await run(commands.slice(0, upload));
   world.upload(at("local-logits"), "2026");
