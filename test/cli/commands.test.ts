@@ -4,7 +4,7 @@ import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { start, THREADS_AND_SIGNALS } from "../queue/processes.js";
 import { built } from "../support/built.js";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { workDirectory } from "../support/logits-input.js";
 import { CLI, DIGITS, softjac, typed } from "./support.js";
 
 // Output of commands that succeed or are stopped; exit-codes.test.ts has failures.
@@ -112,12 +112,7 @@ test("a closed pipe ends the command without an error message", () => {
 });
 
 const large = at("large.arrow");
-writeLogits(large, {
-  rows: 60_000,
-  classes: 31,
-  dtype: "float32",
-  logit: (r, k) => ((r * 7 + k) % 13) / 3,
-});
+await built.generate({ output: large, rows: 60_000, classes: 31 });
 const filesOf = (name: string) =>
   readdirSync(at(".")).filter((file) => file.includes(name));
 

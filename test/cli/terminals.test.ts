@@ -7,7 +7,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { workDirectory } from "../support/logits-input.js";
 import { CLI, DIGITS, NO_SIMD, softjac, typed } from "./support.js";
 
 // Standard output and standard error that are full or closed, and terminals that are closed.
@@ -133,15 +133,9 @@ print(child.wait(20))`;
 );
 
 describe.skipIf(!hasPython)("a terminal", () => {
-  const large = at("large.arrow");
-  writeLogits(large, {
-    rows: 60_000,
-    classes: 31,
-    dtype: "float32",
-    logit: (r, k) => ((r * 7 + k) % 13) / 3,
-  });
-
   test("that is closed: exits with 129 and leaves no core dump or temporary file", () => {
+    const large = at("large.arrow");
+    typed`generate ${large} --rows 60000 --classes 31`;
     // Closes the terminal once the temporary file exists.
     const script = `
 import os, pty, sys, time
@@ -173,7 +167,7 @@ os.kill(child, signal.SIGTERM)
 _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status))`;
     const wide = at("wide.arrow");
-    writeLogits(wide, { rows: 2, classes: 100, logit: (r, k) => r + k / 9 });
+    typed`generate ${wide} --rows 2 --classes 100`;
     const made = typed`run ${wide} -o ${at("w.arrow")} --layout factored`;
     expect(made.status, made.stderr).toBe(0);
     const args = ["show", at("w.arrow"), "--row", "1", "--classes", "100"];

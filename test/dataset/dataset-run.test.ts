@@ -28,18 +28,6 @@ test("a process that begins late finds the dataset published", async () => {
   await late.expectPublished();
 });
 
-test("a process that wakes up after the publication changes nothing", async () => {
-  const asleep = new Worker(newOutput());
-  await asleep.begin();
-  const commit = asleep.make(0, "part 0");
-  await new Worker(asleep.out).all();
-  const before = filesIn(asleep.out);
-  expect(await commit()).toBe(false);
-  await asleep.run.publish({ overwrite: false });
-  expect(filesIn(asleep.out)).toEqual(before);
-  await asleep.expectPublished();
-});
-
 test("the first of two equal shards stays; other bytes are an error", async () => {
   const out = newOutput();
   const [one, two] = [new Worker(out), new Worker(out)];

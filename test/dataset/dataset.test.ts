@@ -81,28 +81,6 @@ test.each<Options>([
   }
 });
 
-test.each(["bsr", "packed", "csr", "coo", "factored"] as const)(
-  "every shard is read back and verified: %s",
-  async (layout) => {
-    const out = newOutput();
-    await run(out, { layout, emit: ["jacobian"], shardRows: 400 });
-    const { parts, inputs } = manifestOf(out);
-    for (const { part, input: k, rowStart, rows } of parts) {
-      const output = join(out, part);
-      const input = join(folder, inputs[k]?.name ?? "");
-      expect(await built.verify({ output, input, all: true })).toMatchObject({
-        ...{ ok: true, rowsChecked: rows, bytes: { compared: true } },
-      });
-      expect((await built.verify({ output, input, sample: 5 })).ok).toBe(true);
-      const reader = await built.openJacobian(output);
-      expect(reader.count).toBe(rows);
-      expect((await reader.block(rowStart))?.length).toBe(16);
-      await refused(reader.block(rowStart + rows), "ERR_ROW_MISSING");
-      await reader.close();
-    }
-  },
-);
-
 test.each<[Options]>([
   [{}],
   [{ layout: "coo" }],

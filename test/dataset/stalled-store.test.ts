@@ -38,7 +38,11 @@ test("finalize abandons a file system that does not answer", async () => {
     Object.assign(promises, { readdir });
   });
   syncBuiltinESMExports();
-  const finalized = refused(finalizeDataset({ output }), "ERR_STALLED");
+  const finalized = refused(
+    finalizeDataset({ output }),
+    "ERR_STALLED",
+    "no progress for 600 s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue",
+  );
   await asked;
   await vi.advanceTimersByTimeAsync(600_000);
   await finalized;

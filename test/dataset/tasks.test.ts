@@ -2,8 +2,7 @@ import fs from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { processMark } from "../../src/io/temporary-names.js";
-import { softjac, typed, wordsOf } from "../cli/support.js";
-import { expectCode, start } from "../queue/processes.js";
+import { softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { refused } from "../support/refused.js";
@@ -76,18 +75,6 @@ test("plan, tasks in any order and finalize give the bytes of one call", async (
   expect(await status()).toMatchObject({
     ...{ ...published, missing: [], damaged: [] },
   });
-});
-
-test("a task and finalize run twice at once", async () => {
-  const { output } = await planned();
-  const task = wordsOf`run-shard -o ${output} --shard-count 2 --shard-index`;
-  for (const args of [
-    [...task, "0"],
-    [...task, "1"],
-    ["finalize", output],
-  ])
-    for (const one of [start(args), start(args)]) await expectCode(one, 0);
-  expect(filesOf(output)).toEqual(filesOf(whole));
 });
 
 test("nothing is published with shards that were truncated, changed, replaced by a link or lost; they are computed again", async () => {

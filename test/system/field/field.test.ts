@@ -202,28 +202,12 @@ const READ: Record<string, Columns> = {
 
 /** Arguments of `softjac run`, each followed by the message that refuses them. */
 const REFUSED = `
-margins.npy
-margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}
-six.npy --config ${utf16}
-${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8
-embedding.parquet
-embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)
-ignored.npz ${LABEL} labels
-ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)
-vocabulary.npy
-vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax
-vocabulary.npy --layout csr
-vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax
 volume.npz
 volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)
+six.npy --config ${utf16}
+${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8
 batches.npz
 batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns
-one-hot.npz ${LABEL} labels
-one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column
-choices.parquet
-choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask
-shards
-${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files
 `;
 
 /** Runs the command. Directories are datasets. */
