@@ -7,7 +7,6 @@ import { Schema } from "apache-arrow/fb/schema";
 import { Builder } from "flatbuffers";
 import { describe, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
-import { npy, zip } from "../support/array-files.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -169,19 +168,6 @@ describe("Parquet", () => {
       code: "ERR_INPUT_FORMAT",
     });
   });
-});
-
-test("each array has a reason", async () => {
-  const flat = npy(new Float64Array(4), [4]);
-  const big = npy(new Float64Array(4), { descr: ">f8", shape: [4] });
-  writeFileSync(input, zip({ "a.npy": flat, "b.npy": big }));
-  const { columns, logits } = await built.inspect({ input });
-  expect(logits).toBe(null);
-  const reason = expect.any(String);
-  expect(columns).toMatchObject([
-    { name: "a", reason },
-    { name: "b", reason },
-  ]);
 });
 
 test("a big-endian Arrow stream", async () => {

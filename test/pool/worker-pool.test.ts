@@ -1,8 +1,4 @@
-import { writeFileSync } from "node:fs";
-import { pathToFileURL } from "node:url";
 import { expect, test, vi } from "vitest";
-import { InternalError, WorkerError } from "../../src/errors.js";
-import { openThreads } from "../../src/pool/piscina-threads.js";
 import { WorkerPool } from "../../src/pool/worker-pool.js";
 import { run } from "../../src/run/run.js";
 import { allocateKernelMemory } from "../../src/tasks/kernel-memory.js";
@@ -10,41 +6,7 @@ import type { Task } from "../../src/tasks/run-tasks.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
-const module = at("worker.mjs");
-writeFileSync(
-  module,
-  `export default (task) => {
-     if (task === "exit") process.exit(3);
-     if (task === "throw") throw new TypeError("no such thing");
-     return task;
-   };`,
-);
 const task: Task = { kind: "copy", slot: 0, columns: [], target: null };
-
-test.each([
-  ["exit", "a worker thread failed: worker exited with code: 3"],
-  ["throw", "a worker thread failed: no such thing"],
-])(
-  "a task that ends by %s is a failed worker; others continue",
-  async (task, message) => {
-    const threads = await openThreads<string, string>(pathToFileURL(module), 1);
-    const error = await threads.run(task).catch((error) => error);
-    expect(error).toBeInstanceOf(WorkerError);
-    expect(error).toBeInstanceOf(InternalError);
-    expect(error.message).toBe(message);
-    if (task === "throw") expect(await threads.run("more")).toBe("more");
-    await threads.close();
-  },
-);
-
-test("workers that cannot start reject the tasks that wait for them", async () => {
-  // Run from src/, the worker's file is not where the built package has it.
-  const workerPool = new WorkerPool();
-  const pool = await workerPool.pool(2, {} as never);
-  const runs = await Promise.allSettled([1, 2, 3].map(() => pool.run(task)));
-  expect(runs.map(({ status }) => status)).toEqual(runs.map(() => "rejected"));
-  await workerPool.close();
-});
 
 test("on the main thread, other work is done between two tasks", async () => {
   const buffer = new SharedArrayBuffer(1 << 16);

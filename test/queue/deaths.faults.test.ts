@@ -4,7 +4,7 @@ import { openQueue } from "../../src/queue/broker/connection.js";
 import { enqueue } from "../../src/queue/broker/queued-shards.js";
 import { countOf, endWorker, queueWorld } from "./dataset.js";
 import { expectCode } from "./processes.js";
-import { test, untilRenewed } from "./redis.js";
+import { test } from "./redis.js";
 
 // Workers and submitters that die, stop or are delayed at calls where it could matter.
 
@@ -73,21 +73,6 @@ test("a worker with a blocked event loop loses its lease; another one computes t
   await completed(output, { lease: 1 });
   blocked.release();
   await endWorker(blocked);
-});
-
-test("a shard that takes longer than the lease keeps its lease", async () => {
-  const output = await submitted();
-  const slow = workerAt(HOLD);
-  await slow.until(/at-call: hold/);
-  const other = here.worker();
-  const waiting = commands.wait(output);
-  await waiting.until(/"shardsDone":8/);
-  await untilRenewed(redis, 3);
-  slow.release();
-  await expectCode(waiting, 0);
-  const { shardsComputed } = await other.end();
-  expect(computedBy(await endWorker(slow)) + shardsComputed).toBe(9);
-  dataset.expectSame(output);
 });
 
 test("two workers commit the same shard: the bytes are the same", async () => {

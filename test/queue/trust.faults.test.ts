@@ -1,11 +1,10 @@
 import fs from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { Queue } from "bullmq";
 import { afterAll, test as anyTest, expect } from "vitest";
 import { queueNameOf } from "../../src/queue/broker/connection.js";
 import { VERSION } from "../../src/version.js";
-import { CLI } from "../cli/support.js";
+import { copiedBuild } from "../support/copied-build.js";
 import { faketimeLibrary } from "../support/machine.js";
 import { countOf, endWorker, queueWorld } from "./dataset.js";
 import { expectCode } from "./processes.js";
@@ -86,26 +85,9 @@ test("inputs outside the allowed locations are refused", async () => {
 
 const OTHER = "0.0.9-other";
 
-/** Copies the build with the name of another version. */
-function otherVersion(): string {
-  const folder = at("other-version");
-  const dist = join(folder, "dist");
-  const own = (name: string) =>
-    fileURLToPath(new URL(`../../${name}`, import.meta.url));
-  fs.cpSync(dirname(CLI), dist, { recursive: true });
-  fs.cpSync(own("package.json"), join(folder, "package.json"));
-  fs.symlinkSync(own("node_modules"), join(folder, "node_modules"));
-  for (const name of fs
-    .readdirSync(dist)
-    .filter((name) => /\.js$/.test(name))) {
-    const text = fs.readFileSync(join(dist, name), "utf8");
-    fs.writeFileSync(join(dist, name), text.replaceAll(VERSION, OTHER));
-  }
-  return join(dist, "cli.js");
-}
-
 test("workers of two versions compute only the jobs of their own", async () => {
-  const other = worker([], { cli: otherVersion() });
+  const build = copiedBuild(at("other-version"), OTHER);
+  const other = worker([], { cli: join(build, "cli.js") });
   const own = worker();
   const output = dataset.newOutput();
   const { fingerprint: run } = await here.submit(output);

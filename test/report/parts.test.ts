@@ -3,12 +3,10 @@ import {
   CalibrationSums,
   Histogram,
 } from "../../src/report/numbers/confidence.js";
-import { Largest } from "../../src/report/numbers/rows.js";
 import {
   axisCount,
   cellNumber,
   digits,
-  html,
   percent,
   powerOfTen,
 } from "../../src/report/page/html.js";
@@ -20,18 +18,6 @@ test("the first and the last bin of a histogram count the values beyond", () => 
     histogram.add(value);
   expect([...histogram.counts]).toEqual([3, 1, 1, 3]);
   expect(histogram).toMatchObject({ rows: 8, min: -3, max: 7 });
-});
-
-test("Largest keeps the first of equal keys, and makes only items that it keeps", () => {
-  const largest = new Largest<string>(3);
-  let made = 0;
-  for (const [n, key] of [5, 7, 7, 1, 9, 7, 8].entries())
-    largest.offer(key, () => {
-      made++;
-      return `${key} at ${n}`;
-    });
-  expect(largest.items).toEqual(["9 at 4", "8 at 6", "7 at 1"]);
-  expect(made).toBe(5);
 });
 
 test("a bin of calibration includes its upper end, and scores keep small uncertainties", () => {
@@ -71,13 +57,4 @@ test("shades are nine steps of equal ratio within four powers of ten", () => {
   expect([1, 1.01].map(shadeScale([1, 1.01]).shade)).toEqual([8, 8]);
   expect(shadeScale([0, 0]).edges).toEqual([]);
   expect(shadeScale([]).shade(1)).toBe(0);
-});
-
-test("markup escapes text in elements and attributes", () => {
-  const evil = `</td><script>"'&`;
-  const { markup } =
-    html`<td title="${evil}">${[evil, html`<b>${1}</b>`, null]}</td>`;
-  const text = "&#60;/td&#62;&#60;script&#62;&#34;&#39;&#38;";
-  expect(markup).toBe(`<td title="${text}">${text}<b>1</b></td>`);
-  expect(html`${"a\u202eb\n"}`.markup).toBe("a\\u202eb\\n");
 });
