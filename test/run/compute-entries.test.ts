@@ -179,6 +179,27 @@ test.each([
   },
 );
 
+test("if a task fails, the write in progress is finished before it is reported", async () => {
+  let [begun, writing] = [0, 0];
+  const failing = computeWith(
+    async (_, run) => {
+      if (begun === 0) return run();
+      throw new Error("worker exited");
+    },
+    {
+      written: async () => {
+        begun++;
+        writing++;
+        await turns(20);
+        writing--;
+      },
+    },
+  );
+  await expect(failing).rejects.toMatchObject({ code: "ERR_INTERNAL" });
+  expect(begun).toBeGreaterThan(0);
+  expect(writing).toBe(0);
+});
+
 test("a task in several parts can be aborted between two of them", async () => {
   const stop = new AbortController();
   let parts = 0;
