@@ -11,30 +11,12 @@ import {
 } from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
 import type { Partition } from "../results/run-metadata.js";
-import { copiedIndices, namedColumns } from "./column-names.js";
 import { plainBuffers } from "./record-batch.js";
 
 /** Input column that `keep` copies to the output. */
 export interface CopiedColumn extends CopiedNode {
   /** Index of the column in the input. */
   index: number;
-}
-
-/**
- * Returns the columns that `keep` names, in that order.
- * @param ownNames names of the output's other columns
- * @throws LogitsColumnError if a name has no column, several, or is an own name; UsageError if a column is named twice;
- * InputUnsupportedError if a type cannot be copied
- */
-export function selectCopied(
-  path: string,
-  fields: Field[],
-  keep: readonly string[],
-  ownNames: readonly string[],
-): CopiedColumn[] {
-  return copiedIndices(namedColumns(path, fields), keep, ownNames).map(
-    (index) => copiedColumn(path, fields[index] as Field, index),
-  );
 }
 
 /**

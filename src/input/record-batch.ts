@@ -7,7 +7,6 @@ import {
   storedType,
 } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
-import { InputFormatError } from "../errors.js";
 import type {
   BatchMetadata,
   Block,
@@ -63,8 +62,8 @@ export function checkBatchShape(
   { context, batch }: BatchMessage,
   { nodes, buffers, views }: Omit<SchemaSpans, "columns">,
 ): void {
-  const { where, bodyBytes } = context;
-  const fail = failing(context, where);
+  const { bodyBytes } = context;
+  const fail = failing(context, context.where);
   if (batch.rows < 0) fail(`expected 0 or more rows, found ${batch.rows}`);
   if (batch.nodes.length !== nodes)
     fail(
@@ -162,10 +161,10 @@ export function checkRows(record: BatchMessage, span: ColumnSpan): void {
   const { length } = nodeOf(record, span);
   const { rows } = record.batch;
   if (length !== rows)
-    throw error(
-      record,
-      `column ${name}: expected ${rows} values, one per row, found ${length}`,
-    );
+    failing(
+      record.context,
+      record.context.where,
+    )(`column ${name}: expected ${rows} values, one per row, found ${length}`);
 }
 
 function locateNode(
@@ -181,10 +180,10 @@ function locateNode(
   const node = nodeOf(record, span);
   const { length } = node;
   if (length < minLength)
-    throw error(
-      record,
-      `column ${name}: expected at least ${minLength} values, found ${length}`,
-    );
+    failing(
+      context,
+      context.where,
+    )(`column ${name}: expected at least ${minLength} values, found ${length}`);
   const located = plainBuffers(length, 0, 0);
   const layout = buffersOf(type);
   for (const [k, buffer] of layout.entries()) {
@@ -247,15 +246,13 @@ function locateBuffer(
     buffer + k
   ] as BatchMetadata["buffers"][number];
   if (length < bytes)
-    throw error(
-      record,
+    failing(
+      context,
+      context.where,
+    )(
       `column ${field.name}: expected a buffer of at least ${bytes} bytes, found ${length}`,
     );
   return context.bodyStart + offset;
-}
-
-function error({ context }: BatchMessage, text: string): InputFormatError {
-  return new InputFormatError(context.path, context.where, text);
 }
 
 /** Record batch of a file: the location of its body, its metadata, and the spans of its columns. */

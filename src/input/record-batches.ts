@@ -22,10 +22,9 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   const { path } = file;
   const { fields } = file.schema;
   const fileColumns = fields.length - file.nested.length;
-  const spansOf = spansByVariadicCounts(
-    fields.slice(0, fileColumns),
-    file.version,
-  );
+  const own = fields.slice(0, fileColumns);
+  // Spans vary only with the numbers of data buffers of view columns.
+  const usual = columnSpans(own, [], file.version);
   for (const [k, block] of file.recordBatches.entries()) {
     const where = `record batch ${k}`;
     const message = file.message(block, where);
@@ -37,7 +36,10 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
         `expected a record batch, found a message of type ${header}`,
       );
     const context = contextOf(file, block, where);
-    const spans = spansOf(batch.variadicCounts);
+    const { variadicCounts: counts } = batch;
+    const spans = counts.length
+      ? columnSpans(own, counts, file.version)
+      : usual;
     checkBatchShape({ context, batch }, spans);
     const nested = file.nested.map((path, n) =>
       nestedSpan(spans.columns, path, fields[fileColumns + n] as Field),
@@ -109,29 +111,18 @@ function contextOf(
   return { path, where, bodyStart, bodyBytes, position };
 }
 
-/** Returns a function that computes the spans of a batch; they vary only with the numbers of data buffers of view columns. */
-function spansByVariadicCounts(
-  fields: Field[],
-  version: number,
-): (counts: number[]) => SchemaSpans {
-  const isV4 = version === V4;
-  const usual = columnSpans(fields, [], isV4);
-  return (counts) =>
-    counts.length ? columnSpans(fields, counts, isV4) : usual;
-}
-
 /** Path of a column or of a field of a struct: child indices from the schema's root down. */
 export type ColumnPath = readonly number[];
 
 /**
  * Computes the spans of all columns.
  * @param variadicCounts numbers of data buffers of the batch's view columns
- * @param isV4 whether the metadata has version V4, in which unions had validity bitmaps
+ * @param version of the metadata; unions had validity bitmaps in V4
  */
 function columnSpans(
   fields: Field[],
   variadicCounts: number[],
-  isV4 = false,
+  version?: number,
 ): SchemaSpans {
   let nodes = 0;
   let buffers = 0;
@@ -139,7 +130,7 @@ function columnSpans(
   const span = (field: Field): ColumnSpan => {
     const type = storedType(field);
     const data = withoutViews(type) ? (variadicCounts[views++] ?? 0) : 0;
-    const hasBitmap = isV4 && type.kind === "Union";
+    const hasBitmap = version === V4 && type.kind === "Union";
     const result = {
       field,
       node: nodes,

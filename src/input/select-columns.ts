@@ -3,10 +3,11 @@ import { positionNames } from "../printable.js";
 import { valuesOf } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
 import { classesOfCodes, partitionField } from "./class-decoder.js";
+import { copiedIndices, namedColumns } from "./column-names.js";
 import {
   type CopiedColumn,
   constantColumn,
-  selectCopied,
+  copiedColumn,
 } from "./copied-columns.js";
 import { selectLogits } from "./logits-column.js";
 import type { OpenOptions } from "./logits-file.js";
@@ -39,7 +40,7 @@ export interface SelectedColumns {
 
 /**
  * Selects the columns that options name among those of a file, the fields of structs, and partitions.
- * @throws LogitsColumnError, InputUnsupportedError
+ * @throws LogitsColumnError, InputUnsupportedError; UsageError if `keep` names a column twice
  */
 export function selectColumns(
   path: string,
@@ -70,8 +71,10 @@ export function selectColumns(
       valuesOf(option) === "class" && classesOfCodes(options.classNames);
     return isCoded ? asDecoded(column) : column;
   });
-  const copied = selectCopied(path, copyable, keep, ownNames).map((column) => {
-    const partition = copyable[column.index]?.partition;
+  const named = namedColumns(path, copyable);
+  const copied = copiedIndices(named, keep, ownNames).map((index) => {
+    const { partition, ...field } = copyable[index] as PartitionedField;
+    const column = copiedColumn(path, field, index);
     return partition ? constantColumn(column, partition) : column;
   });
   const indices = new Set([
