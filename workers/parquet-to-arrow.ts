@@ -89,7 +89,7 @@ function append({ target, shared }: ParquetSetup, bytes: Uint8Array): number {
     throw new TaskFailure({
       kind: "unsupported",
       where: "row groups",
-      text: new OverLimit("maxDecodedBytes", "decoded bytes", end).message,
+      text: new OverLimit("maxDecodedBytes", end).message,
     });
   withSide("output", () => writeFully(target, bytes, position));
   return position;

@@ -1,7 +1,7 @@
 import { InputFormatError } from "../errors.js";
 import { checkLimit } from "../io/limits.js";
 import { decodeFooter, type Footer, type Schema } from "./arrow-metadata.js";
-import { decoding, endOf, METADATA, readMessage } from "./arrow-stream.js";
+import { decoding, endOf, readMessage } from "./arrow-stream.js";
 import {
   failing,
   type InputFile,
@@ -41,7 +41,7 @@ export function locateFile(file: InputFile): Footer {
   const room = bytes - smallest;
   if (footerBytes <= 0 || footerBytes > room)
     fail(`expected a footer of 1 to ${room} bytes, found ${footerBytes}`);
-  checkLimit(file, "footer", "maxMetadataBytes", METADATA, footerBytes);
+  checkLimit(file, "footer", "maxMetadataBytes", footerBytes);
   const footerStart = bytes - TAIL_BYTES - footerBytes;
   const encoded = read(footerStart, footerBytes);
   const footer = decoding(path, "footer", () => decodeFooter(encoded));
@@ -82,7 +82,7 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
       fail(
         `expected a block within bytes ${previousEnd} to ${end}, found bytes ${offset} to ${last}`,
       );
-    checkLimit(file, where, "maxMetadataBytes", METADATA, metadataBytes);
+    checkLimit(file, where, "maxMetadataBytes", metadataBytes);
     rejectUnlisted(file, schema, previousEnd, offset);
     previousEnd = last;
   }

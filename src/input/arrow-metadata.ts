@@ -94,8 +94,7 @@ function decodeBlocks(table: FlatTable, slot: number): Block[] {
 function decodeBatch(table: FlatTable): BatchMetadata {
   const compression = table.table(3);
   const rows = table.int(0, 8);
-  if (rows > LIMITS.maxBatchRows)
-    throw new OverLimit("maxBatchRows", "rows in a batch", rows);
+  if (rows > LIMITS.maxBatchRows) throw new OverLimit("maxBatchRows", rows);
   return {
     rows,
     nodes: table.structs(1, 16, (buffer, at) => ({
@@ -116,10 +115,9 @@ function decodeBatch(table: FlatTable): BatchMetadata {
 function decodeSchema(schema: FlatTable): Schema {
   let columns = 0;
   const decodeField = (table: FlatTable, depth: number): Field => {
-    if (depth > LIMITS.maxNesting)
-      throw new OverLimit("maxNesting", "levels of nested columns", depth);
+    if (depth > LIMITS.maxNesting) throw new OverLimit("maxNesting", depth);
     if (++columns > LIMITS.maxColumns)
-      throw new OverLimit("maxColumns", "columns", columns);
+      throw new OverLimit("maxColumns", columns);
     return {
       name: table.string(0) ?? "",
       nullable: table.int(1, 1) !== 0,

@@ -136,7 +136,7 @@ export function readMessage(
 ): MessageMetadata {
   const { path } = file;
   const fail = failing(file, where);
-  checkLimit(file, where, "maxMetadataBytes", METADATA, metadataBytes);
+  checkLimit(file, where, "maxMetadataBytes", metadataBytes);
   const bytes = inputReader(file)(offset, metadataBytes);
   const view = new DataView(bytes.buffer);
   // Arrow before 0.15 wrote no continuation marker before the length.
@@ -161,9 +161,6 @@ export function readMessage(
     );
   return message;
 }
-
-/** Name of the limited quantity in messages. */
-export const METADATA = "bytes of metadata";
 
 /** Advice for files that softjac cannot read. */
 export const REWRITE = "read the file with pyarrow and write it again";

@@ -62,19 +62,6 @@ export function classesOfCodes(
   return new Map(codes.map((code, k) => [code, k]));
 }
 
-function areGiven({ given, fromFile }: ClassNames): boolean {
-  // verify passes the names stored in an output as both, because an output does not record the origin of names that are no codes.
-  return given !== undefined && !isDeepStrictEqual(given, fromFile);
-}
-
-/** Returns the classes of numbers; null if numbers are the classes. */
-function codesOf(names: ClassNames): ReadonlyMap<number, number> | null {
-  const { given, fromFile, areCodes = false, vocabulary } = names;
-  return (areCodes || areGiven(names)) && !vocabulary
-    ? classesOfCodes(given ?? fromFile ?? undefined)
-    : null;
-}
-
 /**
  * Converts a column to class numbers, one record batch at a time: from numbers, one-hot rows, or strings that are class
  * names. If no string of a dictionary is a class name, its codes are the class numbers. Numbers are matched with given class
@@ -97,12 +84,14 @@ export class ClassDecoder {
     private readonly field: Field,
     classNames: ClassNames,
   ) {
-    const { given, fromFile, vocabulary } = classNames;
+    const { given, fromFile, areCodes = false, vocabulary } = classNames;
     const names = given ?? fromFile ?? [];
+    // verify passes the names stored in an output as both, because an output does not record the origin of names that are no codes.
+    this.#areGiven = given !== undefined && !isDeepStrictEqual(given, fromFile);
+    const haveCodes = (areCodes || this.#areGiven) && !vocabulary;
+    this.#codes = haveCodes ? classesOfCodes(names) : null;
     this.#vocabulary = vocabulary;
     this.#classes = vocabulary ?? new Map(names.map((name, k) => [name, k]));
-    this.#areGiven = areGiven(classNames);
-    this.#codes = codesOf(classNames);
     if (!vocabulary && names.length === 0 && isText(field) && !field.dictionary)
       throw new LogitsColumnError(
         file.path,

@@ -111,7 +111,7 @@ export function decodeSource(
         : null;
       const decodedBytes = target.bytes + 8 * values * rows.length;
       const where = `column ${source.name}`;
-      checkLimit(file, where, "maxDecodedBytes", "decoded bytes", decodedBytes);
+      checkLimit(file, where, "maxDecodedBytes", decodedBytes);
       const start = appendRows(
         target,
         path,
@@ -207,7 +207,7 @@ function rowLength(file: ArrowContainer, source: DecodedSource): number | null {
     }
   }
   const bytes = count * longest * source.width;
-  checkLimit(file, where, "maxDecodedBytes", "bytes of padded lists", bytes);
+  checkLimit(file, where, "maxDecodedBytes", bytes);
   return longest || null;
 }
 

@@ -57,10 +57,11 @@ export function openInputFile(path: string): InputFile {
   );
   const close = () => closeSync(fd);
   try {
-    const stat = inputCall(path, "could not be examined", () => fstatSync(fd));
-    checkRegular(path, stat);
-    const source = fileSource(path, fd);
-    return { path, fd, bytes: stat.size, present: null, source, close };
+    const source = inputCall(path, "could not be examined", () =>
+      fileSource(path, fd),
+    );
+    const { bytes } = source.opened;
+    return { path, fd, bytes, present: null, source, close };
   } catch (error) {
     close();
     throw error;

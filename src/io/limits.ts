@@ -17,13 +17,22 @@ export const LIMITS = {
   maxDecodedBytes: 2 ** 40,
 };
 
-/** A limit, the unit that it counts, and the number found. */
-type Claim = readonly [limit: keyof typeof LIMITS, what: string, found: number];
+/** What the limits count, in messages. */
+const UNITS: Record<keyof typeof LIMITS, string> = {
+  maxMetadataBytes: "bytes of metadata",
+  maxColumns: "columns",
+  maxNesting: "levels of nesting",
+  maxBatchRows: "rows in a batch",
+  maxDecodedBytes: "decoded bytes",
+};
+
+/** A limit, and the number found. */
+type Claim = readonly [limit: keyof typeof LIMITS, found: number];
 
 /** Metadata declares more than a limit allows. For code that does not know the name of the file. */
 export class OverLimit extends Error {
-  constructor(...[limit, what, found]: Claim) {
-    super(`expected at most ${LIMITS[limit]} ${what}, found ${found}`);
+  constructor(...[limit, found]: Claim) {
+    super(`expected at most ${LIMITS[limit]} ${UNITS[limit]}, found ${found}`);
   }
 }
 
@@ -33,7 +42,7 @@ export function checkLimit(
   where: string,
   ...claim: Claim
 ): void {
-  const [limit, , found] = claim;
+  const [limit, found] = claim;
   if (found <= LIMITS[limit]) return;
   const { message } = new OverLimit(...claim);
   throw new InputUnsupportedError(path, where, message);

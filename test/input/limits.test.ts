@@ -68,7 +68,7 @@ test.each([
   // A header of 128 bytes, and 23 rows of 4 float64.
   [npz, "arrays", DECODED, 128 + 23 * 4 * 8],
   [swapped, "array", DECODED, 24],
-  [axes, "array", ["maxNesting", "dimensions"] as const, 65],
+  [axes, "array", ["maxNesting", "levels of nesting"] as const, 65],
 ])("%s, %s: limit of %j", async (input, where, [limit, what], found) => {
   LIMITS[limit] = found - 1;
   const options = input === axes ? { classAxis: 0 } : {};
@@ -83,7 +83,7 @@ test.each([
 
 test("levels of nested columns", async () => {
   expect(await openRefusal(deep)).toBe(
-    "ERR_INPUT_UNSUPPORTED file: footer: expected at most 64 levels of nested columns, found 65",
+    "ERR_INPUT_UNSUPPORTED file: footer: expected at most 64 levels of nesting, found 65",
   );
   LIMITS.maxNesting = 70;
   expect(await openedInput(deep)).toMatchObject({ rows: 1 });

@@ -73,7 +73,7 @@ test("a short file with one long list is limited before it is padded", async () 
   const options = { keep: [], ownNames: [], inputs: [], pad: true };
   try {
     await expect(openLogits(input, options)).rejects.toThrow(
-      "column logits: expected at most 1000000 bytes of padded lists, found 8008000",
+      "column logits: expected at most 1000000 decoded bytes, found 8008000",
     );
   } finally {
     LIMITS.maxDecodedBytes = usual;

@@ -1,4 +1,4 @@
-import { readFully, ShortReadError } from "../../src/io/positional.js";
+import { ShortReadError } from "../../src/io/positional.js";
 import {
   checkAddressSpace,
   checkPackageFile,
@@ -35,19 +35,15 @@ export async function decompress(
   const { position, bytes, codec, decodedBytes } = task;
   const decoded = new DecodedBytes(target, task.target, decodedBytes);
   try {
-    if (codec === null) copy(source, position, bytes, decoded);
+    const stored = new CompressedBytes(source, position, bytes);
+    if (codec === null) copy(stored, decoded);
+    else if (codec === "LZ4_FRAME") decodeLz4(stored, decoded);
     else {
-      const compressed = new CompressedBytes(source, position, bytes);
-      if (codec === "LZ4_FRAME") decodeLz4(compressed, decoded);
-      else {
-        zstd ??= await loadZstd();
-        await zstd.decodeZstd(compressed, decoded);
-      }
-      if (compressed.left > 0)
-        throw new Damaged(
-          `${compressed.left} bytes follow the compressed frame`,
-        );
+      zstd ??= await loadZstd();
+      await zstd.decodeZstd(stored, decoded);
     }
+    if (stored.left > 0)
+      throw new Damaged(`${stored.left} bytes follow the compressed frame`);
     decoded.finish();
     return { ok: true };
   } catch (error) {
@@ -55,18 +51,9 @@ export async function decompress(
   }
 }
 
-function copy(
-  source: number,
-  position: number,
-  bytes: number,
-  decoded: DecodedBytes,
-): void {
-  const buffer = new Uint8Array(Math.min(bytes, STEP_BYTES));
-  for (let done = 0; done < bytes; done += buffer.byteLength) {
-    const piece = buffer.subarray(0, Math.min(buffer.byteLength, bytes - done));
-    readFully(source, piece, position + done);
-    decoded.add(piece);
-  }
+function copy(stored: CompressedBytes, decoded: DecodedBytes): void {
+  while (stored.left > 0)
+    decoded.add(stored.take(Math.min(STEP_BYTES, stored.left), "a buffer"));
 }
 
 function failureOf(error: unknown, where: string): Failure {

@@ -42,13 +42,13 @@ export async function locateArrays(
 ): Promise<LogitsFile> {
   const { path } = file;
   const { arrays, unpack } = await open(file);
-  checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
+  checkLimit(file, "arrays", "maxColumns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
   for (const array of logits) {
     const where = whereOf(array);
-    checkLimit(file, where, "maxBatchRows", "rows in a batch", array.rows);
+    checkLimit(file, where, "maxBatchRows", array.rows);
     const { length } = array.shape;
-    checkLimit(file, where, "maxNesting", "dimensions", length);
+    checkLimit(file, where, "maxNesting", length);
   }
   const [first] = logits as [LogitsArray];
   const { binary = false, keep } = options;

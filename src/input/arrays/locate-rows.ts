@@ -69,7 +69,7 @@ export function locateRows(
     };
   const sizes = arrays.map((array) => bytesOf(array) as number);
   const total = sizes.reduce((a, b) => a + b, 0);
-  checkLimit(file, whereOf(first), "maxDecodedBytes", "decoded bytes", total);
+  checkLimit(file, whereOf(first), "maxDecodedBytes", total);
   requireInput(
     file,
     starts.map((start, k) => ({ start, end: start + (sizes[k] as number) })),

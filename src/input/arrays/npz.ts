@@ -88,8 +88,7 @@ async function unpack(
   const members = new Map(chosen.map((array) => [array.member, array.start]));
   const inflates = chosen.some(({ member }) => member.method !== 0);
   const total = [...members.keys()].reduce((sum, { bytes }) => sum + bytes, 0);
-  if (inflates)
-    checkLimit(file, "arrays", "maxDecodedBytes", "decoded bytes", total);
+  if (inflates) checkLimit(file, "arrays", "maxDecodedBytes", total);
   const copy = inflates ? temporary.open(file.path) : null;
   const starts = new Map<ZipMember, number>();
   for (const [member, start] of members) {

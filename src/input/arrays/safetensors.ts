@@ -51,7 +51,7 @@ export function openSafetensors(file: InputFile): ArrayContainer {
       "header",
       `expected a header of at most ${room} bytes, found ${length}${length <= MAX_HEADER_BYTES ? ": the file is truncated" : ""}`,
     );
-  checkLimit(file, "header", "maxMetadataBytes", "bytes of metadata", length);
+  checkLimit(file, "header", "maxMetadataBytes", length);
   const first = 8 + length;
   const tensors = Object.entries(parseHeader(read(8, length), fail))
     .filter(([name]) => name !== "__metadata__")

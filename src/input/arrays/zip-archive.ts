@@ -65,8 +65,8 @@ const WHERE = "zip directory";
 export function readZipMembers(file: InputFile): ZipMember[] {
   const fail = failing(file, WHERE);
   const { entries, bytes, start } = findDirectory(file, fail);
-  checkLimit(file, WHERE, "maxMetadataBytes", "bytes of metadata", bytes);
-  checkLimit(file, WHERE, "maxColumns", "columns", entries);
+  checkLimit(file, WHERE, "maxMetadataBytes", bytes);
+  checkLimit(file, WHERE, "maxColumns", entries);
   const members = parseDirectory(read(file, start, bytes), fail);
   if (members.length !== entries)
     fail(`expected ${entries} members, found ${members.length}`);

@@ -123,7 +123,7 @@ async function decodeGroup(
         free = aligned(free + length);
         tasks.push(task);
       }
-    checkLimit(container, "bodies", "maxDecodedBytes", "decoded bytes", free);
+    checkLimit(container, "bodies", "maxDecodedBytes", free);
     // The temporary file is elsewhere if the directory does not exist yet.
     if (existsSync(directory)) checkSpace(path, directory, free - target.bytes);
     target.reserve(free - target.bytes);

@@ -71,7 +71,7 @@ export function readFooter(file: InputFile): ParquetFooter {
   const length = tail.readUInt32LE(0);
   if (length < 1 || length > room)
     fail("footer", `expected a footer of 1 to ${room} bytes, found ${length}`);
-  checkLimit(file, "footer", "maxMetadataBytes", "bytes of metadata", length);
+  checkLimit(file, "footer", "maxMetadataBytes", length);
   const start = bytes - TAIL_BYTES - length;
   let metadata: FileMetadata;
   try {
@@ -82,7 +82,7 @@ export function readFooter(file: InputFile): ParquetFooter {
   }
   if (metadata.encrypted) throw encrypted(path, "columns are");
   for (const [k, { rows }] of metadata.rowGroups.entries())
-    checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
+    checkLimit(file, `row group ${k}`, "maxBatchRows", rows);
   const fields = metadata.schema.children.map(schemaField);
   checkColumns(file, fields);
   const stored = arrowFields(metadata.arrowSchema ?? "");
@@ -93,8 +93,8 @@ export function readFooter(file: InputFile): ParquetFooter {
 function checkColumns(file: InputFile, fields: Field[]): void {
   let columns = 0;
   const visit = (field: Field, depth: number) => {
-    checkLimit(file, "schema", "maxNesting", "levels of nested columns", depth);
-    checkLimit(file, "schema", "maxColumns", "columns", ++columns);
+    checkLimit(file, "schema", "maxNesting", depth);
+    checkLimit(file, "schema", "maxColumns", ++columns);
     for (const child of field.children) visit(child, depth + 1);
   };
   for (const field of fields) visit(field, 0);
