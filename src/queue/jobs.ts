@@ -21,11 +21,16 @@ export class JobRefusedError extends SoftjacError {
   readonly code = "ERR_JOB_REFUSED";
 }
 
+/** Message for a job that Redis deleted while its id was still waiting. */
+const NO_DATA =
+  "the job has no data; Redis may have deleted it (set maxmemory-policy noeviction)";
+
 /** Parses the data of a job. It is untrusted: anybody with access to Redis can write it. @throws JobRefusedError */
 export function parseShardJob(data: unknown): ShardJob {
   const { output, run, index, ...more } = (data ?? {}) as Partial<
     Record<keyof ShardJob, unknown>
   >;
+  if (Object.keys(data ?? {}).length === 0) throw new JobRefusedError(NO_DATA);
   const isValid =
     typeof output === "string" &&
     output.length > 0 &&
@@ -53,6 +58,11 @@ export function failureText(error: unknown): string {
 export function isInputFailure(text: string): boolean {
   const [, code] = /^(ERR_[A-Z_]+): /.exec(text) ?? [];
   return code === "ERR_INPUT_CHANGED" || isInvalidInput({ code });
+}
+
+/** Returns whether a stored failure says that the queue lost the data of the job, so that a new job may succeed. */
+export function isLostData(text: string): boolean {
+  return text === failureText(new JobRefusedError(NO_DATA));
 }
 
 /** Codes of errors that every attempt would repeat. */

@@ -26,7 +26,7 @@ import {
   queuedShards,
   retryNow,
 } from "./broker/queued-shards.js";
-import { type AttemptOptions, isInputFailure } from "./jobs.js";
+import { type AttemptOptions, isInputFailure, isLostData } from "./jobs.js";
 
 /** Options of `waitForDataset`. Only `output` is required; lost shards are submitted again only with `queue`. */
 export interface WaitOptions extends OptionsOf<"wait"> {}
@@ -119,6 +119,12 @@ async function missingShards(run: DatasetRun): Promise<number[]> {
   return unrecorded.length > 0 ? unrecorded : run.missing();
 }
 
+interface ShardFailure {
+  shard: number;
+  file: string;
+  error: string;
+}
+
 /** Maximum number of failures whose errors are fetched. */
 const MAX_REASONS = 100;
 
@@ -188,33 +194,41 @@ export class QueueMonitor {
     const before = this.#unseen;
     const lost = unseen.filter((shard) => before.has(shard));
     this.#unseen = new Set(unseen.filter((shard) => !before.has(shard)));
-    if (lost.length > 0) {
-      await enqueue(open, run, lost, submission, this.options);
-      const { length: shards } = lost;
+    const submit = async (indices: readonly number[]) => {
+      await enqueue(open, run, indices, submission, this.options);
+      const { length: shards } = indices;
       this.hooks.onEvent?.({ event: "submitted", shards, submission });
-    } else if (failed.length === missing.length) {
+    };
+    if (lost.length > 0) await submit(lost);
+    else if (failed.length === missing.length) {
       // A later job may have completed a shard since it was found missing, and been removed.
       const stillMissing = new Set(await this.run.missing());
       const givenUp = failed.filter((shard) => stillMissing.has(shard));
-      if (givenUp.length > 0)
-        throw await this.#failure(open, givenUp, queued.failed);
+      const failures = await this.#failures(open, givenUp, queued.failed);
+      const emptied = failures.filter(({ error }) => isLostData(error));
+      if (emptied.length > 0) await submit(emptied.map(({ shard }) => shard));
+      else if (failures.length > 0) throw this.#failure(failures);
     } else await this.#checkWorkers(open);
     for (const id of this.#overdue(queued.delayed)) await retryNow(open, id);
   }
 
-  async #failure(
+  /** Returns failed shards with their errors. */
+  #failures(
     open: OpenQueue,
     failed: readonly number[],
     ids: ReadonlyMap<number, string>,
-  ): Promise<ShardsFailedError> {
-    const { folders, shards } = this.run;
+  ): Promise<ShardFailure[]> {
     const found = failed.map(async (shard, k) => {
-      const file = shardFileName(shard, shards);
+      const file = shardFileName(shard, this.run.shards);
       const id = ids.get(shard) as string;
       const error = k < MAX_REASONS && (await failureOf(open, id));
       return { shard, file, error: error || "failed" };
     });
-    const failures = await Promise.all(found);
+    return Promise.all(found);
+  }
+
+  #failure(failures: ShardFailure[]): ShardsFailedError {
+    const { folders, shards } = this.run;
     const isInput = failures.some(({ error }) => isInputFailure(error));
     return new ShardsFailedError(folders.out, failures, shards, isInput);
   }

@@ -188,6 +188,20 @@ test("a failed shard that was computed since the last check is no failure", asyn
   await monitor.close();
 });
 
+test("a shard is submitted again if Redis deleted its job, but not the id of the job", async () => {
+  const output = await submitted();
+  const keys = await redis.client.keys("bull:*-1");
+  expect(keys).toHaveLength(1);
+  await redis.client.del(keys);
+  const one = here.worker();
+  await expectCode(
+    wait(output),
+    0,
+    /"shards":1,"submission":1,"msg":"submitted"/,
+  );
+  expect(await one.end()).toMatchObject({ shardsComputed: 3, shardsFailed: 1 });
+});
+
 test("a shard is submitted again if it has no job in two consecutive checks", async () => {
   const output = await submitted();
   await redis.client.flushall();
