@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import {
   CalibrationSums,
+  ConfidenceSums,
   Histogram,
 } from "../../src/report/numbers/confidence.js";
 import {
@@ -17,7 +18,17 @@ test("the first and the last bin of a histogram count the values beyond", () => 
   for (const value of [0, 0.24, 0.25, 0.5, 0.99, 1, 7, -3, Number.NaN])
     histogram.add(value);
   expect([...histogram.counts]).toEqual([3, 1, 1, 3]);
-  expect(histogram).toMatchObject({ rows: 8, min: -3, max: 7 });
+  expect(histogram.rows).toBe(8);
+});
+
+test("the smallest and the largest uncertainty are those of rows, to the last bit", () => {
+  const sums = new ConfidenceSums(3);
+  const values = [0.3, 6.16e-320, 0, 0.7074029304910715, 3e-17];
+  for (const uncertainty of values)
+    sums.add({ confidence: 1 - uncertainty, uncertainty } as never);
+  const { uncertainty } = sums.numbers({} as never);
+  const [min, max] = [6.16e-320, 0.7074029304910715];
+  expect(uncertainty).toMatchObject({ rows: 5, zero: 1, min, max });
 });
 
 test("a bin of calibration includes its upper end, and scores keep small uncertainties", () => {

@@ -19,8 +19,6 @@ export class Histogram {
   /** Number of values other than NaN. */
   rows = 0;
   sum = 0;
-  min = Infinity;
-  max = -Infinity;
 
   /** Divides `[low, high)` into bins; the first and the last also count the values beyond. */
   constructor(
@@ -36,8 +34,6 @@ export class Histogram {
     if (Number.isNaN(value)) return;
     this.rows++;
     this.sum += value;
-    if (value < this.min) this.min = value;
-    if (value > this.max) this.max = value;
     const last = this.counts.length - 1;
     const unclamped = Math.floor((value - this.low) / this.width);
     const bin = Math.min(last, Math.max(0, unclamped));
@@ -52,6 +48,9 @@ export class ConfidenceSums {
   readonly #decades = new Histogram(MIN_DECADE, 0, DECADE_BINS);
   #uncertaintyRows = 0;
   #uncertaintySum = 0;
+  /** Smallest uncertainty other than 0, and the largest. */
+  #min = Infinity;
+  #max = 0;
   readonly #lost = { zero: 0, lostFloat32: 0, lostFloat64: 0 };
 
   constructor(classes: number) {
@@ -69,6 +68,8 @@ export class ConfidenceSums {
       return;
     }
     this.#decades.add(Math.log10(uncertainty));
+    if (uncertainty < this.#min) this.#min = uncertainty;
+    if (uncertainty > this.#max) this.#max = uncertainty;
     if (uncertainty <= LOST.float32) this.#lost.lostFloat32++;
     if (uncertainty <= LOST.float64) this.#lost.lostFloat64++;
   }
@@ -87,7 +88,7 @@ export class ConfidenceSums {
   /** Returns the histogram without the empty bins at both ends. */
   #uncertainty(): UncertaintyNumbers | null {
     if (this.#uncertaintyRows === 0) return null;
-    const { low, width, counts, rows, min, max } = this.#decades;
+    const { low, width, counts, rows } = this.#decades;
     const first = counts.findIndex((count) => count > 0);
     const last = counts.findLastIndex((count) => count > 0);
     return {
@@ -96,8 +97,8 @@ export class ConfidenceSums {
       counts: first < 0 ? [] : Array.from(counts.subarray(first, last + 1)),
       rows: this.#uncertaintyRows,
       mean: this.#uncertaintySum / this.#uncertaintyRows,
-      min: rows > 0 ? 10 ** min : null,
-      max: rows > 0 ? 10 ** max : null,
+      min: rows > 0 ? this.#min : null,
+      max: rows > 0 ? this.#max : null,
       ...this.#lost,
     };
   }
