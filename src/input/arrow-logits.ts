@@ -182,7 +182,7 @@ function buildLogitsFile(
   const described = sources.map((source, n) => ({
     ...source,
     values: lengths[n - 1] ?? classes,
-    decoded: decoded[n] ?? null,
+    fd: decoded[n]?.fd ?? null,
   }));
   return {
     ...file,

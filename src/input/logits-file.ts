@@ -116,13 +116,13 @@ const UNNAMED = "array";
 
 /**
  * Returns what a LogitsFile has of its sources: the logits, then the inputs of the options.
- * @param located storage of each source, and the temporary file with its decoded numbers, if there is one
+ * @param located storage of each source, and the descriptor of its decoded numbers, if there are any
  */
 export function describeSources(
   { columns, features, inputs, nullLogit = "error" }: OpenOptions,
   located: readonly (Pick<SourceSetup, "storage" | "type" | "values"> & {
     name: string | null;
-    decoded: { fd: number } | null;
+    fd: number | null;
   })[],
 ): Pick<
   LogitsFile,
@@ -130,13 +130,12 @@ export function describeSources(
   | ("storage" | "column" | "selection" | "nullLogit")
 > {
   const sources = located.map((source, n): SourceSetup => {
-    const { storage, type, values, decoded } = source;
+    const { storage, type, values, fd } = source;
     const name = source.name ?? UNNAMED;
     const option = inputs[n - 1]?.option;
     const logits = features === undefined ? "logits" : "features";
     const holds = option ? valuesOf(option) : logits;
     const width = numberWidth(type);
-    const fd = decoded?.fd ?? null;
     return { name, storage, type, width, values, holds, fd };
   });
   const [logits] = sources as [SourceSetup];

@@ -141,7 +141,7 @@ export async function locateArrays(
     batches,
     copied: copiedArrays.map(({ name, type }, index) => {
       const field = plainField(name as string, arrowTypeOf(type));
-      const fd = copiedRows[index]?.decoded?.fd ?? null;
+      const fd = copiedRows[index]?.fd ?? null;
       return { ...copiedColumn(path, field, index), fd };
     }),
     partitions: [],

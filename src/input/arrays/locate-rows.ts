@@ -36,8 +36,8 @@ export interface LocatedRows {
   values: number;
   /** Byte offsets per array: of its first row, or of each of its columns. */
   starts: number[][];
-  /** Temporary file with the decoded numbers; null if they are read in place. */
-  decoded: DecodedNumbers | null;
+  /** Descriptor of the temporary file with the decoded numbers; null if they are read in place. */
+  fd: number | null;
 }
 
 /**
@@ -65,7 +65,7 @@ export function locateRows(
       starts: arrays.map((array, k) =>
         startsOf(array, starts[k] as number, storage),
       ),
-      decoded: null,
+      fd: null,
     };
   const sizes = arrays.map((array) => bytesOf(array) as number);
   const total = sizes.reduce((a, b) => a + b, 0);
@@ -83,7 +83,7 @@ export function locateRows(
     type: areOneHot ? "float64" : type,
     values: decoded.values,
     starts: decoded.starts.map((start) => [start]),
-    decoded,
+    fd: decoded.fd,
   };
 }
 
