@@ -64,6 +64,8 @@ chunkRows: expected a whole number from 1, found 0
 dtype: expected one of float32, float64, found "float16"
 {"onBadRow": "nan"}
 onBadRow: expected one of error, null, skip, found "nan"
+{"compress": "gzip"}
+compress: expected one of lz4, zstd, found "gzip"
 {"threshold": 0.1}
 threshold: only layouts csr and coo drop entries; found layout bsr
 {"topK": 3, "layout": "packed"}

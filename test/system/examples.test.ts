@@ -65,12 +65,6 @@ test.each(Object.entries(USED))("the commands of %s", (name, expected) => {
     expect(text.slice(0, 1800)).toMatch(/Change: .*Checked: /s);
 });
 
-test("the flags of a command are known", () => {
-  expect(flagsOf("run-shard")).toContain("--shard-count");
-  expect(flagsOf("run-shard")).not.toContain("--layout");
-  expect(flagsOf("plan")).toContain("--no-sync");
-});
-
 test("the image starts softjac itself, as a user other than root", () => {
   const lines = readExample("Dockerfile").split("\n");
   expect(lines).toContain('ENTRYPOINT ["softjac"]');
