@@ -8,6 +8,15 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 const at = workDirectory();
 const task: Task = { kind: "copy", slot: 0, columns: [], target: null };
 
+test("workers that cannot start reject the tasks that wait for them", async () => {
+  // Run from src/, the worker's file is not where the built package has it.
+  const workerPool = new WorkerPool();
+  const pool = await workerPool.pool(2, {} as never);
+  const runs = await Promise.allSettled([1, 2, 3].map(() => pool.run(task)));
+  expect(runs.map(({ status }) => status)).toEqual(runs.map(() => "rejected"));
+  await workerPool.close();
+});
+
 test("on the main thread, other work is done between two tasks", async () => {
   const buffer = new SharedArrayBuffer(1 << 16);
   const context = { buffer, memory: null } as never;
