@@ -109,6 +109,17 @@ test("a Parquet footer of structs nested a million deep", async () => {
   );
 });
 
+test("a manifest of a dataset without its fields", () => {
+  const folder = at("dataset");
+  fs.mkdirSync(folder);
+  for (const name of ["_manifest.json", "_SUCCESS"])
+    fs.writeFileSync(`${folder}/${name}`, '{"parts": [null], "inputs": []}');
+  expectRefused(
+    /^softjac: .*dataset: _manifest\.json: could not be parsed \([^\n]+\)\n$/,
+    ...["show", folder, "--row", "0"],
+  );
+});
+
 const COUNT = 4000;
 const file = at("empty-batches.arrow");
 const batchRows = [...Array<number>(COUNT).fill(0), 1];
