@@ -95,7 +95,10 @@ export function describeBadInput(
   );
   if (at < 0) return null;
   if (isWeight)
-    return { expected: `a weight of at least 0 in ${name}`, found: shown(at) };
+    return {
+      expected: `a finite weight of at least 0 in ${name}`,
+      found: shown(at),
+    };
   return holds === "features"
     ? {
         expected: `a finite number in feature ${names?.[at]}`,

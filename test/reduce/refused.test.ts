@@ -233,9 +233,9 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects label-null.arrow ${ROWS} --label label --by group`]:
       "label-null.arrow: row 50: expected a class from 0 to 2 in label, found null (--on-bad-row skip leaves such rows out)",
     [`reduce w--1.arrow -o _ ${ROWS} --weight w`]:
-      "w--1.arrow: row 33: expected a weight of at least 0 in w, found -1 (--on-bad-row skip leaves such rows out)",
+      "w--1.arrow: row 33: expected a finite weight of at least 0 in w, found -1 (--on-bad-row skip leaves such rows out)",
     [`reduce w-null.arrow -o _ ${ROWS} --weight w`]:
-      "w-null.arrow: row 33: expected a weight of at least 0 in w, found null (--on-bad-row skip leaves such rows out)",
+      "w-null.arrow: row 33: expected a finite weight of at least 0 in w, found null (--on-bad-row skip leaves such rows out)",
     [`reduce data.arrow -o _ ${ROWS} --weight group`]:
       "data.arrow: column group: expected numbers for --weight, found utf8; write one number from 0 for each row",
     [`reduce data.arrow -o _ ${ROWS} --weight x`]:
