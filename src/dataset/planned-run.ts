@@ -1,5 +1,10 @@
 import { basename, dirname, join } from "node:path";
-import { InternalError, PlanMissingError, UsageError } from "../errors.js";
+import {
+  InputFormatError,
+  InternalError,
+  PlanMissingError,
+  UsageError,
+} from "../errors.js";
 import { isRemote, resolveLocation } from "../io/location.js";
 import type { RunModel } from "../model/run-model.js";
 import { openStore } from "../storage/open-store.js";
@@ -105,11 +110,32 @@ async function readPlan(
       ? `${out}/${PLAN}`
       : await findPlan(store, out, fingerprint, prefer);
     const bytes = name === null ? null : await store.read(name);
-    if (name !== null && bytes) return { name, bytes };
-    // Publication by another process moves the plan between `findPlan` and `read`.
+    const isPublished = !isRemote(out) && name === join(out, PLAN);
+    const isValid = !isPublished || (await isOf(store, out, bytes));
+    if (name !== null && bytes && isValid) return { name, bytes };
+    // Publication by another process moves or replaces the plan between `findPlan` and `read`.
     if (name === null || isRemote(out)) break;
+    if (bytes && attempt === MAX_ATTEMPTS)
+      throw new InputFormatError(
+        out,
+        SUCCESS,
+        `it does not have the fingerprint of ${PLAN}, so one of them is damaged; copy the dataset again, or compute it into another output`,
+      );
   }
   throw new PlanMissingError(out);
+}
+
+/** Returns whether a published dataset is of a plan. */
+async function isOf(
+  store: Store,
+  out: string,
+  plan: Uint8Array | null,
+): Promise<boolean> {
+  const success = decodeJson(await store.read(join(out, SUCCESS)));
+  const fingerprints = [success, decodeJson(plan)].map(
+    (content) => (content as Partial<Success> | null)?.fingerprint,
+  );
+  return fingerprints[0] === fingerprints[1];
 }
 
 /** Returns the fingerprints of other unfinished runs of an output. */

@@ -266,6 +266,24 @@ test("temporary files of killed processes are removed", async () => {
   expect(fs.readdirSync(tmp)).toEqual([basename(foreign)]);
 });
 
+test("a published dataset with a damaged _SUCCESS is an error, and no unfinished run", async () => {
+  const { output, fp, finalize, status } = await planned(8);
+  await finalize();
+  const path = join(output, "_SUCCESS");
+  const text = fs.readFileSync(path, "utf8");
+  for (const damaged of ["", text.slice(1), text.replace(fp, "0".repeat(16))]) {
+    fs.writeFileSync(path, damaged);
+    for (const call of [() => built.runShards({ output }), finalize, status])
+      await refused(
+        call(),
+        "ERR_INPUT_FORMAT",
+        `${output}: _SUCCESS: it does not have the fingerprint of _plan.json, so one of them is damaged; copy the dataset again, or compute it into another output`,
+      );
+  }
+  fs.writeFileSync(path, text);
+  expect(await finalize()).toMatchObject({ status: "up to date" });
+});
+
 test("modified plans, records and manifests are errors", async () => {
   const { output, wip, fp, finalize } = await planned(8);
   const expectInvalid = async (
