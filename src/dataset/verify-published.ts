@@ -3,6 +3,7 @@ import {
   AbortedError,
   DatasetDamagedError,
   InternalError,
+  IoError,
   StoppedError,
 } from "../errors.js";
 import { processMark, randomHex } from "../io/temporary-names.js";
@@ -85,7 +86,12 @@ async function faultsOf({
         hooks.onProgress?.(rowsChecked, rows);
       },
     });
-    return [...faults, ...(await run.modelFaults())];
+    const all = [...faults, ...(await run.modelFaults())];
+    if (all.length === 0 || (await run.isPublished())) return all;
+    // The faults are of files of two datasets.
+    const gone =
+      "another run replaced or removed the dataset during the check; run the same command again";
+    throw new IoError(run.folders.out, gone);
   } catch (error) {
     if (!(error instanceof AbortedError)) throw error;
     throw new StoppedError(

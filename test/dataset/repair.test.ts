@@ -220,3 +220,20 @@ test("the comparison of shards can be stopped", async () => {
     `${output}: stopped before all 4 published shards were compared with their records; run the same command again`,
   );
 });
+
+test("a dataset that is replaced during the comparison is not reported as damaged", async () => {
+  const [output, other] = [copyOf(checked), newOutput()];
+  await built.runDataset({ ...options, output: other, temperature: 2 });
+  const replace = () => {
+    if (!fs.existsSync(other)) return;
+    fs.renameSync(output, `${output} old`);
+    fs.renameSync(other, output);
+  };
+  fs.appendFileSync(part(output, 0), "x");
+  const work = built.finalizeDataset({ output }, { onProgress: replace });
+  await refused(
+    work,
+    "ERR_IO",
+    `${output}: another run replaced or removed the dataset during the check; run the same command again`,
+  );
+});
