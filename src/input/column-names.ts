@@ -117,8 +117,8 @@ export function splitNames(text: string): string[] {
 }
 
 /**
- * Finds the columns that match a list of names and patterns, in the order of the list. A column name that contains commas
- * takes precedence over its pieces, and a name over a pattern.
+ * Finds the columns that match a list of names and patterns, in the order of the list. Pieces of which some match no column
+ * are joined to names that contain commas. A name takes precedence over a pattern.
  * @param pieces the list, split at its commas
  * @param names the names of the file's columns
  */
@@ -127,18 +127,18 @@ export function findNames(
   names: readonly string[],
 ): NamedColumns[] {
   const found: NamedColumns[] = [];
+  const match = (texts: readonly string[]) =>
+    firstMatch(texts, (text) => matchName(text, names)) ??
+    firstMatch(texts, (text) => matchPattern(text, names));
+  const isList = pieces.every((piece) => match([piece]) !== null);
   for (let from = 0; from < pieces.length; ) {
-    const max = Math.min(MAX_PIECES, pieces.length - from);
+    const max = isList ? 1 : Math.min(MAX_PIECES, pieces.length - from);
     const texts = Array.from({ length: max }, (_, k) =>
       pieces.slice(from, from + max - k).join(","),
     );
-    const [count, columns] = firstMatch(texts, (text) =>
-      matchName(text, names),
-    ) ??
-      firstMatch(texts, (text) => matchPattern(text, names)) ?? [
-        1,
-        { text: texts.at(-1)?.trim() ?? "", indices: [], isPattern: false },
-      ];
+    const text = texts.at(-1)?.trim() ?? "";
+    const none = { text, indices: [], isPattern: false };
+    const [count, columns] = match(texts) ?? [1, none];
     found.push(columns);
     from += count;
   }

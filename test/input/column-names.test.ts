@@ -39,8 +39,10 @@ describe("a list of names", () => {
   test.each<[list: string, found: Record<string, number[]>]>([
     ["a,l_9", { a: [0], l_9: [5] }],
     [" a , l_9 ", { a: [0], l_9: [5] }],
-    // A name with a comma takes precedence over its pieces.
-    ["a,b", { "a,b": [2] }],
+    // Pieces are joined only if some match no column.
+    ["a,b", { a: [0], b: [1, 8] }],
+    ["a,b,c", { "a,b": [2], c: [] }],
+    ["a\\,b", { "a,b": [2] }],
     ["('m', 'id'),a", { "('m', 'id')": [3], a: [0] }],
     ["('m'\\, 'id')", { "('m', 'id')": [3] }],
     // A name takes precedence over a pattern.
