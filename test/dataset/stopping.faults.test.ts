@@ -62,6 +62,33 @@ describe("a stop", () => {
     expect(errors).toMatchObject([{ code: "ERR_ABORTED" }]);
     stopping.close();
   });
+
+  test("by an earlier signal, without grace: both signals at once", () => {
+    const signal = AbortSignal.abort();
+    const stopping = new GracefulStop({ grace: 0 }, { signal });
+    expect(state(stopping)).toEqual([true, true]);
+    stopping.close();
+  });
+
+  test("by the watchdog: planning without progress is abandoned", async () => {
+    const stopping = new GracefulStop({ grace: 10, stallTimeout: 60 }, {});
+    let alive = () => {};
+    const errors = errorsOf(
+      stopping.withWatchdog((callback) => {
+        alive = callback;
+        return never();
+      }),
+    );
+    await vi.advanceTimersByTimeAsync(59_999);
+    alive();
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(errors).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    const message =
+      "no progress for 60 s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue";
+    expect(errors).toMatchObject([{ code: "ERR_STALLED", message }]);
+    stopping.close();
+  });
 });
 
 test.each([
