@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { progressText, StatusTracker } from "../../src/cli/log/status.js";
 import type { RunProgress } from "../../src/index.js";
 import { built } from "../support/built.js";
@@ -48,6 +48,20 @@ test.each([
   [{ rowsDone: 4_999_999 }, " 99%"],
 ])("%j: %s", (more, text) => {
   expect(progressText({ ...state, ...more }, 80)).toContain(text);
+});
+
+test("rates begin when the input is open, before the first rows are done", () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const tracker = new StatusTracker();
+  vi.advanceTimersByTime(5000);
+  const logits = { column: null, classes: 2, type: "float64" } as const;
+  const names = { firstClass: null, lastClass: null };
+  tracker.event({ event: "logits", ...logits, ...names });
+  vi.advanceTimersByTime(2000);
+  tracker.progress(600, 900);
+  const { rowsPerSecond, secondsLeft } = tracker.now();
+  vi.useRealTimers();
+  expect([rowsPerSecond, secondsLeft]).toEqual([300, 1]);
 });
 
 test.each([
