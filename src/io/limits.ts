@@ -17,7 +17,7 @@ export const LIMITS = {
   maxDecodedBytes: 2 ** 40,
 };
 
-/** What the limits count, in messages. */
+/** Units of the limits, for messages. */
 const UNITS: Record<keyof typeof LIMITS, string> = {
   maxMetadataBytes: "bytes of metadata",
   maxColumns: "columns",
