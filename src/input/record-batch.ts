@@ -7,6 +7,7 @@ import {
   storedType,
 } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
+import { InputFormatError } from "../errors.js";
 import type {
   BatchMetadata,
   Block,
@@ -161,10 +162,10 @@ export function checkRows(record: BatchMessage, span: ColumnSpan): void {
   const { length } = nodeOf(record, span);
   const { rows } = record.batch;
   if (length !== rows)
-    failing(
-      record.context,
-      record.context.where,
-    )(`column ${name}: expected ${rows} values, one per row, found ${length}`);
+    throw error(
+      record,
+      `column ${name}: expected ${rows} values, one per row, found ${length}`,
+    );
 }
 
 function locateNode(
@@ -180,10 +181,10 @@ function locateNode(
   const node = nodeOf(record, span);
   const { length } = node;
   if (length < minLength)
-    failing(
-      context,
-      context.where,
-    )(`column ${name}: expected at least ${minLength} values, found ${length}`);
+    throw error(
+      record,
+      `column ${name}: expected at least ${minLength} values, found ${length}`,
+    );
   const located = plainBuffers(length, 0, 0);
   const layout = buffersOf(type);
   for (const [k, buffer] of layout.entries()) {
@@ -246,13 +247,15 @@ function locateBuffer(
     buffer + k
   ] as BatchMetadata["buffers"][number];
   if (length < bytes)
-    failing(
-      context,
-      context.where,
-    )(
+    throw error(
+      record,
       `column ${field.name}: expected a buffer of at least ${bytes} bytes, found ${length}`,
     );
   return context.bodyStart + offset;
+}
+
+function error({ context }: BatchMessage, text: string): InputFormatError {
+  return new InputFormatError(context.path, context.where, text);
 }
 
 /** Record batch of a file: the location of its body, its metadata, and the spans of its columns. */
