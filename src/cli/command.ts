@@ -92,10 +92,12 @@ export function kebab(name: string): string {
 }
 
 let flags: readonly string[] = [];
+let helpHint = "";
 
 /** Sets the command for `messageWithFlags`. */
 export function setFlagsOf(command: CommandSpec): void {
   flags = flagsOf(command).map(({ name }) => name);
+  helpHint = `; run "softjac ${command.name} --help"`;
 }
 
 /**
@@ -113,7 +115,10 @@ export function messageWithFlags(error: Error): string {
   const start = options.every((name) => flags.includes(name))
     ? options.map(flag).join(", ")
     : names;
-  return start + text.replace(/(?<=\b(?:needs|support|option) )\w+/g, flag);
+  const hint = /^missing required option \w+$/.test(message) ? helpHint : "";
+  return (
+    start + text.replace(/(?<=\b(?:needs|support|option) )\w+/g, flag) + hint
+  );
 }
 
 export const PARSER_CONFIGURATION = {

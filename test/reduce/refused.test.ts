@@ -152,7 +152,8 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects data.arrow ${ROWS} --terms a,b,a`]: "--terms: a is given twice",
     [`effects data.arrow ${ROWS} --contrast a,b,a`]:
       "--contrast: a is given twice",
-    "effects data.arrow": "missing required option --features",
+    "effects data.arrow":
+      'missing required option --features; run "softjac effects --help"',
     [`effects data.arrow ${ROWS} --partial`]: "--partial: needs --output",
     [`effects taken.arrow -o _ ${ROWS} --by group,term`]:
       "--by: the output has a column term of its own; rename the column term of the input",
