@@ -316,7 +316,7 @@ export class DatasetDamagedError extends SoftjacError {
   ) {
     const shown = firstItems(damaged, 10, (d) => `${d.file} ${d.problem}`);
     super(
-      `${output}: ${numberOf(damaged.length, "file")} of the published dataset of ${numberOf(shards, "shard")} ${damaged.length === 1 ? "is" : "are"} missing or damaged; use --repair to recompute them: ${shown}`,
+      `${output}: ${numberOf(damaged.length, "file")} of the published dataset of ${numberOf(shards, "shard")} ${damaged.length === 1 ? "is" : "are"} missing or damaged; use softjac run or run-shard with --repair to recompute them: ${shown}`,
     );
   }
 }

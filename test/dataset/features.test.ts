@@ -156,7 +156,7 @@ test.each(COPIES)(
       const { stdout, status } = softjac("status", output);
       expect(stdout).toContain(`  damaged  ${name} ${problem}\n`);
       expect(status).toBe(65);
-      const damaged = `${output}: 1 file of the published dataset of 5 shards is missing or damaged; use --repair to recompute them: ${name} ${problem}`;
+      const damaged = `${output}: 1 file of the published dataset of 5 shards is missing or damaged; use softjac run or run-shard with --repair to recompute them: ${name} ${problem}`;
       for (const check of [
         () => built.runDataset({ ...options, output }),
         () => built.finalizeDataset({ output }),

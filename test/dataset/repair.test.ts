@@ -80,7 +80,7 @@ test.each(Object.entries(DAMAGE))(
     const problem = text
       .replace("SIZE", `${size}`)
       .replace("MORE", `${size + 1}`);
-    const message = `${output}: 1 file of the published dataset of 4 shards is missing or damaged; use --repair to recompute them: ${file} ${problem}`;
+    const message = `${output}: 1 file of the published dataset of 4 shards is missing or damaged; use softjac run or run-shard with --repair to recompute them: ${file} ${problem}`;
     const all = { ...options, output, checksums: kind === "checked" };
     for (const call of [
       () => built.runDataset(all),
