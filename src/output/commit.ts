@@ -1,14 +1,7 @@
-import {
-  closeSync,
-  constants,
-  fsyncSync,
-  linkSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-} from "node:fs";
+import { renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { OutputExistsError } from "../errors.js";
+import { linkIfAbsent, syncFolder } from "../io/durable-names.js";
 import { writeFully } from "../io/positional.js";
 import { ioError, outputCall } from "../io/system-error.js";
 import type { PendingOutput } from "./output-target.js";
@@ -39,13 +32,13 @@ export async function openPending(
     ...file,
     async commit() {
       await file.finish();
-      const directory = sync ? openDirectory(dirname(path)) : null;
-      try {
-        publish(file, path, force);
-        if (directory !== null) syncDirectory(directory, path);
-      } finally {
-        if (directory !== null) closeSync(directory);
-      }
+      if (force) publishOver(file, path);
+      else await publishNew(file, path);
+      if (sync)
+        await syncFolder(dirname(path)).catch((error) => {
+          const text = "is complete, but its directory could not be synced";
+          throw ioError(path, text, error);
+        });
     },
   };
 }
@@ -83,7 +76,7 @@ export function replaceFile(path: string, text: string): void {
       writeFully(file.fd, bytes, 0),
     );
     file.close();
-    publish(file, path, true);
+    publishOver(file, path);
   } finally {
     file.remove();
   }
@@ -95,51 +88,24 @@ function modeOf(path: string): number | undefined {
   return stats === null ? undefined : Number(stats.mode);
 }
 
-/** Renames a complete file to `path`. @throws OutputExistsError, IoError, PermissionError */
-function publish(file: TemporaryFile, path: string, force: boolean): void {
-  if (force) checkReplaceable(path, true);
-  outputCall(path, "could not be renamed to its final name", () =>
-    force
-      ? renameSync(file.temporaryPath, path)
-      : linkIfAbsent(file.temporaryPath, path),
-  );
+const NOT_NAMED = "could not be renamed to its final name";
+
+/** Renames a complete file to `path`, where it replaces a file. @throws OutputExistsError, IoError, PermissionError */
+function publishOver(file: TemporaryFile, path: string): void {
+  checkReplaceable(path, true);
+  outputCall(path, NOT_NAMED, () => renameSync(file.temporaryPath, path));
   file.published();
 }
 
-/** Publishes a file by a hard link, which never replaces a file: the first of two concurrent runs wins. */
-function linkIfAbsent(temporaryPath: string, path: string): void {
-  try {
-    linkSync(temporaryPath, path);
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    const noLinks = ["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code);
-    const exists = "already exists: another run has written it";
-    if (code === "EEXIST" || (noLinks && lstatOrNull(path)))
-      throw new OutputExistsError(path, exists, { cause: error });
-    if (!noLinks) throw error;
-    renameSync(temporaryPath, path);
-    return;
-  }
-  unlinkSync(temporaryPath);
-}
-
-/** Opens a directory to sync it; null if it cannot be opened. */
-function openDirectory(directory: string): number | null {
-  try {
-    return openSync(directory, constants.O_RDONLY);
-  } catch {
-    return null;
-  }
-}
-
-/** Syncs a directory, so that a new name in it is durable. Ignores file systems that cannot sync directories. */
-function syncDirectory(fd: number, path: string): void {
-  try {
-    fsyncSync(fd);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const text = "is complete, but its directory could not be synced";
-    if (code !== "EINVAL" && code !== "ENOTSUP")
-      throw ioError(path, text, error);
-  }
+/** Gives a complete file the name `path`, which must not exist. @throws OutputExistsError, IoError, PermissionError */
+async function publishNew(file: TemporaryFile, path: string): Promise<void> {
+  const isNew = await linkIfAbsent(file.temporaryPath, path).catch((error) => {
+    throw ioError(path, NOT_NAMED, error);
+  });
+  if (!isNew)
+    throw new OutputExistsError(
+      path,
+      "already exists: another run has written it",
+    );
+  file.remove();
 }

@@ -1,6 +1,5 @@
 import {
   type FileHandle,
-  link,
   lstat,
   mkdir,
   open,
@@ -10,6 +9,7 @@ import {
 } from "node:fs/promises";
 import { dirname } from "node:path";
 import { AbortedError, InputMissingError, IoError } from "../errors.js";
+import { linkIfAbsent, syncFolder } from "../io/durable-names.js";
 import {
   type FolderStore,
   MissingFolderError,
@@ -18,9 +18,6 @@ import {
   type StoredRange,
   TemporaryFiles,
 } from "./store.js";
-
-/** Error codes of file systems without hard links. */
-const NO_LINKS = ["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EMLINK"];
 
 const MISSING = ["ENOENT", "ENOTDIR"];
 
@@ -147,29 +144,6 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     // Retries, because another process may still create files in the directory.
     await rm(name, { recursive: true, force: true, maxRetries: 10 });
   }
-}
-
-/** Links a file to a name that does not exist. Without hard links, checks and renames, which is not atomic. */
-async function linkIfAbsent(file: string, name: string): Promise<boolean> {
-  try {
-    await link(file, name);
-    return true;
-  } catch (error) {
-    if (isCode(error, ["EEXIST"])) return false;
-    if (!isCode(error, NO_LINKS)) throw error;
-    if (await nullOnCode(MISSING, () => lstat(name))) return false;
-    await rename(file, name);
-    return true;
-  }
-}
-
-/** Makes the names in a directory durable, if the file system can and the directory still exists. */
-async function syncFolder(path: string): Promise<void> {
-  const codes = ["EINVAL", "ENOTSUP", "ENOENT", "EACCES", "EISDIR"];
-  await nullOnCode(codes, async () => {
-    const folder = await open(path, "r");
-    await closing(folder, () => folder.sync());
-  });
 }
 
 async function closing<T>(

@@ -126,20 +126,21 @@ describe("temporary files that killed processes left", () => {
   });
 });
 
-/** Replaces a function of node:fs while `act` runs. */
+/** Replaces a function of node:fs, or of node:fs/promises, while `act` runs. */
 async function withFs(
   replaced: Record<string, unknown>,
   act: () => Promise<void>,
+  module: object = fs,
 ): Promise<void> {
   const originals = Object.fromEntries(
-    Object.keys(replaced).map((name) => [name, Reflect.get(fs, name)]),
+    Object.keys(replaced).map((name) => [name, Reflect.get(module, name)]),
   );
-  Object.assign(fs, replaced);
+  Object.assign(module, replaced);
   syncBuiltinESMExports();
   try {
     await act();
   } finally {
-    Object.assign(fs, originals);
+    Object.assign(module, originals);
     syncBuiltinESMExports();
   }
 }
@@ -147,12 +148,14 @@ async function withFs(
 test("without hard links, a file that another run has published meanwhile stays", async () => {
   const path = at("raced.arrow");
   const pending = await openPending(path, 0, { force: false, sync: false });
-  const linkSync = () => {
+  const link = async () => {
     writeFileSync(path, "theirs");
     throw Object.assign(new Error("no links here"), { code: "EPERM" });
   };
-  await withFs({ linkSync }, () =>
-    refused(pending.commit(), "ERR_OUTPUT_EXISTS"),
+  await withFs(
+    { link },
+    () => refused(pending.commit(), "ERR_OUTPUT_EXISTS"),
+    fs.promises,
   );
   await pending.discard();
   expect(readFileSync(path, "utf8")).toBe("theirs");

@@ -1,6 +1,4 @@
 import fs from "node:fs";
-import promises from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
 import { describe, expect, test } from "vitest";
 import { openStore } from "../../src/storage/open-store.js";
 import { PosixStore } from "../../src/storage/posix-store.js";
@@ -145,24 +143,4 @@ test("a directory is removed although another process still writes into it", asy
   clearInterval(timer);
   expect(puts).toBeGreaterThan(0);
   expect(fs.existsSync(folder)).toBe(false);
-});
-
-test("without hard links, a name that exists is not replaced", async () => {
-  fs.mkdirSync(at("unlinked"));
-  const [file, name] = [at("unlinked/file"), at("unlinked/name")];
-  fs.writeFileSync(file, "second");
-  fs.writeFileSync(name, "first");
-  const { link } = promises;
-  const failure = Object.assign(new Error("EPERM"), { code: "EPERM" });
-  Object.assign(promises, { link: () => Promise.reject(failure) });
-  syncBuiltinESMExports();
-  try {
-    const store = new PosixStore(at("unlinked"));
-    expect(await store.putIfAbsent(name, file)).toBe(false);
-    expect(fs.readFileSync(name, "utf8")).toBe("first");
-    expect(await store.putIfAbsent(at("unlinked/other"), file)).toBe(true);
-  } finally {
-    Object.assign(promises, { link });
-    syncBuiltinESMExports();
-  }
 });
