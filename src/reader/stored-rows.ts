@@ -84,25 +84,17 @@ export class StoredRows {
     this.chunkRows = Math.max(1, Math.floor(CHUNK_BYTES / bytes));
   }
 
-  /** Yields all rows in order, in chunks. Skips table rows whose number is NaN. */
-  scan(
-    numbers: ReadNumbers = this.table.numbersInOrder(),
-  ): AsyncGenerator<Iterable<StoredRow>> {
-    return this.#read(this.#chunks(), numbers);
+  /** Yields all rows in order, in chunks. */
+  scan(): AsyncGenerator<Iterable<StoredRow>> {
+    return this.#read(this.#chunks(), this.table.numbersInOrder());
   }
 
-  /**
-   * Returns one row; null if the file does not have it.
-   * @param ranges table rows of the row, if the caller knows them
-   */
-  async find(
-    row: number,
-    ranges?: readonly RowRange[],
-  ): Promise<StoredRow | null> {
-    const rowRanges = ranges ?? (await this.table.find(row));
+  /** Returns one row; null if the file does not have it. */
+  async find(row: number): Promise<StoredRow | null> {
+    const ranges = await this.table.find(row);
     const numbers: ReadNumbers = async ({ start, end }) =>
       new Float64Array(end - start).fill(row);
-    for await (const rows of this.#read(rowRanges, numbers))
+    for await (const rows of this.#read(ranges, numbers))
       for (const stored of rows) return stored;
     return null;
   }
@@ -140,7 +132,6 @@ export class StoredRows {
     for (let from = 0, to = 0; from < numbers.length; from = to) {
       const row = numbers[from] as number;
       for (to = from + 1; numbers[to] === row; to++);
-      if (Number.isNaN(row)) continue;
       if (row !== rows.at(-1)?.row) {
         const cells = columns.map((): number[] => []);
         rows.push({ row, batch, index: start + from, cells });
@@ -183,7 +174,7 @@ export class StoredRows {
       if (column.isSlab) {
         const blocks: FloatArray[] = [];
         for (const [k, number] of numbers.entries())
-          if (!isNull(k) && !Number.isNaN(number))
+          if (!isNull(k))
             blocks[k] = await this.#slab(column, stored, start + k, number);
         const values = (k: number) => blocks[k] as FloatArray;
         cells.push({ isNull, values, all: new Float64Array(0) });
@@ -249,7 +240,6 @@ function* tableRows(
   columns: readonly ColumnCells[],
 ): Generator<StoredRow> {
   for (const [k, row] of numbers.entries()) {
-    if (Number.isNaN(row)) continue;
     const cells = columns.map(({ isNull, values }) =>
       isNull(k) ? null : values(k),
     );

@@ -46,7 +46,7 @@ export class StoredTable {
   /** Number of table rows. */
   readonly count: number;
   /** Minimum difference of consecutive row numbers. */
-  readonly step: 0 | 1;
+  readonly #step: 0 | 1;
   #ends: { first: number; last: number } | undefined;
 
   /** Locates the columns in every record batch and checks that their byte ranges are inside the file. */
@@ -74,11 +74,11 @@ export class StoredTable {
     this.inner = inner;
     this.batches = batches;
     this.count = start;
-    this.step = isCoo ? 0 : 1;
+    this.#step = isCoo ? 0 : 1;
   }
 
   /** Returns the stored row numbers unchecked; -1 for a position outside its axis. */
-  async storedNumbers(
+  async #storedNumbers(
     { batch, start, end }: RowRange,
     source: ByteSource,
   ): Promise<Float64Array> {
@@ -104,10 +104,10 @@ export class StoredTable {
     const batch = this.batches.length - 1;
     if (batch < 0) return { first: -1, last: -1 };
     const end = this.batches[batch]?.count as number;
-    const one = (range: RowRange) => this.storedNumbers(range, this.source);
+    const one = (range: RowRange) => this.#storedNumbers(range, this.source);
     const [first = 0] = await one({ batch: 0, start: 0, end: 1 });
     const [last = 0] = await one({ batch, start: end - 1, end });
-    if (first < 0 || last - first < (this.count - 1) * this.step)
+    if (first < 0 || last - first < (this.count - 1) * this.#step)
       throw this.error(
         0,
         `expected ${this.count} ascending row numbers from 0 or more, found ${first} first and ${last} last`,
@@ -122,10 +122,10 @@ export class StoredTable {
     source: ByteSource = this.source,
     previous = -1,
   ): Promise<Float64Array> {
-    const { step } = this;
+    const step = this.#step;
     const { first, last } = await this.ends();
     const { start } = this.batches[range.batch] as StoredBatch;
-    const numbers = await this.storedNumbers(range, source);
+    const numbers = await this.#storedNumbers(range, source);
     let min = Math.max(first + step * (start + range.start), previous + step);
     for (const number of numbers) {
       if (number < min || number > last)

@@ -1,13 +1,8 @@
-import { AbortedError, InputFormatError } from "../errors.js";
+import { AbortedError } from "../errors.js";
 import type { InputRows } from "../input/input-rows.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
-import { ReadAhead } from "../reader/byte-source.js";
 import type { StoredRow, StoredRows } from "../reader/stored-rows.js";
-import type {
-  ReadNumbers,
-  RowRange,
-  StoredBatch,
-} from "../reader/stored-table.js";
+import type { StoredBatch } from "../reader/stored-table.js";
 import {
   keyOfIndex,
   nameOfKey,
@@ -38,7 +33,7 @@ export async function compareAllRows(comparison: Comparison): Promise<void> {
       await input.load(next, Math.min(next + stored.chunkRows, run.rows));
     checker.check(next++, storedRow);
   };
-  const scan = stored.scan(validNumbers(comparison, keyOf));
+  const scan = stored.scan();
   for await (const rows of interpretingEach(output, "results", scan)) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     for (const storedRow of rows) {
@@ -71,21 +66,11 @@ export async function compareSampledRows(
     problems.add(
       `expected at most ${rowsOfFile} table rows, one per row, found ${table.count}`,
     );
-  /** Reports row numbers that do not ascend as a problem of the row. */
-  const find = async (row: number): Promise<RowRange[]> => {
-    try {
-      return await table.find(keyOf(row));
-    } catch (error) {
-      if (!(error instanceof InputFormatError)) throw error;
-      problems.addToRow(row, error.message);
-      return [];
-    }
-  };
   for (const [done, row] of rows.entries()) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     await input.load(row, row + 1);
-    const storedRow = await interpreting(output, "results", async () =>
-      stored.find(keyOf(row), await find(row)),
+    const storedRow = await interpreting(output, "results", () =>
+      stored.find(keyOf(row)),
     );
     checker.check(row, storedRow);
     comparison.onProgress(done + 1);
@@ -107,51 +92,6 @@ function rowKeys({ axes, run }: Comparison): (row: number) => number {
     start = first;
     const index = page.map((column) => column[row - first] as number);
     return keyOfIndex(axes.inner, index);
-  };
-}
-
-/**
- * Returns a function that reads row numbers in order, and reports and replaces by NaN those that do not ascend. A number is
- * valid if it fits between the last valid one and the next.
- */
-function validNumbers(
-  { run, stored, problems }: Comparison,
-  keyOf: (row: number) => number,
-): ReadNumbers {
-  const { table } = stored;
-  const { inner, batches, step } = table;
-  const source = new ReadAhead(table.source);
-  const name = (key: number) =>
-    inner.length === 0 ? String(key) : nameOfKey(inner, key);
-  const form = inner.length === 0 ? "a row number" : "an index";
-  const hasRows = run.rowStart < run.rowEnd;
-  const limit = hasRows ? keyOf(run.rowEnd - 1) + 1 : 0;
-  let min = hasRows ? keyOf(run.rowStart) : 0;
-  return async ({ batch, start, end }) => {
-    const { start: batchStart, count } = batches[batch] as StoredBatch;
-    const isLast = end === count;
-    const numbers = await table.storedNumbers(
-      { batch, start, end: isLast ? end : end + 1 },
-      source,
-    );
-    const following = { batch: batch + 1, start: 0, end: 1 };
-    const [next] =
-      isLast && batches[batch + 1]
-        ? await table.storedNumbers(following, source)
-        : [];
-    return Float64Array.from({ length: end - start }, (_, n) => {
-      const number = numbers[n] as number;
-      const after = numbers[n + 1] ?? next ?? limit;
-      const max = after >= min && after < limit ? after - step : limit - 1;
-      if (number >= min && number <= max) {
-        min = number + step;
-        return number;
-      }
-      problems.add(
-        `table row ${batchStart + start + n}: expected ${form} from ${name(min)} to ${name(Math.max(min, max))}, found ${number < 0 && inner.length > 0 ? "a position outside of its axis" : name(number)}`,
-      );
-      return Number.NaN;
-    });
   };
 }
 

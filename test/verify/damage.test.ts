@@ -91,18 +91,18 @@ test.each(["bsr", "packed", "dense"] as const)("%s", async (layout) => {
   const { columns } = await file.verify();
   expect(columns).toMatchObject([{ row: 4, ok: false }]);
 
-  for (const [row, wrong] of [
-    [9, 25],
-    [ROWS - 1, 9000],
-  ] as const) {
-    file.restore();
-    file.set("row", row, wrong);
-    expect((await file.verify()).problems).toEqual([
-      `table row ${row}: expected a row number from ${row} to ${row}, found ${wrong}`,
-      `row ${row}: the row is missing`,
-    ]);
-    expect((await file.verify(5)).ok).toBe(wrong < ROWS);
-  }
+  file.restore();
+  file.set("row", ROWS - 1, 9000);
+  for (const rows of [Infinity, 5])
+    expect((await file.verify(rows)).problems).toContain(
+      `row ${ROWS - 1}: the row is missing`,
+    );
+  file.restore();
+  file.set("row", 9, 25);
+  await expect(file.verify()).rejects.toThrow(
+    "expected ascending row numbers from 26 to 29, found 10",
+  );
+  expect((await file.verify(5)).ok).toBe(true);
 });
 
 test("dense has a value outside of the blocks", async () => {
@@ -202,11 +202,9 @@ test("coo: repeated values, classes and row numbers", async () => {
   );
   file.restore();
   file.set("row", n + 1, 3);
-  const { problems } = await file.verify();
-  expect(problems[0]).toBe(
-    `table row ${n + 1}: expected a row number from 12 to 12, found 3`,
+  await expect(file.verify()).rejects.toThrow(
+    "expected ascending row numbers from 12 to 29, found 3",
   );
-  expect(problems[1]).toMatch("row 12: the entry ");
   file.restore();
   // The entries of the last row have the number of another.
   for (let n = rows.length - 1; file.get("row", n) === 29; n++)
