@@ -10,7 +10,7 @@ import type { RunModel } from "../model/run-model.js";
 import { shortName } from "../printable.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { openOptions } from "../run/open-options.js";
-import { sizeRun, sizeWarning } from "../run/run-plan.js";
+import { planRun, sizeWarning } from "../run/run-plan.js";
 import type { InputSize, PinnedInput, SkippedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { WorkHooks } from "./graceful-stop.js";
@@ -67,7 +67,7 @@ export async function pinInputs(
     const logits = await inputs.open(input, opened);
     try {
       await reportLogits(logits);
-      const plan = await inputs.reading(logits, () => sizeRun(options, logits));
+      const plan = await inputs.reading(logits, () => planRun(options, logits));
       const message = first ? null : sizeWarning(options, logits, plan);
       if (message) onEvent?.({ event: "warning", message });
       const { rows, classNames, leading, partitions: used } = logits;

@@ -18,9 +18,9 @@ import { LAYOUTS, type Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 import { maxCompressedBytes } from "../tasks/compress-tasks.js";
 import type { EntriesPlan } from "./entries-plan.js";
-import type { FixedSizes } from "./fixed-plan.js";
+import type { FixedPlan } from "./fixed-plan.js";
 import { checkRunOutput, openOptions } from "./open-options.js";
-import { type RunSizes, sizeRun } from "./run-plan.js";
+import { planRun, type RunPlan } from "./run-plan.js";
 
 /** Plan of a run, with exact sizes. Threads compute into slots of shared memory; `memoryBytes` is their total size. */
 export interface DryRun {
@@ -72,7 +72,7 @@ export async function dryRun(
   const opening = openOptions(resolved, signal);
   const logits = await openRunLogits(resolved.input, opening);
   try {
-    const plan = sizeRun(resolved, logits);
+    const plan = planRun(resolved, logits);
     const { rows, classes, slots, slot } = plan;
     await checkUnchanged(logits.source);
     return {
@@ -103,7 +103,7 @@ export async function dryRun(
 }
 
 function sizesOf(
-  plan: RunSizes,
+  plan: RunPlan,
   { compress, onBadRow }: ResolvedOptions,
   logits: LogitsFile,
 ) {
@@ -133,7 +133,7 @@ function sizesOf(
 const BATCH_METADATA = 64;
 
 /** Returns the bytes that compression adds at most: to each buffer its length prefix, and to batches some metadata. */
-function compressionBytes({ shapes }: FixedSizes): number {
+function compressionBytes({ shapes }: FixedPlan): number {
   let added = 0;
   for (const { shape, count } of shapes()) {
     const { buffers, bodyBytes } = layoutJacobianBatch(shape);
@@ -185,7 +185,7 @@ export function layoutSizes(
     if (name === "dense" && options.layout !== name) return [];
     try {
       const changed = inLayout(options, name);
-      const plan = sizeRun(changed, logits);
+      const plan = planRun(changed, logits);
       const columns = columnSizes(plan, changed);
       return {
         name,
@@ -203,7 +203,7 @@ export function layoutSizes(
 
 /** Returns the sizes of the columns of a run, except copied ones. */
 function columnSizes(
-  plan: RunSizes,
+  plan: RunPlan,
   { onBadRow, layout }: ResolvedOptions,
 ): OutputSize[] {
   const maxEntries = plan.kind === "entries" ? plan.maxEntries : 1;

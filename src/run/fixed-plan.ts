@@ -6,6 +6,7 @@ import { DIRECT_BYTES } from "../io/write-or-compare.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {
+  type JacobianFileLayout,
   layoutJacobianFile,
   measureJacobianFile,
   type UniformBatches,
@@ -25,48 +26,24 @@ const MAX_BODY_BYTES = 256 * 2 ** 20;
 /** One long text does not make batches smaller than this. */
 const MIN_BATCH_ROWS = 64;
 
-/** The plan of a run of known size: tasks, slot, and the offset of every byte of the output. */
+/** The plan of a run of known size: tasks, slot and sizes. Record batches are counted, not listed. */
 export type FixedPlan = ReturnType<typeof planFixed>;
 
 /**
- * Plans a run on an opened input. Reads nothing but the last offsets of copied text columns.
- * @param skipped rows that the output omits, ascending
- * @param batchRows row limit of record batches; that of an earlier plan gives the same chunks and slots
+ * Plans a run on an opened input, in constant memory. Reads nothing but the last offsets of copied text columns; the time
+ * depends on the number of rows only if copied columns have nulls or variable lengths.
  */
-export function planFixed(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-  skipped: readonly number[] = [],
-  batchRows?: number,
-) {
-  const plan = sizeFixed(options, logits, skipped, batchRows);
-  const shapes = Array.from({ length: plan.batchCount }, (_, k) => {
-    const { rowStart, rowEnd } = batchRange(plan, k);
-    return plan.shapeOf(rowStart, rowEnd);
-  });
-  return { ...plan, layout: layoutJacobianFile(plan.file, shapes), skipped };
-}
-
-/** A plan whose record batches are counted instead of listed. */
-export type FixedSizes = ReturnType<typeof sizeFixed>;
-
-/**
- * Plans a run in constant memory. The time depends on the number of rows only if copied columns have nulls or variable
- * lengths.
- */
-export function sizeFixed(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-  skipped: readonly number[] = [],
-  batchRows?: number,
-) {
+export function planFixed(options: ResolvedOptions, logits: LogitsFile) {
   const { file: fileOf, ...common } = planCommon(options, logits);
   const { rowStart, rows, results, dtype, onBadRow } = common;
   const positions = common.positions.length;
   rejectLongLists(options, logits, results);
   const file = fileOf(results);
-  const shapeOf = (from: number, to: number): JacobianBatchShape => {
-    const without = rowsWithin(skipped, from, to);
+  const shapeOf = (
+    from: number,
+    to: number,
+    without: readonly number[] = [],
+  ): JacobianBatchShape => {
     const batchRows = to - from - without.length;
     return {
       rows: batchRows,
@@ -81,7 +58,7 @@ export function sizeFixed(
       copied: copiedShapes(logits, from, to, without),
     };
   };
-  const areUniform = skipped.length === 0 && copiedAreUniform(logits);
+  const areUniform = copiedAreUniform(logits);
   function* shapesOf(batchRows: number): Generator<UniformBatches> {
     const rowEnd = rowStart + rows;
     let from = rowStart;
@@ -94,7 +71,7 @@ export function sizeFixed(
       };
   }
 
-  const planWithin = (maxBatchRows: number | undefined) => {
+  const planWithin = (maxBatchRows?: number) => {
     const plan = planFixedRows({
       ...common,
       threadsAvailable:
@@ -112,7 +89,7 @@ export function sizeFixed(
     }
     return { plan, tooMany, ...measureJacobianFile(file, checkedShapes()) };
   };
-  let { plan, tooMany, bytes, largestBodyBytes } = planWithin(batchRows);
+  let { plan, tooMany, bytes, largestBodyBytes } = planWithin();
   while (plan.batchRows > MIN_BATCH_ROWS && largestBodyBytes > MAX_BODY_BYTES)
     ({ plan, tooMany, bytes, largestBodyBytes } = planWithin(
       Math.ceil(plan.batchRows / 2),
@@ -129,6 +106,7 @@ export function sizeFixed(
     largestBodyBytes,
     /** Yields the shapes of the record batches, in order. */
     shapes: () => shapesOf(plan.batchRows),
+    /** Returns the shape of a record batch of rows [from, to), except the rows in `without`. */
     shapeOf,
     /** Head of the output file. */
     file,
@@ -138,6 +116,19 @@ export function sizeFixed(
     dtype,
     onBadRow,
   };
+}
+
+/** Computes the offset of every byte of the output, which omits the rows in `skipped` (ascending). */
+export function layoutFixed(
+  plan: FixedPlan,
+  skipped: readonly number[],
+): JacobianFileLayout {
+  const shapes = Array.from({ length: plan.batchCount }, (_, k) => {
+    const { rowStart, rowEnd } = batchRange(plan, k);
+    const without = rowsWithin(skipped, rowStart, rowEnd);
+    return plan.shapeOf(rowStart, rowEnd, without);
+  });
+  return layoutJacobianFile(plan.file, shapes);
 }
 
 /** Returns the elements of `rows` (ascending) in `[rowStart, rowEnd)`. */

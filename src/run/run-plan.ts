@@ -3,46 +3,27 @@ import type { LogitsFile } from "../input/logits-file.js";
 import { inLayout, type ResolvedOptions } from "../options/run-options.js";
 import { EMITS, type EmitName, isEntriesLayout } from "../results/catalogue.js";
 import { type EntriesPlan, planEntries } from "./entries-plan.js";
-import {
-  type FixedPlan,
-  type FixedSizes,
-  planFixed,
-  sizeFixed,
-} from "./fixed-plan.js";
+import { type FixedPlan, planFixed } from "./fixed-plan.js";
 
 /** The plan of a run. */
 export type RunPlan = FixedPlan | EntriesPlan;
-/** A plan in memory that does not depend on the number of rows. */
-export type RunSizes = FixedSizes | EntriesPlan;
 
 /**
  * Plans a run. Reads nothing but the last offsets of copied text columns.
  * @throws InputUnsupportedError if the output cannot be stored; the message lists smaller outputs that can
  */
-export const planRun = withAdvice(planFixed);
-
-/** Returns the sizes of a run like `planRun`. */
-export const sizeRun = withAdvice(sizeFixed);
-
-type Planner<Plan> = (options: ResolvedOptions, logits: LogitsFile) => Plan;
-
-function withAdvice<P>(fixed: Planner<P>): Planner<P | EntriesPlan> {
-  const plan = plannerOf(fixed);
-  return (options, logits) => {
-    try {
-      return plan(options, logits);
-    } catch (error) {
-      throw withAlternatives(error, options, logits);
-    }
-  };
+export function planRun(options: ResolvedOptions, logits: LogitsFile): RunPlan {
+  try {
+    return planLayout(options, logits);
+  } catch (error) {
+    throw withAlternatives(error, options, logits);
+  }
 }
 
-/** Returns the planner of all layouts, given that of results of known size. */
-function plannerOf<P>(fixed: Planner<P>): Planner<P | EntriesPlan> {
-  return (options, logits) =>
-    isEntriesLayout(options.layout)
-      ? planEntries(options, logits, options.layout)
-      : fixed(options, logits);
+function planLayout(options: ResolvedOptions, logits: LogitsFile): RunPlan {
+  return isEntriesLayout(options.layout)
+    ? planEntries(options, logits, options.layout)
+    : planFixed(options, logits);
 }
 
 /** Appends outputs that fit to the message of an error about insufficient space; returns the error. */
@@ -60,7 +41,7 @@ export function withAlternatives(
 export function sizeWarning(
   options: ResolvedOptions,
   logits: LogitsFile,
-  { kind, results, rows }: RunSizes,
+  { kind, results, rows }: RunPlan,
 ): string | null {
   const { layout } = options;
   const bytes = results.reduce((sum, r) => sum + r.listSize * r.width, 0);
@@ -76,7 +57,7 @@ function alternativeOutputs(
 ): string {
   const fits = (make: () => ResolvedOptions) => {
     try {
-      return plannerOf(sizeFixed)(make(), logits).maxBytes <= maxBytes;
+      return planLayout(make(), logits).maxBytes <= maxBytes;
     } catch (error) {
       if (error instanceof SoftjacError) return false;
       throw error;

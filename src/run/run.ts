@@ -81,7 +81,7 @@ function plannedReport(
     ...(plan.kind === "entries"
       ? { entries: 0, droppedMax: 0, droppedSum: 0 }
       : {
-          outputBytes: plan.layout.bytes,
+          outputBytes: plan.maxBytes,
           recordBatches: plan.batchCount,
           chunks: plan.chunkCount,
         }),

@@ -2,31 +2,39 @@ import { ftruncateSync } from "node:fs";
 import { type LogitsFile, sourceRanges } from "../input/logits-file.js";
 import { inputReader } from "../input/read-input.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
-import type { Piece, PositionedBatch } from "../output/jacobian-file.js";
+import type {
+  JacobianFileLayout,
+  Piece,
+  PositionedBatch,
+} from "../output/jacobian-file.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { CopyTask, RowChunkTask, ScanTask } from "../tasks/run-tasks.js";
 import { copyTask } from "./copy-column-task.js";
-import { type FixedPlan, planFixed, rowsWithin } from "./fixed-plan.js";
+import { type FixedPlan, layoutFixed, rowsWithin } from "./fixed-plan.js";
 import { batchRange, chunksOf } from "./fixed-rows.js";
 import { countWritten, type RunContext } from "./run-context.js";
 import { runTasks } from "./run-tasks.js";
 
+/** A plan and the offset of every byte of its output, which omits the rows in `skipped`. */
+interface LaidOutPlan extends FixedPlan {
+  layout: JacobianFileLayout;
+  skipped: readonly number[];
+}
+
 /** Writes an output of planned size, except its end: workers write columns, the main thread writes everything else. */
 export async function writeFixed(
-  planned: FixedPlan,
+  plan: FixedPlan,
   context: RunContext,
 ): Promise<void> {
-  const { writer, output, logits, options } = context;
-  let plan = planned;
-  if (plan.onBadRow === "skip") {
-    const skipped = await findBadRows(plan, context);
-    plan = planFixed(options, logits, skipped, plan.batchRows);
-    if (!output.compare && !writer.isOrdered)
-      ftruncateSync(output.fd, plan.layout.bytes);
-  }
+  const { writer, output, logits } = context;
+  const skips = plan.onBadRow === "skip";
+  const skipped = skips ? await findBadRows(plan, context) : [];
+  const layout = layoutFixed(plan, skipped);
+  if (skips && !output.compare && !writer.isOrdered)
+    ftruncateSync(output.fd, layout.bytes);
   const read = inputReader(logits);
-  await writer.begin(plan.layout, logits.dictionaries, read);
-  await writeBatches(plan, context);
+  await writer.begin(layout, logits.dictionaries, read);
+  await writeBatches({ ...plan, layout, skipped }, context);
 }
 
 /**
@@ -53,7 +61,7 @@ async function findBadRows(
 }
 
 async function writeBatches(
-  plan: FixedPlan,
+  plan: LaidOutPlan,
   context: RunContext,
 ): Promise<void> {
   const { report, writer, options, output } = context;
@@ -133,7 +141,7 @@ type PendingTask = { batch: number } & (
 
 /** Yields the tasks in row order, created on demand: for each batch its copied columns, then its chunks. */
 async function* tasksOf(
-  plan: FixedPlan,
+  plan: LaidOutPlan,
   { logits }: RunContext,
   bodies: BatchBodies | null,
 ): AsyncGenerator<PendingTask> {
@@ -155,7 +163,7 @@ async function* tasksOf(
 }
 
 function chunkTask(
-  plan: FixedPlan,
+  plan: LaidOutPlan,
   logits: LogitsFile,
   batch: number,
   { rowStart, rowEnd }: RowRange,
@@ -191,7 +199,7 @@ function chunkTask(
  * completed: its null counts are known only then.
  */
 function batchFinisher(
-  plan: FixedPlan,
+  plan: LaidOutPlan,
   { logits, writer }: RunContext,
   bodies: BatchBodies | null,
 ): (batch: number, badRows: number[], nulls: number[]) => Promise<void> {

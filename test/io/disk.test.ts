@@ -208,7 +208,7 @@ test.each<[number, number, Partial<RunOptions>]>([
     const logits = await openLogits(input, openOptions(options));
     const plan = planFixed(options, logits);
     const direct = { ...options, direct: true };
-    const pending = await openPending(output, plan.layout.bytes, direct);
+    const pending = await openPending(output, plan.maxBytes, direct);
     const context = contextOf(plan, options, logits, pending);
     await writeFixed(plan, context);
     await context.writer.end();

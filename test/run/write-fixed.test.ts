@@ -23,7 +23,7 @@ async function computeWith(
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
   const logits = await openLogits(input, openOptions(options));
   const plan = planFixed(options, logits);
-  const pending = await openPending(output, plan.layout.bytes, options);
+  const pending = await openPending(output, plan.maxBytes, options);
   const target = { ...pending };
   const context = contextOf(plan, options, logits, target);
   const pool = {
