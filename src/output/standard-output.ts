@@ -1,11 +1,6 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  write as writeFile,
-} from "node:fs";
+import { constants, createWriteStream, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { isatty } from "node:tty";
 import { OutputClosedError, UsageError } from "../errors.js";
 import { ioError } from "../io/system-error.js";
@@ -37,10 +32,7 @@ export function openStandardOutput(): PendingOutput {
   };
 }
 
-/**
- * Opens standard output. Writes to a pipe or socket never block the thread, so that signals are handled while nobody reads. A
- * file is written from its current position.
- */
+/** Opens standard output. Writes never block the thread, so that signals are handled while nobody reads. */
 function openStream(): ByteStream {
   if (isatty(FD))
     throw new UsageError(
@@ -48,8 +40,13 @@ function openStream(): ByteStream {
     );
   const stat = fstatSync(FD);
   const reopened = stat.isFIFO() ? reopen() : null;
-  if (reopened !== null) return file(reopened, true);
-  return stat.isFIFO() || stat.isSocket() ? socket() : file(FD, false);
+  if (reopened !== null)
+    return streamTo(createWriteStream("", { fd: reopened }));
+  return streamTo(
+    stat.isFIFO() || stat.isSocket()
+      ? new Socket({ fd: FD, readable: false, writable: true })
+      : createWriteStream("", { fd: FD, autoClose: false }),
+  );
 }
 
 /**
@@ -65,57 +62,26 @@ function reopen(): number | null {
   }
 }
 
-function socket(): ByteStream {
-  const socket = new Socket({ fd: FD, readable: false, writable: true });
-  // Each write reports its own error; an error event without listener would end the process.
-  socket.on("error", () => {});
-  return {
-    write: ({ buffer, byteOffset, byteLength }) =>
-      new Promise((resolve, reject) => {
-        // The callback of a write to a closed socket may never be called.
-        const closed = () => reject(new OutputClosedError(NAME));
-        socket.once("close", closed);
-        socket.write(Buffer.from(buffer, byteOffset, byteLength), (error) => {
-          socket.off("close", closed);
-          if (error) reject(streamError(error));
-          else resolve();
-        });
-      }),
-    destroy: () => {
-      socket.destroy();
-    },
-    end: () =>
-      new Promise((resolve, reject) => {
-        socket.once("error", (error) => reject(streamError(error)));
-        socket.end(resolve);
-      }),
-  };
-}
-
-function file(fd: number, isOurs: boolean): ByteStream {
-  let stopped = false;
+function streamTo(writable: Writable): ByteStream {
   /** Rejects the write in progress, which may never end. */
   let giveUp = () => {};
+  // Each write reports its own error; an error event without listener would end the process.
+  writable.on("error", () => {}).on("close", () => giveUp());
+  const done = (start: (callback: (error?: Error | null) => void) => void) =>
+    new Promise<void>((resolve, reject) => {
+      giveUp = () => reject(new OutputClosedError(NAME));
+      start((error) => (error ? reject(streamError(error)) : resolve()));
+    });
   return {
-    async write(bytes) {
-      for (let done = 0; done < bytes.byteLength; ) {
-        if (stopped) throw new OutputClosedError(NAME);
-        done += await new Promise<number>((resolve, reject) => {
-          giveUp = () => reject(new OutputClosedError(NAME));
-          const length = bytes.byteLength - done;
-          writeFile(fd, bytes, done, length, null, (error, written) =>
-            error ? reject(streamError(error)) : resolve(written),
-          );
-        });
-      }
-    },
-    destroy: () => {
-      stopped = true;
+    write: ({ buffer, byteOffset, byteLength }) =>
+      done((callback) =>
+        writable.write(Buffer.from(buffer, byteOffset, byteLength), callback),
+      ),
+    destroy() {
+      writable.destroy();
       giveUp();
     },
-    end: async () => {
-      if (isOurs) closeSync(fd);
-    },
+    end: () => done((callback) => writable.end(callback)),
   };
 }
 
