@@ -1,7 +1,5 @@
 import { MODEL_FILES } from "../model/run-model.js";
 import { checkHooks } from "../options/check-options.js";
-import { WorkerPool } from "../pool/worker-pool.js";
-import { prestartWorkers } from "../run/prestart-workers.js";
 import { computeShards } from "./compute-shards.js";
 import { makePlan, planShards, rowsOf, summaryOf } from "./dataset-plan.js";
 import {
@@ -45,16 +43,15 @@ export async function runDataset(
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   const dataset = resolveDataset(options);
-  const workerPool = new WorkerPool();
   return withReport(dataset, hooks, async (call) => {
-    const { isNew, ...planned } = await begin(dataset, call, workerPool);
+    const { isNew, ...planned } = await begin(dataset, call);
     const context = { ...dataset, ...call, ...planned };
     if (!isNew) return verifyPublished(context);
     const shards = await planned.run.missing();
     call.report.setMissing(await planned.run.included(), shards);
-    await computeShards({ ...context, workerPool, shards });
+    await computeShards({ ...context, shards });
     return publish(planned.run, dataset, call);
-  }).finally(() => workerPool.close());
+  });
 }
 
 /**
@@ -92,11 +89,10 @@ export async function planWithReport(
 async function begin(
   dataset: ResolvedDataset,
   { report, stopping, hooks }: DatasetCall,
-  workerPool?: WorkerPool,
 ): Promise<PlannedRun & { isNew: boolean }> {
   const { stopSignal: signal, abortSignal } = stopping;
   const planned = await stopping.withWatchdog((alive) =>
-    planRun(dataset, { ...hooks, signal, abortSignal, alive }, workerPool),
+    planRun(dataset, { ...hooks, signal, abortSignal, alive }),
   );
   report.setPlan(planned.run.plan);
   const isNew = await planned.run.begin(dataset, planned.contents);
@@ -147,14 +143,10 @@ interface PlanHooks extends Pick<DatasetHooks, "onEvent">, WorkHooks {
   abortSignal?: AbortSignal | undefined;
 }
 
-/**
- * Plans a run from its options. Reads the structure of every input; writes nothing.
- * @param workerPool threads that will compute it; they start while the inputs are checked
- */
+/** Plans a run from its options. Reads the structure of every input; writes nothing. */
 async function planRun(
   dataset: ResolvedDataset,
   hooks: PlanHooks,
-  workerPool?: WorkerPool,
 ): Promise<PlannedRun> {
   const { signal, abortSignal = signal } = hooks;
   const { inputs: paths, output } = dataset;
@@ -167,12 +159,6 @@ async function planRun(
   const options = dataset.optionsFor(paths[0] as string);
   const planned = await readPlannedModel(options, { ...access, signal });
   const { model, contents } = planned;
-  if (workerPool) {
-    const files = found.names.map((name) => inputs.path(name));
-    // Shards use all threads, one shard at a time.
-    const all = { ...options, threadsExplicit: true };
-    await prestartWorkers(workerPool, files, all);
-  }
   const pinned = await pinInputs(found.names, inputs, dataset, {
     ...hooks,
     model,

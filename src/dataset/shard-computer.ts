@@ -27,8 +27,6 @@ import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 /** Run whose shards are computed, and settings for that. */
 export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
   run: ShardRun;
-  /** Threads that are already starting; the ShardComputer closes them. */
-  workerPool?: WorkerPool;
   /** Returns the options of a run over one input. */
   optionsFor: (input: string) => ResolvedOptions;
   keepGoing: boolean;
@@ -55,7 +53,7 @@ export type ShardOutcome =
 
 /** Computes and commits shards, each on all threads. Keeps the threads and the last input open between shards. */
 export class ShardComputer {
-  #pool: WorkerPool;
+  #pool = new WorkerPool();
   #cleared: Promise<void> | null = null;
   #isStalled = false;
   /** Input of the last shard, which the next shard usually reads too. */
@@ -63,9 +61,7 @@ export class ShardComputer {
 
   #model: Promise<RunModel | null> | null = null;
 
-  constructor(private readonly context: ShardContext) {
-    this.#pool = context.workerPool ?? new WorkerPool();
-  }
+  constructor(private readonly context: ShardContext) {}
 
   /**
    * Computes and commits a shard unless it is done. The next shard may start while this one is committed.
