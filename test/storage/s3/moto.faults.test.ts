@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { S3 } from "@aws-sdk/client-s3";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { openStore } from "../../../src/storage/open-store.js";
 import { filesIn, hashOf } from "../../../src/storage/store.js";
 import { DIGITS } from "../../cli/support.js";
@@ -11,8 +11,8 @@ import { built } from "../../support/built.js";
 import { filesOf } from "../../support/files-of.js";
 import { workDirectory } from "../../support/logits-input.js";
 import { refused } from "../../support/refused.js";
-import { FAULTS, FaultProxy } from "../../support/s3/fault-proxy.js";
-import { flipped, repeatAfter } from "../../support/s3/s3-world.js";
+import { FaultProxy } from "../../support/s3/fault-proxy.js";
+import { flipped } from "../../support/s3/s3-world.js";
 import { importable, python } from "../../system/interop/python.js";
 
 // The same with moto's server, which others have written, if Python has it.
@@ -84,29 +84,6 @@ describe.skipIf(!importable("moto, flask"))("moto's server", () => {
       Object.entries(filesOf(folder)).filter(([name]) => /part-/.test(name));
     expect(shards(output)).toEqual(shards(at("here")));
   });
-
-  // requests.faults.test.ts has the same faults with the project's own server.
-  test.skipIf(!process.env.EVERY_CALL).each(FAULTS)(
-    "%s at each request that changes something",
-    async (fault) => {
-      onTestFinished(repeatAfter(2000));
-      let faults = 0;
-      for (let turn = 1; turn === faults + 1; turn++) {
-        const prefix = `${fault.replace(" ", "-")}-${turn}`;
-        proxy.befalling = {
-          ...{ fault, turn, onFault: () => faults++ },
-          of: ({ method }) => method !== "GET" && method !== "HEAD",
-        };
-        const report = await runTo(prefix, proxy.url);
-        proxy.befalling = null;
-        const computed = { status: "done", shardsComputed: 2 };
-        expect(report, prefix).toMatchObject(computed);
-        expect(await under(prefix), prefix).toEqual(filesOf(at("here")));
-      }
-      // The plan, twice; two shards and their records; the manifest and the marker.
-      expect(faults).toBe(8);
-    },
-  );
 
   test("an upload in pieces does not replace an object, and is removed", async () => {
     const bytes = Buffer.alloc((9 << 20) + 5, "softjac ");
