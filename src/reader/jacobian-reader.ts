@@ -2,6 +2,7 @@
 
 import type { FloatType } from "../arrow/field.js";
 import { RowMissingError, UsageError } from "../errors.js";
+import { numberOf } from "../format-number.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { checkNames, checkValue } from "../options/check-options.js";
 import { shortValue } from "../printable.js";
@@ -105,22 +106,11 @@ export class JacobianReader
   async #find(key: number, index: number[]): Promise<ExampleBlock | null> {
     const [format, table] = [this.#format, this.#table];
     const { rowStart, rowEnd } = format;
-    const { inner } = table;
     const isInside = key >= rowStart && key < rowEnd;
     const ranges = table.isCoo && !isInside ? [] : await table.find(key);
     if (table.isCoo ? isInside : ranges.length > 0)
       return readBlock(format, table, key, ranges, table.source);
-    const { count } = table;
-    const { first, last } = await table.ends();
-    const range = `${count} examples${inner.length > 0 ? "" : ` of rows ${first} to ${last}`}`;
-    const hasRows = table.isCoo ? rowEnd > rowStart : count > 0;
-    const reason = !hasRows
-      ? "the file has no rows"
-      : !table.isCoo
-        ? `the file has ${range}, but not this row`
-        : inner.length > 0
-          ? "the file does not have this row"
-          : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${key}`;
+    const reason = `no such row; the file has ${numberOf(this.count, "row")}`;
     throw new RowMissingError(this.path, index, reason);
   }
 

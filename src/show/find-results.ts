@@ -1,11 +1,15 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { MANIFEST, type Manifest, SUCCESS } from "../dataset/dataset-files.js";
+import {
+  decodeJson,
+  isDatasetFile,
+  MANIFEST,
+  type Manifest,
+  SUCCESS,
+} from "../dataset/dataset-files.js";
 import { InputFormatError, InputMissingError } from "../errors.js";
 import { interpreting } from "../input/interpreting.js";
 import { inputCall } from "../io/system-error.js";
-
-const PART_NAME = /^part-\d{5,15}-of-\d{5,15}\.arrow$/;
 
 /** Files of results in the order of their rows, and the manifest if they are the shards of a dataset. */
 export interface FoundResults {
@@ -28,10 +32,11 @@ export function findResults(path: string): FoundResults {
 function partsOf(path: string): FoundResults {
   const fail = (text: string) => new InputFormatError(path, MANIFEST, text);
   const manifest = readManifest(path);
-  if (!manifest) throw fail("not a valid manifest of a dataset");
+  if (!Array.isArray(manifest?.parts) || !Array.isArray(manifest.inputs))
+    throw fail("not a valid manifest of a dataset");
   const parts = manifest.parts.map(({ part, bytes, input }) => {
     // Rejects names that would lead outside the dataset.
-    if (!PART_NAME.test(part))
+    if (!isDatasetFile(part))
       throw fail(
         `expected file names as in part-00000-of-00001.arrow, found ${JSON.stringify(part)}`,
       );
@@ -50,7 +55,7 @@ function partsOf(path: string): FoundResults {
   return { path, parts, manifest };
 }
 
-/** Returns null if the content is not a manifest. */
+/** Returns the content of the manifest, which is not checked; null if it is not JSON. */
 function readManifest(path: string): Manifest | null {
   for (const name of [SUCCESS, MANIFEST])
     if (!statOf(join(path, name))) {
@@ -58,16 +63,8 @@ function readManifest(path: string): Manifest | null {
       throw new InputMissingError(path, {}, text);
     }
   const file = join(path, MANIFEST);
-  const text = inputCall(file, "could not be read", () =>
-    readFileSync(file, "utf8"),
-  );
-  try {
-    const manifest = JSON.parse(text) as Manifest;
-    const { parts, inputs } = manifest;
-    return Array.isArray(parts) && Array.isArray(inputs) ? manifest : null;
-  } catch {
-    return null;
-  }
+  const bytes = inputCall(file, "could not be read", () => readFileSync(file));
+  return decodeJson(bytes) as Manifest | null;
 }
 
 function statOf(path: string): Stats | undefined {

@@ -238,7 +238,7 @@ test("show and openJacobian find rows of ragged lists", async () => {
     expect(entry).toBeCloseTo(-a * b, 12);
     if (layout === "bsr")
       await expect(reader.block({ row: 0, position: 3 })).rejects.toThrow(
-        "row 0, position 3: the file has 10 examples, but not this row",
+        "row 0, position 3: no such row; the file has 10 rows",
       );
     await reader.close();
     const args = ["--row", "4", "--position", "3"];

@@ -10,14 +10,15 @@ const path = at("rows");
 /** Expects that lookups find the rows and, as missing, their successors. */
 async function expectRows(rows: number[]): Promise<void> {
   await using reader = await built.openJacobian(path);
-  const [first, last] = [rows[0], rows.at(-1)];
   for (const row of [...rows, ...rows.map((row) => row + 1), 0])
     if (rows.includes(row))
       expect(await reader.block(row)).toEqual(Float64Array.of(row));
     else
       await expect(reader.block(row)).rejects.toMatchObject({
         code: "ERR_ROW_MISSING",
-        message: `${path}: row ${row}: the file has ${rows.length} examples of rows ${first} to ${last}, but not this row`,
+        message: expect.stringContaining(
+          `${path}: row ${row}: no such row; the file has ${rows.length} row`,
+        ),
       });
   const found: number[] = [];
   for await (const batch of reader) found.push(...batch.rows);
@@ -57,7 +58,7 @@ test("a file without rows has no row, not even -1", async () => {
   for (const row of [-1, 0, 1])
     await expect(reader.block(row)).rejects.toMatchObject({
       code: "ERR_ROW_MISSING",
-      message: `${path}: row ${row}: the file has no rows`,
+      message: `${path}: row ${row}: no such row; the file has 0 rows`,
     });
 });
 

@@ -6,17 +6,12 @@ import { bytes, count, duration } from "../format.js";
 /** Progress of a command, for metrics, heartbeats and the progress bar. */
 export type Status = ReturnType<StatusTracker["now"]>;
 
-/** Minimum length of a pause, in milliseconds, that makes the time left unknown. */
-const MIN_PAUSE_MS = 10_000;
-
 /** Tracks the status of a command from its progress and events. */
 export class StatusTracker {
   readonly #started = Date.now();
   readonly #start = performance.now();
   /** Time when the input was open, so that rates exclude opening and planning. */
   #computingSince: number | null = null;
-  /** Time of the last change in the number of computed rows. */
-  #lastChange: number | null = null;
   #bytesDone = 0;
   #exitCode: number | null = null;
   readonly #counts = {
@@ -35,8 +30,6 @@ export class StatusTracker {
 
   progress(rowsDone: number, rows: number, state?: RunProgress): void {
     this.#computingSince ??= performance.now();
-    if (rowsDone !== this.#counts.rowsDone)
-      this.#lastChange = performance.now();
     Object.assign(this.#counts, { rowsDone, rows });
     if (!state) return;
     const { bytesDone, threads, threadsBusy } = state;
@@ -83,18 +76,9 @@ export class StatusTracker {
       rowsPerSecond: rate,
       bytesPerSecond: seconds > 0 ? this.#bytesDone / seconds : 0,
       memoryBytes: process.memoryUsage.rss(),
-      /** Estimated time to the end; null if unknown. */
-      secondsLeft:
-        rate > 0 && !this.#isPaused(now) ? (rows - rowsDone) / rate : null,
+      /** Estimated time to the end at this rate; null before the first row. */
+      secondsLeft: rate > 0 ? (rows - rowsDone) / rate : null,
     };
-  }
-
-  /** Whether progress has paused for longer than it lasted before, so that its rate predicts nothing. */
-  #isPaused(now: number): boolean {
-    if (this.#computingSince === null || this.#lastChange === null)
-      return false;
-    const took = this.#lastChange - this.#computingSince;
-    return now - this.#lastChange > Math.max(took, MIN_PAUSE_MS);
   }
 }
 
