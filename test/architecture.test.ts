@@ -46,7 +46,6 @@ const PACKAGES: Record<string, readonly string[]> = {
   pino: ["cli"],
   piscina: ["pool"],
   yargs: ["cli"],
-  "yargs-parser": ["cli"],
   zstddec: ["workers"],
 };
 

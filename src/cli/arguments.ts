@@ -1,4 +1,4 @@
-import Parser from "yargs-parser";
+import { parseArgs } from "node:util";
 import { UsageError } from "../errors.js";
 import { checkValue } from "../options/check-options.js";
 import type { OptionSpec } from "../options/options-table.js";
@@ -7,12 +7,11 @@ import { VERSION } from "../version.js";
 import {
   argumentOf,
   type CommandSpec,
-  dashed,
+  flagNames,
   flagsOf,
   isSetting,
   kebab,
   type LineOptionNames,
-  PARSER_CONFIGURATION,
   parseValue,
   type Settings,
 } from "./command.js";
@@ -38,9 +37,8 @@ interface Context {
 }
 
 /**
- * Parses a command line with yargs-parser; yargs itself takes 40 ms to load and is used only for help and completions.
- * Values stay strings, because yargs turns "abc" into NaN for a number; the options table checks them. Missing options come
- * from the environment, then from the config file.
+ * Parses a command line; yargs takes 40 ms to load and is used only for help and completions. Missing options come from the
+ * environment, then from the config file.
  * @throws UsageError, ConfigurationError
  */
 export async function parseArguments(
@@ -51,94 +49,124 @@ export async function parseArguments(
   const words = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
   const word = words.find((text) => !text.startsWith("-"));
   const command = commands.find(({ name }) => name === word);
-  const { parsed, error } = parseLine(words, command);
-  if (parsed.version)
+  const has = (...flags: string[]) =>
+    flags.some((flag) => words.includes(flag));
+  if (has("--version", "-V", "-v"))
     return { kind: "print", text: VERSION, isRequested: true };
   const rejectCommand = async (name: string): Promise<never> => {
     const { unknownCommand } = await import("./unknown.js");
     throw new UsageError(unknownCommand(name, commands));
   };
   // The shell asks for completions of any words.
-  const completes = words.includes("--get-yargs-completions");
-  const isHelp = parsed.help && !completes;
+  const completes = has("--get-yargs-completions");
+  const isHelp = has("--help", "-h") && !completes;
   if (isHelp && !command && word !== undefined && word !== "completion")
     await rejectCommand(word);
   if (isHelp || completes || words.length === 0 || word === "completion") {
     const isScript = word === "completion" && !isHelp;
     if (isScript && words[1]) chooseShell(words[1]);
     const { printedText } = await import("./help.js");
-    const isOfCommand = command && isHelp;
     const ofHelp = command ? [command.name, "--help"] : ["--help"];
     const asked = isHelp ? ofHelp : words;
-    const showAll = !isOfCommand || words.includes("--all");
+    const showAll = !(command && isHelp) || has("--all");
     const text = await printedText(asked, commands, showAll, columns);
     return { kind: "print", text, isRequested: words.length > 0 };
   }
   if (!command) return rejectCommand(word ?? (words[0] as string));
-  await rejectUnknown(parsed, command);
-  if (error) throw new UsageError(error);
-  return resolveLine(command, commands, words, parsed, env);
+  const given = await valuesOfLine(command, words);
+  return resolveLine(command, commands, given, env);
 }
 
-type ParsedLine = Record<string, unknown> & { _: (string | number)[] };
-
-function parseLine(
-  words: readonly string[],
-  command: CommandSpec | undefined,
-): { parsed: ParsedLine; error: string | null } {
-  const flags = command ? flagsOf(command) : [];
-  const namesOf = (options: readonly OptionSpec[]) =>
-    options.map(({ name }) => kebab(name));
-  const valued = flags.filter(({ kind }) => kind !== "boolean");
-  const switches = flags.filter(({ kind }) => kind === "boolean");
-  const aliases = flags.map(({ name, alias }) => [kebab(name), alias ?? []]);
-  const { argv, error } = Parser.detailed([...words], {
-    boolean: [...namesOf(switches), "help", "version"],
-    narg: Object.fromEntries(namesOf(valued).map((name) => [name, 1])),
-    alias: { ...Object.fromEntries(aliases), help: "h", version: ["V", "v"] },
-    configuration: PARSER_CONFIGURATION,
-  });
-  const [, name] =
-    /^Not enough arguments following: (.*)$/s.exec(error?.message ?? "") ?? [];
-  return {
-    parsed: argv as ParsedLine,
-    error: name ? `option ${dashed(name)} needs a value` : null,
-  };
-}
-
-/** Rejects unknown options, and values that are not among the choices of an option. */
-async function rejectUnknown(
-  parsed: ParsedLine,
+/** Returns the values on the command line by option name. @throws UsageError */
+async function valuesOfLine(
   command: CommandSpec,
-): Promise<void> {
+  words: readonly string[],
+): Promise<Map<string, unknown>> {
   const flags = flagsOf(command);
-  const known = flags.map(({ name }) => kebab(name));
-  // The parser stores --no-sync as the value false of sync.
-  const unknown = Object.keys(parsed)
-    .filter((name) => name !== "_" && !known.includes(name))
-    .map((name) => (parsed[name] === false ? `no-${name}` : name));
-  const wrong = flags.find(({ name, kind, choices }) => {
-    const value = parsed[kebab(name)];
-    const isText = kind === "string" && typeof value === "string";
-    return isText && value !== "" && choices?.includes(value) === false;
+  const options = flags.map(({ name, alias, kind }) => {
+    const type = kind === "boolean" ? "boolean" : "string";
+    return [kebab(name), { type, ...(alias && { short: alias }) }] as const;
   });
-  if (unknown.length === 0 && !wrong) return;
-  const { unknownOptions, unknownValue } = await import("./unknown.js");
-  throw new UsageError(
-    wrong && unknown.length === 0
-      ? unknownValue(wrong, `${parsed[kebab(wrong.name)]}`)
-      : unknownOptions(unknown, command),
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: Object.fromEntries(options),
+    ...{ strict: false, allowPositionals: true, tokens: true },
+  });
+  const found = tokens.filter((token) => token.kind === "option");
+  const specOf = (token: FlagToken) =>
+    flags.find((spec) => flagNames(spec).includes(`--${token.name}`));
+  const unknown = found.filter((token) => !specOf(token));
+  if (unknown.length > 0) {
+    const { unknownOptions } = await import("./unknown.js");
+    const names = unknown.map(({ rawName }) => rawName);
+    throw new UsageError(unknownOptions(names, command));
+  }
+  const given = wordsOfLine(command, tokens);
+  for (const token of found) {
+    const spec = specOf(token) as OptionSpec;
+    const { name, kind, choices } = spec;
+    const value = textOf(spec, token);
+    if (given.has(name) && kind !== "boolean")
+      throw new UsageError(
+        `--${kebab(name)} is given twice; give it once`,
+        name,
+      );
+    if (kind === "string" && value && choices?.includes(`${value}`) === false) {
+      const { unknownValue } = await import("./unknown.js");
+      throw new UsageError(unknownValue(spec, `${value}`));
+    }
+    given.set(name, parseValue(spec, value));
+  }
+  // Functions of the library check the other options.
+  for (const setting of command.options.filter(isSetting))
+    checkValue(setting, given.get(setting.name));
+  return given;
+}
+
+type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
+type FlagToken = Extract<Token, { kind: "option" }>;
+
+/** Returns the words that are values of the argument, by its name. @throws UsageError for too many */
+function wordsOfLine(
+  command: CommandSpec,
+  tokens: readonly Token[],
+): Map<string, unknown> {
+  const argument = argumentOf(command);
+  const isList = argument?.kind === "paths";
+  const [, ...words] = tokens.flatMap((token) =>
+    token.kind === "positional" ? [token.value] : [],
   );
+  const maxWords = argument ? (isList ? Infinity : 1) : 0;
+  if (words.length > maxWords)
+    throw new UsageError(
+      `unexpected argument ${shortList(words.slice(maxWords), (word) => `"${shortName(word)}"`)}; softjac ${command.name} takes ${argument ? `one ${argument.argument}` : "options only"}`,
+    );
+  return argument && words.length > 0
+    ? new Map([[argument.name, isList ? words : words[0]]])
+    : new Map();
+}
+
+/** Returns the text after a flag; of a switch, whether it is on. @throws UsageError */
+function textOf(
+  { name, kind }: OptionSpec,
+  { name: flag, rawName, value, inlineValue }: FlagToken,
+): string | boolean {
+  if (kind === "boolean") {
+    if (value === undefined) return flag === kebab(name);
+    throw new UsageError(`--${kebab(name)} takes no value`, name);
+  }
+  // Negative numbers are values, but other options are not.
+  if (value === undefined || (!inlineValue && /^-[^\d]/.test(value)))
+    throw new UsageError(`option ${rawName} needs a value`);
+  return rawName.startsWith("--") ? value : value.replace(/^=/, "");
 }
 
 function resolveLine(
   command: CommandSpec,
   commands: readonly CommandSpec[],
-  words: readonly string[],
-  parsed: ParsedLine,
+  given: ReadonlyMap<string, unknown>,
   env: Context["env"] & object,
 ): CommandLine {
-  const given = valuesOfLine(command, parsed, words);
   const line = new Set(given.keys());
   const config = given.get("config") as string | undefined;
   const { values, warnings } = readSettings(command, commands, env, config);
@@ -150,44 +178,6 @@ function resolveLine(
   for (const name of reporting) all.delete(name);
   const options = Object.fromEntries(all);
   return { kind: "command", command, options, settings, line, warnings };
-}
-
-/** Returns the values on the command line by option name. */
-function valuesOfLine(
-  spec: CommandSpec,
-  parsed: ParsedLine,
-  line: readonly string[],
-): Map<string, unknown> {
-  const given = new Map<string, unknown>();
-  const argument = argumentOf(spec);
-  const isList = argument?.kind === "paths";
-  const words = parsed._.slice(1).map(String);
-  const maxWords = argument ? (isList ? Infinity : 1) : 0;
-  if (words.length > maxWords)
-    throw new UsageError(
-      `unexpected argument ${shortList(words.slice(maxWords), (word) => `"${shortName(word)}"`)}; softjac ${spec.name} takes ${argument ? `one ${argument.argument}` : "options only"}`,
-    );
-  if (argument && words.length > 0)
-    given.set(argument.name, isList ? words : words[0]);
-  for (const option of flagsOf(spec)) {
-    const flag = kebab(option.name);
-    const value = parsed[flag];
-    const isSwitch = option.kind === "boolean";
-    // yargs-parser reads --dry-run=yes as false.
-    const withValue = new RegExp(`^--(?:no-)?${flag}=`);
-    if (isSwitch && line.some((word) => withValue.test(word)))
-      throw new UsageError(`--${flag} takes no value`, option.name);
-    if (Array.isArray(value) && !isSwitch)
-      throw new UsageError(
-        `--${flag} is given ${value.length} times; give it once`,
-        option.name,
-      );
-    if (value !== undefined) given.set(option.name, parseValue(option, value));
-  }
-  // Functions of the library check the other options.
-  for (const setting of spec.options.filter(isSetting))
-    checkValue(setting, given.get(setting.name));
-  return given;
 }
 
 function rejectMissing(

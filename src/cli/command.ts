@@ -41,6 +41,12 @@ export function flagsOf({ options }: CommandSpec): OptionSpec[] {
   return options.filter(({ argument, isSecret }) => !argument && !isSecret);
 }
 
+/** Returns the long flags of an option: `--sync` and `--no-sync` of a switch. */
+export function flagNames({ name, kind }: OptionSpec): string[] {
+  const flag = kebab(name);
+  return kind === "boolean" ? [`--${flag}`, `--no-${flag}`] : [`--${flag}`];
+}
+
 /** Whether an option exists only on the command line. */
 export function isSetting({ group }: OptionSpec): boolean {
   return group === "Reporting";
@@ -119,17 +125,4 @@ export function messageWithFlags(error: Error): string {
   return (
     start + text.replace(/(?<=\b(?:needs|support|option) )\w+/g, flag) + hint
   );
-}
-
-export const PARSER_CONFIGURATION = {
-  "parse-numbers": false,
-  "parse-positional-numbers": false,
-  "dot-notation": false,
-  "camel-case-expansion": false,
-  "strip-aliased": true,
-};
-
-/** Returns a name with its dashes: -o, --output. */
-export function dashed(name: string): string {
-  return name.length === 1 ? `-${name}` : `--${name}`;
 }

@@ -1,13 +1,7 @@
 import yargs, { type Argv, type Options } from "yargs";
 import type { OptionSpec } from "../options/options-table.js";
 import { VERSION } from "../version.js";
-import {
-  argumentOf,
-  type CommandSpec,
-  flagsOf,
-  kebab,
-  PARSER_CONFIGURATION,
-} from "./command.js";
+import { argumentOf, type CommandSpec, flagsOf, kebab } from "./command.js";
 
 const MAX_COLUMNS = 100;
 
@@ -45,7 +39,7 @@ function softjac(columns: number): Argv {
     .usage(
       "$0 <command>\n\nCompute softmax and its exact Jacobian for files of logits.",
     )
-    .parserConfiguration(PARSER_CONFIGURATION)
+    .parserConfiguration({ "camel-case-expansion": false })
     .detectLocale(false)
     .help("help", "Show help")
     .alias("help", "h")

@@ -1,7 +1,7 @@
 import { distance } from "fastest-levenshtein";
 import type { OptionSpec } from "../options/options-table.js";
 import { shortList, shortName } from "../printable.js";
-import { type CommandSpec, dashed, flagsOf, kebab } from "./command.js";
+import { type CommandSpec, flagNames, flagsOf, kebab } from "./command.js";
 import { removedOption } from "./configuration.js";
 
 // Messages about unknown names. This module is loaded only when they are needed.
@@ -15,21 +15,19 @@ export function unknownCommand(
   return `unknown command "${shortName(name)}"${suggestion(name, names) || list}`;
 }
 
+/** @param unknown options with their dashes */
 export function unknownOptions(
   unknown: readonly string[],
   command: CommandSpec,
 ): string {
   for (const name of unknown) {
-    const own = name.replace(/^no-/, "");
-    const removed = removedOption(own, dashed(own), command.name);
+    const own = name.replace(/^--?(?:no-)?/, "");
+    const removed = removedOption(own, `--${own}`, command.name);
     if (removed) return removed;
   }
-  const flags = flagsOf(command).flatMap(({ name, kind }) => {
-    const flag = kebab(name);
-    return kind === "boolean" ? [`--${flag}`, `--no-${flag}`] : [`--${flag}`];
-  });
+  const flags = flagsOf(command).flatMap(flagNames);
   const list = `; run "softjac ${command.name} --help --all" for the list`;
-  const [first = "", ...others] = unknown.map(dashed);
+  const [first = "", ...others] = unknown;
   if (others.length === 0)
     return `unknown option ${shortName(first)} for "softjac ${command.name}"${suggestion(first, flags) || list}`;
   const shown = shortList([first, ...others], (name) => {

@@ -56,7 +56,7 @@ softjac report ${results} -o ${page} --sample 9
 softjac run a -o
 64 option -o needs a value
 softjac run a -o b -o c
-64 --output is given 2 times; give it once
+64 --output is given twice; give it once
 softjac run a -o b --force=yes
 64 --force takes no value
 softjac run a -o b --layout bsx
