@@ -25,7 +25,6 @@ export interface Block {
 }
 
 export interface Footer {
-  version: number;
   schema: Schema;
   dictionaries: Block[];
   recordBatches: Block[];
@@ -56,7 +55,6 @@ export function decodeFooter(bytes: Uint8Array): Footer {
   const schema = table.table(1);
   if (!schema) throw new MalformedFlatbuffer("no schema");
   return {
-    version: table.int(0, 2),
     schema: decodeSchema(schema),
     dictionaries: decodeBlocks(table, 2),
     recordBatches: decodeBlocks(table, 3),

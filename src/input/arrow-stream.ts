@@ -36,7 +36,6 @@ export function locateStream(
 ): Footer {
   const { path } = file;
   let schema: Schema | null = null;
-  let version = 0;
   const dictionaries: Block[] = [];
   const recordBatches: Block[] = [];
   let offset = 0;
@@ -52,7 +51,7 @@ export function locateStream(
         where,
         `expected ${schema ? "a record batch or a dictionary batch" : "the schema first"}, found a message of type ${header}`,
       );
-    if (header === "Schema") ({ schema, version } = message);
+    if (header === "Schema") ({ schema } = message);
     else if (header === "DictionaryBatch") dictionaries.push(block);
     else if (header === "RecordBatch") recordBatches.push(block);
     else
@@ -65,7 +64,7 @@ export function locateStream(
   }
   const missing = "the stream ends before its schema";
   if (!schema) throw new InputFormatError(path, "message 0", missing);
-  return { version, schema, dictionaries, recordBatches };
+  return { schema, dictionaries, recordBatches };
 }
 
 export function endOf({ offset, metadataBytes, bodyBytes }: Block): number {

@@ -11,9 +11,6 @@ import {
   type SchemaSpans,
 } from "./record-batch.js";
 
-/** MetadataVersion V4, as stored. */
-const V4 = 3;
-
 /**
  * Yields the record batches of a file in order, with metadata checked against the schema. Bodies are not read.
  * @throws InputFormatError, InputUnsupportedError, IoError
@@ -24,7 +21,7 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   const fileColumns = fields.length - file.nested.length;
   const own = fields.slice(0, fileColumns);
   // Spans vary only with the numbers of data buffers of view columns.
-  const usual = columnSpans(own, [], file.version);
+  const usual = columnSpans(own, []);
   for (const [k, block] of file.recordBatches.entries()) {
     const where = `record batch ${k}`;
     const message = file.message(block, where);
@@ -37,9 +34,7 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
       );
     const context = contextOf(file, block, where);
     const { variadicCounts: counts } = batch;
-    const spans = counts.length
-      ? columnSpans(own, counts, file.version)
-      : usual;
+    const spans = counts.length ? columnSpans(own, counts) : usual;
     checkBatchShape({ context, batch }, spans);
     const nested = file.nested.map((path, n) =>
       nestedSpan(spans.columns, path, fields[fileColumns + n] as Field),
@@ -117,25 +112,19 @@ export type ColumnPath = readonly number[];
 /**
  * Computes the spans of all columns.
  * @param variadicCounts numbers of data buffers of the batch's view columns
- * @param version of the metadata; unions had validity bitmaps in V4
  */
-function columnSpans(
-  fields: Field[],
-  variadicCounts: number[],
-  version?: number,
-): SchemaSpans {
+function columnSpans(fields: Field[], variadicCounts: number[]): SchemaSpans {
   let nodes = 0;
   let buffers = 0;
   let views = 0;
   const span = (field: Field): ColumnSpan => {
     const type = storedType(field);
     const data = withoutViews(type) ? (variadicCounts[views++] ?? 0) : 0;
-    const hasBitmap = version === V4 && type.kind === "Union";
     const result = {
       field,
       node: nodes,
       buffer: buffers,
-      buffers: buffersOf(type).length + data + (hasBitmap ? 1 : 0),
+      buffers: buffersOf(type).length + data,
     };
     nodes += 1;
     buffers += result.buffers;
@@ -166,8 +155,6 @@ function nestedSpan(
 /** Arrow IPC file or stream whose messages were located and lie inside it. Bodies are not read. */
 export interface ArrowContainer extends InputFile {
   readonly format: "arrow-file" | "arrow-stream";
-  /** MetadataVersion, as stored. */
-  readonly version: number;
   readonly schema: Schema;
   /** Paths of the nested columns, whose fields come last in the schema. */
   readonly nested: readonly ColumnPath[];

@@ -1,29 +1,29 @@
 /**
- * Maps items with at most `atOnce` calls in flight; results keep the order. The first rejection stops new calls and is thrown
- * after those in flight have ended.
+ * Maps items with at most `atOnce` calls in flight, one in each lane; results keep the order. A rejection stops new calls. After
+ * those in flight have ended, the one of the first item is thrown.
  */
 export async function mapConcurrent<T, R>(
   items: readonly T[],
   atOnce: number,
-  work: (item: T, k: number) => Promise<R>,
+  work: (item: T, k: number, lane: number) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = new Array(items.length);
+  /** By the index of the item. */
+  const failures: { error: unknown }[] = [];
   let next = 0;
-  let failed = false;
-  const runLane = async () => {
-    while (next < items.length && !failed) {
+  const runLane = async (_: unknown, lane: number) => {
+    while (next < items.length && failures.length === 0) {
       const k = next++;
       try {
-        results[k] = await work(items[k] as T, k);
+        results[k] = await work(items[k] as T, k, lane);
       } catch (error) {
-        failed = true;
-        throw error;
+        failures[k] = { error };
       }
     }
   };
-  const lanes = Array.from({ length: Math.min(atOnce, items.length) }, runLane);
-  const outcomes = await Promise.allSettled(lanes);
-  const failure = outcomes.find(({ status }) => status === "rejected");
-  if (failure) throw (failure as PromiseRejectedResult).reason;
+  const lanes = { length: Math.min(atOnce, items.length) };
+  await Promise.all(Array.from(lanes, runLane));
+  const [failure] = Object.values(failures);
+  if (failure) throw failure.error;
   return results;
 }

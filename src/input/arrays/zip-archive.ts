@@ -1,4 +1,3 @@
-import { InputUnsupportedError } from "../../errors.js";
 import { checkLimit } from "../../io/limits.js";
 import {
   type Fail,
@@ -13,9 +12,9 @@ import {
 //
 // A member has a local header before its data, and a central header in the directory. Byte offsets of their fields:
 //
-//                   flags method CRC-32 packed bytes name extra comment disk offset
-//   local header       6      8     14     18    22   26    28                         30 + name + extra
-//   central header     8     10     16     20    24   28    30      32   34     42     46 + name + extra + comment
+//                   flags method CRC-32 packed bytes name extra comment offset
+//   local header       6      8     14     18    22   26    28                    30 + name + extra
+//   central header     8     10     16     20    24   28    30      32     42     46 + name + extra + comment
 //
 // A number that does not fit its field is in the zip64 end record or the zip64 extra field; all bits of its field are then 1.
 
@@ -60,7 +59,7 @@ const WHERE = "zip directory";
 
 /**
  * Reads the members of an archive in directory order. Rejects members that overlap or contradict their directory entry.
- * @throws InputFormatError, InputUnsupportedError (an archive in several files), IoError
+ * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function readZipMembers(file: InputFile): ZipMember[] {
   const fail = failing(file, WHERE);
@@ -84,9 +83,6 @@ interface Directory {
   bytes: number;
   start: number;
   at: number;
-  /** Sum of the numbers of the disks, and the number of entries on this disk: 0 and all, unless there are several files. */
-  disks: number;
-  entriesHere: number;
 }
 
 /** Finds the central directory; it must end where the end records begin. */
@@ -105,31 +101,13 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     );
   const end = tail.subarray(k);
   const endAt = file.bytes - length + k;
-  const short: Directory = {
+  const directory = findEnd64(file, endAt, fail) ?? {
     entries: end.readUInt16LE(10),
     bytes: end.readUInt32LE(12),
     start: end.readUInt32LE(16),
     at: endAt,
-    disks: end.readUInt32LE(4),
-    entriesHere: end.readUInt16LE(8),
   };
-  const directory = findEnd64(file, endAt, fail) ?? short;
-  for (const { disks, entriesHere, entries } of [short, directory])
-    if (disks !== 0 || entriesHere !== entries)
-      throw new InputUnsupportedError(
-        file.path,
-        WHERE,
-        "archives in several files are not supported; write the arrays to one file",
-      );
-  const { entries, bytes, start, at } = directory;
-  if (
-    (short.entries !== entries && short.entries !== 0xffff) ||
-    (short.bytes !== bytes && short.bytes !== IN_ZIP64) ||
-    (short.start !== start && short.start !== IN_ZIP64)
-  )
-    fail(
-      `the end record (${short.entries} members, ${short.bytes} bytes from byte ${short.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
-    );
+  const { bytes, start, at } = directory;
   if (start + bytes !== at)
     fail(
       `expected the directory to end at byte ${at}, found ${bytes} bytes from byte ${start}`,
@@ -156,14 +134,7 @@ function findEnd64(
     at + 12 + number(4) !== locatorAt
   )
     fail(`no zip64 end record at bytes ${at} to ${locatorAt}`);
-  return {
-    entries: number(32),
-    bytes: number(40),
-    start: number(48),
-    at,
-    disks: record.readUInt32LE(16) + locator.readUInt32LE(4),
-    entriesHere: number(24),
-  };
+  return { entries: number(32), bytes: number(40), start: number(48), at };
 }
 
 function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
@@ -180,10 +151,6 @@ function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
     const { name } = member;
     if (Number.isNaN(member.bytes + member.packed + member.offset))
       fail(`member ${name}: the zip64 field with its sizes is missing`);
-    if (header.readUInt16LE(34) !== 0)
-      fail(
-        `member ${name} is in another file; archives in several files are not supported, write the arrays to one file`,
-      );
     if (members.has(name)) fail(`member ${name} is listed twice`);
     members.set(name, member);
     at += length;

@@ -2,13 +2,15 @@ import { availableParallelism } from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
 import { decompress } from "../../../workers/decompress/decompress.js";
 import { AbortedError } from "../../errors.js";
+import { COPY_FAILED } from "../../io/anonymous-file.js";
+import { mapConcurrent } from "../../io/map-concurrent.js";
 import { openThreads } from "../../pool/piscina-threads.js";
 import type {
   DecompressReply,
   DecompressSetup,
   DecompressTask,
 } from "../../tasks/decompress-tasks.js";
-import type { Failure } from "../../tasks/failure.js";
+import { failureError } from "../../tasks/failure.js";
 
 /** The built worker, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./decompress.js", import.meta.url);
@@ -18,14 +20,15 @@ const MAX_INLINE_BYTES = 4 << 20;
 
 /**
  * Decodes buffers on this thread and, for larger inputs, on one more thread per additional core. This thread works too, because
- * it decodes tens of MiB while another thread starts. Returns the first failure in task order.
- * @throws AbortedError between two buffers
+ * it decodes tens of MiB while another thread starts.
+ * @throws the error of the first buffer in order; AbortedError between two buffers
  */
 export async function decompressAll(
+  path: string,
   setup: DecompressSetup,
   tasks: readonly DecompressTask[],
   signal: AbortSignal | undefined,
-): Promise<Failure | null> {
+): Promise<void> {
   const bytes = tasks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0);
   const others = bytes > MAX_INLINE_BYTES ? availableParallelism() - 1 : 0;
   const pool =
@@ -34,34 +37,22 @@ export async function decompressAll(
           workerData: setup,
         })
       : null;
-  /** Failures by the index of the task. */
-  const failures: Failure[] = [];
-  let next = 0;
-  const work = async (
-    decode: (task: DecompressTask) => Promise<DecompressReply>,
-  ) => {
-    while (next < tasks.length && failures.length === 0 && !signal?.aborted) {
-      const task = next++;
-      const reply = await decode(tasks[task] as DecompressTask);
-      if (!reply.ok) failures[task] = reply.failure;
-    }
+  const decode = async (task: DecompressTask, lane: number) => {
+    if (pool && lane > 0) return pool.run(task);
+    const reply = await decompress(setup, task);
+    // Lets the event loop handle signals and the replies of other threads.
+    await turn();
+    return reply;
   };
+  const files = { input: path, output: path, writing: COPY_FAILED };
   try {
-    const inline = work(async (task) => {
-      const reply = await decompress(setup, task);
-      // Lets the event loop handle signals and the replies of other threads.
-      await turn();
-      return reply;
+    // All threads are idle before the caller closes the files.
+    await mapConcurrent(tasks, 1 + others, async (task, _, lane) => {
+      if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+      const reply = await decode(task, lane);
+      if (!reply.ok) throw failureError(reply.failure, files);
     });
-    const elsewhere = Array.from({ length: pool ? others : 0 }, () =>
-      work((task) => (pool as NonNullable<typeof pool>).run(task)),
-    );
-    // All threads must be idle before the caller closes the files.
-    const ends = await Promise.allSettled([inline, ...elsewhere]);
-    for (const end of ends) if (end.status === "rejected") throw end.reason;
   } finally {
     await pool?.close();
   }
-  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  return Object.values(failures)[0] ?? null;
 }

@@ -8,12 +8,11 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { integerAt, viewOf } from "../../arrow/read-window.js";
-import { type AnonymousFile, COPY_FAILED } from "../../io/anonymous-file.js";
+import type { AnonymousFile } from "../../io/anonymous-file.js";
 import type { ByteRange } from "../../io/fetched-ranges.js";
 import { checkLimit } from "../../io/limits.js";
 import { checkSpace } from "../../io/system-error.js";
 import type { DecompressTask } from "../../tasks/decompress-tasks.js";
-import { failureError } from "../../tasks/failure.js";
 import type {
   BatchMetadata,
   Block,
@@ -128,9 +127,7 @@ async function decodeGroup(
     if (existsSync(directory)) checkSpace(path, directory, free - target.bytes);
     target.reserve(free - target.bytes);
     const setup = { source: fd, target: target.fd };
-    const failure = await decompressAll(setup, tasks, signal);
-    const names = { input: path, output: path, writing: COPY_FAILED };
-    if (failure) throw failureError(failure, names);
+    await decompressAll(path, setup, tasks, signal);
   }
 }
 

@@ -85,7 +85,6 @@ function joinColumns(
   );
   return {
     format: "arrow-file",
-    version: schemas[0]?.[0]?.message.version ?? 0,
     schema: { bigEndian: false, fields, metadata: [] },
     ...{ nested: [], dictionaries: [], recordBatches: [...joined.keys()] },
     message: (block) => joined.get(block) as MessageMetadata,

@@ -46,9 +46,9 @@ const archive = (options: ZipOptions): Sound => {
  */
 const SOUND: [string, Sound, bits: Range, numbers: Range][] = [
   ["npy", [logits, false, HEADER], [1, 1], [139, 139]],
-  ["npz", archive({}), [80, 80], [157, 157]],
-  ["npz, zip64", archive(ZIP64), [115, 135], [150, 182]],
-  ["npz, sizes after the data", archive(BEHIND), [180, 208], [200, 238]],
+  ["npz", archive({}), [100, 100], [162, 162]],
+  ["npz, zip64", archive(ZIP64), [187, 207], [169, 201]],
+  ["npz, sizes after the data", archive(BEHIND), [200, 228], [207, 245]],
   ["safetensors", [named, true, NAMES], [63, 63], [136, 136]],
 ];
 

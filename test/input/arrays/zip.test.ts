@@ -71,8 +71,6 @@ const REFUSED: Record<string, string> = {
   [`member o.npy: expected 9999 bytes stored without compression, found ${size}`]:
     "22 4 9999; directory+24 4 9999",
   "zip directory: member o.npy is listed twice": "second+46 1 0x6f",
-  "zip directory: member o.npy is in another file; archives in several files are not supported, write the arrays to one file":
-    "directory+34 2 1",
   "zip directory: member o.npy: the zip64 field with its sizes is missing":
     "directory+24 4 0xffffffff",
   "zip directory: expected 1 members, found 2": "end+8 2 1; end+10 2 1",
@@ -80,15 +78,13 @@ const REFUSED: Record<string, string> = {
     "end+16 4 directory-1",
   [`zip directory: the entry at byte ${SECOND - DIRECTORY} of ${END - DIRECTORY} is damaged`]:
     "second+28 2 9",
-  "zip directory: archives in several files are not supported; write the arrays to one file":
-    "end+4 2 1",
   "zip directory: the file is truncated, or its writer did not close it (it has no zip end record)":
     "end 4 0",
 };
 
 test.each(Object.entries(REFUSED))("%s", async (text, patches) => {
-  const isUnsupported = /: expected a stored|^zip directory: archives/;
-  const code = isUnsupported.test(text) ? "UNSUPPORTED" : "FORMAT";
+  const isMethod = text.includes(": expected a stored");
+  const code = isMethod ? "UNSUPPORTED" : "FORMAT";
   const numbers = patches.replace(/\b([a-z]+)([+-]\d+)?/g, (_, place, more) =>
     String((PLACES[place] as number) + Number(more ?? 0)),
   );
@@ -96,27 +92,10 @@ test.each(Object.entries(REFUSED))("%s", async (text, patches) => {
   expect(found).toBe(`ERR_INPUT_${code} file: ${text}`);
 });
 
-test("both end records must be equal, and of one file", async () => {
+test("a damaged zip64 end record", async () => {
   const file = zip({ "o.npy": logits }, { zip64: "all" });
   const end = file.length - 22;
   const end64 = end - 76;
-  const start = file.indexOf("PK\x01\x02");
-  const bytes = end64 - start;
-  const longs = `(1 members, ${bytes} bytes from byte ${start})`;
-  for (const [patches, text] of Object.entries({
-    [`${end + 10} 2 7; ${end + 8} 2 7`]:
-      "7 members, 4294967295 bytes from byte 4294967295",
-    [`${end + 12} 4 7`]: "65535 members, 7 bytes from byte 4294967295",
-    [`${end + 16} 4 7`]: "65535 members, 4294967295 bytes from byte 7",
-  }))
-    expect(await refusal(patched(file, patches))).toBe(
-      `ERR_INPUT_FORMAT file: zip directory: the end record (${text}) contradicts the zip64 end record ${longs}`,
-    );
-  // Disk numbers and the number of entries on this disk: of both records, and of the zip64 locator.
-  for (const at of [end + 4, end + 8, end64 + 16, end64 + 24, end - 16])
-    expect(await refusal(patched(file, `${at} 2 3`))).toBe(
-      "ERR_INPUT_UNSUPPORTED file: zip directory: archives in several files are not supported; write the arrays to one file",
-    );
   const damages = [`${end64 + 4} 4 45`, `${end64} 1 0`, `${end - 12} 4 ${end}`];
   for (const patches of damages)
     expect(await refusal(patched(file, patches))).toMatch(
