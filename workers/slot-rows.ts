@@ -199,12 +199,19 @@ export class SlotRows<Context extends RowsContext = WorkerContext> {
 }
 
 /**
- * Throws TaskFailure if bad rows end the task, or if the row's label is invalid. Returns the row's number in the file;
- * `start` is the number of the first row in the slot.
+ * Throws TaskFailure if bad rows end the task, or if the row's label is invalid. Returns the row's number in the file.
+ * @param start number of the first row in the slot
+ * @param otherReason reason of a row whose values are good, each by itself
  */
-export function rejectRow(rows: SlotRows, row: number, start: number): number {
+export function rejectRow(
+  rows: SlotRows,
+  row: number,
+  start: number,
+  otherReason: () => BadRow | null = () => null,
+): number {
   const isEnd = rows.context.onBadRow === "error";
-  const reason = rows.badRowReason(row, !isEnd);
+  const reason =
+    rows.badRowReason(row, !isEnd) ?? (isEnd ? otherReason() : null);
   if (reason && (isEnd || reason.advice))
     throw new TaskFailure({ kind: "bad-row", row: start + row, ...reason });
   if (isEnd) throw new Error(`row ${row} of a load has no bad value`);

@@ -1,4 +1,4 @@
-import { type BadRow, NULL_IN_CLASS } from "../src/kernels/bad-row.js";
+import type { BadRow } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { type SumsRows, SumsSpace } from "../src/kernels/sums.js";
 import { BLOCK_ROWS } from "../src/kernels/sums-layout.js";
@@ -12,9 +12,7 @@ import type {
 } from "../src/tasks/run-tasks.js";
 import { loadRows } from "./load-rows.js";
 import { TaskFailure } from "./slot-bytes.js";
-import { SlotRows } from "./slot-rows.js";
-
-const ADVICE = "--on-bad-row skip leaves such rows out";
+import { rejectRow, SlotRows } from "./slot-rows.js";
 
 /** Adds the rows of tasks to sums. Each task returns its sums, so that nothing but the task is lost with the thread. */
 export class RowSummer {
@@ -54,8 +52,8 @@ export class RowSummer {
       if (groups.size > maxGroups) break;
       const input = this.#input(slotRows, rows, numbers);
       for (const row of this.#addLoad(input, groups.size, start)) {
-        this.#reject(slotRows, row, start);
-        badRows.push(start + row);
+        const other = () => this.#otherReason(slotRows, row);
+        badRows.push(rejectRow(slotRows, row, start, other));
       }
       yield;
     }
@@ -149,22 +147,8 @@ export class RowSummer {
     };
   }
 
-  /** Throws TaskFailure if bad rows end the task or the row's label is invalid. */
-  #reject(slotRows: SlotRows, row: number, rowStart: number): void {
-    const reason = this.#reason(slotRows, row);
-    if (this.#context.onBadRow !== "error" && !reason.advice) return;
-    const advice = reason.found.startsWith(NULL_IN_CLASS)
-      ? `${ADVICE}, --null-logit mask masks the class`
-      : ADVICE;
-    throw new TaskFailure({
-      ...{ kind: "bad-row", row: rowStart + row, ...reason },
-      advice: reason.advice ?? advice,
-    });
-  }
-
-  #reason(slotRows: SlotRows, row: number): BadRow {
-    const reason = slotRows.badRowReason(row);
-    if (reason) return reason;
+  /** Returns why a row is bad whose values are good, each by itself. */
+  #otherReason(slotRows: SlotRows, row: number): BadRow | null {
     const { logits } = this.#setup;
     const { sources } = this.#context;
     const y = sources.findIndex(({ holds }) => holds === "class");
@@ -181,7 +165,7 @@ export class RowSummer {
         expected: "features × coefficients that float64 can hold",
         found: "an infinite product or sum",
       };
-    throw new Error(`row ${row} of a load has no bad value`);
+    return null;
   }
 
   /** Throws TaskFailure for a block of rows in which a term of a sum is infinite; names a feature if its square is. */

@@ -377,6 +377,7 @@ async function sumFile(
     // A block of thousands of classes takes half a minute. Threads write nothing, so a stop need not wait for their tasks.
     output: { stop: () => void (signal?.aborted && workerPool.close()) },
     report: { axes: context.axes },
+    advice: "--on-bad-row skip leaves such rows out",
     signal,
     onProgress: () => onProgress?.(done.start + done.rows, done.start + rows),
   };

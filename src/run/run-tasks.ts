@@ -15,6 +15,8 @@ interface TaskContext
   logits: { path: string };
   output: { stop?(): void };
   report: { axes: RowAxes };
+  /** Advice about a bad row; default: that of a run. */
+  advice?: string;
 }
 
 /** Functions for the work in a slot. */
@@ -96,7 +98,7 @@ export async function runTask(
   context: TaskContext,
   task: Task,
 ): Promise<SuccessReply> {
-  const { pool, options, logits, report } = context;
+  const { pool, options, logits, report, advice } = context;
   const reply = await pool.run(task);
   if (reply.ok) return reply;
   throw failureError(reply.failure, {
@@ -104,6 +106,7 @@ export async function runTask(
     output: options.output,
     writing: WRITING,
     axes: report.axes,
+    advice,
   });
 }
 

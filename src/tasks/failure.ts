@@ -43,18 +43,19 @@ export type Failure =
 
 const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
 
-/** Files of a failed task; `writing` is the action in messages about the output. */
+/** Files of a failed task; `writing` is the action in messages about the output, `advice` that about a bad row. */
 interface Files {
   input: string;
   output: string;
   writing: string;
   axes?: RowAxes;
+  advice?: string | undefined;
 }
 
 /** Returns the error of a failure. */
 export function failureError(
   failure: Failure,
-  { input, output, writing, axes = ONE_AXIS }: Files,
+  { input, output, writing, axes = ONE_AXIS, advice = ADVICE }: Files,
 ): Error {
   switch (failure.kind) {
     case "damaged":
@@ -66,12 +67,12 @@ export function failureError(
         ? ioError(output, writing, systemErrorOf(failure))
         : inputError(input, "could not be read", systemErrorOf(failure));
     case "bad-row": {
-      const advice = failure.found.startsWith(NULL_IN_CLASS)
-        ? `${ADVICE}, --null-logit mask masks the class`
-        : ADVICE;
+      const more = failure.found.startsWith(NULL_IN_CLASS)
+        ? ", --null-logit mask masks the class"
+        : "";
       const index = indexOfRow(axes, failure.row);
       const own = failure.advice === COUNTED ? COUNTED + CODED : failure.advice;
-      return new BadRowError(input, index, failure, own ?? advice);
+      return new BadRowError(input, index, failure, own ?? advice + more);
     }
     case "ragged-row": {
       const { column, row, expected, found } = failure;
