@@ -62,7 +62,7 @@ export class RowSummer {
       ? []
       : this.#spaces.map((space, n) => {
           space.ensureGroups(passes[n]?.isGrouped ? groups.size : 1);
-          return space.takeShared();
+          return space.take();
         });
     for (const space of this.#spaces) space.clear();
     return {

@@ -23,7 +23,6 @@ export interface Model {
  *
  * @param base reference class; undefined for none: then coefficients are b_c - b_0
  * @param v K(Q-1) × K(Q-1) without the reference class, or KQ × KQ
- * @throws RangeError if B or V has another size
  */
 export function createModel(
   [features, classes]: readonly [number, number],
@@ -37,10 +36,6 @@ export function createModel(
   const parameterClasses =
     v?.length === size * size ? all : all.filter((c) => c !== reference);
   const n = features * parameterClasses.length;
-  if (b.length !== size || (v && v.length !== n * n))
-    throw new RangeError(
-      `B is not ${features} × ${classes}, or V is not ${n} × ${n}`,
-    );
   const shape = { features, classes, reference, parameterClasses };
   return { ...shape, b, v: v && symmetrized(v, n) };
 }
@@ -173,10 +168,9 @@ export interface Estimate {
  * Estimates are within 8 ε of their absolute-value forms, variances within 32 ε of |D||V||D|ᵀ. One row of D exists at a
  * time.
  *
- * @param means means of the group; for contrasts with the feature at its new value
+ * @param means all `neededMeans` of the group; for contrasts with the feature at its new value
  * @param terms features, ignored for probabilities
  * @param before for contrasts: means with the feature at its old value
- * @throws RangeError if a mean is missing
  */
 export function estimates(
   kind: EffectKind,
@@ -186,9 +180,6 @@ export function estimates(
   before?: Means,
 ): Estimate[] {
   const { classes, reference, v } = model;
-  for (const name of neededMeans(kind, v !== undefined))
-    if (!means[name] || (before && !before[name]))
-      throw new RangeError(`${kind} needs the mean ${name}`);
   const out: Estimate[] = [];
   for (let j = 0; j < classes; j++) {
     if (kind === "coefficients" && j === reference) continue;

@@ -186,17 +186,15 @@ export class SumsSpace {
     return overflow;
   }
 
-  /** Returns a copy of the state of groups: for each its number of good rows (int64) and padding, then its accumulators. */
-  take(first: number, count: number): Uint8Array {
-    return this.#bytesOf(first, count).slice();
-  }
-
-  /** Returns a copy of the state of all groups in shared memory, so that messages do not copy it again. */
-  takeShared(): Uint8Array {
-    const bytes = this.#groups * this.groupBytes;
-    const shared = new Uint8Array(new SharedArrayBuffer(bytes));
-    shared.set(this.#bytesOf(0, this.#groups));
-    return shared;
+  /**
+   * Returns a copy of the state of groups, by default of all: for each its number of good rows (int64) and padding, then its
+   * accumulators. The copy is in shared memory, so that messages do not copy it again.
+   */
+  take(first = 0, count = this.#groups): Uint8Array {
+    const bytes = this.#bytesOf(first, count);
+    const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    copy.set(bytes);
+    return copy;
   }
 
   /** Adds states, one after another, to the groups of these numbers. @throws RangeError if memory is exhausted */

@@ -72,60 +72,44 @@ export async function sumRequest(
   output: string,
   { readMatrix }: Pick<SumSource, "readMatrix"> = FILES,
 ): Promise<Omit<SumRequest, "plan">> {
-  const { inputs, by = [], weight, features, threads } = options;
+  const { inputs, by = [], weight, features } = options;
   const repeated = by.find((name, k) => by.indexOf(name) !== k);
   if (repeated !== undefined)
     throw new UsageError(`by: ${repeated} is given twice`, "by");
-  const matrix =
+  const coefficients =
     options.coefficients === undefined
       ? null
-      : await readMatrix(options.coefficients);
-  const coefficients =
-    matrix &&
-    new Coefficients(
-      options.coefficients as string,
-      matrix,
-      baseOf(options.base ?? "0"),
-    );
-  const auxiliary = auxiliaryOf(emit)
-    .filter((option) => options[option] !== undefined)
-    .map((option) => ({ option, name: options[option] as string }));
+      : new Coefficients(
+          options.coefficients,
+          await readMatrix(options.coefficients),
+          baseOf(options.base ?? "0"),
+        );
+  const threads = options.threads ?? availableParallelism();
+  const columns = [
+    ...auxiliaryOf(emit).map((option) => ({ option, name: options[option] })),
+    { option: "weight" as const, name: weight },
+    { option: "features" as const, name: coefficients ? undefined : features },
+  ];
   return {
-    command,
-    inputs,
+    ...{ command, inputs, output, coefficients, threads },
     open: {
+      ...options,
+      threads,
       features: coefficients ? features : undefined,
-      column: options.column,
-      columns: options.columns,
-      classAxis: options.classAxis,
-      binary: options.binary,
-      pad: options.pad,
-      nullLogit: options.nullLogit,
-      allowMissingEos: options.allowMissingEos,
-      classNames: options.classNames,
-      threads: threads ?? availableParallelism(),
       inputs: [
-        ...auxiliary,
-        ...(weight === undefined
-          ? []
-          : [{ option: "weight" as const, name: weight }]),
-        ...(features === undefined || coefficients
-          ? []
-          : [{ option: "features" as const, name: features }]),
-        ...by.map((name) => ({
-          option: "by" as const,
-          name,
-          vocabulary: new Map<string, number>(),
-        })),
+        ...columns.flatMap(({ option, name }) =>
+          name === undefined ? [] : [{ option, name }],
+        ),
+        ...by.map((name) => {
+          const vocabulary = new Map<string, number>();
+          return { option: "by" as const, name, vocabulary };
+        }),
       ],
     },
-    coefficients,
     intercept: options.intercept ?? false,
     onBadRow: options.onBadRow ?? "error",
-    threads: threads ?? availableParallelism(),
-    threadsExplicit: threads !== undefined,
+    threadsExplicit: options.threads !== undefined,
     chunkRows: options.chunkRows,
     maxSumsBytes: options.maxSumsBytes ?? Number.MAX_SAFE_INTEGER,
-    output,
   };
 }

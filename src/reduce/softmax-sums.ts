@@ -3,7 +3,11 @@ import { UsageError } from "../errors.js";
 import { asNumbers } from "../in-memory/as-numbers.js";
 import { SumsSpace } from "../kernels/sums.js";
 import { momentSums } from "../kernels/sums-layout.js";
-import { checkNames, checkValue } from "../options/check-options.js";
+import {
+  type CheckedOption,
+  checkNames,
+  checkValue,
+} from "../options/check-options.js";
 import { shortValue } from "../printable.js";
 import { auxiliaryLengths } from "../results/columns.js";
 import {
@@ -53,10 +57,14 @@ export interface SoftmaxSumsRows {
   covariances?: Float64Array | undefined;
 }
 
+const WHOLE = { kind: "integer", range: [0, Number.MAX_SAFE_INTEGER] } as const;
 const OPTIONS = [
-  ...(["classes", "features", "emit", "coefficients"] as const),
-  ...(["temperature", "class"] as const),
-] satisfies (keyof SoftmaxSumsOptions)[];
+  { ...WHOLE, name: "classes", range: [1, WHOLE.range[1]], isRequired: true },
+  { ...WHOLE, name: "features" },
+  { name: "emit", kind: "list", choices: REDUCTION_NAMES },
+  { name: "temperature", kind: "number", range: [1e-100, 1e100] },
+  { ...WHOLE, name: "class" },
+] as const satisfies (CheckedOption & { name: keyof SoftmaxSumsOptions })[];
 
 const ROWS = [
   ...(["rows", "logits", "features", "labels", "weights"] as const),
@@ -87,21 +95,14 @@ export class SoftmaxSums {
 
   /** @throws UsageError for invalid options; ConfigurationError without WebAssembly SIMD */
   constructor(options: SoftmaxSumsOptions) {
-    checkNames(options, OPTIONS);
+    checkNames(options, [...OPTIONS.map(({ name }) => name), "coefficients"]);
+    for (const option of OPTIONS) checkValue(option, options[option.name]);
     const { classes, features = 0, temperature = 1 } = options;
-    checkWhole("classes", classes, 1);
-    checkWhole("features", features, 0);
-    const range = [1e-100, 1e100] as const;
-    checkValue({ name: "temperature", kind: "number", range }, temperature);
-    if (options.class !== undefined) checkWhole("class", options.class, 0);
     if (options.coefficients) checkFloats("coefficients", options.coefficients);
     const coefficients = options.coefficients?.slice();
     // A copy: the caller may change the options and their arrays later.
     this.#options = { ...options, coefficients };
-    const emit = options.emit ?? ["softmax", "jacobian"];
-    const choices = REDUCTION_NAMES;
-    checkValue({ name: "emit", kind: "list", choices }, emit);
-    this.#emit = [...emit];
+    this.#emit = [...(options.emit ?? ["softmax", "jacobian"])];
     if (this.#emit.includes("column") && options.class === undefined)
       throw new UsageError("class: column needs a class", "class");
     checkReductions(this.#emit, {
@@ -176,7 +177,7 @@ export class SoftmaxSums {
           name,
         );
     };
-    checkWhole("rows", rows, 0);
+    checkValue({ ...WHOLE, name: "rows" }, rows);
     if (coefficients && logits)
       throw new UsageError("logits: coefficients compute them", "logits");
     check("logits", logits, classes, !coefficients);
@@ -343,9 +344,4 @@ function checkFloats(name: string, value: unknown): void {
       `${name}: expected ${name === "logits" ? "a Float64Array or Float32Array" : "a Float64Array"}, found ${shortValue(value)}`,
       name,
     );
-}
-
-function checkWhole(name: string, value: unknown, min: number): void {
-  const range = [min, Number.MAX_SAFE_INTEGER] as const;
-  checkValue({ name, kind: "integer", range, isRequired: true }, value);
 }

@@ -213,16 +213,6 @@ test("a model without reference class has the same effects", () => {
   }
 });
 
-test("sizes that do not fit are rejected", () => {
-  const b = new Float64Array(6);
-  expect(() => createModel([2, 3], b, 0, new Float64Array(25))).toThrow(
-    "B is not 2 × 3, or V is not 4 × 4",
-  );
-  expect(() => estimates("dydx", createModel([2, 3], b), {}, [0])).toThrow(
-    "dydx needs the mean j",
-  );
-});
-
 test("statistics of an estimate", () => {
   const inference = inferenceAt(0.95);
   const { statistic, p_value, conf_low, conf_high } = inference(2, 0.5);

@@ -134,7 +134,7 @@ describe("refused", () => {
     "classes: expected a whole number from 1, found 0": { classes: 0 },
     "options: expected an object, found null": null as never,
     "missing required option classes": {} as never,
-    "unknown option emits; the options are classes, features, emit, coefficients, temperature, class":
+    "unknown option emits; the options are classes, features, emit, temperature, class, coefficients":
       { classes: 2, emits: ["gini"] } as never,
     "class: expected a whole number from 0, found -1": {
       ...{ classes: 2, emit: ["column"], class: -1 },
