@@ -10,19 +10,10 @@ import { STREAM_START } from "./jacobian-file.js";
 /** The output path that means standard output. */
 export const STANDARD_OUTPUT = "-";
 
-/** A sequential byte stream with backpressure. */
-export interface ByteStream {
-  /** Resolves when the bytes may be changed. @throws OutputClosedError, IoError */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Stops writing; the write in progress fails. */
-  destroy(): void;
-  /** Resolves when all bytes have been handed to the system. */
-  end(): Promise<void>;
-}
-
 /** Destination of a run's bytes: a file to write, a file to compare them with, or a stream. */
 export interface OutputTarget extends Readonly<DirectTarget> {
-  readonly stream?: ByteStream;
+  /** Stream with backpressure: a write resolves when its bytes may be changed. @throws OutputClosedError, IoError */
+  readonly stream?: { write(bytes: Uint8Array): Promise<void> };
   /** Stops the stream: no more bytes are sent. */
   stop?(): void;
   /** Reports newly written bytes, so that syncing starts during the run and the commit has little to wait for. */

@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import { isatty } from "node:tty";
 import { OutputClosedError, UsageError } from "../errors.js";
 import { ioError } from "../io/system-error.js";
-import type { ByteStream, PendingOutput } from "./output-target.js";
+import type { PendingOutput } from "./output-target.js";
 
 const FD = 1;
 const NAME = "standard output";
@@ -12,41 +12,50 @@ const NAME = "standard output";
 /** Opens standard output for binary data. @throws UsageError for a terminal */
 export function openStandardOutput(): PendingOutput {
   const stream = openStream();
-  let isStopped = false;
+  /** Rejects the write in progress, which may never end. */
+  let giveUp = () => {};
+  // Each write reports its own error; an error event without listener would end the process.
+  stream.on("error", () => {}).on("close", () => giveUp());
+  const done = (start: (callback: (error?: Error | null) => void) => void) =>
+    new Promise<void>((resolve, reject) => {
+      giveUp = () => reject(new OutputClosedError(NAME));
+      // A destroyed stream may never call back.
+      if (stream.destroyed) giveUp();
+      start((error) => (error ? reject(streamError(error)) : resolve()));
+    });
   const stop = () => {
-    isStopped = true;
     stream.destroy();
+    giveUp();
   };
   return {
     fd: -1,
     compare: false,
     direct: -1,
-    stream,
+    stream: {
+      write: ({ buffer, byteOffset, byteLength }) =>
+        done((callback) =>
+          stream.write(Buffer.from(buffer, byteOffset, byteLength), callback),
+        ),
+    },
     reportWritten: () => {},
     stop,
-    async commit() {
-      if (isStopped) throw new OutputClosedError(NAME);
-      await stream.end();
-    },
+    commit: () => done((callback) => stream.end(callback)),
     discard: async () => stop(),
   };
 }
 
-/** Opens standard output. Writes never block the thread, so that signals are handled while nobody reads. */
-function openStream(): ByteStream {
+/** Opens the stream. Writes never block the thread, so that signals are handled while nobody reads. */
+function openStream(): Writable {
   if (isatty(FD))
     throw new UsageError(
       "output: - writes binary data, but standard output is a terminal; redirect it to a file or pipe",
     );
   const stat = fstatSync(FD);
   const reopened = stat.isFIFO() ? reopen() : null;
-  if (reopened !== null)
-    return streamTo(createWriteStream("", { fd: reopened }));
-  return streamTo(
-    stat.isFIFO() || stat.isSocket()
-      ? new Socket({ fd: FD, readable: false, writable: true })
-      : createWriteStream("", { fd: FD, autoClose: false }),
-  );
+  if (reopened !== null) return createWriteStream("", { fd: reopened });
+  return stat.isFIFO() || stat.isSocket()
+    ? new Socket({ fd: FD, readable: false, writable: true })
+    : createWriteStream("", { fd: FD, autoClose: false });
 }
 
 /**
@@ -60,29 +69,6 @@ function reopen(): number | null {
   } catch {
     return null;
   }
-}
-
-function streamTo(writable: Writable): ByteStream {
-  /** Rejects the write in progress, which may never end. */
-  let giveUp = () => {};
-  // Each write reports its own error; an error event without listener would end the process.
-  writable.on("error", () => {}).on("close", () => giveUp());
-  const done = (start: (callback: (error?: Error | null) => void) => void) =>
-    new Promise<void>((resolve, reject) => {
-      giveUp = () => reject(new OutputClosedError(NAME));
-      start((error) => (error ? reject(streamError(error)) : resolve()));
-    });
-  return {
-    write: ({ buffer, byteOffset, byteLength }) =>
-      done((callback) =>
-        writable.write(Buffer.from(buffer, byteOffset, byteLength), callback),
-      ),
-    destroy() {
-      writable.destroy();
-      giveUp();
-    },
-    end: () => done((callback) => writable.end(callback)),
-  };
 }
 
 const CLOSED = ["EPIPE", "ERR_STREAM_DESTROYED", "ECONNRESET"];
