@@ -54,8 +54,7 @@ export async function openPlannedRun(
 ): Promise<OpenDatasetRun> {
   const out = resolveLocation(output);
   const store = await openStore(out, access);
-  const { name, bytes } = await readPlan(store, out, fingerprint, prefer);
-  const plan = decodeJson(bytes) as DatasetPlan | null;
+  const { name, plan } = await readPlan(store, out, fingerprint, prefer);
   if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
     throw new InternalError(`${name} is not a valid plan`);
   if (fingerprint !== undefined && plan.fingerprint !== fingerprint)
@@ -104,17 +103,20 @@ async function readPlan(
   out: string,
   fingerprint: string | undefined,
   prefer: Preference,
-): Promise<{ name: string; bytes: Uint8Array }> {
+): Promise<{ name: string; plan: DatasetPlan | null }> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const name = isRemote(out)
-      ? `${out}/${PLAN}`
-      : await findPlan(store, out, fingerprint, prefer);
-    const bytes = name === null ? null : await store.read(name);
-    const isPublished = !isRemote(out) && name === join(out, PLAN);
-    const isValid = !isPublished || (await isOf(store, out, bytes));
-    if (name !== null && bytes && isValid) return { name, bytes };
-    // Publication by another process moves or replaces the plan between `findPlan` and `read`.
-    if (name === null || isRemote(out)) break;
+    const found = isRemote(out)
+      ? { folder: out, published: null }
+      : await findRun(store, out, fingerprint, prefer);
+    if (!found) break;
+    const name = `${found.folder}/${PLAN}`;
+    const bytes = await store.read(name);
+    const plan = decodeJson(bytes) as DatasetPlan | null;
+    const { published } = found;
+    if (bytes && (!published || plan?.fingerprint === published.fingerprint))
+      return { name, plan };
+    // Publication by another process moves or replaces the plan between `findRun` and `read`.
+    if (isRemote(out)) break;
     if (bytes && attempt === MAX_ATTEMPTS)
       throw new InputFormatError(
         out,
@@ -123,19 +125,6 @@ async function readPlan(
       );
   }
   throw new PlanMissingError(out);
-}
-
-/** Returns whether a published dataset is of a plan. */
-async function isOf(
-  store: Store,
-  out: string,
-  plan: Uint8Array | null,
-): Promise<boolean> {
-  const success = decodeJson(await store.read(join(out, SUCCESS)));
-  const fingerprints = [success, decodeJson(plan)].map(
-    (content) => (content as Partial<Success> | null)?.fingerprint,
-  );
-  return fingerprints[0] === fingerprints[1];
 }
 
 /** Returns the fingerprints of other unfinished runs of an output. */
@@ -158,30 +147,37 @@ async function unfinishedRuns(store: Store, out: string): Promise<string[]> {
     .filter((suffix) => /^[0-9a-f]{16}$/.test(suffix));
 }
 
-/** Returns the path of the plan to open, or null if there is none. @throws UsageError */
-async function findPlan(
+/** Directory of a run. */
+interface FoundRun {
+  folder: string;
+  /** Content of _SUCCESS; null for an unfinished run. */
+  published: Partial<Success> | null;
+}
+
+/** Returns the run to open, or null if there is none. @throws UsageError */
+async function findRun(
   store: Store,
   out: string,
   fingerprint: string | undefined,
   prefer: Preference,
-): Promise<string | null> {
+): Promise<FoundRun | null> {
   // Listing unfinished runs first ensures that a run which is published meanwhile is found in one of the two directories.
   const listed = await unfinishedRuns(store, out);
   const success = await store.read(join(out, SUCCESS));
-  const { fingerprint: published } = (decodeJson(success) ??
-    {}) as Partial<Success>;
-  if (published && prefer === "published" && !fingerprint)
-    return join(out, PLAN);
+  const published = (decodeJson(success) ?? {}) as Partial<Success>;
+  const { fingerprint: done } = published;
+  if (done && prefer === "published" && !fingerprint)
+    return { folder: out, published };
   const unfinished = listed.filter(
-    (run) => run !== published && run === (fingerprint ?? run),
+    (run) => run !== done && run === (fingerprint ?? run),
   );
   if (unfinished.length > 1) {
-    const first = published ? `${published} (published), ` : "";
+    const first = done ? `${done} (published), ` : "";
     throw new UsageError(
       `run: several runs are planned for ${out}; name one: ${first}${unfinished.join(", ")}`,
     );
   }
   const [run] = unfinished;
-  if (run) return join(`${out}.__wip-${run}`, PLAN);
-  return success ? join(out, PLAN) : null;
+  if (run) return { folder: `${out}.__wip-${run}`, published: null };
+  return success && { folder: out, published };
 }
