@@ -4,12 +4,7 @@ import { isAlive } from "../io/temporary-names.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { OptionsOf } from "../options/options-table.js";
 import { openStore } from "../storage/open-store.js";
-import {
-  hasFolders,
-  type ObjectStore,
-  type Store,
-  type Stored,
-} from "../storage/store.js";
+import { hasFolders, type ObjectStore, type Store } from "../storage/store.js";
 import { COMMITS, isDatasetFile } from "./dataset-files.js";
 import type { DatasetHooks } from "./events.js";
 
@@ -44,114 +39,91 @@ export async function removeStaleRuns(
   const output = resolveLocation(given.output);
   const limit = Date.now() - olderThan * 3600_000;
   const store = await openStore(output, { ...given, signal });
-  const unfinished = await (hasFolders(store)
-    ? unfinishedFolders(store, output)
-    : unfinishedUploads(store as ObjectStore, output));
   const lists = { removed: [], kept: [], shards: {} };
   const report: StaleRunsReport = { output, dryRun, ...lists };
-  const inUse = new Set(
-    unfinished.filter(({ isInUse }) => isInUse).map(({ run }) => run),
-  );
-  for (const item of unfinished) {
-    const { path, run, changed, shards, isDead, stale = [] } = item;
-    if (shards) report.shards[path] = shards;
-    const isStale = isDead || (changed <= limit && !inUse.has(run));
-    if (!isStale) report.kept.push(path);
-    for (const removable of isStale ? [item] : stale) {
-      if (!dryRun) await removable.remove();
-      report.removed.push(removable.path);
-    }
+  const all = hasFolders(store)
+    ? unfinishedFolders(store, output, limit)
+    : unfinishedUploads(store as ObjectStore, output, limit);
+  for await (const { path, isStale, shards = 0, remove } of all) {
+    if (shards > 0) report.shards[path] = shards;
+    if (isStale && !dryRun) await remove();
+    report[isStale ? "removed" : "kept"].push(path);
   }
   return report;
 }
 
-interface Removable {
+/** Directory of an unfinished run, temporary file in it, or unfinished upload. */
+interface Unfinished {
   /** Path in reports. */
   path: string;
-  remove(): Promise<void>;
-}
-
-/** Directory of an unfinished run, or unfinished upload. */
-interface Unfinished extends Removable {
-  /** Time of the last change, in milliseconds since 1970. */
-  changed: number;
-  /** Fingerprint of the run of a directory. */
-  run?: string;
+  isStale: boolean;
   /** Number of computed shards. */
   shards?: number;
-  /** Whether a process of this machine uses it. */
-  isInUse?: boolean;
-  /** Whether it belongs to a process of this machine that has ended. */
-  isDead?: boolean;
-  /** Temporary files of processes that have ended. */
-  stale?: Removable[];
+  remove(): Promise<void>;
 }
 
 /** Suffix of a run's directory after the dataset's name: use, fingerprint, process mark (repairs only), random digits. */
 const SUFFIX =
   /^\.__(?:wip|tmp|old)-([0-9a-f]{16})(?:-[0-9a-f]{8}-\d+-\d+-\d+)?(?:-[0-9a-f]{12})?$/;
 
-async function unfinishedFolders(
+/** Yields the directories of unfinished runs, and dead temporary files in those that are not stale. */
+async function* unfinishedFolders(
   store: Store,
   out: string,
-): Promise<Unfinished[]> {
-  const folders: Unfinished[] = [];
+  limit: number,
+): AsyncGenerator<Unfinished> {
+  const folders: { name: string; run: string; files: string[] }[] = [];
+  const runsInUse = new Set<string>();
+  for (const name of (await store.list(dirname(out), basename(out))).keys()) {
+    const [, run] = SUFFIX.exec(name.slice(basename(out).length)) ?? [];
+    const path = join(dirname(out), name);
+    if (run === undefined || !(await store.head(path))?.isFolder) continue;
+    const isTemporary = name.includes(".__tmp-");
+    const files = isTemporary ? [...(await store.list(path)).keys()] : [];
+    folders.push({ name, run, files });
+    if ([name, ...files].some((marked) => isAlive(marked) === true))
+      runsInUse.add(run);
+  }
   const removable = (path: string) => ({
     path,
     remove: () => store.remove(path),
   });
-  for (const name of (await store.list(dirname(out), basename(out))).keys()) {
-    const [, run] = SUFFIX.exec(name.slice(basename(out).length)) ?? [];
+  for (const { name, run, files } of folders) {
     const path = join(dirname(out), name);
-    const state = run === undefined ? null : await store.head(path);
-    if (run === undefined || !state?.isFolder) continue;
-    const names = [...(await store.list(path)).keys()];
+    const isOld = (await lastChange(store, path)) <= limit;
+    const isStale = isAlive(name) === false || (isOld && !runsInUse.has(run));
     const records = [...(await store.list(join(path, COMMITS))).keys()];
-    const temporary = path.includes(".__tmp-") ? names : [];
-    folders.push({
-      ...removable(path),
-      run,
-      changed: await lastChange(store, path, state),
-      shards: records.filter((record) => RECORD.test(record)).length,
-      isInUse: [name, ...temporary].some((file) => isAlive(file) === true),
-      isDead: isAlive(name) === false,
-      stale: temporary
-        .filter((file) => isAlive(file) === false)
-        .map((file) => removable(join(path, file))),
-    });
+    const shards = records.filter((record) => RECORD.test(record)).length;
+    yield { ...removable(path), isStale, shards };
+    for (const file of isStale ? [] : files)
+      if (isAlive(file) === false)
+        yield { ...removable(join(path, file)), isStale: true };
   }
-  return folders;
 }
 
 const RECORD = /^\d{5,}\.json$/;
 
-/** Returns the latest modification time of a file, or of a directory and everything in it. */
-async function lastChange(
-  store: Store,
-  path: string,
-  { isFolder, modified }: Stored,
-): Promise<number> {
+/** Returns the latest modification time of a file, or of a directory and everything in it; 0 if it is gone. */
+async function lastChange(store: Store, path: string): Promise<number> {
+  const { isFolder, modified = 0 } = (await store.head(path)) ?? {};
+  const names = isFolder ? [...(await store.list(path)).keys()] : [];
   let last = modified;
-  const names = isFolder ? (await store.list(path)).keys() : [];
-  for (const inner of [...names].map((name) => join(path, name))) {
-    const state = await store.head(inner);
-    if (state) last = Math.max(last, await lastChange(store, inner, state));
-  }
+  for (const name of names)
+    last = Math.max(last, await lastChange(store, join(path, name)));
   return last;
 }
 
-/** Returns the unfinished multipart uploads of a run. */
-async function unfinishedUploads(
+/** Yields the unfinished multipart uploads of a run. */
+async function* unfinishedUploads(
   store: ObjectStore,
   out: string,
-): Promise<Unfinished[]> {
-  const uploads: Unfinished[] = [];
+  limit: number,
+): AsyncGenerator<Unfinished> {
   for await (const { name, started, abort } of store.uploadsIn(out))
     if (isDatasetFile(name.slice(out.length + 1)))
-      uploads.push({
+      yield {
         path: `${name} (an upload that has not ended)`,
-        changed: started,
+        isStale: started <= limit,
         remove: abort,
-      });
-  return uploads;
+      };
 }
