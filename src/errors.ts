@@ -38,8 +38,6 @@ export abstract class SoftjacError extends Error {
   readonly exitCode: number = EXIT.internal;
   /** Report of what was done before the failure, if the function returns a report. */
   report?: unknown;
-  /** Maximum size in bytes of an output, for an error about a larger one: outputs that fit are added to the message. */
-  room?: number;
 
   /** Escapes control characters in `message`, which may contain names from files, and shortens it to 2,000 bytes. */
   constructor(message: string, options?: ErrorOptions) {
@@ -144,10 +142,17 @@ export class InputChangedError extends LocatedError {
   override readonly exitCode = EXIT.badInput;
 }
 
-/** Returns the error of an output that is too large to exist. */
+/** Options that store less than whole blocks, at the end of messages. */
+export const SMALLER_OUTPUTS =
+  "use --layout factored, --layout coo --threshold T, or --emit softmax";
+
+/** Returns the error of blocks that are too large for a layout. */
 export function tooLargeError(path: string, column: string, text: string) {
-  const error = new InputUnsupportedError(path, `column ${column}`, text);
-  return Object.assign(error, { room: Number.POSITIVE_INFINITY });
+  return new InputUnsupportedError(
+    path,
+    `column ${column}`,
+    `${text}; ${SMALLER_OUTPUTS}`,
+  );
 }
 
 const ROWS = "rows";

@@ -68,7 +68,7 @@ export async function pinInputs(
     try {
       await reportLogits(logits);
       const plan = await inputs.reading(logits, () => planRun(options, logits));
-      const message = first ? null : sizeWarning(options, logits, plan);
+      const message = first ? null : sizeWarning(options, plan);
       if (message) onEvent?.({ event: "warning", message });
       const { rows, classNames, leading, partitions: used } = logits;
       const features = logits.inputs.find((one) => one.option === "features");

@@ -140,7 +140,7 @@ export function checkSpace(
   if (free >= bytes) return;
   const message = `not enough disk space in ${directory}: ${bytes} bytes are needed, ${free} are free`;
   const cause = systemErrorOf({ code: "ENOSPC" });
-  throw Object.assign(new IoError(path, message, { cause }), { room: free });
+  throw new IoError(path, message, { cause });
 }
 
 /** Converts a system error of an unknown call to a softjac error; returns other errors unchanged. */

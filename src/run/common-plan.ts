@@ -4,7 +4,7 @@ import {
   type Field,
   plainField,
 } from "../arrow/field.js";
-import { tooLargeError } from "../errors.js";
+import { InputUnsupportedError } from "../errors.js";
 import { copiedBytesPerRow } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import type { ResolvedOptions } from "../options/run-options.js";
@@ -100,9 +100,9 @@ export function withinMemory<P extends { slots: number; threads: number }>(
 ): P {
   const slots = Math.min(plan.slots, Math.floor(MAX_MEMORY_BYTES / bytes));
   if (slots === 0)
-    throw tooLargeError(
+    throw new InputUnsupportedError(
       path,
-      column,
+      `column ${column}`,
       `expected rows of at most ${MAX_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${bytes}`,
     );
   return { ...plan, slots, threads: Math.min(plan.threads, slots) };

@@ -16,7 +16,7 @@ import {
 import type { WorkerPool } from "../pool/worker-pool.js";
 import { axesOf } from "../results/row-axes.js";
 import { type RunContext, workerContext } from "./run-context.js";
-import { type RunPlan, withAlternatives } from "./run-plan.js";
+import type { RunPlan } from "./run-plan.js";
 import { writeEntries } from "./write-entries.js";
 import { writeFixed } from "./write-fixed.js";
 
@@ -43,8 +43,7 @@ export async function computeAndCommit(
   const { signal } = work;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const output = await open().catch((error) => {
-    const opening = ioError(path, "could not be opened", error);
-    throw withAlternatives(opening, work.options, work.logits);
+    throw ioError(path, "could not be opened", error);
   });
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);

@@ -39,7 +39,7 @@ export async function run(
     try {
       if (!hooks.signal?.aborted) await reportLogits(logits, hooks.onEvent);
       const plan = planRun(resolved, logits);
-      const message = sizeWarning(resolved, logits, plan);
+      const message = sizeWarning(resolved, plan);
       if (message) hooks.onEvent?.({ event: "warning", message });
       report.set(plannedReport(resolved, plan, logits));
       await computeAndCommit(

@@ -144,7 +144,7 @@ test("an example larger than the target size has its own record batch", async ()
 test("csr rejects more classes than int32 indices can hold, coo does not", async () => {
   write({ rows: 2, classes: 50_000, logit: (r, k) => -(k + r) / 3 });
   await expect(run({ layout: "csr", topK: 9 })).rejects.toThrow(
-    "expected at most 46340 classes in layout csr, whose indices are int32, found 50000; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
+    "expected at most 46340 classes in layout csr, whose indices are int32, found 50000; use --layout factored, --layout coo --threshold T, or --emit softmax",
   );
   const { report, column } = await run({ layout: "coo", threshold: 1e-6 });
   // p_i p_j = p_0² e^(-(i+j)/3) >= 1e-6 with p_0 = 1 - e^(-1/3)
