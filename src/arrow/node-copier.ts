@@ -13,7 +13,7 @@ import {
 } from "./copied-nodes.js";
 import { NodeReader } from "./node-reader.js";
 import { integerAt, type Read, ReadWindow, viewOf } from "./read-window.js";
-import { storesUtf8, Utf8Texts } from "./utf8-texts.js";
+import { firstNotUtf8, storesUtf8 } from "./utf8-texts.js";
 import { VIEW_BYTES, ViewedValues } from "./views.js";
 
 /** Buffer sizes and positions of a node, in the output or in memory. */
@@ -24,8 +24,11 @@ export interface NodeTarget {
   values: number;
 }
 
-/** Maximum bytes per read. */
+/** Maximum bytes per read, unless one text has more. */
 const COPY_BYTES = 1 << 20;
+/** Texts are read whole; some readers reject record batches of more bytes. */
+const MAX_TEXT_BYTES = 1 << 28;
+const NOT_UTF8 = "the text is not valid UTF-8";
 
 function bitmapBytes(rows: number): number {
   return Math.ceil(rows / 8);
@@ -170,6 +173,7 @@ export class NodeCopier {
     }
   }
 
+  /** Copies whole texts, because each must be UTF-8 by itself. */
   #copyTexts(
     piece: CopiedPiece,
     { values, valuesBytes }: CopiedBuffers,
@@ -177,22 +181,25 @@ export class NodeCopier {
     count: number,
     offset: (k: number) => number,
   ): void {
-    const last = offset(count);
     const utf8 = storesUtf8(this.node.field);
-    const texts = new Utf8Texts(count, offset);
-    for (let at = offset(0); at < last; ) {
-      const length = Math.min(COPY_BYTES, last - at);
-      const end = values + valuesBytes;
-      const part = this.#valueWindow.bytes(values + at, length, end);
-      const checked = utf8 ? texts.check(part, at) : length;
-      if (checked === null) {
-        const bad = texts.firstBad((start, bytes) =>
-          this.read(values + start, bytes),
+    for (let next = 0; offset(next) < offset(count); ) {
+      const first = next;
+      const start = offset(first);
+      do next++;
+      while (next < count && offset(next + 1) - start <= COPY_BYTES);
+      const bytes = offset(next) - start;
+      if (bytes > MAX_TEXT_BYTES)
+        throw this.#damaged(
+          piece,
+          from + first,
+          `expected at most ${MAX_TEXT_BYTES} bytes in one value, found ${bytes}; join this column by row`,
         );
-        throw this.#notUtf8(piece, from + bad);
-      }
-      this.#values.add(part.subarray(0, checked));
-      at += checked;
+      const end = values + valuesBytes;
+      const part = this.#valueWindow.bytes(values + start, bytes, end);
+      const starts = (k: number) => offset(first + k) - start;
+      const bad = utf8 ? firstNotUtf8(part, next - first, starts) : -1;
+      if (bad >= 0) throw this.#damaged(piece, from + first + bad, NOT_UTF8);
+      this.#values.add(part);
     }
   }
 
@@ -205,7 +212,7 @@ export class NodeCopier {
     const utf8 = storesUtf8(this.node.field);
     let row = piece.from;
     const viewed = new ViewedValues(this.read, buffers.data ?? [], (text) => {
-      throw new DamagedColumn(describePosition(this.node, piece, row), text);
+      throw this.#damaged(piece, row, text);
     });
     const end = buffers.values + buffers.length * VIEW_BYTES;
     for (const { from, count } of chunksOf(piece, VIEW_BYTES)) {
@@ -216,7 +223,7 @@ export class NodeCopier {
         row = from + k;
         if (!isSet(valid, piece, row)) return 0;
         const text = viewed.value(view, k * VIEW_BYTES);
-        if (utf8 && !isUtf8(text)) throw this.#notUtf8(piece, row);
+        if (utf8 && !isUtf8(text)) throw this.#damaged(piece, row, NOT_UTF8);
         this.#values.add(text);
         return text.byteLength;
       });
@@ -245,11 +252,8 @@ export class NodeCopier {
     this.#offsets.add(bytes);
   }
 
-  #notUtf8(piece: CopiedPiece, k: number): DamagedColumn {
-    return new DamagedColumn(
-      describePosition(this.node, piece, k),
-      "the text is not valid UTF-8",
-    );
+  #damaged(piece: CopiedPiece, k: number, text: string): DamagedColumn {
+    return new DamagedColumn(describePosition(this.node, piece, k), text);
   }
 
   #checkOffsets(
@@ -264,8 +268,9 @@ export class NodeCopier {
     for (let k = 0; k <= count; k++) {
       const next = offset(k);
       if (next < previous || next > items)
-        throw new DamagedColumn(
-          describePosition(this.node, piece, from + k),
+        throw this.#damaged(
+          piece,
+          from + k,
           `expected an offset from ${previous} to ${items}, found ${next}`,
         );
       previous = next;

@@ -93,7 +93,7 @@ test.each([
   [
     ...(["file", readFileSync(good)] as const),
     "ERR_BAD_ROW 3, ERR_INPUT_FORMAT 1353, ERR_INPUT_UNSUPPORTED 1, as another reader 3, same 255",
-    "ERR_INPUT_FORMAT 320, ERR_INPUT_UNSUPPORTED 7, as another reader 1, same 72",
+    "ERR_INPUT_FORMAT 319, ERR_INPUT_UNSUPPORTED 7, as another reader 1, same 73",
   ],
   // A dictionary that a stream replaces is read, and so is a column of nulls.
   [

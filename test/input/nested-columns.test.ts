@@ -2,6 +2,10 @@ import { readFileSync } from "node:fs";
 import { nullType, tableFromIPC, union } from "@uwdata/flechette";
 import { tableFromIPC as apacheTable } from "apache-arrow";
 import { describe, expect, test } from "vitest";
+import { plainField } from "../../src/arrow/field.js";
+import { NodeCopier } from "../../src/arrow/node-copier.js";
+import { copiedColumn } from "../../src/input/copied-columns.js";
+import { plainBuffers } from "../../src/input/record-batch.js";
 import {
   arrowOf,
   type Columns,
@@ -335,6 +339,27 @@ describe("texts", () => {
       expect((await run({ keep })).column("name")).toEqual(texts);
     },
   );
+
+  test("a value of more than 256 MiB is refused, because it is read whole", () => {
+    const bytes = 2 ** 28 + 1;
+    const column = copiedColumn("", plainField("c", { kind: "Binary" }), 0);
+    const shape = { rows: 1, validity: 0, offsets: 8, items: bytes };
+    const copier = new NodeCopier(
+      column,
+      {
+        shape: { ...shape, values: bytes },
+        validity: 0,
+        offsets: 0,
+        values: 0,
+      },
+      () => new Uint8Array(Int32Array.of(0, bytes).buffer),
+      () => {},
+    );
+    const buffers = plainBuffers(1, 64, bytes);
+    expect(() =>
+      copier.copy({ buffers, from: 0, to: 1, repeat: 1, row: 5 }),
+    ).toThrow(`at most ${2 ** 28} bytes in one value, found ${bytes}; join`);
+  });
 
   test.each([
     [2, 9, "value 2: expected an offset from 3 to 8, found 9"],
