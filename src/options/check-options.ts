@@ -56,7 +56,7 @@ export function copyOptions<Options extends object>(given: Options): Options {
 }
 
 /** @throws UsageError for two options of which a call may have only one */
-export function checkExclusive(given: object): void {
+function checkExclusive(given: object): void {
   for (const [name, other] of EXCLUSIVE)
     if (isGiven(given, name) && isGiven(given, other))
       throw new UsageError(`${name}, ${other}: give only one of them`, other);

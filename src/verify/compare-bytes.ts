@@ -5,20 +5,11 @@ import type { LogitsFile } from "../input/logits-file.js";
 import type { RecordBatch } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 import { DifferentByte } from "../io/write-or-compare.js";
-import { openRunLogits, withModelFiles } from "../model/run-model.js";
 import type { RunHooks } from "../options/hooks.js";
-import {
-  type ResolvedOptions,
-  type RunOptions,
-  resolveOptions,
-} from "../options/run-options.js";
+import type { ResolvedOptions } from "../options/run-options.js";
 import { WorkerPool } from "../pool/worker-pool.js";
-import {
-  decodeRunMetadata,
-  withStoredOptions,
-} from "../results/run-metadata.js";
+import { decodeRunMetadata } from "../results/run-metadata.js";
 import { compute } from "../run/compute-and-commit.js";
-import { openOptions } from "../run/open-options.js";
 import { planRun } from "../run/run-plan.js";
 import { ReportBuilder } from "../run/run-report.js";
 import { VERSION } from "../version.js";
@@ -34,11 +25,12 @@ export interface ByteComparison {
 /**
  * Repeats the run that wrote a file, and compares every byte with the file instead of writing it: row numbers, copied
  * columns, results and metadata. Takes at most the time of a run.
- * @param inputs input file, and options that override those of the metadata
+ * @param options options of the run, and `logits` its open input
  */
 export async function compareRun(
   path: string,
-  inputs: Omit<RunOptions, "output">,
+  options: ResolvedOptions,
+  logits: LogitsFile,
   hooks: RunHooks,
 ): Promise<ByteComparison> {
   const file = openArrow(path);
@@ -56,25 +48,14 @@ export async function compareRun(
         message:
           "bytes not compared: the output is a stream, and runs write files",
       };
-    const paths = { output: path, input: inputs.input };
-    const stored = withStoredOptions(metadata, inputs) as typeof inputs;
-    const resolved = resolveOptions({
-      ...withModelFiles(paths, stored, inputs),
-      ...{ forceDense: true, output: path },
-    });
     const isPart = rowStart !== undefined && rowEnd !== undefined;
-    const options = {
-      ...resolved,
-      source: source ?? resolved.source,
-      partitions: metadata.partitions ?? [],
-      classCodes: metadata.classCodes ?? false,
+    // The input and the files of a model may have other names than in the run.
+    const { coefficients, covarianceFile } = metadata;
+    const recorded = {
+      ...{ ...options, coefficients, covarianceFile },
+      source: source ?? options.source,
       part: isPart ? { rowStart, rowEnd } : null,
     };
-    // The files of a model may have other names than in the run.
-    const { coefficients, covarianceFile } = metadata;
-    const recorded = { ...options, coefficients, covarianceFile };
-    const opening = openOptions(options, hooks.signal);
-    const logits = await openRunLogits(options.input, opening);
     const difference = await firstDifference(file, recorded, logits, hooks);
     return { compared: true, message: difference && `${path}: ${difference}` };
   } finally {
@@ -104,7 +85,6 @@ async function firstDifference(
     return `${where}: expected ${expected} at byte ${position}, found ${found ?? "the end of the file"}`;
   } finally {
     await workerPool.close();
-    logits.close();
   }
   const bytes = fstatSync(file.fd).size;
   const expected = report.finish("done").outputBytes;

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { SoftjacError } from "../../src/errors.js";
+import type { ByteComparison } from "../../src/index.js";
 import type { RunOptions } from "../../src/options/run-options.js";
-import { compareRun } from "../../src/verify/compare-bytes.js";
+import { verify } from "../../src/verify/verify.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { keptLogit, writeKept } from "../support/kept-input.js";
@@ -27,8 +28,15 @@ writeInputs(all, inputs(40, 5), 13);
 type Made = Omit<RunOptions, "input" | "output">;
 const run = async (made: Made, input = kept, others: Made = {}) =>
   (await runIn({ input, column: "logits", ...made, ...others })).bytes;
-const compare = (input = kept, others: Made = {}) =>
-  compareRun(output, { input, column: "logits", ...others }, {});
+const compare = async (input = kept) => {
+  const { bytes } = await verify({
+    input,
+    output,
+    column: "logits",
+    all: true,
+  });
+  return bytes as ByteComparison;
+};
 
 test.each<[Made]>([
   [{ keep: ["id", "name", "flag"] }],

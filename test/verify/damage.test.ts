@@ -8,7 +8,7 @@ import {
 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options/run-options.js";
-import { verifyValues } from "../../src/verify/verify-values.js";
+import { verify } from "../../src/verify/verify.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
@@ -46,9 +46,9 @@ async function written(options: Partial<RunOptions>) {
     /** Returns the offsets of the rows in a column of lists. */
     offsets: (name: string) => dataOf(name).valueOffsets,
     /** Verifies the changed bytes. */
-    async verify(rows = Infinity) {
+    async verify(sample = ROWS) {
       writeFileSync(output, bytes);
-      return await verifyValues({ input, output, rows });
+      return await verify({ input, output, sample });
     },
     restore: () => bytes.set(original),
   };
@@ -93,8 +93,8 @@ test.each(["bsr", "packed", "dense"] as const)("%s", async (layout) => {
 
   file.restore();
   file.set("row", ROWS - 1, 9000);
-  for (const rows of [Infinity, 5])
-    expect((await file.verify(rows)).problems).toContain(
+  for (const sample of [ROWS, 5])
+    expect((await file.verify(sample)).problems).toContain(
       `row ${ROWS - 1}: the row is missing`,
     );
   file.restore();
@@ -241,14 +241,14 @@ test.each(["bsr", "csr"] as const)(
     });
     const run = { input: bad, output, layout, onBadRow: "null" } as const;
     await built.run({ ...run, ...jacobian, force: true } as never);
-    const verify = () => verifyValues({ input: bad, output });
+    const verifyBad = () => verify({ input: bad, output });
     rewrite({});
-    expect((await verify()).problems).toEqual([]);
+    expect((await verifyBad()).problems).toEqual([]);
     rewrite({}, [
       [0, 7],
       [8, ROWS],
     ]);
-    expect((await verify()).problems).toEqual([
+    expect((await verifyBad()).problems).toEqual([
       "row 7: the row is missing: it is a bad row of the input, so nulls are expected",
     ]);
   },
@@ -272,7 +272,7 @@ describe("a threshold that the metadata change", async () => {
   ])("%d becomes %d", async (threshold, stated, expected) => {
     await built.run({ ...csr, emit: ["jacobian"], threshold });
     rewrite({ "softjac.threshold": String(stated) });
-    const { problems } = await verifyValues({ input, output });
+    const { problems } = await verify({ input, output });
     if (Array.isArray(expected)) expect(problems).toEqual(expected);
     else {
       const most = typeof expected === "string" ? equal : 20;

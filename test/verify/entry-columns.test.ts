@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import { verifyValues } from "../../src/verify/verify-values.js";
+import { verify } from "../../src/verify/verify.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
@@ -29,11 +29,11 @@ test.each(["jacobian", "log_jacobian"] as const)(
     const emit = [result];
     const options = { input, output, emit, layout: "coo" } as const;
     await built.run({ ...options, force: true });
-    expect(await verifyValues({ input, output })).toMatchObject({ ok: true });
+    expect(await verify({ input, output })).toMatchObject({ ok: true });
     const bytes = readFileSync(output);
     renameColumns(bytes);
     writeFileSync(output, bytes);
-    expect(await verifyValues({ input, output })).toMatchObject({ ok: false });
+    expect(await verify({ input, output })).toMatchObject({ ok: false });
   },
 );
 

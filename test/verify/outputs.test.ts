@@ -4,10 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { RunOptions, VerifyOptions } from "../../src/index.js";
 import { EMIT_NAMES, EMITS, LAYOUTS } from "../../src/results/catalogue.js";
 import { sampleRows } from "../../src/verify/compare-rows.js";
-import {
-  type ValueOptions,
-  verifyValues,
-} from "../../src/verify/verify-values.js";
+import { verify } from "../../src/verify/verify.js";
 import { npy } from "../support/array-files.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
@@ -33,8 +30,9 @@ const auxiliary = {
   classColumn: "k",
 };
 
-const verifyAll = (options: Omit<ValueOptions, "rows" | "output">) =>
-  verifyValues({ ...options, output });
+/** Verifies a number of rows; default: all, which are fewer than the default of the option. */
+const verifyRows = (options: Omit<VerifyOptions, "output">, sample?: number) =>
+  verify({ ...options, output, sample });
 
 /** Runs, and expects no problems in all rows and in a sample; returns the report on all rows. */
 async function expectSound(
@@ -42,12 +40,12 @@ async function expectSound(
   run: Partial<RunOptions> = {},
 ) {
   await built.run({ threads: 1, ...source, ...run, output, force: true });
-  for (const rows of [12, Infinity]) {
-    const report = await verifyValues({ ...source, output, rows });
+  for (const rows of [12, 1000]) {
+    const report = await verifyRows(source, rows);
     expect(report.columns.filter(({ ok }) => !ok)).toEqual([]);
     const rowsChecked = Math.min(rows, report.rows);
     expect(report).toMatchObject({ problems: [], ok: true, rowsChecked });
-    if (rows === Infinity) return report;
+    if (rows === 1000) return report;
   }
   throw new Error("no report");
 }
@@ -99,7 +97,7 @@ test.each(LAYOUTS)("blocks of layout %s", async (layout) => {
 
 async function expectNoProblems(name: string, run: Omit<RunOptions, "output">) {
   await built.run({ ...run, output, force: true, threads: 1 });
-  const { problems, ok } = await verifyAll({ input: run.input });
+  const { problems, ok } = await verifyRows({ input: run.input });
   expect([name, problems, ok]).toEqual([name, [], true]);
 }
 
@@ -171,8 +169,8 @@ test("factors whose roots of p are below 1e-217, at T = 0.001", async () => {
   const tiny = at("roots.arrow");
   const logit = (r: number, k: number) => (-k * (960 + r)) / 1000;
   writeLogits(tiny, { rows: 60, classes: 2, batchRows: [60], logit });
-  const source = { input: tiny, temperature: 0.001 };
-  await expectSound(source, { emit: ["factor"] });
+  const run = { emit: ["factor"], temperature: 0.001 } as const;
+  await expectSound({ input: tiny }, run);
 });
 
 test("covariances of classes whose p, or products of p, are subnormal", async () => {
@@ -186,8 +184,8 @@ test("covariances of classes whose p, or products of p, are subnormal", async ()
       s: [Array.from({ length: 40 }, () => sigma), "list<float64>"],
     });
     const emit = ["covariance", "variance", "std_error"] as const;
-    const source = { input: tiny, column: "o", covariance: "s", temperature };
-    await expectSound(source, { emit: [...emit] });
+    const source = { input: tiny, column: "o", covariance: "s" };
+    await expectSound(source, { emit: [...emit], temperature });
   }
 });
 
@@ -198,7 +196,7 @@ test("an input whose lists change their lengths", async () => {
   write([1, 2], [3, 4], [5, 6]);
   await built.run({ input: forms, output, force: true });
   write([1, 2], [3], [5, 6]);
-  await expect(verifyAll({ input: forms })).rejects.toThrow(
+  await expect(verifyRows({ input: forms })).rejects.toThrow(
     `${forms}: column o, row 1: expected 2 values as in the first row, found 1; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`,
   );
 });
@@ -222,15 +220,15 @@ test.each([
   const run = { output, layout, emit, onBadRow: way, force: true };
   await built.run({ ...bad, ...run } as RunOptions);
   for (const [rows, badRows] of [
-    [Infinity, 5],
+    [40, 5],
     [2, 2],
     [20, expect.any(Number)],
   ] as const)
-    expect(await verifyValues({ ...bad, output, rows })).toMatchObject({
+    expect(await verifyRows(bad, rows)).toMatchObject({
       ...{ problems: [], ok: true, badRows },
     });
   // Rows that are good in the input must be present.
-  const { problems } = await verifyAll(sound);
+  const { problems } = await verifyRows(sound);
   const missing =
     /^row (\d+): (?:expected values|the row is missing|the entry .* is missing)/;
   const found = problems.map((text) => Number(missing.exec(text)?.[1]));
@@ -238,7 +236,7 @@ test.each([
   // Rows that are bad in the input must be absent.
   const good = { ...run, ...sound, emit: ["jacobian"], onBadRow: undefined };
   await built.run(good as RunOptions);
-  const absent = (await verifyAll(bad)).problems;
+  const absent = (await verifyRows(bad)).problems;
   expect(absent).toHaveLength(5);
   expect(absent[1]).toMatch(
     "row 7: the input row is bad, so no row is expected; found values in column ",
@@ -253,7 +251,7 @@ test.each([
   async (emit, run, given) => {
     await built.run({ ...logits, ...run, emit: [emit], output, force: true });
     const names = Object.keys({ ...run, ...given }).join(", ");
-    await expect(verifyAll({ ...logits, ...given })).rejects.toThrow(
+    await expect(verifyRows({ ...logits, ...given })).rejects.toThrow(
       `${names}: give only one of them`,
     );
   },
@@ -263,7 +261,7 @@ test("another input, or the same logits in another format", async () => {
   const few = { input: at("few.arrow") };
   writeLogits(few.input, { rows: 5, classes: 3, logit });
   await built.run({ ...few, output, force: true });
-  expect((await verifyAll(sound)).problems).toEqual([
+  expect((await verifyRows(sound)).problems).toEqual([
     `metadata: expected softjac.rows 40 as in ${sound.input}, found 5`,
   ]);
   const unnamed = { input: at("unnamed.npy") };
@@ -272,8 +270,8 @@ test("another input, or the same logits in another format", async () => {
   );
   writeFileSync(unnamed.input, npy(values, [5, 3]));
   const expected = { ok: true, rowsChecked: 5 };
-  expect(await verifyAll(unnamed)).toMatchObject(expected);
-  const named = verifyAll({ ...unnamed, column: "logits" });
+  expect(await verifyRows(unnamed)).toMatchObject(expected);
+  const named = verifyRows({ ...unnamed, column: "logits" });
   await refused(named, "ERR_LOGITS_COLUMN");
 });
 
@@ -288,7 +286,7 @@ describe("files that are no outputs", () => {
   const one = { input: at("one.arrow") };
   writeLogits(one.input, { rows: 1, classes: 3, logit });
   /** Verifies a file with a column and some metadata. */
-  const verify = (
+  const verifyFile = (
     changes: object,
     column = "entropy",
     signal?: AbortSignal,
@@ -296,30 +294,30 @@ describe("files that are no outputs", () => {
     const row: Column = ["row", new Int64(), [0n]];
     const columns: Column[] = [row, [column, new Float64(), [1]]];
     writeResults(output, columns, { emit: "entropy", ...changes });
-    return verifyValues({ ...one, output }, { signal });
+    return verify({ ...one, output }, { signal });
   };
 
   test.each(Object.keys(outputMetadata({})))("%s is required", async (key) => {
     const name = key.replace("softjac.", "");
-    await expect(verify({ [name]: undefined })).rejects.toThrow(
+    await expect(verifyFile({ [name]: undefined })).rejects.toThrow(
       `${output}: metadata: ${key} is missing, so this is not an output of softjac`,
     );
   });
 
   test("results in softjac.emit, columns, files and signals", async () => {
-    await expect(verify({ emit: "entropy,bliss" })).rejects.toThrow(
+    await expect(verifyFile({ emit: "entropy,bliss" })).rejects.toThrow(
       'expected names of results in softjac.emit, found "bliss"',
     );
-    await refused(verify({ emit: "entropy,entropy" }), "ERR_INPUT_FORMAT");
-    expect((await verify({}, "entropie")).problems).toEqual([
+    await refused(verifyFile({ emit: "entropy,entropy" }), "ERR_INPUT_FORMAT");
+    expect((await verifyFile({}, "entropie")).problems).toEqual([
       "column entropy: expected float64, found no such column",
       "column entropie: the column is listed neither in softjac.emit nor in softjac.keep",
     ]);
-    const stopped = verify({}, "entropy", AbortSignal.abort());
+    const stopped = verifyFile({}, "entropy", AbortSignal.abort());
     await refused(stopped, "ERR_ABORTED");
-    await refused(verifyAll({ input: at("none") }), "ERR_INPUT_MISSING");
+    await refused(verifyRows({ input: at("none") }), "ERR_INPUT_MISSING");
     writeFileSync(output, "ARROW1");
-    await refused(verifyAll(one), "ERR_INPUT_FORMAT");
+    await refused(verifyRows(one), "ERR_INPUT_FORMAT");
   });
 
   test("options", async () => {
@@ -333,11 +331,11 @@ describe("files that are no outputs", () => {
   });
 });
 
-test.each([Infinity, 5])("progress over %d rows", async (rows) => {
+test.each([1000, 5])("progress over %d rows", async (rows) => {
   await built.run({ ...sound, output, force: true });
   const seen: [number, number][] = [];
   const onProgress = (...now: [number, number]) => seen.push(now);
-  await verifyValues({ ...sound, output, rows }, { onProgress });
+  await verify({ ...sound, output, sample: rows }, { onProgress });
   const total = Math.min(40, rows);
   expect(seen.at(-1)).toEqual([total, total]);
 });
