@@ -11,21 +11,19 @@ const MAX_ASYMMETRY = 1e-8;
 /** Relative increase of the diagonal that gives a positive semidefinite matrix a Cholesky factor. */
 const SEMIDEFINITE_SLACK = 1e-8;
 
-/** Returns uᵀ A v with an error near ε of |u|ᵀ|A||v| for any n; v is u by default. A is exactly symmetric. */
-export function quadraticForm(a: Matrix, n: number, u: Vector, v = u): number {
+/** Returns uᵀ A u with an error near ε of |u|ᵀ|A||u| for any n. A is exactly symmetric. */
+export function quadraticForm(a: Matrix, n: number, u: Vector): number {
   const product = new CompensatedSums(n);
   for (let i = 0; i < n; i++) {
     const factor = u[i] as number;
     if (factor === 0) continue;
-    if (u === v) {
-      product.add(i, factor, a, i * n + i);
-      product.add(i + 1, 2 * factor, a, i * n + i + 1, n - i - 1);
-    } else product.add(0, factor, a, i * n, n);
+    product.add(i, factor, a, i * n + i);
+    product.add(i + 1, 2 * factor, a, i * n + i + 1, n - i - 1);
   }
   const total = new CompensatedSums(1);
   for (let i = 0; i < n; i++) {
-    total.add(0, v[i] as number, product.sum, i);
-    total.add(0, v[i] as number, product.lost, i);
+    total.add(0, u[i] as number, product.sum, i);
+    total.add(0, u[i] as number, product.lost, i);
   }
   return total.rounded()[0] as number;
 }
