@@ -1,5 +1,5 @@
-import { InputUnsupportedError, SoftjacError } from "../errors.js";
-import { type CallCost, startClock } from "../io/report-clock.js";
+import { InputUnsupportedError } from "../errors.js";
+import { type CallReport, withCallReport } from "../io/report-clock.js";
 import { BRIER, CALIBRATION, RELIABILITY } from "../kernels/portable/codes.js";
 import type { SumsSpace } from "../kernels/sums.js";
 import { BY, type Moment } from "../kernels/sums-layout.js";
@@ -14,7 +14,6 @@ import {
   type SumRequest,
   sumInputs,
 } from "../reduce/sum-inputs.js";
-import { VERSION } from "../version.js";
 
 /** Options of `calibrate`. `inputs` and `label` are required. */
 export interface CalibrateOptions extends OptionsOf<"calibrate"> {}
@@ -26,10 +25,7 @@ interface BeforeAfter {
 }
 
 /** Report of `calibrate`: its return value, or `report` of its error. */
-export interface CalibrateReport extends CallCost {
-  /** Version of softjac. */
-  softjac: string;
-  status: "done" | "failed";
+export interface CalibrateReport extends CallReport {
   inputs: readonly string[];
   output: string | null;
   /** Number of good rows, and the sum of their weights. */
@@ -67,27 +63,24 @@ export async function calibrate(
   checkHooks(hooks);
   const resolved = resolve("calibrate", options);
   const { inputs, output, force, sync } = resolved;
-  const cost = startClock();
   const none = { before: Number.NaN, after: Number.NaN };
-  const done: Partial<CalibrateReport> = {};
-  const report = (status: CalibrateReport["status"]): CalibrateReport => ({
-    ...{ softjac: VERSION, status, inputs, output: output ?? null, rows: 0 },
-    ...{ weight: 0, badRows: 0, classes: 0, temperature: 1, passes: 0 },
-    ...{ std_error: Number.NaN, nll: none, ece: none, brier: none },
-    ...done,
-    ...cost((done.rows ?? 0) * (done.passes ?? 0)),
-  });
+  const fields = {
+    ...{ inputs, output: output ?? null, rows: 0, weight: 0, badRows: 0 },
+    ...{ classes: 0, temperature: 1, passes: 0, std_error: Number.NaN },
+    ...{ nll: none, ece: none, brier: none },
+  };
+  const rowsOf = ({ rows, passes }: CalibrateReport) => rows * passes;
   const kept = new KeptInputs(hooks);
-  try {
+  return withCallReport<CalibrateReport>(fields, rowsOf, async (report) => {
     if (output !== undefined)
       checkOutput({ path: output, force, format: JSON_FILE, inputs });
     const request = await sumRequest(
       ...(["calibrate", resolved, ["cross_entropy"], output ?? ""] as const),
     );
     const evaluate = async (temperature: number): Promise<Measures> => {
-      done.passes = (done.passes ?? 0) + 1;
+      report.passes++;
       const plan: SumRequest["plan"] = ({ classes, inputs }) => {
-        done.classes = classes;
+        report.classes = classes;
         const spec = {
           ...{ classes, features: 0, coefficients: null, temperature },
           inputs: inputs.map(({ values }) => values),
@@ -96,31 +89,24 @@ export async function calibrate(
         return [{ spec, isGrouped: true }];
       };
       const sums = await sumInputs({ ...request, plan }, hooks, kept);
-      done.badRows = sums.badRows;
+      report.badRows = sums.badRows;
       return measuresOf(sums.spaces[0] as SumsSpace, temperature);
     };
     const before = await evaluate(1);
     const { rows, weight } = before;
-    Object.assign(done, { rows, weight });
+    Object.assign(report, { rows, weight });
     rejectUnbounded(before, inputs[0] as string);
     const after = await maximize(before, evaluate);
-    const temperature = after.temperature;
-    Object.assign(done, {
+    const { temperature } = after;
+    Object.assign(report, {
       temperature,
       std_error: temperature ** 2 / Math.sqrt(weight * after.curvature),
       nll: { before: before.nll, after: after.nll },
       ece: { before: before.ece, after: after.ece },
       brier: { before: before.brier, after: after.brier },
     });
-    const result = report("done");
-    if (output !== undefined) await write(output, result, { force, sync });
-    return result;
-  } catch (error) {
-    if (error instanceof SoftjacError) error.report = report("failed");
-    throw error;
-  } finally {
-    await kept.close();
-  }
+    if (output !== undefined) await write(output, report, { force, sync });
+  }).finally(() => kept.close());
 }
 
 /** Means over the rows at a temperature; slope and curvature are those of nll with respect to 1/T. */

@@ -1,5 +1,5 @@
-import type { CallCost } from "../io/report-clock.js";
 import type { KeyValue } from "../reduce/group-table.js";
+import type { SumsReport } from "../reduce/sums-report.js";
 
 /** An average effect on the probability of a class. */
 export interface EffectRow {
@@ -21,23 +21,9 @@ export interface EffectRow {
 }
 
 /** Report of `effects`: its return value, or `report` of its error. */
-export interface EffectsReport extends CallCost {
-  /** Version of softjac. */
-  softjac: string;
-  status: "done" | "failed";
-  inputs: readonly string[];
+export interface EffectsReport extends SumsReport {
   /** Path of the Arrow file; null without one. */
   output: string | null;
-  outputBytes: number;
-  /** Number of rows of the inputs. */
-  rows: number;
-  /** Rows that are in no average, and the first of them. */
-  badRows: number;
-  firstBadRow: { input: string; row: number } | null;
-  classes: number;
-  terms: readonly string[];
-  groups: number;
-  threads: number;
   covariance: "fisher" | "robust" | "none" | "file";
   level: number;
   /**

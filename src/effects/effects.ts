@@ -1,6 +1,6 @@
-import { InputUnsupportedError, SoftjacError } from "../errors.js";
+import { InputUnsupportedError } from "../errors.js";
 import { numberOf } from "../format-number.js";
-import { startClock } from "../io/report-clock.js";
+import { withCallReport } from "../io/report-clock.js";
 import type { SumsSpace } from "../kernels/sums.js";
 import { readCovariance } from "../model/covariance-file.js";
 import { checkHooks, copyOptions } from "../options/check-options.js";
@@ -21,6 +21,7 @@ import {
   sumRequest,
 } from "../reduce/options.js";
 import { writePartial } from "../reduce/partials.js";
+import { NO_SUMS, reportSums } from "../reduce/sums-report.js";
 import { VERSION } from "../version.js";
 import { covarianceOf, isFeatureMajor } from "./covariance.js";
 import { type EffectsPlan, planEffects } from "./effects-plan.js";
@@ -56,19 +57,14 @@ export async function effectsFrom(
   const resolved = resolveEffectsOptions(options);
   const given = copyOptions(options);
   const { inputs, output, force, sync, covariance, level } = resolved;
-  const cost = startClock();
   const warn = (message: string) =>
     hooks.onEvent?.({ event: "warning", message });
-  const done: Partial<EffectsReport> = {};
-  const report = (status: EffectsReport["status"]): EffectsReport => ({
-    ...{ softjac: VERSION, status, inputs, output: output ?? null },
-    ...{ outputBytes: 0, rows: 0, badRows: 0, firstBadRow: null, classes: 0 },
-    ...{ terms: [], groups: 0, threads: 0, covariance, level },
+  const fields = {
+    ...{ inputs, output: output ?? null, ...NO_SUMS, covariance, level },
     ...{ newtonDecrement: null, effects: [] },
-    ...done,
-    ...cost(done.rows ?? 0),
-  });
-  try {
+  };
+  const rowsOf = ({ rows }: EffectsReport) => rows;
+  return withCallReport<EffectsReport>(fields, rowsOf, async (report) => {
     if (output !== undefined) {
       checkOutput({ path: output, force, format: ARROW, inputs });
       rejectTakenNames(resolved.by, COLUMNS);
@@ -102,17 +98,16 @@ export async function effectsFrom(
       },
       hooks,
     );
-    const { shape, groups, keys, rows, badRows, firstBadRow, threads } = sums;
+    const { shape, groups, keys, rows, badRows } = sums;
     const { terms, classes, features } = shape;
-    Object.assign(done, { rows, badRows, firstBadRow, threads, terms });
-    Object.assign(done, { classes, groups: groups.size });
+    reportSums(report, sums);
     if (resolved.partial) {
       const matrices = new Map([["coefficients", coefficients.matrix]]);
       if (file) matrices.set("covarianceFile", file.matrix);
       const commit = { output: output as string, force, sync };
       const call = ["effects", given, matrices, sums, commit] as const;
-      done.outputBytes = await writePartial(...call);
-      return report("done");
+      report.outputBytes = await writePartial(...call);
+      return;
     }
     const planned = plan as unknown as EffectsPlan;
     if (!hasWeight(sums.spaces[0] as SumsSpace))
@@ -140,7 +135,7 @@ export async function effectsFrom(
         "Fisher information",
         `it is singular: ${found.singular} is determined by the terms before it (a collinear feature, or classes that are separated)`,
       );
-    done.newtonDecrement = found.decrement;
+    report.newtonDecrement = found.decrement;
     if (found.decrement !== null && found.decrement > MAX_DECREMENT)
       warn(
         `the coefficients do not maximize the likelihood of these rows (they are ${Math.sqrt(found.decrement).toPrecision(2)} standard errors from the maximum); ${file ? "unless the fit was penalized or had other rows, check the order of the columns, the intercept and the weights" : `--covariance ${covariance} assumes that they do: use the columns, rows and weights of the fit, or --covariance-file`}`,
@@ -156,7 +151,7 @@ export async function effectsFrom(
     const origin = resolved.covarianceFile ?? (inputs[0] as string);
     const effectsOf = planned.effectsOf(sums, model);
     const values: KeyValue[][] = [];
-    done.effects = groups.sorted(keys).flatMap(({ group, keys: own }) => {
+    report.effects = groups.sorted(keys).flatMap(({ group, keys: own }) => {
       const named = keys.map((key, k) => [
         key.name,
         shownKey(key, own[k] ?? null),
@@ -179,21 +174,17 @@ export async function effectsFrom(
       );
     });
     if (output !== undefined)
-      done.outputBytes = await write(
+      report.outputBytes = await write(
         output,
         keys.map((key, k) => {
           const column = values.map((own) => own[k] ?? null);
           return keyColumn(key, column);
         }),
-        report("done"),
+        report,
         shape.classNames,
         { force, sync },
       );
-    return report("done");
-  } catch (error) {
-    if (error instanceof SoftjacError) error.report = report("failed");
-    throw error;
-  }
+  });
 }
 
 /** @throws InputUnsupportedError for an estimate or a standard error beyond float64 */

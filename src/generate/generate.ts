@@ -1,7 +1,7 @@
 import { arrowTypeOf, plainField } from "../arrow/field.js";
-import { AbortedError, SoftjacError, UsageError } from "../errors.js";
+import { AbortedError, UsageError } from "../errors.js";
 import { writeFully } from "../io/positional.js";
-import { type CallCost, startClock } from "../io/report-clock.js";
+import { type CallReport, withCallReport } from "../io/report-clock.js";
 import { ioError } from "../io/system-error.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
@@ -25,10 +25,8 @@ type ResolvedGenerateOptions = Resolved<"generate">;
 
 /** Report of `generate`: its return value, or `report` of its error. */
 export interface GenerateReport
-  extends CallCost,
+  extends CallReport,
     Omit<ResolvedGenerateOptions, "scale" | "force" | "sync"> {
-  softjac: string;
-  status: "done" | "failed";
   /** Standard deviation for kind normal; otherwise null. */
   scale: number | null;
   /** Number of rows written. */
@@ -51,41 +49,28 @@ export async function generate(
 ): Promise<GenerateReport> {
   checkHooks(hooks);
   const resolved = resolveGenerateOptions(options);
-  const { output: path, kind, seed, dtype, rows, classes } = resolved;
-  const cost = startClock();
-  const progress = { rowsDone: 0, outputBytes: 0, recordBatches: 0 };
-  const report = (status: GenerateReport["status"]): GenerateReport => ({
-    softjac: VERSION,
-    status,
-    output: path,
-    kind,
-    scale: kind === "normal" ? resolved.scale : null,
-    seed,
-    dtype,
-    rows,
-    classes,
-    ...progress,
-    ...cost(progress.rowsDone),
-  });
-  try {
-    checkOutput({ path, force: resolved.force, format: ARROW, inputs: [] });
-    checkStopped(hooks);
-    const layout = layoutLogitsFile(resolved);
-    progress.outputBytes = layout.bytes;
-    progress.recordBatches = layout.batches.length;
-    const output = await openPending(path, layout.bytes, resolved);
-    try {
-      await writeLogits(resolved, layout, output, progress, hooks);
-      await output.commit();
-    } catch (error) {
-      await output.discard();
-      throw ioError(path, "could not be written", error);
-    }
-    return report("done");
-  } catch (error) {
-    if (error instanceof SoftjacError) error.report = report("failed");
-    throw error;
-  }
+  const { output: path, force, sync, ...fields } = resolved;
+  const scale = fields.kind === "normal" ? fields.scale : null;
+  const none = { rowsDone: 0, outputBytes: 0, recordBatches: 0 };
+  return withCallReport<GenerateReport>(
+    { output: path, ...fields, scale, ...none },
+    ({ rowsDone }) => rowsDone,
+    async (report) => {
+      checkOutput({ path, force, format: ARROW, inputs: [] });
+      checkStopped(hooks);
+      const layout = layoutLogitsFile(resolved);
+      report.outputBytes = layout.bytes;
+      report.recordBatches = layout.batches.length;
+      const output = await openPending(path, layout.bytes, { force, sync });
+      try {
+        await writeLogits(resolved, layout, output, report, hooks);
+        await output.commit();
+      } catch (error) {
+        await output.discard();
+        throw ioError(path, "could not be written", error);
+      }
+    },
+  );
 }
 
 /** @throws UsageError */

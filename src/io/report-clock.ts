@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { SoftjacError } from "../errors.js";
+import { VERSION } from "../version.js";
 
 /** Time and memory that a call took. */
 export interface CallCost {
@@ -7,6 +9,38 @@ export interface CallCost {
   rowsPerSecond: number;
   /** Peak resident memory of the process, in bytes. */
   peakMemoryBytes: number;
+}
+
+/** Fields that the reports of calls have in common. */
+export interface CallReport extends CallCost {
+  /** Version of softjac. */
+  softjac: string;
+  status: "done" | "failed";
+}
+
+/**
+ * Does the work of a call, which sets the fields of its report, and returns the report. An error of `work` has the report up
+ * to it.
+ * @param fields of the report before the work
+ * @param rowsOf returns the number of computed rows
+ */
+export async function withCallReport<Report extends CallReport>(
+  fields: Omit<Report, keyof CallReport>,
+  rowsOf: (report: Report) => number,
+  work: (report: Report) => Promise<void>,
+): Promise<Report> {
+  const cost = startClock();
+  const report = { softjac: VERSION, status: "failed", ...fields } as Report;
+  try {
+    await work(report);
+    report.status = "done";
+    return report;
+  } catch (error) {
+    if (error instanceof SoftjacError) error.report = report;
+    throw error;
+  } finally {
+    Object.assign(report, cost(rowsOf(report)));
+  }
 }
 
 /** Starts a clock. The returned function returns the cost so far of computing `rows` rows. */

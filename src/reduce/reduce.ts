@@ -1,5 +1,5 @@
-import { SoftjacError, UsageError } from "../errors.js";
-import { type CallCost, startClock } from "../io/report-clock.js";
+import { UsageError } from "../errors.js";
+import { withCallReport } from "../io/report-clock.js";
 import { checkHooks, copyOptions } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
@@ -32,26 +32,12 @@ import {
 import { writePartial } from "./partials.js";
 import { columnValues } from "./softmax-sums.js";
 import type { RowSums } from "./sum-inputs.js";
+import { NO_SUMS, reportSums, type SumsReport } from "./sums-report.js";
 
 /** Report of `reduce`: its return value, or `report` of its error. */
-export interface ReduceReport extends CallCost {
-  /** Version of softjac. */
-  softjac: string;
-  status: "done" | "failed";
-  inputs: readonly string[];
+export interface ReduceReport extends SumsReport {
   output: string;
   emit: readonly ReductionName[];
-  /** Number of rows of the inputs. */
-  rows: number;
-  /** Rows that are in no sum, and the first of them. */
-  badRows: number;
-  firstBadRow: { input: string; row: number } | null;
-  classes: number;
-  /** Names of the features, with `(intercept)`. */
-  terms: readonly string[];
-  groups: number;
-  threads: number;
-  outputBytes: number;
 }
 
 /**
@@ -80,16 +66,9 @@ export async function reduceFrom(
   const given = copyOptions(options);
   const { inputs, output, force, sync } = resolved;
   const emit = resolved.emit ?? ["softmax", "jacobian"];
-  const cost = startClock();
-  const done: Partial<ReduceReport> = {};
-  const report = (status: ReduceReport["status"]): ReduceReport => ({
-    ...{ softjac: VERSION, status, inputs, output, emit },
-    ...{ rows: 0, badRows: 0, firstBadRow: null, classes: 0, terms: [] },
-    ...{ groups: 0, threads: 0, outputBytes: 0 },
-    ...done,
-    ...cost(done.rows ?? 0),
-  });
-  try {
+  const fields = { inputs, output, emit, ...NO_SUMS };
+  const rowsOf = ({ rows }: ReduceReport) => rows;
+  return withCallReport<ReduceReport>(fields, rowsOf, async (report) => {
     checkEmit(emit, resolved);
     checkOutput({ path: output, force, format: ARROW, inputs });
     const request = await sumRequest("reduce", resolved, emit, output, source);
@@ -114,12 +93,9 @@ export async function reduceFrom(
       },
       hooks,
     );
-    const { shape, groups, rows, badRows, firstBadRow, threads } = sums;
-    const { classes, terms } = shape;
-    Object.assign(done, { rows, badRows, firstBadRow, threads });
-    Object.assign(done, { classes, terms, groups: groups.size });
+    reportSums(report, sums);
     const matrix = request.coefficients?.matrix;
-    done.outputBytes = resolved.partial
+    report.outputBytes = resolved.partial
       ? await writePartial(
           "reduce",
           given,
@@ -128,11 +104,7 @@ export async function reduceFrom(
           { output, force, sync },
         )
       : await write(sums, columns, resolved, { force, sync });
-    return report("done");
-  } catch (error) {
-    if (error instanceof SoftjacError) error.report = report("failed");
-    throw error;
-  }
+  });
 }
 
 /** Checks that options and results fit together. @throws UsageError */

@@ -1,14 +1,15 @@
-import { type CallCost, startClock } from "../io/report-clock.js";
+import {
+  type CallCost,
+  type CallReport,
+  startClock,
+} from "../io/report-clock.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 import { indexOfRow, ONE_AXIS, type RowAxes } from "../results/row-axes.js";
 import { VERSION } from "../version.js";
 
 /** Report of a run: the value that it returns, or `report` of the error that it throws. */
-export interface RunReport extends CallCost {
-  /** Version of softjac. */
-  softjac: string;
-  status: "done" | "failed";
+export interface RunReport extends CallReport {
   input: string;
   output: string;
   /** Logits column, or pattern of logits columns. */
