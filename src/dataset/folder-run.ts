@@ -2,6 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { OutputExistsError } from "../errors.js";
 import { numberOf } from "../format-number.js";
 import { isAlive, randomHex } from "../io/temporary-names.js";
+import { delay } from "../io/waiting.js";
 import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../storage/store.js";
 import {
@@ -32,7 +33,7 @@ export class FolderRun extends DatasetRun<FolderStore> {
       if (checks === 1) continue;
       if (checks > MAX_CHECKS || (await this.#replaced()).length === 0)
         return false;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await delay(0.02);
     }
   }
 

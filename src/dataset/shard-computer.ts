@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { StalledError, WorkerError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
+import { withWatchdog } from "../io/waiting.js";
 import type { RunModel } from "../model/run-model.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { ResolvedOptions } from "../options/run-options.js";
@@ -20,7 +21,6 @@ import {
 import type { PinnedInput, Shard } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
 import type { DatasetEvent, DatasetHooks } from "./events.js";
-import { withWatchdog } from "./graceful-stop.js";
 import type { OpenDatasetRun } from "./planned-run.js";
 import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 

@@ -7,9 +7,9 @@ import {
 } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { delay } from "../dataset/graceful-stop.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
 import { AbortedError, ShardsFailedError, StoppedError } from "../errors.js";
+import { delay } from "../io/waiting.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import type { OptionsOf } from "../options/options-table.js";
 import {

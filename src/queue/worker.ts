@@ -1,8 +1,9 @@
 import type { DatasetHooks } from "../dataset/events.js";
-import { delay, GracefulStop } from "../dataset/graceful-stop.js";
+import { GracefulStop } from "../dataset/graceful-stop.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { numberOf } from "../format-number.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
+import { delay } from "../io/waiting.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import { VERSION } from "../version.js";
 import { queueAddress } from "./broker/connection.js";

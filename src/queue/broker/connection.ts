@@ -1,7 +1,6 @@
 import { createRequire } from "node:module";
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { orAborted } from "../../dataset/graceful-stop.js";
 import {
   ConfigurationError,
   PermissionError,
@@ -9,6 +8,7 @@ import {
   SoftjacError,
   UsageError,
 } from "../../errors.js";
+import { orAborted, withWatchdog } from "../../io/waiting.js";
 import type { OptionsOf } from "../../options/options-table.js";
 import { VERSION } from "../../version.js";
 
@@ -140,7 +140,6 @@ async function connected(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   let cause: NodeJS.ErrnoException | undefined;
-  let timer: NodeJS.Timeout | undefined;
   const ready = new Promise<void>((resolve, reject) => {
     redis.once("ready", resolve);
     // The callers report later errors; without a listener the library writes to the console.
@@ -150,18 +149,17 @@ async function connected(
       if (LOGIN_ERROR.test(error.message))
         reject(new PermissionError(shown, text, { cause }));
     });
-    timer = setTimeout(() => {
-      const reason = cause?.code ?? cause?.message ?? "no answer";
-      const text = `no connection to Redis within ${seconds} s: ${reason}`;
-      reject(new ServiceUnavailableError(shown, text, { cause }));
-    }, seconds * 1000);
   });
   // ioredis retries by itself.
   redis.connect().catch((error) => {
     cause ??= error;
   });
-  // After an abort, the timer would keep the process alive.
-  await orAborted(signal, ready).finally(() => clearTimeout(timer));
+  const late = () => {
+    const reason = cause?.code ?? cause?.message ?? "no answer";
+    const text = `no connection to Redis within ${seconds} s: ${reason}`;
+    return new ServiceUnavailableError(shown, text, { cause });
+  };
+  await withWatchdog(seconds, () => orAborted(signal, ready), late);
 }
 
 /** Checks version and settings. @throws ServiceUnavailableError for an old version, ConfigurationError for a cluster */

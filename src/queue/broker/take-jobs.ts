@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Job } from "bullmq";
-import { withTimeout } from "../../dataset/graceful-stop.js";
 import { StalledError } from "../../errors.js";
+import { withTimeout } from "../../io/waiting.js";
 import type { Resolved } from "../../options/options-table.js";
 import type { JobEnd, TakenJob } from "../jobs.js";
 import { connect, queueNameOf, reportOutages } from "./connection.js";

@@ -1,5 +1,4 @@
 import { setMaxListeners } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
 import {
   AbortedError,
   ConfigurationError,
@@ -9,6 +8,7 @@ import {
   ServiceUnavailableError,
   type SoftjacError,
 } from "../../errors.js";
+import { delay, orAborted, withWatchdog } from "../../io/waiting.js";
 import { ReplacedError } from "../store.js";
 
 // The SDK retries requests but not the reading of response bodies. The loop in this file retries both, so the retries of the
@@ -58,7 +58,6 @@ export class Requests {
       try {
         return await this.#once(attempt, bytes, stop);
       } catch (error) {
-        if (stop?.aborted) throw new AbortedError({ cause: stop.reason });
         const failure = failureOf(error);
         if (!failure) throw error;
         const { reason, text } = failure;
@@ -81,25 +80,18 @@ export class Requests {
   ): Promise<T> {
     const controller = new AbortController();
     const { signal } = controller;
-    const limit = this.pace.timeoutMs + bytes / this.pace.minBytesPerMs;
-    const timer = setTimeout(
-      () =>
-        controller.abort(new BadTransfer(`no data within ${limit / 1000} s`)),
-      limit,
-    );
-    const stopped = () => controller.abort(stop?.reason);
-    stop?.addEventListener("abort", stopped);
-    // An attempt may ignore the signal.
-    const abandoned = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason));
-    });
-    const response = attempt({ signal, alive: () => timer.refresh() });
-    response.catch(() => {});
+    const { timeoutMs, minBytesPerMs } = this.pace;
+    const seconds = (timeoutMs + bytes / minBytesPerMs) / 1000;
     try {
-      return await Promise.race([response, abandoned]);
-    } finally {
-      clearTimeout(timer);
-      stop?.removeEventListener("abort", stopped);
+      return await withWatchdog(
+        seconds,
+        (alive) => orAborted(stop, attempt({ signal, alive })),
+        () => new BadTransfer(`no data within ${seconds} s`),
+      );
+    } catch (error) {
+      // The attempt may still be running.
+      controller.abort(error);
+      throw error;
     }
   }
 
@@ -107,7 +99,7 @@ export class Requests {
   async #pause(attempts: number, stop: AbortSignal | undefined): Promise<void> {
     const next = this.pace.firstPauseMs * 2 ** (attempts - 1);
     const ms = Math.min(MAX_PAUSE_MS, next) * (0.5 + Math.random() / 2);
-    await delay(ms, undefined, { signal: stop }).catch(() => {});
+    await delay(ms / 1000, stop);
   }
 }
 
