@@ -4,7 +4,7 @@ import { MetadataVersion } from "apache-arrow/fb/metadata-version";
 import { Type } from "apache-arrow/fb/type";
 import { Builder } from "flatbuffers";
 import { InternalError } from "../errors.js";
-import type { ArrowType, Field } from "./field.js";
+import { type ArrowType, type Field, TYPE_PARAMETERS } from "./field.js";
 
 // Arrow's metadata tables (Schema.fbs, Message.fbs, File.fbs).
 
@@ -162,37 +162,16 @@ function encodeKeyValues(builder: Builder, pairs: KeyValues): number {
 
 /** Encodes a type that occurs in outputs: of a result, or of a column that can be copied. */
 function encodeType(builder: Builder, type: ArrowType): number {
-  switch (type.kind) {
-    case "Int":
-      return table(builder, int(4, type.bitWidth), int(1, +type.signed));
-    case "FloatingPoint":
-      return table(builder, int(2, type.precision));
-    case "FixedSizeList":
-      return table(builder, int(4, type.listSize));
-    case "FixedSizeBinary":
-      return table(builder, int(4, type.byteWidth));
-    case "Decimal": {
-      const digits = [int(4, type.precision), int(4, type.scale)];
-      return table(builder, ...digits, int(4, type.bitWidth, 128));
-    }
-    case "Date":
-    case "Duration":
-      return table(builder, int(2, type.unit, 1));
-    case "Time":
-      return table(builder, int(2, type.unit, 1), int(4, type.bitWidth, 32));
-    case "Timestamp": {
-      const { unit, timezone } = type;
-      const zone = timezone === null ? 0 : builder.createString(timezone);
-      return table(builder, int(2, unit), zone);
-    }
-    case "Interval":
-      return table(builder, int(2, type.unit));
-    default:
-      if (/View$|^(?:Map|Union|RunEndEncoded)$/.test(type.kind))
-        throw new InternalError(`no output column has type ${type.kind}`);
-      // Types without parameters.
-      return table(builder);
-  }
+  if (/View$|^(?:Map|Union|RunEndEncoded)$/.test(type.kind))
+    throw new InternalError(`no output column has type ${type.kind}`);
+  const parameters = TYPE_PARAMETERS[type.kind] ?? [];
+  const values = type as unknown as Record<string, number | boolean>;
+  const fields: (Integer | number)[] = parameters.map(
+    ([name, bytes, missing]) => int(bytes, Number(values[name]), missing),
+  );
+  if (type.kind === "Timestamp" && type.timezone !== null)
+    fields.push(builder.createString(type.timezone));
+  return table(builder, ...fields);
 }
 
 /** An integer of a table. The value `absent`, which readers assume for a field that is missing, is not written. */

@@ -1,3 +1,4 @@
+import { Type } from "apache-arrow/fb/type";
 import { shortList, shortName } from "../printable.js";
 
 /** Logical Arrow type, named as in Schema.fbs, with its parameters. */
@@ -17,6 +18,52 @@ export type ArrowType =
   | { kind: "FixedSizeList"; listSize: number }
   | { kind: "Map"; keysSorted: boolean }
   | { kind: "Union"; mode: number; typeIds: number[] };
+
+/** Integer in the table of a type: its name in ArrowType, bytes, value if it is missing, and the values that a file may have. */
+type TypeParameter = readonly [
+  name: string,
+  bytes: 1 | 2 | 4,
+  missing?: number,
+  allowed?: readonly number[],
+];
+
+function unit(missing: number, ...allowed: number[]): TypeParameter {
+  return ["unit", 2, missing, allowed];
+}
+
+/**
+ * Integers in the tables of types (Schema.fbs), in order; those of one byte are booleans. A timestamp has a timezone too, and a
+ * union the ids of its types.
+ */
+export const TYPE_PARAMETERS: Partial<
+  Record<ArrowType["kind"], readonly TypeParameter[]>
+> = {
+  Int: [
+    ["bitWidth", 4, 0, [8, 16, 32, 64]],
+    ["signed", 1],
+  ],
+  FloatingPoint: [["precision", 2]],
+  Decimal: [
+    ["precision", 4],
+    ["scale", 4],
+    ["bitWidth", 4, 128, [32, 64, 128, 256]],
+  ],
+  Date: [unit(1, 0, 1)],
+  Time: [unit(1, 0, 1, 2, 3), ["bitWidth", 4, 32]],
+  Timestamp: [unit(0, 0, 1, 2, 3)],
+  Interval: [unit(0, 0, 1, 2)],
+  Union: [["mode", 2]],
+  FixedSizeBinary: [["byteWidth", 4]],
+  FixedSizeList: [["listSize", 4]],
+  Map: [["keysSorted", 1]],
+  Duration: [unit(1, 0, 1, 2, 3)],
+};
+
+/** Returns the kind of a type by its number in Schema.fbs; null for an unknown number. */
+export function kindOf(number: number): ArrowType["kind"] | null {
+  const name = number === Type.NONE ? null : Type[number];
+  return (name?.replace("_", "") as ArrowType["kind"]) ?? null;
+}
 
 interface DictionaryEncoding {
   id: number;
