@@ -57,6 +57,14 @@ export function isFeatureMajor(
 }
 
 /**
+ * Classes are separated along a coefficient if the mean of p(1 - p) in its direction is at most the first number, and its sum
+ * at most the second. They have no maximum-likelihood estimate; a fit stops somewhere on the way to infinity, where the
+ * information is small but not 0.
+ */
+const MAX_SEPARATED = 1e-8;
+const MAX_SEPARATED_ROWS = 1e-3;
+
+/**
  * Returns the covariance of the coefficients that the sums over all rows give, V = H⁻¹ or H⁻¹ O H⁻¹ without the reference class,
  * and the Newton decrement scoreᵀ H⁻¹ score; each null without the sums.
  * @param weight sum of the weights
@@ -81,11 +89,10 @@ export function covarianceOf(
   const index =
     inverse.kind === "singular"
       ? inverse.index
-      : separated(
-          information,
-          expanded("features", gram, parameters),
-          features,
-          weight,
+      : indexOfSmallPivot(
+          ...([information, n] as const),
+          ...([expanded("features", gram, parameters), features] as const),
+          Math.min(MAX_SEPARATED, MAX_SEPARATED_ROWS / weight),
         );
   if (inverse.kind === "singular" || index >= 0) {
     const block = Math.floor(index / features);
@@ -102,21 +109,4 @@ export function covarianceOf(
       ? quadraticForm(inverse.matrix, n, ofParameters)
       : null,
   };
-}
-
-/**
- * Returns the index of a coefficient along which classes are separated, or -1: the mean of p(1 - p) in its direction is at most
- * 1e-8, and its sum less than a thousandth of a row. Coefficients of separated classes have no maximum-likelihood estimate;
- * a fit stops somewhere on the way to infinity, where the information is small but not 0.
- */
-function separated(
-  information: Float64Array,
-  xx: Float64Array,
-  features: number,
-  weight: number,
-): number {
-  return indexOfSmallPivot(
-    ...([information, Math.sqrt(information.length), xx, features] as const),
-    Math.min(1e-8, 1e-3 / weight),
-  );
 }

@@ -23,18 +23,7 @@ import { type MeanName, type Means, tripleCount } from "./means.js";
 import type { ResolvedEffectsOptions } from "./options.js";
 
 /** Passes over the rows, and how their sums become effects. */
-export interface EffectsPlan {
-  passes: SumsPass[];
-  /** Returns the sums over all rows that the covariance needs. */
-  totals(sums: RowSums): Totals;
-  /** Returns mean J and mean x xᵀ of all rows, for a covariance from a file; null for others. */
-  factors(sums: RowSums): Required<Pick<Means, "j" | "xx">> | null;
-  /** Returns the function that returns the effects of a group; none if all its weights are 0. */
-  effectsOf(
-    sums: RowSums,
-    model: Model,
-  ): (group: number) => (Estimate & { effect: string })[];
-}
+export type EffectsPlan = ReturnType<typeof planEffects>;
 
 type SumName = MeanName | keyof Totals;
 
@@ -61,7 +50,7 @@ export function planEffects(
   options: ResolvedEffectsOptions,
   shape: RowShape,
   coefficients: Float64Array,
-): EffectsPlan {
+) {
   const { of, covariance, by = [], intercept } = options;
   const { classes, features } = shape;
   const hasErrors = covariance !== "none";
@@ -132,11 +121,13 @@ export function planEffects(
 
   return {
     passes,
-    totals({ spaces }) {
+    /** Returns the sums over all rows that the covariance needs. */
+    totals({ spaces }: RowSums): Totals {
       const { sums } = (spaces[0] as SumsSpace).rounded(0);
       return bySum(passes[0] as NamedPass, sums);
     },
-    factors({ spaces }) {
+    /** Returns mean J and mean x xᵀ of all rows, for a covariance from a file; null for others. */
+    factors({ spaces }: RowSums): Required<Pick<Means, "j" | "xx">> | null {
       if (!isFile) return null;
       const { sums } = (spaces[first] as SumsSpace).total();
       return bySum(
@@ -144,7 +135,8 @@ export function planEffects(
         meansOf(sums),
       ) as Required<Means>;
     },
-    effectsOf({ spaces }, model) {
+    /** Returns the function that returns the effects of a group; none if all its weights are 0. */
+    effectsOf({ spaces }: RowSums, model: Model) {
       const space = spaces[first] as SumsSpace;
       const sumsAt = atMean
         ? sumsAtMean(space)
@@ -154,7 +146,7 @@ export function planEffects(
         const named = atMean ? effectPasses[n] : passes[first + n];
         return bySum(named as NamedPass, meansOf(sumsAt(n, group)));
       };
-      return (group) => {
+      return (group: number): (Estimate & { effect: string })[] => {
         if (space.rounded(group).sums[0] === 0) return [];
         const means = at(0, group);
         return [

@@ -110,7 +110,8 @@ export async function effectsFrom(
       return;
     }
     const planned = plan as unknown as EffectsPlan;
-    if (!hasWeight(sums.spaces[0] as SumsSpace))
+    const weight = (sums.spaces[0] as SumsSpace).total().sums[0] as number;
+    if (weight === 0)
       throw new InputUnsupportedError(
         inputs[0] as string,
         "rows",
@@ -125,10 +126,7 @@ export async function effectsFrom(
       warn(
         `${resolved.covarianceFile}: it seems to be ordered by feature, then class, since it fits the Fisher information of these rows much better that way; save it class-major, the coefficients of one class after those of another, or the standard errors are wrong`,
       );
-    const found = covarianceOf(
-      ...([planned.totals(sums), parameters] as const),
-      (sums.spaces[0] as SumsSpace).total().sums[0] as number,
-    );
+    const found = covarianceOf(planned.totals(sums), parameters, weight);
     if (found.singular !== undefined && !file)
       throw new InputUnsupportedError(
         inputs[0] as string,
@@ -256,11 +254,4 @@ function write(
     },
     options,
   );
-}
-
-/** Returns whether the sum of the weights of any group is above 0. */
-function hasWeight(space: SumsSpace): boolean {
-  for (let group = 0; group < space.groups; group++)
-    if ((space.rounded(group).sums[0] as number) > 0) return true;
-  return false;
 }
