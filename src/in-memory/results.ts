@@ -19,6 +19,7 @@ import {
   type AuxiliaryOptions,
   auxiliaryColumns,
   checkEmit,
+  inputOfResult,
   neededAuxiliary,
   resultsUsing,
 } from "../results/emit-options.js";
@@ -148,11 +149,11 @@ export function softmaxResults<
       reject(nameOf(option), "an array of numbers", array);
     names[option] = option;
   }
-  for (const option of neededAuxiliary(emit, names))
+  for (const option of neededAuxiliary(emit, names, inputOfResult))
     if (names[option] === undefined) {
       const own = nameOf(option);
       throw new UsageError(
-        `${own}: ${resultsUsing(option, emit)} needs ${own === "class" ? "a class, or an array of one for each row" : "an array with the numbers of each row"}`,
+        `${own}: ${resultsUsing(option, emit, inputOfResult)} needs ${own === "class" ? "a class, or an array of one for each row" : "an array with the numbers of each row"}`,
       );
     }
   checkEmit(emit, layout, names);

@@ -10,7 +10,8 @@ import { resolve } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import type { OptionsOf, Resolved } from "../options/options-table.js";
 import { checkModel, withBase } from "../options/run-options.js";
-import { auxiliaryOf, type ReductionName } from "../results/reductions.js";
+import { neededAuxiliary } from "../results/emit-options.js";
+import { inputOfReduction, type ReductionName } from "../results/reductions.js";
 import { type RowSums, type SumRequest, sumInputs } from "./sum-inputs.js";
 
 /** Options that `effects` does not have, or only under the same name: its `covariance` is not a column. */
@@ -85,8 +86,9 @@ export async function sumRequest(
           baseOf(options.base ?? "0"),
         );
   const threads = options.threads ?? availableParallelism();
+  const needed = neededAuxiliary(emit, options, inputOfReduction);
   const columns = [
-    ...auxiliaryOf(emit).map((option) => ({ option, name: options[option] })),
+    ...needed.map((option) => ({ option, name: options[option] })),
     { option: "weight" as const, name: weight },
     { option: "features" as const, name: coefficients ? undefined : features },
   ];

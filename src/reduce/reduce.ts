@@ -1,12 +1,11 @@
-import { UsageError } from "../errors.js";
 import { withCallReport } from "../io/report-clock.js";
 import { checkHooks, copyOptions } from "../options/check-options.js";
 import type { RunHooks } from "../options/hooks.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
-import { AUXILIARY_NAMES } from "../results/catalogue.js";
+import { checkAuxiliary } from "../results/emit-options.js";
 import {
-  auxiliaryOf,
   checkReductions,
+  inputOfReduction,
   REDUCTION_NAMES,
   type ReductionName,
   type SumColumn,
@@ -120,32 +119,7 @@ function checkEmit(
     coefficients: coefficients !== undefined,
     temperature,
   });
-  for (const name of emit)
-    for (const option of auxiliaryOf([name]))
-      if (option !== "classColumn" && options[option] === undefined)
-        throw new UsageError(
-          `${option}: ${name} needs the name of a column`,
-          option,
-        );
-  const needed = auxiliaryOf(emit);
-  for (const option of [...AUXILIARY_NAMES, "class" as const]) {
-    const input = option === "class" ? "classColumn" : option;
-    if (options[option] === undefined || needed.includes(input)) continue;
-    const using = REDUCTION_NAMES.filter((name) =>
-      auxiliaryOf([name]).includes(input),
-    );
-    throw new UsageError(
-      `${option}: only for --emit ${using.join(", ")}, found ${emit.join(", ")}`,
-      option,
-    );
-  }
-  const isOne =
-    (options.class === undefined) !== (options.classColumn === undefined);
-  if (emit.includes("column") && !isOne)
-    throw new UsageError(
-      "class, classColumn: column needs one of them",
-      "class",
-    );
+  checkAuxiliary(emit, options, REDUCTION_NAMES, inputOfReduction);
 }
 
 /** Writes one row per group; returns the size of the file in bytes. @throws as writeTable */

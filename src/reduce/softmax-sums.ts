@@ -10,9 +10,10 @@ import {
 } from "../options/check-options.js";
 import { shortValue } from "../printable.js";
 import { auxiliaryLengths } from "../results/columns.js";
+import { neededAuxiliary } from "../results/emit-options.js";
 import {
-  auxiliaryOf,
   checkReductions,
+  inputOfReduction,
   REDUCTION_NAMES,
   type ReductionName,
   type SumColumn,
@@ -330,12 +331,12 @@ export function columnValues(
 
 /** Returns the auxiliary inputs of results and their numbers of values per row; covariances are whole matrices. */
 function inputsOf(emit: readonly ReductionName[], classes: number) {
-  return auxiliaryOf(emit)
-    .filter((option) => option !== "classColumn")
-    .map((option) => ({
+  return neededAuxiliary(emit, { class: 0 }, inputOfReduction).map(
+    (option) => ({
       option,
       values: Math.max(...auxiliaryLengths(option, classes)),
-    }));
+    }),
+  );
 }
 
 function checkFloats(name: string, value: unknown): void {

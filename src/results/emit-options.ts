@@ -41,7 +41,7 @@ export function checkEmit(
 ): void {
   checkNames(emit);
   checkLayout(emit, layout);
-  checkAuxiliary(resultsOf(emit), options);
+  checkAuxiliary(resultsOf(emit), options, EMIT_NAMES, inputOfResult);
 }
 
 /** @throws UsageError for no result, and for one that is given twice */
@@ -84,41 +84,57 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
     );
 }
 
-function checkAuxiliary(
-  emit: readonly EmitName[],
+/** Returns the auxiliary input of a result, if it needs one. */
+type InputOf<Name> = (name: Name) => AuxiliaryName | null;
+
+export const inputOfResult: InputOf<EmitName> = (name) => EMITS[name].input;
+
+/**
+ * Checks that options name the columns that results need, and no others.
+ * @param all names of all results of the command
+ * @throws UsageError
+ */
+export function checkAuxiliary<Name extends string>(
+  emit: readonly Name[],
   options: AuxiliaryOptions,
+  all: readonly Name[],
+  inputOf: InputOf<Name>,
 ): void {
-  const needed = neededAuxiliary(emit, options);
+  const needed = neededAuxiliary(emit, options, inputOf);
   const { covarianceFile } = options;
   if (covarianceFile !== undefined && !needed.includes("covariance"))
     throw new UsageError(
-      `covarianceFile: only for --emit ${resultsUsing("covariance", EMIT_NAMES)}, found ${emit.join(", ")}`,
+      `covarianceFile: only for --emit ${resultsUsing("covariance", all, inputOf)}, found ${emit.join(", ")}`,
     );
   for (const option of needed)
     if (columnOf(option, options) === undefined)
       throw new UsageError(
         option === "classColumn"
           ? "class, classColumn: column needs one of them"
-          : `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "covariance" ? ", or with features the option covarianceFile" : ""}`,
+          : `${option}: ${resultsUsing(option, emit, inputOf)} needs the name of a column${option === "covariance" && "covarianceFile" in options ? ", or with features the option covarianceFile" : ""}`,
       );
   for (const option of [...AUXILIARY_NAMES, "class" as const]) {
     const isUsed =
-      option === "class" ? emit.includes("column") : needed.includes(option);
+      option === "class"
+        ? emit.some((name) => name === "column")
+        : needed.includes(option);
     if (options[option] !== undefined && !isUsed)
       throw new UsageError(
-        `${option}: only for --emit ${resultsUsing(option, EMIT_NAMES)}, found ${emit.join(", ")}`,
+        `${option}: only for --emit ${resultsUsing(option, all, inputOf)}, found ${emit.join(", ")}`,
       );
   }
 }
 
-export function neededAuxiliary(
-  emit: readonly EmitName[],
+/** Returns the auxiliary inputs of results, without repetition; none for the class of `column` if it is given. */
+export function neededAuxiliary<Name extends string>(
+  emit: readonly Name[],
   options: AuxiliaryOptions,
+  inputOf: InputOf<Name>,
 ): AuxiliaryName[] {
   const needed = emit.flatMap((name) =>
     name === "column" && options.class !== undefined
       ? []
-      : (EMITS[name].input ?? []),
+      : (inputOf(name) ?? []),
   );
   return [...new Set(needed)];
 }
@@ -133,12 +149,13 @@ function columnOf(
     : options[option];
 }
 
-export function resultsUsing(
+export function resultsUsing<Name extends string>(
   option: AuxiliaryName | "class",
-  among: readonly EmitName[],
+  among: readonly Name[],
+  inputOf: InputOf<Name>,
 ): string {
   const input = option === "class" ? "classColumn" : option;
-  return among.filter((name) => EMITS[name].input === input).join(", ");
+  return among.filter((name) => inputOf(name) === input).join(", ");
 }
 
 /** Returns the columns that the results need beside the logits. */
@@ -146,7 +163,8 @@ export function auxiliaryColumns(
   emit: readonly RunEmit[],
   options: AuxiliaryOptions,
 ): { option: AuxiliaryName; name: string }[] {
-  return neededAuxiliary(resultsOf(emit), options).map((option) => ({
+  const needed = neededAuxiliary(resultsOf(emit), options, inputOfResult);
+  return needed.map((option) => ({
     option,
     name: columnOf(option, options) as string,
   }));

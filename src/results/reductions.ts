@@ -165,16 +165,10 @@ export function checkReductions(
     throw new UsageError("temperature: coefficients need 1");
 }
 
-/** Returns the auxiliary columns that results need, without repetition. */
-export function auxiliaryOf(emit: readonly ReductionName[]): AuxiliaryName[] {
-  const needed = emit.flatMap((name): AuxiliaryName[] =>
-    isOwn(name)
-      ? needsOf(name).includes("label")
-        ? ["label"]
-        : []
-      : [EMITS[name].input ?? []].flat(),
-  );
-  return [...new Set(needed)];
+/** Returns the auxiliary input of a result, if it needs one. */
+export function inputOfReduction(name: ReductionName): AuxiliaryName | null {
+  if (!isOwn(name)) return EMITS[name].input;
+  return needsOf(name).includes("label") ? "label" : null;
 }
 
 /**
@@ -193,8 +187,7 @@ export function sumColumns(
     const rows: ColumnRow[] = own
       ? OWN[name].columns({ Q, K })
       : [meanOf(name, Q, inputs, column)];
-    const label = needsOf(name).includes("label") ? "label" : null;
-    const option = own ? label : EMITS[name].input;
+    const option = inputOfReduction(name);
     const input = inputs.findIndex((one) => one.option === option);
     return rows.map(
       ({
