@@ -1,6 +1,6 @@
 import { EntriesChunk } from "../../workers/entries-chunk.js";
 import { UsageError } from "../errors.js";
-import { checkNames } from "../options/check-options.js";
+import type { CheckedOption } from "../options/check-options.js";
 import { EMITS } from "../results/catalogue.js";
 import { layoutEntriesSlot } from "../tasks/slot-layout.js";
 import {
@@ -15,7 +15,6 @@ import {
   checkArguments,
   IN_MEMORY_OPTIONS,
   type InMemoryOptions,
-  reject,
 } from "./results.js";
 
 /** Options of `softmaxJacobianEntries`. */
@@ -41,6 +40,13 @@ export interface JacobianEntries {
   droppedSum: Float64Array;
 }
 
+const OPTIONS: readonly CheckedOption[] = [
+  ...IN_MEMORY_OPTIONS,
+  { name: "threshold", kind: "number", range: [0, Number.MAX_VALUE] },
+  { name: "topK", kind: "integer", range: [1, Number.MAX_SAFE_INTEGER] },
+  { name: "of", kind: "string", choices: ["jacobian", "log_jacobian"] },
+];
+
 /** Offsets are int32. */
 const MAX_ENTRIES = 2 ** 31 - 1;
 /** Number of entries that are stored at once, unless one row of a block has more. */
@@ -61,19 +67,13 @@ export function softmaxJacobianEntries(
   logits: FloatArray,
   options: EntriesOptions,
 ): JacobianEntries {
-  checkNames(options, [...IN_MEMORY_OPTIONS, "threshold", "topK", "of"]);
+  checkArguments(logits, options, OPTIONS);
   const { rows, classes, temperature = 1, threshold = 0, topK } = options;
-  const onBadRow = options.onBadRow ?? "error";
-  const emit = options.of ?? "jacobian";
-  checkArguments(logits, options, temperature, onBadRow);
+  const { onBadRow = "error", of: emit = "jacobian" } = options;
   if (classes * classes > MAX_ENTRIES)
-    reject("classes", `at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}`, classes);
-  if (!(typeof threshold === "number" && threshold >= 0))
-    reject("threshold", "a number from 0", threshold);
-  if (topK !== undefined && !(Number.isSafeInteger(topK) && topK >= 1))
-    reject("topK", "a whole number from 1", topK);
-  if (emit !== "jacobian" && emit !== "log_jacobian")
-    reject("of", "jacobian or log_jacobian", emit);
+    throw new UsageError(
+      `classes: expected at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}, found ${classes}`,
+    );
   const float32 = logits instanceof Float32Array;
   const capacity = Math.max(classes, Math.min(classes ** 2, TILE_ENTRIES));
   const sources = sourcesOf({ logits, classes, inputs: [] });

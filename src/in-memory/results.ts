@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.js";
 import {
+  type CheckedOption,
   checkNames,
-  checkObject,
   checkValue,
 } from "../options/check-options.js";
 import { shortValue } from "../printable.js";
@@ -37,19 +37,24 @@ export interface InMemoryOptions {
   onBadRow?: "error" | "nan" | undefined;
 }
 
-/** Names of the options of all functions on arrays. */
-export const IN_MEMORY_OPTIONS = [
-  "rows",
-  "classes",
-  "temperature",
-  "onBadRow",
-] as const satisfies (keyof InMemoryOptions)[];
+const MAX = Number.MAX_SAFE_INTEGER;
 
-const RESULTS_OPTIONS = [
+/** Options of all functions on arrays, as rows of the options table. */
+export const IN_MEMORY_OPTIONS = [
+  { name: "rows", kind: "integer", isRequired: true },
+  { name: "classes", kind: "integer", range: [1, MAX], isRequired: true },
+  { name: "temperature", kind: "number", range: [1e-100, 1e100] },
+  { name: "onBadRow", kind: "string", choices: ["error", "nan"] },
+] as const satisfies (CheckedOption & { name: keyof InMemoryOptions })[];
+
+const ARRAY_LAYOUTS = LAYOUTS.filter((name) => name !== "dense");
+const RESULTS_OPTIONS: readonly CheckedOption[] = [
   ...IN_MEMORY_OPTIONS,
-  ...(["emit", "layout", "class", "label"] as const),
-  ...(["cotangent", "tangent", "covariance"] as const),
-] satisfies (keyof ResultsOptions)[];
+  { name: "emit", kind: "list", choices: EMIT_NAMES, isRequired: true },
+  { name: "layout", kind: "string", choices: ARRAY_LAYOUTS },
+];
+/** Further options of `softmaxResults`: numbers or arrays. */
+const INPUTS = ["class", "label", "cotangent", "tangent", "covariance"];
 
 /** Row-major arrays that some results need in addition to the logits. */
 export interface ResultInputs {
@@ -125,17 +130,12 @@ export function softmaxResults<
   const Emit extends readonly EmitName[],
   L extends ResultsLayout = "bsr",
 >(logits: T, options: ResultsOptions<Emit, L>): Results<T, Emit, L> {
-  checkNames(options, RESULTS_OPTIONS);
-  const { rows, classes, temperature = 1, onBadRow = "error" } = options;
+  checkArguments(logits, options, RESULTS_OPTIONS, INPUTS);
+  const { rows, classes, emit, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
-  checkArguments(logits, options, temperature, onBadRow);
-  const choices = LAYOUTS.filter((name) => name !== "dense");
-  checkValue({ name: "layout", kind: "string", choices }, layout);
-  const emit = checkedNames(options.emit);
   const classIndex =
     typeof options.class === "number" ? options.class : undefined;
-  if (classIndex !== undefined && !isWhole(classIndex))
-    reject("class", "a whole number from 0", classIndex);
+  checkValue({ name: "class", kind: "integer" }, classIndex);
   const { label, cotangent, tangent, covariance } = options;
   const data: { [option in AuxiliaryName]?: ArrayLike<number> | undefined } = {
     ...{ label, cotangent, tangent, covariance },
@@ -146,7 +146,9 @@ export function softmaxResults<
     const array: unknown = data[option];
     if (array === undefined) continue;
     if (!isArrayLike(array))
-      reject(nameOf(option), "an array of numbers", array);
+      throw new UsageError(
+        `${nameOf(option)}: expected an array of numbers, found ${shortValue(array)}`,
+      );
     names[option] = option;
   }
   for (const option of neededAuxiliary(emit, names, inputOfResult))
@@ -216,10 +218,6 @@ export function softmaxJacobianColumn<T extends FloatArray>(
   j: number,
   options: InMemoryOptions,
 ): T {
-  checkObject("options", options);
-  const { classes } = options;
-  if (!Number.isInteger(j) || j < 0 || j >= classes)
-    reject("class", `a whole number from 0 to ${classes - 1}`, j);
   return oneResult(logits, options, "column", { class: j });
 }
 
@@ -229,35 +227,33 @@ function oneResult<T extends FloatArray>(
   name: EmitName,
   inputs: ResultInputs = {},
 ): T {
-  checkNames(options, IN_MEMORY_OPTIONS);
-  const { rows, classes, temperature, onBadRow } = options;
+  checkArguments(logits, options, IN_MEMORY_OPTIONS);
   const emit: readonly EmitName[] = [name];
-  const chosen = { rows, classes, emit, temperature, onBadRow, ...inputs };
-  return softmaxResults(logits, chosen)[name] as T;
+  return softmaxResults(logits, { ...options, emit, ...inputs })[name] as T;
 }
 
-/** Checks the arguments that all functions on arrays share. */
+/**
+ * Checks the arguments that all functions on arrays share.
+ * @param specs options of the function
+ * @param others names of further options, which the function checks
+ */
 export function checkArguments(
   logits: FloatArray,
-  { rows, classes }: InMemoryOptions,
-  temperature: number,
-  onBadRow: unknown,
+  options: InMemoryOptions,
+  specs: readonly CheckedOption[],
+  others: readonly string[] = [],
 ): void {
+  const names = specs.map(({ name }) => name);
+  checkNames(options, [...names, ...others]);
+  for (const spec of specs)
+    checkValue(spec, options[spec.name as keyof InMemoryOptions]);
   if (!(logits instanceof Float64Array || logits instanceof Float32Array))
     throw new UsageError("logits: expected a Float64Array or a Float32Array");
-  if (!isWhole(rows)) reject("rows", "a whole number from 0", rows);
-  if (!isWhole(classes) || classes === 0)
-    reject("classes", "a whole number from 1", classes);
+  const { rows, classes } = options;
   if (logits.length !== rows * classes)
-    reject(
-      "logits",
-      `${rows} x ${classes} = ${rows * classes} values`,
-      logits.length,
+    throw new UsageError(
+      `logits: expected ${rows} x ${classes} = ${rows * classes} values, found ${logits.length}`,
     );
-  const range = [1e-100, 1e100] as const;
-  checkValue({ name: "temperature", kind: "number", range }, temperature);
-  if (onBadRow !== "error" && onBadRow !== "nan")
-    reject("onBadRow", "error or nan", onBadRow);
 }
 
 function isWhole(value: unknown): boolean {
@@ -269,22 +265,6 @@ function isArrayLike(value: unknown): boolean {
     typeof value === "object" &&
     value !== null &&
     isWhole((value as ArrayLike<unknown>).length)
-  );
-}
-
-function checkedNames(emit: readonly EmitName[]): readonly EmitName[] {
-  if (!Array.isArray(emit)) reject("emit", "a list of names", emit);
-  if (emit.includes("doubt" as never))
-    throw new UsageError("emit: doubt was renamed to uncertainty");
-  for (const name of emit)
-    if (!EMIT_NAMES.includes(name))
-      reject("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
-  return emit;
-}
-
-export function reject(name: string, expected: string, found: unknown): never {
-  throw new UsageError(
-    `${name}: expected ${expected}, found ${shortValue(found)}`,
   );
 }
 

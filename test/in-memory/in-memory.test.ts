@@ -61,7 +61,9 @@ const REFUSED_ENTRIES = {
   "topK: expected a whole number from 1, found 0": { topK: 0 },
   "unknown option topk; the options are rows, classes, temperature, onBadRow, threshold, topK, of":
     { topk: 3 },
-  'of: expected jacobian or log_jacobian, found "softmax"': { of: "softmax" },
+  'of: expected one of jacobian, log_jacobian, found "softmax"': {
+    of: "softmax",
+  },
 };
 test.each([
   ...Object.entries(REFUSED).map((one) => [softmaxResults, ...one] as const),
@@ -82,6 +84,17 @@ test("functions of one result refuse unknown options", () => {
     () => built.softmaxJacobianColumn(logits, 1, options),
   ])
     expect(call).toThrow(message);
+});
+
+test.each([
+  [-1, "class: expected a whole number from 0, found -1"],
+  [0.5, "class: expected a whole number from 0, found 0.5"],
+  [2, "class: expected a class from 0 to 1, found 2"],
+  [undefined, "class: column needs a class"],
+])("column %s", (j, message) => {
+  const logits = Float64Array.of(1, 2, 3, 4);
+  const call = () => built.softmaxJacobianColumn(logits, j as number, shape);
+  expect(call).toThrow(message);
 });
 
 test("entries of float32 logits are float32", () => {
