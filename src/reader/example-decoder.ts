@@ -5,7 +5,12 @@ import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { entriesOfFactors, triangleIndex } from "./block-entries.js";
 import type { OutputColumn } from "./output-columns.js";
-import type { Cells, StoredRow, StoredRows } from "./stored-rows.js";
+import {
+  type Cells,
+  isNull,
+  type StoredRow,
+  type StoredRows,
+} from "./stored-rows.js";
 
 /** Sources of the numbers of a row; null for numbers that the output does not determine. */
 export interface NumberSources {
@@ -216,11 +221,6 @@ export class ExampleDecoder {
     example.predicted = predicted;
     return others;
   }
-}
-
-/** Detects a null, which in coo is a single entry of NaN. */
-function isNull(cell: ArrayLike<number> | null): boolean {
-  return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
 }
 
 /** Returns -Σ p log p in nats. The logarithm of a max p near 1 comes from the uncertainty, which keeps more digits. */

@@ -17,7 +17,8 @@ import {
   readBlock,
 } from "./read-block.js";
 import { type FloatArray, newFloats } from "./stored-column.js";
-import type { RowRange, StoredTable } from "./stored-table.js";
+import type { StoredRows } from "./stored-rows.js";
+import type { RowRange } from "./stored-table.js";
 
 /** Row numbers per read. */
 const PAGE = 1 << 16;
@@ -56,16 +57,17 @@ export class JacobianReader
   /** Lengths of the axes of the positions; empty for rows of one axis. */
   readonly positionLengths: readonly number[];
   readonly #format: BlockFormat;
-  readonly #table: StoredTable;
+  readonly #stored: StoredRows;
   readonly #close: () => Promise<void>;
 
   constructor(
     path: string,
     format: BlockFormat,
-    table: StoredTable,
+    stored: StoredRows,
     close: () => Promise<void>,
   ) {
     super(format.classes);
+    const { table } = stored;
     this.path = path;
     this.rows = format.rows;
     this.count = table.isCoo ? format.rowEnd - format.rowStart : table.count;
@@ -76,7 +78,7 @@ export class JacobianReader
     this.threshold = format.threshold;
     this.positionLengths = table.inner;
     this.#format = format;
-    this.#table = table;
+    this.#stored = stored;
     this.#close = close;
   }
 
@@ -93,7 +95,7 @@ export class JacobianReader
       );
     const { path, positionLengths } = this;
     // Rows that the file does not have, and zeros of coo, need no read, which would check it.
-    this.#table.source.checkOpen();
+    this.#stored.table.source.checkOpen();
     checkPositions(path, positionLengths, positions);
     const index = [first as number, ...positions];
     const key = keyOfIndex(positionLengths, index);
@@ -104,12 +106,13 @@ export class JacobianReader
 
   /** Returns the block of a row; in coo, a row without entries is a block of zeros. */
   async #find(key: number, index: number[]): Promise<ExampleBlock | null> {
-    const [format, table] = [this.#format, this.#table];
+    const [format, stored] = [this.#format, this.#stored];
+    const { table } = stored;
     const { rowStart, rowEnd } = format;
     const isInside = key >= rowStart && key < rowEnd;
     const ranges = table.isCoo && !isInside ? [] : await table.find(key);
     if (table.isCoo ? isInside : ranges.length > 0)
-      return readBlock(format, table, key, ranges, table.source);
+      return readBlock(format, stored, key, ranges, table.source);
     const reason = `no such row; the file has ${numberOf(this.count, "row")}`;
     throw new RowMissingError(this.path, index, reason);
   }
@@ -163,7 +166,8 @@ export class JacobianReader
   }
 
   async *#batches() {
-    const [format, table] = [this.#format, this.#table];
+    const [format, stored] = [this.#format, this.#stored];
+    const { table } = stored;
     const { inner } = table;
     const numbersOf = table.numbersInOrder();
     let before = -1;
@@ -194,7 +198,7 @@ export class JacobianReader
       };
       const blockAt = async (k: number) => {
         const row = keys[k] as number;
-        return readBlock(format, table, row, await rangesOf(k), source);
+        return readBlock(format, stored, row, await rangesOf(k), source);
       };
       yield new JacobianBatch(this.classes, inner, keys, blockAt);
     }

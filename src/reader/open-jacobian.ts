@@ -68,9 +68,9 @@ export async function readerOf(
   const columns = (PARTS[run.layout] ?? [result]).map(
     (part) => all.find(({ name }) => name === part) as OutputColumn,
   );
-  const { table } = openOutputRows(bytes, run, columns);
+  const stored = openOutputRows(bytes, run, columns);
   const end = run.rowShape ? keyCount(run.rowShape) : run.rows;
-  const { last } = await table.ends();
+  const { last } = await stored.table.ends();
   if (last >= end)
     throw new InputFormatError(
       path,
@@ -80,7 +80,7 @@ export async function readerOf(
   // Ragged lists leave gaps between the keys, and the file does not list these gaps.
   const range = run.rows === end ? {} : { rowStart: 0, rowEnd: end };
   const format = { ...run, ...range, result };
-  return new JacobianReader(path, format, table, () => bytes.close());
+  return new JacobianReader(path, format, stored, () => bytes.close());
 }
 
 function blockResult(

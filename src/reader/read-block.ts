@@ -1,4 +1,6 @@
 import { countWhile } from "../bisect.js";
+import { InputFormatError } from "../errors.js";
+import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import {
   entriesOfFactors,
@@ -12,6 +14,7 @@ import {
   newFloats,
   type StoredColumn,
 } from "./stored-column.js";
+import { isNull, type StoredRows } from "./stored-rows.js";
 import type { RowRange, StoredBatch, StoredTable } from "./stored-table.js";
 
 /** Function whose block is stored: softmax (`jacobian`) or log-softmax (`log_jacobian`). */
@@ -22,6 +25,8 @@ export interface BlockFormat extends StoredRun {
   result: BlockResult;
 }
 
+type NumberList = ArrayLike<number>;
+
 /** Block of one row of logits, in any layout. Functions read only the entries that they need. */
 export interface ExampleBlock {
   /** Returns rows `[iStart, iEnd)` of the block, row-major. */
@@ -29,58 +34,67 @@ export interface ExampleBlock {
   entry(i: number, j: number): Promise<number>;
 }
 
-/** Columns of blocks in a record batch, in the order of open-jacobian.ts, and table row `k` of the batch. */
-interface StoredParts {
-  source: ByteSource;
-  columns: readonly StoredColumn[];
-  k: number;
-}
-
 /**
- * Opens the block of a row of logits; returns null for a bad row. Reads most values through `source` on request.
+ * Opens the block of a row of logits; returns null for a bad row. Blocks of all values are read on request, and the columns of
+ * other layouts (see open-jacobian.ts) at once.
  * @param ranges table rows of the row: one, or in coo those of its entries in order
  */
 export async function readBlock(
   format: BlockFormat,
-  table: StoredTable,
+  stored: StoredRows,
   row: number,
   ranges: readonly RowRange[],
   source: ByteSource,
 ): Promise<ExampleBlock | null> {
-  const [first] = ranges;
-  const isOne = ranges.length === 1 && first && first.end - first.start === 1;
-  if (isOne) {
-    const { columns } = table.batches[first.batch] as StoredBatch;
-    const parts = { source, columns, k: first.start };
-    if (await isNull(parts)) return null;
-    if (format.layout === "factored") return factoredBlock(format, parts);
-    if (format.layout === "csr") return listedEntries(format, parts);
-    if (format.layout !== "coo") return listedBlock(format, parts, row);
-  }
-  return coordinateEntries(format, table, row, ranges, source);
-}
-
-/** Returns whether a row is null. @throws InputFormatError if the columns disagree */
-async function isNull({ source, columns, k }: StoredParts): Promise<boolean> {
-  let first: boolean | undefined;
-  for (const column of columns) {
-    const isNull = (await column.nulls(source, k, k + 1))?.[0] === 1;
-    first ??= isNull;
-    if (isNull !== first)
-      throw column.error(
-        `expected ${first ? "null" : "a value"} as in the columns before it, found ${isNull ? "null" : "a value"} in row ${k} of the batch`,
-      );
-  }
-  return first ?? false;
+  const { layout, classes } = format;
+  const { table } = stored;
+  if (layout === "bsr" || layout === "packed" || layout === "dense")
+    return listedBlock({ ...format, layout }, table, row, ranges, source);
+  const reject = (text: string) => {
+    const name = nameOfKey(table.inner, row);
+    return new InputFormatError(table.source.file.path, name, text);
+  };
+  const found = await stored.at(row, ranges, source);
+  if (!found) return sparseBlock(format, [], []);
+  const nulls = found.cells.filter(isNull).length;
+  if (nulls === found.cells.length) return null;
+  if (nulls > 0)
+    throw reject(
+      `expected nulls in all ${found.cells.length} columns of the block or in none, found ${nulls}`,
+    );
+  const [first = [], second = [], third = []] = found.cells as NumberList[];
+  if (layout === "factored")
+    return factoredBlock(format, first, second, third, reject);
+  const [indices, entries] =
+    layout === "csr"
+      ? [first, second]
+      : [entryIndices(first, second, classes), third];
+  if (indices.length !== entries.length)
+    throw reject(
+      `expected equal numbers of values and indices, found ${entries.length} and ${indices.length}`,
+    );
+  const problem = indexProblem(indices, classes);
+  if (problem) throw reject(problem);
+  return sparseBlock(format, indices, entries);
 }
 
 /** Opens a block of bsr, packed or dense: a list of all values. */
 async function listedBlock(
-  { layout, classes, rows, dtype }: BlockFormat,
-  { source, columns, k }: StoredParts,
+  {
+    layout,
+    classes,
+    rows,
+    dtype,
+  }: BlockFormat & { layout: "bsr" | "packed" | "dense" },
+  table: StoredTable,
   row: number,
-): Promise<ExampleBlock> {
-  const column = columns[0] as StoredColumn;
+  [range]: readonly RowRange[],
+  source: ByteSource,
+): Promise<ExampleBlock | null> {
+  const { batch, start: k } = range as RowRange;
+  const { columns } = table.batches[batch] as StoredBatch;
+  const [column] = columns as [StoredColumn];
+  if ((await column.nulls(source, k, k + 1))?.[0] === 1) return null;
   const [first = 0, last = 0] = await column.bounds(source, k, k + 1);
   const read = (start: number, count: number) =>
     column.numbers(source, first + start, first + start + count);
@@ -89,7 +103,7 @@ async function listedBlock(
     packed: (i: number, j: number) => triangleIndex(classes, i, j),
     // The list is the slab [i, q, j] of the full tensor, which is 0 except for q = row.
     dense: (i: number, j: number) => (i * rows + row) * classes + j,
-  }[layout as "bsr" | "packed" | "dense"];
+  }[layout];
   /** All values of packed, read once because each row of the block needs values of many rows of the triangle. */
   let whole: Promise<FloatArray> | undefined;
   return {
@@ -113,28 +127,22 @@ async function listedBlock(
 }
 
 /** Opens a block of factored: softmax, argmax and tail. */
-async function factoredBlock(
+function factoredBlock(
   { classes, dtype, result, temperature }: BlockFormat,
-  { source, columns, k }: StoredParts,
-): Promise<ExampleBlock> {
-  type Three = [StoredColumn, StoredColumn, StoredColumn];
-  const [softmax, argmax, tails] = columns as Three;
-  const where = `in row ${k} of the batch`;
-  const [first = 0, last = 0] = await softmax.bounds(source, k, k + 1);
-  const p = await softmax.numbers(source, first, last);
-  const bad = p.find((value) => !(value >= 0 && value <= 1));
+  p: NumberList,
+  { 0: predicted = -1 }: NumberList,
+  { 0: tail = -1 }: NumberList,
+  reject: (text: string) => Error,
+): ExampleBlock {
+  const bad = Array.from(p).find((value) => !(value >= 0 && value <= 1));
   if (bad !== undefined)
-    throw softmax.error(`expected values from 0 to 1, found ${bad} ${where}`);
-  const [predicted = -1] = await argmax.numbers(source, k, k + 1);
+    throw reject(`expected softmax from 0 to 1, found ${bad}`);
   if (!(predicted >= 0 && predicted < classes))
-    throw argmax.error(
-      `expected a class from 0 to ${classes - 1}, found ${predicted} ${where}`,
+    throw reject(
+      `expected argmax from 0 to ${classes - 1}, found ${predicted}`,
     );
-  const [tail = -1] = await tails.numbers(source, k, k + 1);
   if (!(tail >= 0 && tail <= classes))
-    throw tails.error(
-      `expected a sum from 0 to ${classes}, found ${tail} ${where}`,
-    );
+    throw reject(`expected a tail from 0 to ${classes}, found ${tail}`);
   const entry = entriesOfFactors(
     { p, predicted, uncertainty: tail / (1 + tail) },
     temperature,
@@ -152,75 +160,10 @@ async function factoredBlock(
   };
 }
 
-/** Reads a block of csr: lists of indices i·Q + j and of values. */
-async function listedEntries(
-  format: BlockFormat,
-  { source, columns, k }: StoredParts,
-): Promise<ExampleBlock> {
-  const { classes } = format;
-  const [indexColumn, valueColumn] = columns as [StoredColumn, StoredColumn];
-  const [start = 0, end = 0] = await indexColumn.bounds(source, k, k + 1);
-  const [first = 0, last = 0] = await valueColumn.bounds(source, k, k + 1);
-  const count = end - start;
-  if (last - first !== count || count > classes * classes)
-    throw valueColumn.error(
-      `expected equal numbers of values and indices, at most ${classes * classes}, found ${last - first} and ${count} in row ${k} of the batch`,
-    );
-  const indices = await indexColumn.numbers(source, start, end);
-  const problem = indexProblem(indices, classes);
-  if (problem) throw indexColumn.error(`${problem} in row ${k} of the batch`);
-  const values = await valueColumn.numbers(source, first, last);
-  return sparseBlock(format, indices as Float64Array, values);
-}
-
-/** Reads a block of coo: a table row for each entry. */
-async function coordinateEntries(
-  format: BlockFormat,
-  table: StoredTable,
-  row: number,
-  ranges: readonly RowRange[],
-  source: ByteSource,
-): Promise<ExampleBlock> {
-  const { classes, dtype } = format;
-  const [firstRange] = ranges;
-  const count = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-  if (firstRange && count > classes * classes)
-    throw table.error(
-      firstRange.batch,
-      `expected at most ${classes * classes} entries of ${classes} classes, found ${count} for row ${row}`,
-    );
-  const indices = new Float64Array(count);
-  const values = newFloats(dtype, count);
-  let at = 0;
-  for (const range of ranges) {
-    const { batch, start, end } = range;
-    const rows = await table.numbers(range, source);
-    const other = rows.find((number) => number !== row);
-    if (other !== undefined)
-      throw table.error(
-        batch,
-        `expected ascending row numbers, found ${other} among the entries of row ${row}`,
-      );
-    const { columns } = table.batches[batch] as StoredBatch;
-    const [i, j, value] = columns as [StoredColumn, StoredColumn, StoredColumn];
-    const rangeIndices = entryIndices(
-      await i.numbers(source, start, end),
-      await j.numbers(source, start, end),
-      classes,
-    );
-    indices.set(rangeIndices, at);
-    values.set(await value.numbers(source, start, end), at);
-    at += rangeIndices.length;
-    const problem = indexProblem(indices.subarray(0, at), classes);
-    if (problem) throw j.error(`${problem} for row ${row}`);
-  }
-  return sparseBlock(format, indices, values);
-}
-
 function sparseBlock(
   { classes, dtype }: BlockFormat,
-  indices: Float64Array,
-  values: FloatArray,
+  indices: NumberList,
+  values: NumberList,
 ): ExampleBlock {
   /** Returns the position of the first index that is `min` or more. */
   const lowerBound = (min: number) =>

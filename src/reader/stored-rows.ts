@@ -1,6 +1,6 @@
 import { isPerExample } from "../results/columns.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import type { FileBytes } from "./byte-source.js";
+import type { ByteSource, FileBytes } from "./byte-source.js";
 import {
   findColumns,
   findIndexColumns,
@@ -24,6 +24,11 @@ import {
  * one value if the column repeats it for each entry.
  */
 export type Cells = readonly (ArrayLike<number> | null)[];
+
+/** Detects a null, which in coo is a single entry of NaN. */
+export function isNull(cell: Cells[number]): boolean {
+  return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
+}
 
 /** Row of the logits as the file stores it. */
 export interface StoredRow {
@@ -91,10 +96,34 @@ export class StoredRows {
 
   /** Returns one row; null if the file does not have it. */
   async find(row: number): Promise<StoredRow | null> {
-    const ranges = await this.table.find(row);
-    const numbers: ReadNumbers = async ({ start, end }) =>
-      new Float64Array(end - start).fill(row);
-    for await (const rows of this.#read(ranges, numbers))
+    return this.at(row, await this.table.find(row));
+  }
+
+  /** Returns the row in its table rows: one, or in coo those of its entries; null for none. */
+  async at(
+    row: number,
+    ranges: readonly RowRange[],
+    source: ByteSource = this.table.source,
+  ): Promise<StoredRow | null> {
+    const { table } = this;
+    const maxEntries = this.run.classes ** 2;
+    const count = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (count > maxEntries)
+      throw table.error(
+        ranges[0]?.batch ?? 0,
+        `expected at most ${maxEntries} entries of ${this.run.classes} classes, found ${count} for row ${row}`,
+      );
+    const numbers: ReadNumbers = async (range) => {
+      if (!table.isCoo) return Float64Array.of(row);
+      const found = await table.numbers(range, source);
+      const other = found.find((number) => number !== row);
+      if (other === undefined) return found;
+      throw table.error(
+        range.batch,
+        `expected ascending row numbers, found ${other} among the entries of row ${row}`,
+      );
+    };
+    for await (const rows of this.#read(ranges, numbers, source))
       for (const stored of rows) return stored;
     return null;
   }
@@ -109,12 +138,13 @@ export class StoredRows {
   async *#read(
     ranges: Iterable<RowRange>,
     numbersOf: ReadNumbers,
+    source: ByteSource = this.table.source,
   ): AsyncGenerator<Iterable<StoredRow>> {
     /** Last row of coo, whose entries may continue in the next range. */
     const open: EntryRow[] = [];
     for (const range of ranges) {
       const numbers = await numbersOf(range);
-      const columns = await this.#cells(range, numbers);
+      const columns = await this.#cells(range, numbers, source);
       yield this.table.isCoo
         ? this.#addEntries(open, range, numbers, columns)
         : tableRows(range, numbers, columns);
@@ -162,10 +192,13 @@ export class StoredRows {
     if (difference) this.onDifference(row, difference);
   }
 
-  async #cells(range: RowRange, numbers: Float64Array): Promise<ColumnCells[]> {
+  async #cells(
+    range: RowRange,
+    numbers: Float64Array,
+    source: ByteSource,
+  ): Promise<ColumnCells[]> {
     const { batch, start, end } = range;
-    const { source, batches } = this.table;
-    const { columns } = batches[batch] as StoredBatch;
+    const { columns } = this.table.batches[batch] as StoredBatch;
     const cells: ColumnCells[] = [];
     for (const [n, column] of this.columns.entries()) {
       const stored = columns[n] as StoredColumn;

@@ -106,7 +106,7 @@ const EXPECTED: Record<string, Outcomes> = {
     bits: { [FORMAT]: 63, [OTHER]: 8, same: 29 },
   },
   coo: {
-    bodies: { [FORMAT]: 42, [OTHER]: 27, same: 19 },
+    bodies: { [FORMAT]: 44, [OTHER]: 25, same: 19 },
     metadata: { [FORMAT]: 235, [UNSUPPORTED]: 4, same: 31 },
     bits: { [FORMAT]: 77, [UNSUPPORTED]: 1, [OTHER]: 9, same: 13 },
   },
