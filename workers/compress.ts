@@ -6,6 +6,7 @@ import {
   PREFIX_BYTES,
   paddedBytes,
 } from "../src/tasks/compress-tasks.js";
+import { loadZstd } from "./decompress/zstd-frame.js";
 
 /** Returns compressed bytes in pieces, or null if they are not smaller. */
 type Compressor = (bytes: Uint8Array) => Uint8Array[] | null;
@@ -48,13 +49,12 @@ const compressors: Partial<Record<Codec, Compressor>> = {};
 
 /** Loads the library of a codec. @throws the error ENOMEM without memory for WebAssembly */
 async function loadCompressor(codec: Codec): Promise<Compressor> {
-  checkAddressSpace();
   if (codec === "lz4") {
+    checkAddressSpace();
     const { compress } = await import("lz4-wasm-nodejs");
     return (bytes) => lz4Frame(bytes, compress);
   }
-  const { default: zstd } = await import("@foxglove/wasm-zstd");
-  await zstd.isLoaded;
+  const zstd = await loadZstd();
   return (bytes) => {
     if (bytes.byteLength > MAX_ZSTD_BYTES) return null;
     const frame = zstd.compress(bytes, LEVEL);

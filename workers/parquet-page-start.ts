@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync, constants as zlib } from "node:zlib";
-import { checkAddressSpace, checkPackageFile } from "../src/io/system-error.js";
 import { Damaged } from "./decompress/bytes.js";
 import { decodeBlock } from "./decompress/lz4.js";
+import { loadZstd } from "./decompress/zstd-frame.js";
 
 /** Bytes of a page that are decoded first: enough for the levels of most pages. */
 const START_BYTES = 64 << 10;
@@ -11,7 +11,8 @@ const STEP_BYTES = 16 << 10;
 /** Returns at least the first `needed` of the `bytes` decoded bytes of a page. */
 type Decode = (page: Uint8Array, needed: number, bytes: number) => Uint8Array;
 
-let zstd: Zstd;
+/** Loaded before it is needed. */
+let zstd: Awaited<ReturnType<typeof loadZstd>>;
 
 const DECODERS: { [codec: string]: Decode } = {
   uncompressed: (page) => page,
@@ -28,19 +29,8 @@ const DECODERS: { [codec: string]: Decode } = {
 
 /** Loads the decoder of a codec. Returns false for an unknown codec, which the Parquet decoder rejects. */
 export async function loadCodec(codec: string): Promise<boolean> {
-  // A second check would need address space for one memory more.
-  if (codec === "ZSTD") zstd ??= await loadZstd();
+  if (codec === "ZSTD") zstd = await loadZstd();
   return codec in DECODERS;
-}
-
-type Zstd = typeof import("@foxglove/wasm-zstd");
-
-async function loadZstd(): Promise<Zstd> {
-  checkPackageFile("wasm-zstd.wasm");
-  checkAddressSpace();
-  const { default: zstd } = await import("@foxglove/wasm-zstd");
-  await zstd.isLoaded;
-  return zstd;
 }
 
 /**

@@ -1,9 +1,5 @@
 import { ShortReadError } from "../../src/io/positional.js";
-import {
-  checkAddressSpace,
-  checkPackageFile,
-  systemFailure,
-} from "../../src/io/system-error.js";
+import { systemFailure } from "../../src/io/system-error.js";
 import type {
   DecompressReply,
   DecompressSetup,
@@ -13,19 +9,10 @@ import type { Failure } from "../../src/tasks/failure.js";
 import { TaskFailure } from "../slot-bytes.js";
 import { CompressedBytes, Damaged, DecodedBytes } from "./bytes.js";
 import { decodeLz4 } from "./lz4.js";
+import { decodeZstd } from "./zstd-frame.js";
 
 /** Bytes that are copied at once. */
 const STEP_BYTES = 1 << 20;
-
-type Zstd = typeof import("./zstd-frame.js");
-let zstd: Zstd | null = null;
-
-/** Loads the decoder. @throws the system's error */
-async function loadZstd(): Promise<Zstd> {
-  checkPackageFile("wasm-zstd.wasm");
-  checkAddressSpace();
-  return import("./zstd-frame.js");
-}
 
 /** Decodes one buffer from file to file. */
 export async function decompress(
@@ -38,10 +25,7 @@ export async function decompress(
     const stored = new CompressedBytes(source, position, bytes);
     if (codec === null) copy(stored, decoded);
     else if (codec === "LZ4_FRAME") decodeLz4(stored, decoded);
-    else {
-      zstd ??= await loadZstd();
-      await zstd.decodeZstd(stored, decoded);
-    }
+    else await decodeZstd(stored, decoded);
     if (stored.left > 0)
       throw new Damaged(`${stored.left} bytes follow the compressed frame`);
     decoded.finish();

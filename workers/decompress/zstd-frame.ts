@@ -1,6 +1,7 @@
-import zstd from "@foxglove/wasm-zstd";
-import { ZSTDDecoder } from "zstddec/stream";
-import { checkAddressSpace } from "../../src/io/system-error.js";
+import {
+  checkAddressSpace,
+  checkPackageFile,
+} from "../../src/io/system-error.js";
 import { type CompressedBytes, Damaged, type DecodedBytes } from "./bytes.js";
 
 /** Maximum size, compressed and decoded, of data that is decoded at once: twice as fast as in pieces. */
@@ -10,21 +11,37 @@ const STEP_BYTES = 256 << 10;
 /** Maximum number of consecutive empty outputs; more mean that the decoder is stuck. */
 const MAX_EMPTY = 8;
 
-/** Decodes Zstandard frames up to the end of the source. @throws Damaged */
+type Zstd = typeof import("@foxglove/wasm-zstd");
+let zstd: Zstd | null = null;
+
+/** Loads the library into this thread, once. @throws the system's error */
+export async function loadZstd(): Promise<Zstd> {
+  // A second check would need address space for one memory more.
+  if (zstd) return zstd;
+  checkPackageFile("wasm-zstd.wasm");
+  checkAddressSpace();
+  const { default: loaded } = await import("@foxglove/wasm-zstd");
+  await loaded.isLoaded;
+  zstd = loaded;
+  return zstd;
+}
+
+/** Decodes Zstandard frames up to the end of the source. @throws Damaged, the system's error */
 export async function decodeZstd(
   source: CompressedBytes,
   target: DecodedBytes,
 ): Promise<void> {
+  const zstd = await loadZstd();
   if (Math.max(source.left, target.left) <= WHOLE_BYTES)
-    await decodeWhole(source, target);
+    decodeWhole(zstd, source, target);
   else await decodePieces(source, target);
 }
 
-async function decodeWhole(
+function decodeWhole(
+  zstd: Zstd,
   source: CompressedBytes,
   target: DecodedBytes,
-): Promise<void> {
-  await zstd.isLoaded;
+): void {
   const bytes = source.take(source.left, "a Zstandard frame");
   let decoded: Uint8Array;
   try {
@@ -42,6 +59,7 @@ async function decodePieces(
   target: DecodedBytes,
 ): Promise<void> {
   checkAddressSpace();
+  const { ZSTDDecoder } = await import("zstddec/stream");
   const decoder = new ZSTDDecoder();
   await decoder.init();
   let empty = 0;
