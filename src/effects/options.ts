@@ -46,17 +46,9 @@ export function resolveEffectsOptions(
     );
   if (options.partial && options.output === undefined)
     throw new UsageError("partial: needs output", "output");
-  const of = options.of ?? ["dydx"];
-  const { terms = [] } = options;
-  const lists: Record<string, readonly string[]> = { of, contrast, terms };
-  for (const [option, values] of Object.entries(lists)) {
-    const repeated = values.find((value, k) => values.indexOf(value) < k);
-    if (repeated !== undefined)
-      throw new UsageError(`${option}: ${repeated} is given twice`, option);
-  }
   return {
     ...options,
-    of,
+    of: options.of ?? ["dydx"],
     covariance:
       covarianceFile === undefined ? (covariance ?? "fisher") : "file",
     contrast: contrast.map(contrastOf),

@@ -37,7 +37,6 @@ export function resolve<C extends Command>(
     resolved[spec.name] ??= spec.default;
   }
   checkExclusive(given);
-  rejectRepeatedClass(resolved.classNames as readonly string[] | undefined);
   const { temperatureFile } = resolved;
   if (temperatureFile !== undefined) {
     resolved.temperature = readTemperature(String(temperatureFile));
@@ -60,15 +59,6 @@ function checkExclusive(given: object): void {
   for (const [name, other] of EXCLUSIVE)
     if (isGiven(given, name) && isGiven(given, other))
       throw new UsageError(`${name}, ${other}: give only one of them`, other);
-}
-
-/** @throws UsageError for a name of two classes */
-function rejectRepeatedClass(names: readonly string[] = []): void {
-  const repeated = names.find((name, k) => names.indexOf(name) < k);
-  if (repeated === undefined) return;
-  throw new UsageError(
-    `classNames: ${shortName(repeated)} is given twice; every class needs a name of its own`,
-  );
 }
 
 function isGiven(given: object, name: string): boolean {
@@ -145,6 +135,9 @@ export type CheckedOption = Pick<
   "name" | "kind" | "isRequired" | "choices" | "range" | "file"
 >;
 
+/** Lists with items that may be equal. Those of `keep` may be pieces of names that have commas. */
+const REPEATABLE = ["keep", "allow"];
+
 /** Checks a value against its row of the options table. @throws UsageError */
 export function checkValue(spec: CheckedOption, value: unknown): void {
   const { name, kind, isRequired, choices } = spec;
@@ -161,6 +154,12 @@ export function checkValue(spec: CheckedOption, value: unknown): void {
   }
   const form = expectedForm(spec, value);
   if (form !== null) throw unexpected(name, form, value);
+  if ((kind === "list" || kind === "names") && !REPEATABLE.includes(name)) {
+    const items = value as readonly string[];
+    const repeated = items.find((item, k) => items.indexOf(item) < k);
+    if (repeated !== undefined)
+      throw new UsageError(`${name}: ${shortName(repeated)} is given twice`);
+  }
   if (!choices) return;
   const unknown = [value].flat().find((item) => !choices.includes(`${item}`));
   if (unknown === undefined) return;

@@ -74,9 +74,6 @@ export async function sumRequest(
   { readMatrix }: Pick<SumSource, "readMatrix"> = FILES,
 ): Promise<Omit<SumRequest, "plan">> {
   const { inputs, by = [], weight, features } = options;
-  const repeated = by.find((name, k) => by.indexOf(name) !== k);
-  if (repeated !== undefined)
-    throw new UsageError(`by: ${repeated} is given twice`, "by");
   const coefficients =
     options.coefficients === undefined
       ? null

@@ -39,18 +39,15 @@ export function checkEmit(
   layout: Layout,
   options: AuxiliaryOptions,
 ): void {
-  checkNames(emit);
+  checkSome(emit);
   checkLayout(emit, layout);
   checkAuxiliary(resultsOf(emit), options, EMIT_NAMES, inputOfResult);
 }
 
-/** @throws UsageError for no result, and for one that is given twice */
-export function checkNames(emit: readonly string[]): void {
+/** @throws UsageError for no result */
+export function checkSome(emit: readonly string[]): void {
   if (emit.length === 0)
     throw new UsageError("emit: expected at least one result");
-  const repeated = emit.find((name, k) => emit.indexOf(name) !== k);
-  if (repeated !== undefined)
-    throw new UsageError(`emit: ${repeated} is given twice`);
 }
 
 function checkLayout(emit: readonly RunEmit[], layout: Layout): void {

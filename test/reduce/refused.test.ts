@@ -148,7 +148,7 @@ const REFUSED: Record<number, Record<string, string>> = {
     [`effects data.arrow ${ROWS} --contrast a=1:x`]:
       "--contrast: expected a feature, or feature=from:to with two numbers, found a=1:x",
     [`effects data.arrow ${ROWS} --class-names p,q,p`]:
-      "--class-names: p is given twice; every class needs a name of its own",
+      "--class-names: p is given twice",
     [`effects data.arrow ${ROWS} --terms a,b,a`]: "--terms: a is given twice",
     [`effects data.arrow ${ROWS} --contrast a,b,a`]:
       "--contrast: a is given twice",

@@ -187,7 +187,7 @@ describe("labels that are class names", () => {
       ...([CLASSES, "int32", ["a", "b"]] as const),
     ],
     [
-      "classNames: a is given twice; every class needs a name of its own",
+      "classNames: a is given twice",
       ...([CLASSES, "int32", ["a", "b", "a"]] as const),
     ],
   ])("%s", async (text, values, type, classNames) => {
