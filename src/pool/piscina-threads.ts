@@ -1,5 +1,7 @@
+import { setMaxListeners } from "node:events";
 import { WorkerError } from "../errors.js";
 import { ioError, systemErrorOf, systemFailure } from "../io/system-error.js";
+import { orAborted } from "../io/waiting.js";
 
 /** Runs tasks on threads. */
 export interface Threads<Task, Reply> {
@@ -34,23 +36,18 @@ export async function openThreads<Task, Reply>(
     resourceLimits,
   });
   // The failure of a worker without a task (one that could not start, for example) is reported only here; without this
-  // listener, tasks would wait forever. Promise.race with one promise would keep every reply of the run in memory.
-  const waiting = new Set<(error: unknown) => void>();
-  let failed: { error: unknown } | null = null;
-  pool.on("error", (error) => {
-    failed ??= { error };
-    for (const reject of waiting) reject(error);
-  });
+  // listener, tasks would wait forever.
+  const failed = new AbortController();
+  setMaxListeners(0, failed.signal);
+  pool.on("error", (error) => failed.abort(error));
   return {
     run: (task) =>
-      new Promise((resolve, reject) => {
-        const fail = (error: unknown) => reject(workerError(error));
-        if (failed) return fail(failed.error);
-        waiting.add(fail);
-        pool
-          .run(task)
-          .then(resolve, fail)
-          .finally(() => waiting.delete(fail));
+      orAborted(
+        failed.signal,
+        pool.run(task),
+        () => failed.signal.reason,
+      ).catch((error) => {
+        throw workerError(error);
       }),
     close: () => pool.destroy(),
   };
