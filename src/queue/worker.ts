@@ -1,20 +1,18 @@
 import type { DatasetHooks } from "../dataset/events.js";
 import { GracefulStop } from "../dataset/graceful-stop.js";
-import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
+import { AbortedError, StoppedError } from "../errors.js";
 import { numberOf } from "../format-number.js";
-import { type CallCost, startClock } from "../io/report-clock.js";
+import { type CallReport, withCallReport } from "../io/report-clock.js";
 import { delay } from "../io/waiting.js";
 import { checkHooks, resolve } from "../options/check-options.js";
-import { VERSION } from "../version.js";
+import type { Resolved } from "../options/options-table.js";
 import { queueAddress } from "./broker/connection.js";
 import { takeJobs } from "./broker/take-jobs.js";
 import { JobHandler, WorkerCounts, type WorkerOptions } from "./job-handler.js";
 import { allowedLocations } from "./job-runs.js";
 
 /** Report of a worker: its return value, or `report` of its error. */
-export interface WorkerReport extends WorkerCounts, CallCost {
-  softjac: string;
-  status: "done" | "failed";
+export interface WorkerReport extends WorkerCounts, CallReport {
   /** URL of the queue, without its password. */
   queue: string;
 }
@@ -34,52 +32,53 @@ export async function runWorker(
   checkHooks(hooks);
   const resolved = resolve("worker", options);
   const { shown: queue } = queueAddress(options);
-  const { idleLimit } = options;
-  const cost = startClock();
-  const counts = new WorkerCounts();
-  const finish = (status: WorkerReport["status"]): WorkerReport => ({
-    ...{ softjac: VERSION, status, queue },
-    ...counts,
-    ...cost(counts.rowsComputed),
-  });
-  const stopping = new GracefulStop({}, hooks);
-  const stop = stopping.stopSignal;
-  try {
-    const check = await allowedLocations(resolved.allow ?? ["."]);
-    /** Aborts S3 requests of a job that does not end in time. */
-    const s3Abort = new AbortController();
-    const s3 = { ...resolved, signal: s3Abort.signal };
-    const context = { options: resolved, check, s3, counts, stop };
-    const handler = new JobHandler(context, hooks);
-    const { end } = await takeJobs(
-      resolved,
-      (job) => handler.handle(job),
-      stop,
-      (message) => hooks.onEvent?.({ event: "warning", message }),
-    );
-    const isIdle = () =>
-      idleLimit !== undefined &&
-      handler.idleSince !== null &&
-      performance.now() - handler.idleSince >= idleLimit * 1000;
+  const fields = { queue, ...new WorkerCounts() };
+  const rowsOf = ({ rowsComputed }: WorkerReport) => rowsComputed;
+  return withCallReport(fields, rowsOf, async (report) => {
+    const stopping = new GracefulStop({}, hooks);
+    const stop = stopping.stopSignal;
     try {
-      while (!stop.aborted && !isIdle())
-        await delay(idleLimit ? Math.min(1, idleLimit / 4) : 60, stop);
+      await handleJobs(resolved, hooks, report, stop);
+      if (stop.aborted) throw new AbortedError();
+    } catch (cause) {
+      if (!(cause instanceof AbortedError)) throw cause;
+      const done = report.shardsComputed;
+      const text = `stopped after ${numberOf(done, "shard")}; other workers continue with the rest of the queue`;
+      throw new StoppedError(done, done, { cause }, text);
     } finally {
-      await end(() => s3Abort.abort());
-      await handler.close();
+      stopping.close();
     }
-    if (!stop.aborted) return finish("done");
-    throw new AbortedError();
-  } catch (cause) {
-    const done = counts.shardsComputed;
-    const text = `stopped after ${numberOf(done, "shard")}; other workers continue with the rest of the queue`;
-    const error =
-      cause instanceof AbortedError
-        ? new StoppedError(done, done, { cause }, text)
-        : cause;
-    if (error instanceof SoftjacError) error.report = finish("failed");
-    throw error;
+  });
+}
+
+/** Handles jobs until the worker is stopped or idle. */
+async function handleJobs(
+  options: Resolved<"worker">,
+  hooks: DatasetHooks,
+  counts: WorkerCounts,
+  stop: AbortSignal,
+): Promise<void> {
+  const { idleLimit } = options;
+  const check = await allowedLocations(options.allow ?? ["."]);
+  /** Aborts S3 requests of a job that does not end in time. */
+  const s3Abort = new AbortController();
+  const s3 = { ...options, signal: s3Abort.signal };
+  const handler = new JobHandler({ options, check, s3, counts, stop }, hooks);
+  const { end } = await takeJobs(
+    options,
+    (job) => handler.handle(job),
+    stop,
+    (message) => hooks.onEvent?.({ event: "warning", message }),
+  );
+  const isIdle = () =>
+    idleLimit !== undefined &&
+    handler.idleSince !== null &&
+    performance.now() - handler.idleSince >= idleLimit * 1000;
+  try {
+    while (!stop.aborted && !isIdle())
+      await delay(idleLimit ? Math.min(1, idleLimit / 4) : 60, stop);
   } finally {
-    stopping.close();
+    await end(() => s3Abort.abort());
+    await handler.close();
   }
 }
