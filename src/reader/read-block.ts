@@ -75,6 +75,8 @@ export async function readBlock(
     );
   const problem = indexProblem(indices, classes);
   if (problem) throw reject(problem);
+  if (Array.from(entries).some(Number.isNaN))
+    throw reject("expected a number for each entry, found NaN or null");
   return sparseBlock(format, indices, entries);
 }
 

@@ -101,12 +101,12 @@ const EXPECTED: Record<string, Outcomes> = {
     bits: { [FORMAT]: 47, [OTHER]: 16, same: 37 },
   },
   csr: {
-    bodies: { [FORMAT]: 39, [OTHER]: 20, same: 49 },
+    bodies: { [FORMAT]: 43, [OTHER]: 16, same: 49 },
     metadata: { [FORMAT]: 169, [UNSUPPORTED]: 2, same: 30 },
     bits: { [FORMAT]: 63, [OTHER]: 8, same: 29 },
   },
   coo: {
-    bodies: { [FORMAT]: 44, [OTHER]: 25, same: 19 },
+    bodies: { [FORMAT]: 50, [OTHER]: 19, same: 19 },
     metadata: { [FORMAT]: 235, [UNSUPPORTED]: 4, same: 31 },
     bits: { [FORMAT]: 77, [UNSUPPORTED]: 1, [OTHER]: 9, same: 13 },
   },

@@ -131,6 +131,15 @@ const DAMAGED: Record<string, Damage> = {
     [rowsOfCsr, [values[0], nullable, withNull], ...others],
     [1, 2],
   ],
+  "row 0: expected a number for each entry, found NaN or null": [
+    "coo",
+    [
+      ["row", new Int64(), [0n, 0n]],
+      ["i", new Int32(), [0, 0]],
+      ["j", new Int32(), [0, 1]],
+      ["value", new Float64(), [1, null]],
+    ],
+  ],
 };
 const indices = rows("3 36; -1 3; 7 7; 9 8").flatMap((indices) => {
   const wrong = [{ row: 0, entries: { indices, values: [1, 2] } }];
