@@ -46,9 +46,15 @@ test.each<Options>([
   { shardRows: 100 },
   { shardBytes: 20_000 },
   { shardRows: 333, layout: "csr", threshold: 1e-3 },
-  { shardRows: 350, layout: "coo", topK: 3 },
-  { shardRows: 64, layout: "factored", compress: "zstd" },
-  { shardRows: 99, layout: "packed", threads: 1, chunkRows: 7 },
+  { shardRows: 350, layout: "coo", topK: 3, checksums: true },
+  { shardRows: 64, layout: "factored", compress: "zstd", checksums: true },
+  {
+    shardRows: 99,
+    layout: "packed",
+    threads: 1,
+    chunkRows: 7,
+    checksums: true,
+  },
 ])("shards have the rows of runs over each file: %j", async (options) => {
   const output = newOutput();
   const report = await run(output, options);
@@ -60,10 +66,12 @@ test.each<Options>([
   });
   expect(rows).toBe(2201);
   expect(inputs.map(({ name }) => name)).toEqual(Object.keys(ROWS));
-  const { shardRows = Number.POSITIVE_INFINITY, shardBytes, ...one } = options;
-  for (const { part, rows, bytes } of parts) {
+  const { shardRows = rows, shardBytes, checksums, ...one } = options;
+  const files = filesOf(output);
+  for (const { part, rows, bytes, sha256 } of parts) {
     expect(rows).toBeLessThanOrEqual(shardRows);
     expect(bytes).toBe(fs.statSync(join(output, part)).size);
+    expect(sha256).toBe(checksums ? files[`/${part}`] : null);
   }
   if (options.compress) {
     const reader = await built.openJacobian(join(output, parts[0]?.part ?? ""));
@@ -78,22 +86,6 @@ test.each<Options>([
     expect(found.flatMap(({ part }) => rowsOf(join(output, part)))).toEqual(
       rowsOf(whole),
     );
-  }
-});
-
-test.each<[Options]>([
-  [{}],
-  [{ layout: "coo" }],
-  [{ layout: "packed", compress: "lz4" }],
-  [{ layout: "csr", threads: 2, chunkRows: 9 }],
-])("the manifest has checksums on request: %j", async (options) => {
-  const output = newOutput();
-  for (const checksums of [true, false]) {
-    const more = { shardRows: 300, overwrite: true, checksums };
-    await run(output, { ...options, ...more });
-    const files = filesOf(output);
-    for (const { part, sha256 } of manifestOf(output).parts)
-      expect(sha256).toBe(checksums ? files[`/${part}`] : null);
   }
 });
 

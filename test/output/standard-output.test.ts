@@ -49,6 +49,8 @@ describe("the stream has the bytes of the file, without magic and footer", () =>
     [DIGITS, { layout: "packed" }],
     [DIGITS, { layout: "coo", topK: 5 }],
     [DIGITS, { layout: "factored", threads: 1 }],
+    [DIGITS, { compress: "zstd" }],
+    [large, { onBadRow: "null", compress: "lz4" }],
     [large, { onBadRow: "null" }],
     [large, { onBadRow: "skip", chunkRows: 100 }],
     [large, { onBadRow: "skip", layout: "csr", threads: 3, topK: 200 }],
