@@ -1,12 +1,7 @@
 import fs from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  columnsFirst,
-  npy,
-  safetensors,
-  zip,
-} from "../../support/array-files.js";
+import { npy, safetensors, zip } from "../../support/array-files.js";
 import {
   ARRAY_TYPES,
   type ArrayForm,
@@ -19,7 +14,7 @@ import { openedInput } from "../../support/opened-input.js";
 
 // Rows of arrays, compared with the number that each index implies.
 
-const { at, input, valuesOf } = inputRuns();
+const { at, input } = inputRuns();
 
 /** Yields the indices of a shape in C order. */
 function* indices([length, ...rest]: readonly number[]): Generator<number[]> {
@@ -102,30 +97,6 @@ test.each<[shape: number[], axis: number, fortran: boolean]>([
   const expected = expectedRows("uint16", shape, classAxis);
   expect(sources[0]?.flat()).toEqual(expected.flat());
 });
-
-const FORMS: ArrayForm[] = [
-  {},
-  { fortran: true },
-  { fortran: true, bigEndian: true, container: { deflated: true } },
-];
-
-test.each(Object.entries(ARRAY_TYPES))(
-  "%s give the results of the same numbers in memory",
-  async (type, [descr, , , number]) => {
-    const forms = descr ? FORMS : [{ container: "safetensors" as const }];
-    const [rows, classes] = [37, 3];
-    const numbers = Array.from({ length: 111 }, (_, k) => number(k % 60));
-    const values = Float64Array.from(numbers);
-    const expected = [...built.softmax(values, { rows, classes })];
-    for (const form of forms) {
-      const inFile = form.fortran ? columnsFirst(values, rows) : values;
-      const file = arrayFile(type, [...inFile], [rows, classes], form);
-      const options = { emit: ["softmax"], dtype: "float64" };
-      const found = await valuesOf(file, "softmax", options);
-      expect(found.flat()).toEqual(expected);
-    }
-  },
-);
 
 test.each([
   "{'shape': (2L, 3L), 'fortran_order': False, 'descr': '<f8'}",
