@@ -10,7 +10,10 @@ export class ReadWindow {
   #view = viewOf(this.#bytes);
   #start = 0;
 
-  constructor(private readonly read: Read) {}
+  constructor(
+    private readonly read: Read,
+    private readonly windowBytes = WINDOW_BYTES,
+  ) {}
 
   /** Returns bytes of a buffer that ends at `end`, valid until the next call. */
   bytes(position: number, count: number, end: number): Uint8Array<ArrayBuffer> {
@@ -28,9 +31,10 @@ export class ReadWindow {
   #find(position: number, count: number, end: number): number {
     const windowEnd = this.#start + this.#bytes.byteLength;
     if (position < this.#start || position + count > windowEnd) {
-      const blocks = Math.ceil((position + count) / WINDOW_BYTES);
-      const wanted = Math.min(end, blocks * WINDOW_BYTES) - position;
-      const bytes = count < WINDOW_BYTES ? Math.max(count, wanted) : count;
+      const { windowBytes } = this;
+      const blocks = Math.ceil((position + count) / windowBytes);
+      const wanted = Math.min(end, blocks * windowBytes) - position;
+      const bytes = count < windowBytes ? Math.max(count, wanted) : count;
       this.#bytes = this.read(position, bytes);
       this.#view = viewOf(this.#bytes);
       this.#start = position;

@@ -1,3 +1,4 @@
+import { ReadWindow, viewOf } from "../../src/arrow/read-window.js";
 import { readFully, writeFully } from "../../src/io/positional.js";
 import { withSide } from "../slot-bytes.js";
 
@@ -7,50 +8,42 @@ export class Damaged extends Error {}
 /** Size of one read. */
 const STEP_BYTES = 1 << 20;
 
-/** Sequential reader of one compressed buffer, with read-ahead. */
+/** Sequential reader of one compressed buffer. */
 export class CompressedBytes {
-  /** Bytes that are read but not taken. */
-  #buffered = new Uint8Array(0);
+  readonly #window: ReadWindow;
   readonly #end: number;
 
   constructor(
-    private readonly fd: number,
-    /** Position after the buffered bytes. */
+    fd: number,
     private position: number,
     bytes: number,
   ) {
     this.#end = position + bytes;
+    this.#window = new ReadWindow((position, bytes) => {
+      const target = new Uint8Array(bytes);
+      readFully(fd, target, position);
+      return target;
+    }, STEP_BYTES);
   }
 
   /** Number of bytes that have not been taken. */
   get left(): number {
-    return this.#end - this.position + this.#buffered.byteLength;
+    return this.#end - this.position;
   }
 
   /** Returns the next `count` bytes. @throws Damaged if there are fewer */
-  take(count: number, what: string): Uint8Array {
+  take(count: number, what: string): Uint8Array<ArrayBuffer> {
     if (count > this.left)
       throw new Damaged(
         `expected ${count} bytes of ${what}, found ${this.left}: the compressed data is truncated`,
       );
-    const rest = this.#buffered.byteLength;
-    if (count > rest) {
-      const max = this.#end - this.position;
-      const more = Math.min(Math.max(STEP_BYTES, count - rest), max);
-      const buffered = new Uint8Array(rest + more);
-      buffered.set(this.#buffered);
-      readFully(this.fd, buffered.subarray(rest), this.position);
-      this.position += more;
-      this.#buffered = buffered;
-    }
-    const taken = this.#buffered.subarray(0, count);
-    this.#buffered = this.#buffered.subarray(count);
+    const taken = this.#window.bytes(this.position, count, this.#end);
+    this.position += count;
     return taken;
   }
 
   uint32(what: string): number {
-    const bytes = this.take(4, what);
-    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    return viewOf(this.take(4, what)).getUint32(0, true);
   }
 }
 
