@@ -30,7 +30,6 @@ import {
   type Success,
 } from "./dataset-files.js";
 import { type DatasetPlan, type Shard, sha256 } from "./dataset-plan.js";
-import type { PlannedModel } from "./model-files.js";
 import {
   type CheckOptions,
   type Fault,
@@ -128,7 +127,7 @@ export abstract class DatasetRun<S extends Store = Store> {
    */
   async begin(
     { overwrite }: { overwrite: boolean },
-    model: PlannedModel["contents"] = new Map(),
+    model: ReadonlyMap<ModelFile, Uint8Array> = new Map(),
   ): Promise<boolean> {
     let isOver = (await this.isPublished()) || (await this.restoreReplaced());
     if (!isOver) {

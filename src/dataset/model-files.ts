@@ -11,7 +11,8 @@ import {
 } from "../model/run-model.js";
 import { openStore } from "../storage/open-store.js";
 import type { StoreAccess } from "../storage/store.js";
-import { type DatasetPlan, sha256 } from "./dataset-plan.js";
+import { sha256 } from "./dataset-plan.js";
+import type { DatasetRun } from "./dataset-run.js";
 
 // A run has copies of the files of its model beside its plan, so that every machine that can store a shard can read them.
 
@@ -62,18 +63,9 @@ export function hashesOf({ contents }: PlannedModel) {
   return hashes;
 }
 
-/** Run that has copies of the files of its model. */
-interface RunWithCopies {
-  plan: DatasetPlan;
-  /** Returns the content of a file beside the plan; null if there is none. */
-  readStored(
-    name: string,
-  ): Promise<{ path: string; content: Uint8Array | null }>;
-}
-
 /** Reads the model of a planned run from the copies of its files, which must have the hashes in the plan. */
 export async function readStoredModel(
-  run: RunWithCopies,
+  run: Pick<DatasetRun, "plan" | "readStored">,
 ): Promise<RunModel | null> {
   const { options, model } = run.plan.of;
   return RunModel.read(options, async (option) => {
