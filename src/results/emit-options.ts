@@ -39,15 +39,17 @@ export function checkEmit(
   layout: Layout,
   options: AuxiliaryOptions,
 ): void {
-  checkSome(emit);
+  checkNames(emit);
   checkLayout(emit, layout);
   checkAuxiliary(resultsOf(emit), options, EMIT_NAMES, inputOfResult);
 }
 
-/** @throws UsageError for no result */
-export function checkSome(emit: readonly string[]): void {
+/** @throws UsageError for no result, and for one that the metadata of a file repeats */
+export function checkNames(emit: readonly string[]): void {
   if (emit.length === 0)
     throw new UsageError("emit: expected at least one result");
+  if (new Set(emit).size < emit.length)
+    throw new UsageError(`emit: a result is given twice in ${emit.join()}`);
 }
 
 function checkLayout(emit: readonly RunEmit[], layout: Layout): void {

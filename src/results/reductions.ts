@@ -3,7 +3,7 @@ import * as code from "../kernels/portable/codes.js";
 import { BY, type Moment, momentSums } from "../kernels/sums-layout.js";
 import { type AuxiliaryName, EMIT_NAMES, EMITS } from "./catalogue.js";
 import { resultColumns } from "./columns.js";
-import { checkSome } from "./emit-options.js";
+import { checkNames } from "./emit-options.js";
 
 /** Numbers of classes Q and features K. */
 interface Sizes {
@@ -147,7 +147,7 @@ export function checkReductions(
   emit: readonly ReductionName[],
   given: Given,
 ): void {
-  checkSome(emit);
+  checkNames(emit);
   const isWarm = given.temperature !== 1;
   for (const name of emit) {
     for (const option of needsOf(name))
