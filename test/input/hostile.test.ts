@@ -9,7 +9,7 @@ import { Builder } from "flatbuffers";
 import { expect, test } from "vitest";
 import { decodeThrift, MalformedThrift } from "../../src/io/thrift.js";
 import { softjac } from "../cli/support.js";
-import { safetensorsFile } from "../support/array-files.js";
+import { npy, safetensorsFile, zip } from "../support/array-files.js";
 import { arrowOf } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { inputRuns } from "../support/input-runs.js";
@@ -136,10 +136,21 @@ function emptyTensors(): Buffer {
   return safetensorsFile(JSON.stringify(header), values);
 }
 
+/** Returns an archive of COUNT small arrays, and one of logits. */
+function smallArrays(deflated: boolean): Buffer {
+  const logits = npy(Float32Array.of(0, 1, 2, 3, 5, 8), [2, 3]);
+  const members: Record<string, Buffer> = { "logits.npy": logits };
+  const small = npy(Int8Array.of(0, 1), [2]);
+  for (let n = 0; n < COUNT; n++) members[`t${n}.npy`] = small;
+  return zip(members, { deflated });
+}
+
 test.skipIf(!isLinux).each([
   ["an Arrow file of empty batches", () => fs.readFileSync(file)],
   ["an Arrow stream of empty batches", () => streamOf(file)],
   ["a safetensors file of empty tensors", emptyTensors],
+  ["an archive of stored arrays", () => smallArrays(false)],
+  ["an archive of deflated arrays", () => smallArrays(true)],
 ])("%s: the size bounds the work", async (_, bytes) => {
   const workDone = () =>
     ["rchar", "wchar", "syscr"].map((name) => {

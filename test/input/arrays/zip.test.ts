@@ -1,10 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
 import { npy, zip } from "../../support/array-files.js";
 import { rows } from "../../support/input-runs.js";
 import { workDirectory } from "../../support/logits-input.js";
-import { isLinux } from "../../support/machine.js";
 import { openedInput, openRefusal } from "../../support/opened-input.js";
 
 // Damaged archives, and the messages about them.
@@ -163,19 +162,3 @@ test("a missing scratch directory is replaced by that of the system", async () =
   const { rows } = await openedInput(path, { scratch: at("missing") });
   expect(rows).toBe(2 ** 20);
 });
-
-test.skipIf(!isLinux).each([false, true])(
-  "reads of an archive of 3000 members are bounded by its size (deflated: %s)",
-  async (deflated) => {
-    const bytesRead = () =>
-      Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
-    const members: Record<string, Buffer> = { "o.npy": logits };
-    for (let k = 0; k < 3000; k++) members[`y${k}.npy`] = small;
-    const many = zip(members, { deflated });
-    writeFileSync(path, many);
-    const before = bytesRead();
-    const { copied } = await openedInput(path, { keep: ["y2999"] });
-    expect(bytesRead() - before).toBeLessThan(4 * many.length + 2 ** 20);
-    expect(copied.map(({ field }) => field.name)).toEqual(["y2999"]);
-  },
-);
