@@ -7,19 +7,25 @@ import {
 } from "./write-or-compare.js";
 
 /** A file that is written from start to end. */
-export abstract class Sequential {
+export class Sequential {
   /** Bytes added so far. */
   position = 0;
+
+  /** @param put writes bytes at a position, the end of those before; they may be changed when the promise resolves */
+  constructor(
+    private readonly put: (
+      bytes: Uint8Array,
+      position: number,
+    ) => Promise<void>,
+  ) {}
 
   /** Adds zeros up to `position`, then the bytes. They may be changed when the promise resolves. */
   async add(bytes: Uint8Array, position = this.position): Promise<void> {
     if (position > this.position)
       await this.add(new Uint8Array(position - this.position));
-    await this.put(bytes);
+    await this.put(bytes, this.position);
     this.position += bytes.byteLength;
   }
-
-  protected abstract put(bytes: Uint8Array): Promise<void>;
 
   /** Waits until all bytes are written. */
   async finish(): Promise<void> {}
@@ -30,43 +36,13 @@ export abstract class Sequential {
 
 /** Writes or compares the bytes at their positions, and nothing between them. */
 export class PositionalFile extends Sequential {
-  constructor(private readonly target: WriteTarget) {
-    super();
+  constructor(target: WriteTarget) {
+    super(async (bytes, position) => writeOrCompare(target, bytes, position));
   }
 
   override async add(bytes: Uint8Array, position: number): Promise<void> {
     this.position = position;
     await super.add(bytes);
-  }
-
-  protected async put(bytes: Uint8Array): Promise<void> {
-    writeOrCompare(this.target, bytes, this.position);
-  }
-}
-
-/** Compares the bytes with a file; `add` throws DifferentByte. */
-export class SequentialComparison extends Sequential {
-  constructor(private readonly fd: number) {
-    super();
-  }
-
-  protected async put(bytes: Uint8Array): Promise<void> {
-    writeOrCompare({ fd: this.fd, compare: true }, bytes, this.position);
-  }
-}
-
-/** Writes the bytes to a stream, except those before position `start`. */
-export class SequentialStream extends Sequential {
-  constructor(
-    private readonly stream: { write(bytes: Uint8Array): Promise<void> },
-    private readonly start: number,
-  ) {
-    super();
-  }
-
-  protected async put(bytes: Uint8Array): Promise<void> {
-    const rest = bytes.subarray(Math.max(0, this.start - this.position));
-    if (rest.byteLength > 0) await this.stream.write(rest);
   }
 }
 
@@ -89,14 +65,14 @@ export class SequentialFile extends Sequential {
     private readonly fd: number,
     private readonly direct: number,
   ) {
-    super();
+    super((bytes, position) => this.#put(bytes, position));
   }
 
-  protected async put(bytes: Uint8Array): Promise<void> {
+  async #put(bytes: Uint8Array, position: number): Promise<void> {
     if (this.direct < 0 && bytes.byteLength >= BLOCK_BYTES) {
       // Only direct writes need aligned blocks; other large writes need no copy.
       await this.#writeBlock();
-      const writing = this.#write(bytes, this.position);
+      const writing = this.#write(bytes, position);
       writing.catch(() => {});
       this.#writing[this.#current] = writing;
       await writing;

@@ -1,10 +1,5 @@
-import {
-  type Sequential,
-  SequentialComparison,
-  SequentialFile,
-  SequentialStream,
-} from "../io/sequential.js";
-import type { DirectTarget } from "../io/write-or-compare.js";
+import { Sequential, SequentialFile } from "../io/sequential.js";
+import { type DirectTarget, writeOrCompare } from "../io/write-or-compare.js";
 import { STREAM_START } from "./jacobian-file.js";
 
 /** The output path that means standard output. */
@@ -31,8 +26,14 @@ export interface PendingOutput extends OutputTarget {
 /** Opens an output for sequential writing. */
 export function openSequential(output: OutputTarget): Sequential {
   const { fd, direct, stream, compare } = output;
-  if (stream) return new SequentialStream(stream, STREAM_START);
+  if (stream)
+    return new Sequential(async (bytes, position) => {
+      const rest = bytes.subarray(Math.max(0, STREAM_START - position));
+      if (rest.byteLength > 0) await stream.write(rest);
+    });
   return compare
-    ? new SequentialComparison(fd)
+    ? new Sequential(async (bytes, position) =>
+        writeOrCompare({ fd, compare }, bytes, position),
+      )
     : new SequentialFile(fd, direct);
 }
