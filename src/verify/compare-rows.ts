@@ -97,7 +97,7 @@ function rowKeys({ axes, run }: Comparison): (row: number) => number {
 
 /**
  * Returns `count` of the rows [0, rows) in ascending order: the first, the last and a random sample of the others, which
- * depends only on the seed (Floyd's algorithm). Returns all rows if there are no more than `count`.
+ * depends only on the seed. Returns all rows if there are no more than `count`.
  */
 export function sampleRows(
   rows: number,
@@ -107,11 +107,7 @@ export function sampleRows(
   if (count >= rows) return Float64Array.from({ length: rows }, (_, r) => r);
   const random = randomNumbers(seed);
   const sample = new Set([0, rows - 1]);
-  const inner = rows - 2;
-  for (let last = inner - Math.max(0, count - 2); last < inner; last++) {
-    const row = 1 + Math.floor(random() * (last + 1));
-    sample.add(sample.has(row) ? last + 1 : row);
-  }
+  while (sample.size < count) sample.add(Math.floor(random() * rows));
   return Float64Array.from(sample).sort();
 }
 
