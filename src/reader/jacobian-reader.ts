@@ -31,6 +31,14 @@ export type RowOrIndex =
   | number
   | { row: number; position: number | readonly number[] };
 
+/** Creates a reader. (Public declarations omit the parameters of a private constructor, which are internal types.) */
+export let newReader: (
+  path: string,
+  format: BlockFormat,
+  stored: StoredRows,
+  close: () => Promise<void>,
+) => JacobianReader;
+
 /**
  * Reader of the Jacobian blocks of an output, by row of the logits. Iterating over it yields the record batches in order.
  * Methods may be called concurrently. They throw RowMissingError for a row that the file does not have, and UsageError after
@@ -60,7 +68,11 @@ export class JacobianReader
   readonly #stored: StoredRows;
   readonly #close: () => Promise<void>;
 
-  constructor(
+  static {
+    newReader = (...parts) => new JacobianReader(...parts);
+  }
+
+  private constructor(
     path: string,
     format: BlockFormat,
     stored: StoredRows,

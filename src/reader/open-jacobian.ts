@@ -14,7 +14,7 @@ import { isJacobian, type Layout } from "../results/catalogue.js";
 import { keyCount, nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import { type FileBytes, openFileBytes } from "./byte-source.js";
-import { JacobianReader } from "./jacobian-reader.js";
+import { type JacobianReader, newReader } from "./jacobian-reader.js";
 import { expectedColumns, type OutputColumn } from "./output-columns.js";
 import type { BlockResult } from "./read-block.js";
 import { openStoredRows, type StoredRows } from "./stored-rows.js";
@@ -80,7 +80,7 @@ export async function readerOf(
   // Ragged lists leave gaps between the keys, and the file does not list these gaps.
   const range = run.rows === end ? {} : { rowStart: 0, rowEnd: end };
   const format = { ...run, ...range, result };
-  return new JacobianReader(path, format, stored, () => bytes.close());
+  return newReader(path, format, stored, () => bytes.close());
 }
 
 function blockResult(
