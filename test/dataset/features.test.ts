@@ -1,8 +1,10 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { float64, int32 } from "@uwdata/flechette";
-import { expect, test } from "vitest";
+import { afterAll, afterEach, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
+import { endAll } from "../queue/processes.js";
+import { endRedis, test as queueTest, startRedis } from "../queue/redis.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
@@ -14,6 +16,7 @@ import { writeMatrix } from "../support/sums-files.js";
 import {
   expectWhole,
   flip,
+  killedAt,
   leftOf,
   partOf,
   readJson,
@@ -192,6 +195,25 @@ test("other coefficients are another run", async () => {
   expect(fingerprint).not.toBe(readJson(whole, "_plan.json").fingerprint);
 });
 
+test("the command resumes a run that was killed", async () => {
+  const output = newOutput();
+  const words = [
+    ...["run", folder, "-o", output, "--features", "age,educ", "--intercept"],
+    ...["--coefficients", coefficients, "--covariance-file", covarianceFile],
+    ...["--emit", model.emit.join(","), "--keep", "y", "--shard-rows", "200"],
+  ];
+  // Kills before the plan, between the plan and the copies, after them, and between shards.
+  let killed = 0;
+  for (const n of [4, 8, 10, 12, 14, 40]) {
+    const { code } = await killedAt(words, n, "after");
+    if (code === "SIGKILL") killed++;
+  }
+  expect(killed).toBeGreaterThan(3);
+  const { code, stderr } = await killedAt(words, 1e9, "after");
+  expect(code, stderr).toBe(0);
+  expectWhole(output, filesOf(whole));
+});
+
 test("inputs whose features have another order are refused", async () => {
   const wrong = at("wrong");
   fs.mkdirSync(wrong);
@@ -262,4 +284,21 @@ test("S3 has the same bytes, and the coefficients may be an object", async () =>
   for (const [name, bytes] of found)
     if (/^part|npy$/.test(name))
       expect(bytes.equals(fs.readFileSync(join(whole, name))), name).toBe(true);
+});
+
+afterEach(endAll);
+const redis = await startRedis();
+afterAll(endRedis);
+queueTest("workers of a queue compute from the copies", async () => {
+  const { output } = await plannedElsewhere();
+  const queue = { queue: redis.url };
+  await built.submitDataset({ ...options, ...queue, output });
+  const stop = new AbortController();
+  const setup = { ...queue, allow: [at(".")], threads: 1 };
+  const hooks = { signal: stop.signal };
+  const worker = built.runWorker(setup, hooks).catch(() => {});
+  await built.waitForDataset({ ...queue, output, poll: 0.1 });
+  stop.abort();
+  await worker;
+  expectWhole(output, filesOf(whole));
 });

@@ -1,11 +1,13 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { softjac, wordsOf } from "../cli/support.js";
+import { CLI, softjac, wordsOf } from "../cli/support.js";
 import { expectCode, start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
+import { hasProgram } from "../support/machine.js";
 import {
   expectStatus,
   expectWhole,
@@ -164,3 +166,39 @@ test("EIO of fsync, link, rename or mkdir: 74, or 75 if shards are saved, and th
     await expectContinues(output, n, where);
   }
 }, 120_000);
+
+test.skipIf(!hasProgram("strace"))(
+  "SIGKILL at system calls that change the file system",
+  async () => {
+    // On other machines they have other names; a name that does not exist is no error.
+    const calls = [
+      ...["?mkdir,?mkdirat", "?link,?linkat", "?unlink,?unlinkat", "?rmdir"],
+      ...["?rename,?renameat,?renameat2", "fsync", "ftruncate"],
+    ];
+    // killEverywhere() has the same calls, but those that Node makes by itself.
+    const step = stepOf(4);
+    let killed = 0;
+    for (const call of calls)
+      for (let n = 1; ; n += step) {
+        const output = newOutput();
+        const { signal, status } = spawnSync(
+          "strace",
+          [
+            // Without --seccomp-bpf, under which strace 6.1 counts no further than 1.
+            ...["-f", "-qq", "-o", at("trace"), "-e", `trace=${call}`],
+            ...["-e", `inject=${call}:signal=SIGKILL:when=${n}`],
+            ...[process.execPath, CLI, ...argsOf(output)],
+          ],
+          // strace counts by thread: one makes all the calls.
+          { env: { ...process.env, UV_THREADPOOL_SIZE: "1" } },
+        );
+        if (status === 0) break;
+        expect(signal).toBe("SIGKILL");
+        killed++;
+        await expectContinues(output, n, `killed at ${call} ${n}`);
+      }
+    // Those of the test above (mkdir for each directory: 2 more), 2 sizes, and 8 removals. Other versions of Node make more.
+    expect(killed * step).toBeGreaterThanOrEqual(40);
+  },
+  300_000,
+);
