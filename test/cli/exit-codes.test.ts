@@ -55,6 +55,8 @@ softjac report ${results} -o ${page} --sample 9
 64 --sample was removed; softjac show prints any row
 softjac run a -o
 64 option -o needs a value
+softjac run a -o --force
+64 option -o needs a value
 softjac run a -o b -o c
 64 --output is given twice; give it once
 softjac run a -o b --force=yes

@@ -159,6 +159,15 @@ test.each([...Object.entries(DAMAGED), ...indices])(
   },
 );
 
+test("entries of another row among those of a row, in two record batches", async () => {
+  const rows = [3n, 4n, 3n, 3n, 8n];
+  const columns = [["row", new Int64(), rows] as Column, ...coo.slice(1)];
+  writeResults(path, columns, { layout: "coo", rows: 9, classes: 3 }, [2, 3]);
+  expect(await errorOf(path, {}, [3])).toMatch(
+    "expected ascending row numbers, found 4 among the entries of row 3",
+  );
+});
+
 test("missing files, inputs, and outputs without blocks", async () => {
   const softmax = at("softmax");
   await built.run({ input, output: softmax, emit: ["softmax"] });
