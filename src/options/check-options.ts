@@ -155,8 +155,10 @@ export function checkValue(spec: CheckedOption, value: unknown): void {
   const form = expectedForm(spec, value);
   if (form !== null) throw unexpected(name, form, value);
   if ((kind === "list" || kind === "names") && !REPEATABLE.includes(name)) {
-    const items = value as readonly string[];
-    const repeated = items.find((item, k) => items.indexOf(item) < k);
+    const seen = new Set<string>();
+    const repeated = (value as readonly string[]).find(
+      (item) => seen.size === seen.add(item).size,
+    );
     if (repeated !== undefined)
       throw new UsageError(`${name}: ${shortName(repeated)} is given twice`);
   }
